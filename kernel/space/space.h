@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spaces and windows: page tables, and the range calls on them.
+ *
+ * S1. A space is an 8 KiB-aligned pair of ROOT frames: the even one is the user view, the odd one the LibOS view.  Both have
+ *     the same lower half; in the LibOS view its top-level entries are no-execute (gate `views`).
+ *     A `direct` domain's spaces use the LibOS view alone, executable.
+ * S2. The space's own fields stand in the user root's unused entries 257..: bit 0 of each word is clear, so that the
+ *     hardware sees absent entries (SDM vol. 3, 4.5).
+ * S3. A window is the subtree under its domain's window_frame; the LibOS view of each space has it at slot 256. The user view
+ *     never has it.
+ * S4. Who changes a tree holds its try-lock (`busy`); who finds it taken returns BUSY.
+ * S5. A node's record counts its present entries (`used`); it is unlinked only at zero, and then is clean (F4).
+ * S6. Removing a mapping: clear the entry (atomic exchange), count it away (frame_unmap), and before the call returns start a
+ *     new epoch if a writable one was removed.  The own TLB is flushed for the range before the call returns.
+ * S7. In the window no page is writable and executable.
+ */
+#ifndef KERNEL_SPACE_SPACE_H
+#define KERNEL_SPACE_SPACE_H
+
+#include "base/types.h"
+
+struct domain;
+struct cap;
+
+struct space { /* at word 257 of the user root */
+    u64 busy;                  /* S4: 0 or 2 */
+    u64 dying;                 /* 0 or 2 */
+    struct domain *domain;     /* [I] */
+    struct space *next, *prev; /* domain's list, domain->list_busy */
+    u64 root;                  /* [I] physical address of the user root */
+    struct cap *cap;           /* the first capability on it */
+    u64 pad;
+};
+
+static inline struct space *
+space_of_root(frame_t even)
+{
+    return (struct space *)((u64 *)frame_ptr(even) + 257);
+}
+static inline u64 space_user_cr3(const struct space *s) { return s->root; }
+static inline u64 space_libos_cr3(const struct space *s) { return s->root + PAGE_SIZE; }
+
+/* A tree to work on: a space's lower half, or a domain's window. */
+struct tree {
+    struct space *space;   /* NULL: the window of `domain` */
+    struct domain *domain; /* owner */
+};
+
+/* Memory that a capability allows: checked interval of frames. */
+struct frames {
+    frame_t lo, hi;
+    bool read, write, exec, give;
+};
+
+/* Give a pair of frames (already checked to be in the caller's interval) to be the roots. The commit that
+ * follows cap_reserve: frame_give_run may fail, nothing else. */
+int space_init(struct domain *d, frame_t even, struct space **out) MUST_CHECK;
+/* The lower half has no node left? -INUSE otherwise. */
+int space_check_empty(struct space *s) MUST_CHECK;
+/* After quiet: the roots become DATA. */
+void space_free(struct space *s);
+
+int space_link_table(struct tree t, u64 va, unsigned level, frame_t frame) MUST_CHECK;
+/* done: pages handled (also on errors); old: FB_OUT entry for REPLACE. */
+int space_map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags, u64 count, u64 *done,
+                  u64 *old) MUST_CHECK;
+int space_protect_range(struct tree t, u64 va, u64 pages, u32 flags, const struct frames *m, u64 *done) MUST_CHECK;
+/* list: max entries, in the caller's buffer (kernel mapping). */
+int space_unmap_range(struct tree t, u64 va, u64 pages, u32 flags, u64 *list, u64 max, u64 *listed,
+                      u64 *done) MUST_CHECK;
+/* done: pages handled; on NOTABLE *level names the node that `to` lacks. */
+int space_copy_range(struct space *to, struct space *from, u64 va, u64 pages, u32 flags, u64 *done,
+                     unsigned *level) MUST_CHECK;
+/* Revocation: remove every mapping of frames [lo, hi) from a tree; *cursor is the address to go on from; -RESUME. */
+int space_evict(struct tree t, frame_t lo, frame_t hi, u64 *cursor) MUST_CHECK;
+/* End of a domain: unmap everything and take all nodes back; -RESUME. cursor as above. */
+int space_tear_down(struct tree t, u64 *cursor) MUST_CHECK;
+
+#endif
