@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * LibOS threads over vCPUs: each process thread has one, with a 16 KiB stack whose lowest bytes are its struct thread.
+ *
+ * T1. The current thread is found by masking rsp; no segment register is the LibOS's.
+ * T2. LibOS code is never preempted by the LibOS; a thread gives its vCPU away in thread_block, thread_yield, or when it returns to
+ *     the user with `work` set.
+ * T3. state changes to RUNNABLE by exactly one waker (compare-and-swap from SLEEPING).
+ * T4. The user's vector state, FS and GS bases are in the CPU while the thread is current, in `fpu`, `fs_base`, `gs_base` else.
+ */
+#ifndef LIBOS_CORE_THREAD_H
+#define LIBOS_CORE_THREAD_H
+
+#include "core/lock.h"
+#include "core/types.h"
+
+#define THREAD_STACK 16384u
+
+/* The user's registers, at the top of the thread's stack while it is in the LibOS. */
+struct user_frame {
+    u64 r15, r14, r13, r12, rbp, rbx, r11, r10, r9, r8, rax, rcx, rdx, rsi, rdi;
+    u64 orig_rax; /* system call number, ~0 for upcalls */
+    u64 error;
+    u64 rip, cs, rflags, rsp, ss;
+};
+
+enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_SLEEPING, THREAD_DEAD };
+
+/* Bits of `work`: looked at on each return to the user. */
+#define WORK_SIGNAL 0x1u   /* signals to look at */
+#define WORK_RESCHED 0x2u  /* someone else should run */
+#define WORK_FULL 0x4u     /* the frame was changed: return with all registers */
+#define WORK_EXIT 0x8u     /* the process is ending: the thread exits instead of returning */
+
+struct sched_entity {
+    struct list link;
+    u64 vruntime;
+    u64 started; /* TSC when it came onto the CPU */
+    u64 runtime; /* TSC ticks in total */
+    u32 weight;
+    u32 queued;
+    u64 key[3]; /* the class's own */
+};
+
+struct process;
+struct lcpu;
+struct thread {
+    u64 saved_rsp;           /* while not RUNNING */
+    struct lcpu *cpu;        /* where it runs or last ran */
+    _Atomic u32 work;        /* WORK_* */
+    _Atomic u32 state;       /* T3 */
+    struct process *process; /* NULL: a thread of the LibOS itself */
+    u64 fs_base, gs_base;
+    void *fpu;               /* one page, user threads only */
+    struct sched_entity sched;
+    struct list process_link; /* process->threads */
+    i32 tid;
+    i32 wake_result;         /* 0, -E_TIMEDOUT, -E_INTR */
+    bool interruptible;      /* [waker reads] */
+    uaddr clear_child_tid;
+    uaddr robust_list;
+    u64 signal_mask;         /* signal room */
+    u64 signal_pending;      /* signal room, process lock */
+    struct signal_queue *signal_queue;
+    u64 saved_mask;          /* sigsuspend, ppoll: restored after the handler */
+    bool restore_mask;
+    uaddr altstack_base;
+    u64 altstack_size;
+    u32 altstack_flags;
+    u64 restart[6];          /* E_RESTART_BLOCK: how to go on */
+    u64 user_ticks, system_ticks;
+    char name[16];
+    void (*entry)(void *);   /* LibOS threads, and the first run of user threads */
+    void *arg;
+    struct thread *joiner;
+    u64 reserved[8];
+};
+
+/* One vCPU as the LibOS sees it. */
+struct fb_cb;
+struct lcpu {
+    u32 id;
+    u32 cpu;
+    struct fb_cb *cb;
+    u8 *buffer;             /* FB_BUFFER_BYTES, of the control block */
+    u64 cap;                /* of the vCPU */
+    struct thread *current;
+    struct thread *idle;
+    struct mm *mm;          /* whose space is current */
+    _Atomic u32 sleeping;   /* in fb_wait */
+    void *queue;            /* sched's */
+    void *caches;           /* page and heap caches */
+    u64 reserved[16];
+};
+extern struct lcpu lcpus[];
+extern u32 lcpu_count;
+
+struct thread *thread_current(void);
+struct lcpu *lcpu_current(void);
+static inline struct user_frame *
+thread_frame(struct thread *t)
+{
+    return (struct user_frame *)((char *)t + THREAD_STACK) - 1;
+}
+
+/* A thread of the LibOS; runs entry(arg), ends by returning.  NULL: out of memory. */
+struct thread *thread_create(const char *name, void (*entry)(void *), void *arg);
+/* A thread of a process, not yet runnable: its user frame is to be filled in; it starts by returning to the user with all registers. */
+struct thread *thread_create_user(struct process *p);
+void thread_start(struct thread *t);
+NORETURN void thread_exit(void); /* the stack is freed by the next thread on this vCPU */
+void thread_yield(void);
+
+/* Sleep until thread_wake, the deadline (ns of clock_mono_ns; ~0 none), or - if interruptible - a signal.
+ * Protocol: thread_prepare(); queue yourself where wakers look; test the condition; thread_block() or thread_cancel(). */
+void thread_prepare(bool interruptible);
+int thread_block(u64 deadline_ns);
+void thread_cancel(void);
+/* Make a sleeping thread runnable with a result; true if it was this call that did it. */
+bool thread_wake(struct thread *t, int result);
+/* For signals: wake it if it sleeps interruptibly; if it runs on another vCPU make that one look (event). */
+void thread_poke(struct thread *t);
+void thread_set_work(struct thread *t, u32 bits);
+/* Let others run if they should: called in long loops of the LibOS. */
+void thread_breathe(void);
+
+#endif

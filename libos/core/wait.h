@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Wait queues.  A waiter queues itself, tests its condition, and sleeps; a waker changes the condition first, then wakes.
+ *
+ * W1. A waiter stands in the queue from wait_add to wait_remove, so a waker that changed the condition after the
+ *     waiter's test finds it there: no wake-up is lost.
+ * W2. `wake` may be a callback instead of a thread (poll).
+ */
+#ifndef LIBOS_CORE_WAIT_H
+#define LIBOS_CORE_WAIT_H
+
+#include "core/error.h"
+#include "core/lock.h"
+#include "core/thread.h"
+
+struct waitq {
+    struct spinlock lock;
+    struct list waiters;
+};
+struct waiter {
+    struct list link;
+    struct thread *thread;
+    void (*wake)(struct waiter *w); /* NULL: thread_wake(thread, 0); called with the queue's lock held */
+    bool exclusive;                 /* wait_wake(n) counts these */
+    struct waitq *queue;
+};
+
+#define WAITQ_INIT(q) { SPINLOCK_INIT, LIST_INIT((q).waiters) }
+void waitq_init(struct waitq *q);
+void wait_add(struct waitq *q, struct waiter *w); /* w->thread = current, unless set */
+void wait_remove(struct waiter *w);
+/* Wake all non-exclusive waiters and at most n exclusive ones (n = ~0u: all). */
+void wait_wake(struct waitq *q, unsigned n);
+static inline bool wait_idle(const struct waitq *q) { return list_empty(&q->waiters); }
+
+/*
+ * Sleep until `condition` is true: 0; -E_INTR: a signal (interruptible only); -E_TIMEDOUT.
+ * The condition is evaluated without locks; re-check under your own.
+ */
+#define wait_until(q, condition, is_interruptible, deadline_ns)                      \
+    ({                                                                               \
+        int wait_result_ = 0;                                                        \
+        if (!(condition)) {                                                          \
+            struct waiter wait_w_ = { .thread = NULL };                              \
+            wait_add((q), &wait_w_);                                                 \
+            for (;;) {                                                               \
+                thread_prepare(is_interruptible);                                    \
+                if (condition) {                                                     \
+                    thread_cancel();                                                 \
+                    wait_result_ = 0;                                                \
+                    break;                                                           \
+                }                                                                    \
+                wait_result_ = thread_block(deadline_ns);                            \
+                if (wait_result_ != 0)                                               \
+                    break;                                                           \
+            }                                                                        \
+            wait_remove(&wait_w_);                                                   \
+            if (wait_result_ != 0 && (condition))                                    \
+                wait_result_ = 0;                                                    \
+        }                                                                            \
+        wait_result_;                                                                \
+    })
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The Linux x86-64 system-call ABI: the only room that knows Linux's numbers, structures, flags and errno.
+ *
+ * A handler is `long sys_NAME(struct user_frame *f)`: it takes its arguments from the frame (rdi rsi rdx r10 r8 r9) and returns a
+ * result >= 0 (or any value for addresses) or minus an error of core/error.h; the dispatcher turns errors into errno numbers and
+ * restarts.  posix/table.c lists all calls: SYSCALL(number, name) with a handler, or none: ENOSYS.
+ * One file for each area: file.c fs.c poll.c (files), mm.c, proc.c signal.c time.c misc.c.
+ */
+#ifndef LIBOS_POSIX_POSIX_H
+#define LIBOS_POSIX_POSIX_H
+
+#include "core/error.h"
+#include "core/thread.h"
+#include "core/types.h"
+
+typedef long (*syscall_fn)(struct user_frame *f);
+#define SYS_ARG0(f) ((f)->rdi)
+#define SYS_ARG1(f) ((f)->rsi)
+#define SYS_ARG2(f) ((f)->rdx)
+#define SYS_ARG3(f) ((f)->r10)
+#define SYS_ARG4(f) ((f)->r8)
+#define SYS_ARG5(f) ((f)->r9)
+
+/* The dispatcher: rax of the frame is the number; the result goes to rax. Installed as libos_hooks.syscall. */
+void posix_syscall(struct thread *t, struct user_frame *f);
+int posix_errno(int error);             /* positive errno of Linux for a positive E_* */
+void posix_init(void);
+#include "posix/calls.h"                /* prototypes of all sys_* handlers, one line each */
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Processes: identity, family, resources; fork, exec, exit, wait.
+ *
+ * R1. A process is in the table from proc_fork to the end of its parent's wait (or its own end, when nobody waits for it).
+ * R2. Family links, states, groups and sessions change under family_lock (spinlock).
+ * R3. Resources (mm, files, context, signal actions) are counted; exit drops them before the parent is told.
+ */
+#ifndef LIBOS_PROC_PROC_H
+#define LIBOS_PROC_PROC_H
+
+#include "core/thread.h"
+#include "core/types.h"
+#include "core/wait.h"
+#include "vfs/vfs.h"
+
+struct mm;
+struct tty;
+struct signal_actions;
+
+enum process_state { PROC_ALIVE, PROC_STOPPED, PROC_ZOMBIE, PROC_DEAD };
+struct rlimit_pair {
+    u64 soft, hard;
+};
+#define PROC_RLIMITS 16
+
+struct session; /* id, controlling terminal */
+struct process {
+    _Atomic u32 refs;
+    i32 pid, pgid, sid;
+    struct process *parent;               /* family_lock */
+    struct list children, sibling;        /* family_lock */
+    struct list threads;                  /* lock */
+    u32 nthreads;
+    struct spinlock lock;
+    _Atomic u32 state;
+    i32 exit_status;                      /* wait status encoding of POSIX: code << 8 | signal */
+    i32 stop_signal, report;              /* WUNTRACED / WCONTINUED to be reported */
+    struct waitq child_wait;              /* the parent sleeps here, on its own */
+    struct mm *mm;
+    struct fdtable *files;
+    struct fs_context *fs;
+    struct cred *cred;
+    struct signal_actions *actions;
+    u64 signal_pending;                   /* lock; whole-process signals */
+    struct signal_queue *signal_queue;
+    struct tty *tty;                      /* controlling terminal */
+    u32 umask_unused;
+    bool exiting, group_exit, execed;
+    bool vfork_child;
+    struct waitq vfork_wait;              /* the parent of vfork sleeps here */
+    i32 exit_signal;                      /* to the parent */
+    char name[16];
+    char *exe;                            /* path, heap */
+    struct rlimit_pair limits[PROC_RLIMITS];
+    u64 start_ns, user_ticks, system_ticks, child_user_ticks, child_system_ticks;
+    struct timer *alarm;                  /* ITIMER_REAL */
+    u64 alarm_interval_ns;
+    i32 nice;
+    u32 dumpable;
+    uaddr stack_hint;
+    i32 pdeath_signal;
+    u64 minor_faults, major_faults;
+    u64 reserved[16];
+};
+extern struct process *proc_init_process; /* pid 1 */
+
+static inline struct process *proc_current(void) { return thread_current()->process; }
+struct process *proc_find(i32 pid);       /* a reference, or NULL */
+void proc_hold(struct process *p);
+void proc_release(struct process *p);
+/* Call fn on each process of a group (0: all), under family_lock; fn must not sleep. Returns how many. */
+u32 proc_each_in_group(i32 pgid, bool (*fn)(struct process *p, void *arg), void *arg);
+
+#define FORK_VFORK 0x1u
+#define FORK_SHARE_MM 0x2u
+#define FORK_SHARE_FILES 0x4u
+#define FORK_SHARE_FS 0x8u
+#define FORK_SHARE_SIGNALS 0x10u
+#define FORK_THREAD 0x20u
+#define FORK_SET_TLS 0x40u
+#define FORK_PARENT_TID 0x80u
+#define FORK_CHILD_TID 0x100u
+#define FORK_CLEAR_TID 0x200u
+struct fork_args {
+    u32 flags;
+    i32 exit_signal;
+    uaddr stack;                          /* 0: the parent's */
+    uaddr parent_tid, child_tid, tls;
+};
+/* pid of the child, or -E_NOMEM -E_AGAIN. */
+i64 proc_fork(struct user_frame *frame, const struct fork_args *args);
+struct exec_args;
+/* Replace the current process's program.  On success the frame is the new program's. Handles #! scripts. */
+int proc_exec(struct user_frame *frame, const char *path, struct exec_args *args) MUST_CHECK;
+NORETURN void proc_exit_group(i32 status); /* status in wait encoding */
+NORETURN void proc_exit_thread(i32 code);
+#define WAIT_NOHANG 0x1u
+#define WAIT_STOPPED 0x2u
+#define WAIT_CONTINUED 0x4u
+#define WAIT_EXITED 0x8u
+#define WAIT_NOREAP 0x10u
+struct wait_report {
+    i32 pid, status, uid;
+    u64 user_ticks, system_ticks;
+};
+/* which: > 0 this pid, 0 my group, -1 any, < -1 that group. 1: *out filled; 0: WAIT_NOHANG and none; -E_CHILD -E_RESTART */
+int proc_wait(i32 which, u32 flags, struct wait_report *out) MUST_CHECK;
+int proc_set_pgid(i32 pid, i32 pgid) MUST_CHECK;
+i32 proc_set_sid(void);
+void proc_init(void);
+/* The first process: path, argv, envp from the command line. -E_NOENT ... */
+int proc_start_init(const char *path, char **argv, char **envp) MUST_CHECK;
+u64 proc_count(void);
+
+#endif

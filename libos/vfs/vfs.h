@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Files: inodes, open files, descriptor tables, path look-up.
+ *
+ * N1. An inode lives while it has links, open files, mappings or look-ups on it (`refs` + links); the file system frees it.
+ * N2. A directory changes under its inode's mutex; two directories are locked in the order of their addresses; rename of a directory to
+ *     another parent holds the file system's rename mutex too.
+ * N3. A descriptor table has its spinlock; look-up takes a reference on the file.
+ * N4. Data and size of a file change under its inode's mutex; reads of tmpfs need it only against truncation.
+ */
+#ifndef LIBOS_VFS_VFS_H
+#define LIBOS_VFS_VFS_H
+
+#include "core/error.h"
+#include "core/lock.h"
+#include "core/types.h"
+#include "core/usercopy.h"
+#include "core/wait.h"
+
+struct inode;
+struct file;
+struct filesystem;
+struct mount;
+
+enum inode_type { IT_FILE = 1, IT_DIR, IT_LINK, IT_CHAR, IT_BLOCK, IT_FIFO, IT_SOCKET };
+
+struct timestamp {
+    i64 seconds;
+    u32 ns;
+};
+/* Attributes, as stat gives them; `mode` holds only the 12 permission bits. */
+struct vattr {
+    u64 dev, ino, nlink, size, blocks512, rdev;
+    u32 mode, uid, gid, blksize;
+    enum inode_type type;
+    struct timestamp atime, mtime, ctime, btime;
+};
+#define VSET_MODE 0x1u
+#define VSET_UID 0x2u
+#define VSET_GID 0x4u
+#define VSET_SIZE 0x8u
+#define VSET_ATIME 0x10u
+#define VSET_MTIME 0x20u
+
+/* Who asks: ids for access checks. */
+struct cred {
+    u32 refs;
+    u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
+    u32 ngroups;
+    u32 groups[32];
+};
+
+struct dirent_sink; /* one entry at a time: returns false when the caller's buffer is full */
+typedef bool (*dirent_fn)(void *arg, const char *name, u32 length, u64 ino, enum inode_type type, u64 next_offset);
+
+/* Operations of a file system on its inodes.  Absent (NULL): the error in brackets.  Directories' mutex is held for those marked D. */
+struct inode_ops {
+    int (*lookup)(struct inode *dir, const char *name, u32 length, struct inode **out);            /* D; takes a reference */
+    int (*create)(struct inode *dir, const char *name, u32 length, enum inode_type type, u32 mode, u64 rdev,
+                  const struct cred *cred, struct inode **out);                                     /* D [E_PERM] */
+    int (*symlink)(struct inode *dir, const char *name, u32 length, const char *target, const struct cred *cred);
+    int (*link)(struct inode *dir, const char *name, u32 length, struct inode *target);             /* D */
+    int (*unlink)(struct inode *dir, const char *name, u32 length, bool directory);                 /* D */
+    int (*rename)(struct inode *from, const char *name, u32 length, struct inode *to, const char *new_name,
+                  u32 new_length, u32 flags);                                                       /* D both */
+    int (*readlink)(struct inode *link, char *to, u32 size);                                        /* length */
+    int (*list)(struct inode *dir, u64 offset, dirent_fn fn, void *arg);                            /* D; without . and .. */
+    int (*getattr)(struct inode *i, struct vattr *out);
+    int (*setattr)(struct inode *i, const struct vattr *set, u32 which);
+    /* The page cache: the frame of a page for mapping or reading in place.  `write`: it will be written; makes holes real.
+     * The frame stays valid while the inode's mutex is held or it is mapped. [E_NODEV] */
+    int (*page)(struct inode *i, u64 index, bool write, frame_t *out);
+    /* Something maps/unmaps this inode (counts for N1 and truncation). */
+    void (*release)(struct inode *i); /* last reference gone */
+    int (*open)(struct inode *i, struct file *f); /* devices and FIFOs put their own ops into f [0] */
+};
+
+struct inode {
+    _Atomic u32 refs;
+    enum inode_type type;
+    struct mutex mutex;
+    const struct inode_ops *ops;
+    const struct file_ops *file_ops;
+    struct filesystem *fs;
+    u64 ino;
+    u64 size;        /* mutex; readable without */
+    u64 rdev;
+    u32 mode, uid, gid, nlink;
+    struct timestamp atime, mtime, ctime, btime;
+    struct mount *mounted; /* a file system is mounted here */
+    struct list mappings;  /* areas that map it; vm's, under mappings_lock */
+    struct spinlock mappings_lock;
+    struct pipe *pipe;     /* FIFOs */
+    void *priv;            /* the file system's */
+};
+
+#define POLL_IN 0x001u
+#define POLL_PRI 0x002u
+#define POLL_OUT 0x004u
+#define POLL_ERR 0x008u
+#define POLL_HUP 0x010u
+#define POLL_NVAL 0x020u
+#define POLL_RDHUP 0x2000u
+
+/* poll: the caller passes a table to register in, or NULL to ask only. */
+struct poll_table {
+    void (*add)(struct poll_table *t, struct waitq *q);
+};
+
+struct file_ops {
+    /* Return bytes moved (>= 0) or an error; pos is the file's or pread's. */
+    i64 (*read)(struct file *f, struct uio *u, u64 *pos);
+    i64 (*write)(struct file *f, struct uio *u, u64 *pos);
+    u32 (*poll)(struct file *f, struct poll_table *t);                  /* NULL: always IN|OUT */
+    i64 (*ioctl)(struct file *f, u32 request, uaddr arg);               /* NULL: E_NOTTY */
+    i64 (*seek)(struct file *f, i64 offset, int whence);                /* NULL: regular by size */
+    int (*map)(struct file *f, u64 offset, u64 bytes, u32 prot, u32 flags); /* may it be mapped? NULL: iff inode ops->page */
+    void (*flush)(struct file *f);                                      /* each close(2) */
+    void (*release)(struct file *f);                                    /* the last reference */
+};
+
+/* Open flags (ours; posix converts). */
+#define OPEN_READ 0x1u
+#define OPEN_WRITE 0x2u
+#define OPEN_APPEND 0x4u
+#define OPEN_NONBLOCK 0x8u
+#define OPEN_CREATE 0x10u
+#define OPEN_EXCL 0x20u
+#define OPEN_TRUNC 0x40u
+#define OPEN_DIRECTORY 0x80u
+#define OPEN_NOFOLLOW 0x100u
+#define OPEN_CLOEXEC 0x200u
+#define OPEN_PATH 0x400u
+#define OPEN_NOCTTY 0x800u
+#define OPEN_DIRECT 0x1000u
+#define OPEN_SYNC 0x2000u
+#define OPEN_ASYNC 0x4000u
+#define OPEN_NOATIME 0x8000u
+#define OPEN_TMPFILE 0x10000u
+
+struct path {
+    struct mount *mount;
+    struct inode *inode;   /* a reference */
+    struct dentry *dentry; /* names the place, for getcwd and ..; a reference */
+};
+struct file {
+    _Atomic u32 refs;
+    _Atomic u32 flags; /* OPEN_* that fcntl sees */
+    const struct file_ops *ops;
+    struct inode *inode;
+    struct path path;
+    struct mutex pos_mutex;
+    u64 pos;
+    void *priv;
+    i32 owner;         /* F_SETOWN */
+};
+
+/* ---- open files ---- */
+struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags); /* one reference; NULL: no memory */
+void file_hold(struct file *f);
+void file_release(struct file *f);
+i64 file_read(struct file *f, struct uio *u, u64 *pos);  /* pos NULL: the file's own, locked; checks OPEN_READ */
+i64 file_write(struct file *f, struct uio *u, u64 *pos);
+u32 file_poll(struct file *f, struct poll_table *t);
+
+/* ---- descriptor tables ---- */
+struct fdtable;
+int fdtable_new(struct fdtable **out) MUST_CHECK;
+int fdtable_copy(struct fdtable *from, struct fdtable **out) MUST_CHECK; /* fork */
+void fdtable_hold(struct fdtable *t);
+void fdtable_release(struct fdtable *t);         /* the last one closes all */
+void fdtable_close_exec(struct fdtable *t);
+struct file *fd_get(struct fdtable *t, int fd);  /* a reference; NULL: EBADF */
+int fd_install(struct fdtable *t, struct file *f, int lowest, bool cloexec); /* takes f's reference; fd or -E_MFILE */
+int fd_install_at(struct fdtable *t, struct file *f, int fd, bool cloexec);  /* replaces; dup2 */
+int fd_close(struct fdtable *t, int fd);
+int fd_flags(struct fdtable *t, int fd, int set, bool *cloexec); /* set: -1 read, 0/1 write */
+#define FD_LIMIT_MAX 1048576
+
+/* ---- paths ---- */
+/* A process's place: root, cwd, umask; refs for CLONE_FS. */
+struct fs_context {
+    _Atomic u32 refs;
+    struct spinlock lock;
+    struct path root, cwd;
+    u32 umask;
+};
+struct fs_context *fs_context_new(void);                        /* at the root of the first mount */
+struct fs_context *fs_context_copy(struct fs_context *from);
+void fs_context_release(struct fs_context *c);
+
+#define WALK_FOLLOW 0x1u  /* follow a symbolic link at the end */
+#define WALK_PARENT 0x2u  /* stop before the last component, which is returned in `last` */
+#define WALK_EMPTY 0x4u   /* an empty path means the start (AT_EMPTY_PATH) */
+#define WALK_DIRECTORY 0x8u
+struct walk {
+    struct fs_context *context;
+    const struct cred *cred;
+    struct path start;     /* inode NULL: cwd (relative paths) */
+    u32 flags;
+    struct path found;     /* result; release with path_release */
+    const char *last;      /* WALK_PARENT: points into the path */
+    u32 last_length;
+    bool trailing_slash;
+};
+int path_walk(struct walk *w, const char *path) MUST_CHECK; /* -E_NOENT -E_NOTDIR -E_ACCES -E_LOOP -E_NAMETOOLONG */
+void path_hold(struct path *p);
+void path_release(struct path *p);
+int path_name(struct fs_context *c, const struct path *p, char *to, u32 size) MUST_CHECK; /* getcwd */
+int vfs_open(struct walk *start, const char *path, u32 flags, u32 mode, struct file **out) MUST_CHECK;
+int vfs_access(struct inode *i, const struct cred *cred, u32 want /* 4 2 1 */) MUST_CHECK;
+int vfs_getattr(struct inode *i, struct vattr *out);
+int vfs_setattr(struct inode *i, const struct cred *cred, struct vattr *set, u32 which) MUST_CHECK; /* with rights */
+int vfs_truncate(struct inode *i, u64 size) MUST_CHECK;
+void inode_hold(struct inode *i);
+void inode_release(struct inode *i);
+
+/* ---- file systems ---- */
+struct filesystem {
+    const char *name;
+    struct inode *root;
+    struct mutex rename_mutex;
+    u64 dev;
+    int (*statfs)(struct filesystem *fs, u64 out[8]); /* type bsize blocks bfree bavail files ffree namelen */
+    void *priv;
+};
+int vfs_mount_root(struct filesystem *fs) MUST_CHECK;
+int vfs_mount(struct filesystem *fs, const char *path) MUST_CHECK;
+void vfs_init(void);
+
+/* tmpfs: fs/tmpfs/tmpfs.h: int tmpfs_create(struct filesystem **out).  pipes: pipe/pipe.h.  Devices: fs/dev/dev.h. */
+
+#endif
