@@ -103,6 +103,15 @@ class Writer:
         self._header(name, mode, size, mtime, 1, 0, self._aligned_namesize(name))
         assert self.offset % PAGE == 0, "C1"
 
+    def _copy(self, source, size, path):
+        while size > 0:
+            piece = source.read(min(size, CHUNK))
+            if not piece:
+                raise UserError("%s became shorter while it was read" % path)
+            self._write(piece)
+            size -= len(piece)
+        self._pad(4)
+
     def file(self, name, path, mode=None, mtime=None):
         """A regular file with the content of PATH, copied in pieces."""
         try:
@@ -114,14 +123,14 @@ class Writer:
             self._begin_data(self._clean(name), info.st_size,
                              info.st_mode if mode is None else mode,
                              int(info.st_mtime) if mtime is None else mtime)
-            left = info.st_size
-            while left > 0:
-                piece = source.read(min(left, CHUNK))
-                if not piece:
-                    raise UserError("%s became shorter while it was read" % path)
-                self._write(piece)
-                left -= len(piece)
-            self._pad(4)
+            self._copy(source, info.st_size, path)
+
+    def rest(self, name, descriptor):
+        """A file with what is left to read in the regular file DESCRIPTOR."""
+        with open(descriptor, "rb", buffering=0, closefd=False) as source:
+            size = os.fstat(descriptor).st_size - os.lseek(descriptor, 0, os.SEEK_CUR)
+            self._begin_data(self._clean(name), size, 0o600, 0)
+            self._copy(source, size, "standard input")
 
     def tree(self, name, path):
         """PATH with all below it as NAME: links, modes, times and empty files too."""

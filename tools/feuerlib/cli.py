@@ -1,0 +1,178 @@
+# SPDX-License-Identifier: MIT
+"""The command line of tools/feuer."""
+import argparse
+import os
+import sys
+
+from .common import UserError, say
+
+EXEC_ABOUT = """\
+Boots a guest, runs CMD as root in it, and exits with its exit status: 128+N if signal N
+ended it, 127 if it was not found, 126 if it could not be run, 124 for a time-out, 125 if
+the guest did not start, panicked or ended early (a message says which), 141 if nobody
+reads the output any more.  Standard input, output and error are passed through apart."""
+
+RUN_ABOUT = """\
+Boots a guest with its serial console on this terminal: a shell by default, or CMD.
+Every key goes to the guest, Ctrl-C too.  `exit` or `poweroff` ends it; Ctrl-] three
+times within a second ends it by force."""
+
+
+def positive(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
+
+
+def seconds(text):
+    value = float(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError("must not be negative")
+    return value
+
+
+def add_machine_options(parser):
+    """What exec and run have in common."""
+    add = parser.add_argument
+    add("--cpus", type=positive, default=1, metavar="N", help="virtual CPUs (1)")
+    add("--mem", type=positive, metavar="MB", help="memory; by default what is needed")
+    add("--add", metavar="DIR", help="put DIR's files into the guest's /add")
+    add("--initrd", metavar="FILE", help="root archive (cpio, may be gzipped) instead of "
+        "the default one with busybox and bash")
+    add("--gate", choices=("views", "direct"), help="how the LibOS is kept apart")
+    add("--machine", choices=("pc", "q35", "microvm"), default="pc", help="(pc)")
+    add("--kernel", metavar="FILE", help="another kernel; a Linux bzImage will do, and "
+        "the word `linux` stands for Debian's (see `feuer linux-kernel`)")
+    add("--manifest", metavar="FILE", help="replace the manifest inside the kernel file")
+    add("--append", metavar="STR", help="more kernel parameters")
+    add("--icount", action="store_true", help="count instructions: TCG, one CPU, virtual "
+        "clock, fixed date and seed")
+    add("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="(auto: KVM where "
+        "a trial guest runs on it)")
+    add("--tuned", action="store_true", help="Linux without its optional checks")
+    add("--env", action="append", default=[], metavar="K=V", help="environment of CMD")
+    add("--cwd", default="/", metavar="DIR", help="directory of CMD in the guest (/)")
+    add("--qemu-arg", action="append", default=[], metavar="ARG", help="one more argument "
+        "for QEMU")
+    add("--show", action="store_true", help="print QEMU's command line and stop")
+
+
+def make_parser():
+    parser = argparse.ArgumentParser(prog="feuer", description="Runs FeuerBird in QEMU.")
+    commands = parser.add_subparsers(dest="name", metavar="COMMAND", required=True)
+
+    one = commands.add_parser("exec", help="run a command in a guest", description=
+                              EXEC_ABOUT, formatter_class=
+                              argparse.RawDescriptionHelpFormatter)
+    add_machine_options(one)
+    one.add_argument("--timeout", type=seconds, default=0, metavar="S",
+                     help="end the guest after S seconds, start-up included (0: never)")
+    one.add_argument("--boot-timeout", type=seconds, default=120, metavar="S",
+                     help="how long the guest may take to start CMD (120)")
+    one.add_argument("--verbose", action="store_true",
+                     help="show the guest's console on standard error")
+    one.add_argument("--console", metavar="FILE", help="write the guest's console to FILE")
+    one.add_argument("command", nargs="*", metavar="CMD")
+
+    one = commands.add_parser("run", help="use a guest on this terminal", description=
+                              RUN_ABOUT, formatter_class=
+                              argparse.RawDescriptionHelpFormatter)
+    add_machine_options(one)
+    one.add_argument("--verbose", action="store_true", help="the kernel says more")
+    one.add_argument("command", nargs="*", metavar="CMD")
+
+    one = commands.add_parser("rootfs", help="build the default root archive")
+    one.add_argument("-o", "--output", metavar="FILE", help="(build/rootfs.cpio)")
+    one.add_argument("--refresh", action="store_true",
+                     help="ask Debian's archive for newer packages")
+
+    one = commands.add_parser("linux-kernel", help="print the path of Debian's kernel, "
+                              "downloaded when missing")
+    one.add_argument("--refresh", action="store_true", help="ask for a newer one")
+
+    one = commands.add_parser("manifest", help="print or replace a kernel's manifest")
+    one.add_argument("--kernel", metavar="FILE", help="(build/feuerbird)")
+    one.add_argument("--set", metavar="FILE", help="the new manifest's text")
+    one.add_argument("-o", "--output", metavar="FILE", help="the new kernel file")
+    return parser
+
+
+def run_rootfs(options):
+    from . import rootfs
+    from .common import build_dir
+    path = options.output or os.path.join(build_dir(), "rootfs.cpio")
+    rootfs.build(path, options.refresh)
+    print(path)
+    return 0
+
+
+def run_linux_kernel(options):
+    from . import debian
+    print(debian.linux_kernel(options.refresh))
+    return 0
+
+
+def run_manifest(options):
+    from . import machine, manifest
+    from .common import replace_file
+    kernel = machine.find_kernel(options)
+    if options.set is None:
+        os.write(1, manifest.read(kernel))
+        return 0
+    if options.output is None:
+        raise UserError("--set needs -o FILE for the new kernel")
+    with open(options.set, "rb") as file:
+        copy = manifest.replaced(kernel, file.read())
+    copy.seek(0)
+    replace_file(options.output, lambda out: out.write(copy.read()))
+    return 0
+
+
+def run_show(options):
+    import shlex
+    from .machine import Machine
+    print(shlex.join(Machine(options, options.name == "run", []).command))
+    return 0
+
+
+def dispatch(options):
+    if getattr(options, "show", False):
+        return run_show(options)
+    if options.name == "exec":
+        from . import execute
+        return execute.main(options)
+    if options.name == "run":
+        from . import interact
+        return interact.main(options)
+    return {"rootfs": run_rootfs, "linux-kernel": run_linux_kernel,
+            "manifest": run_manifest}[options.name](options)
+
+
+def main(arguments):
+    """Does not return: ends the program with the right status."""
+    # The command is cut off here: argparse would look into it.
+    command = []
+    if "--" in arguments:
+        cut = arguments.index("--")
+        arguments, command = arguments[:cut], arguments[cut + 1:]
+    parser = make_parser()
+    options = parser.parse_args(arguments)
+    if command and options.name not in ("exec", "run"):
+        parser.error("%s takes no command" % options.name)
+    if options.name in ("exec", "run"):
+        options.command = options.command + command
+        if options.name == "exec" and not options.command:
+            parser.error("exec needs a command: feuer exec [OPTIONS] -- CMD ARG...")
+    try:
+        status = dispatch(options)
+        sys.stdout.flush()
+    except UserError as error:
+        say(error)
+        status = error.status
+    except KeyboardInterrupt:
+        status = 130
+    except BrokenPipeError:
+        status = 141
+    # Threads may still wait in a read of standard input; nothing is left to tidy up.
+    os._exit(status)
