@@ -12,6 +12,7 @@
 #define LIBOS_CORE_THREAD_H
 
 #include "core/lock.h"
+#include "core/tree.h"
 #include "core/types.h"
 
 #define THREAD_STACK 16384u
@@ -32,14 +33,17 @@ enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_SLEEPING
 #define WORK_FULL 0x4u     /* the frame was changed: return with all registers */
 #define WORK_EXIT 0x8u     /* the process is ending: the thread exits instead of returning */
 
+struct sched_class;
 struct sched_entity {
-    struct list link;
+    struct tree_node node; /* in the queue of its vCPU */
+    const struct sched_class *class;
     u64 vruntime;
     u64 started; /* TSC when it came onto the CPU */
     u64 runtime; /* TSC ticks in total */
     u32 weight;
     u32 queued;
-    u64 key[3]; /* the class's own */
+    i32 nice;
+    u32 pad;
 };
 
 struct process;
@@ -52,6 +56,8 @@ struct thread {
     struct process *process; /* NULL: a thread of the LibOS itself */
     u64 fs_base, gs_base;
     void *fpu;               /* one page, user threads only */
+    struct fb_cb *cb;        /* of the vCPU it runs on */
+    struct mmu_space *space; /* NULL: any space will do */
     struct sched_entity sched;
     struct list process_link; /* process->threads */
     i32 tid;
@@ -86,11 +92,15 @@ struct lcpu {
     u64 cap;                /* of the vCPU */
     struct thread *current;
     struct thread *idle;
-    struct mm *mm;          /* whose space is current */
+    struct mmu_space *space; /* that is current */
     _Atomic u32 sleeping;   /* in fb_wait */
     void *queue;            /* sched's */
     void *caches;           /* page and heap caches */
-    u64 reserved[16];
+    struct thread *fpu_owner; /* whose vector state was last in this CPU */
+    struct thread *ended;   /* a thread that has left this vCPU for good, to be freed */
+    struct timers *timers;  /* clock's */
+    u64 timer_tsc;          /* the deadline that the kernel's timer is armed for */
+    u64 idle_ns;
 };
 extern struct lcpu lcpus[];
 extern u32 lcpu_count;
@@ -121,6 +131,10 @@ bool thread_wake(struct thread *t, int result);
 /* For signals: wake it if it sleeps interruptibly; if it runs on another vCPU make that one look (event). */
 void thread_poke(struct thread *t);
 void thread_set_work(struct thread *t, u32 bits);
+/* Priority of the fair class, -20..19; takes effect when it is next queued. */
+void thread_set_nice(struct thread *t, int nice);
+/* CPU time of a thread in ns, the current stretch included. */
+u64 thread_cpu_ns(struct thread *t);
 /* Let others run if they should: called in long loops of the LibOS. */
 void thread_breathe(void);
 

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Spaces, for vm: mapping, protection, copying.  What the kernel answers with BUSY, RESUME, NOTABLE or FLUSH is handled
+ * here; a caller sees 0 or -E_NOMEM.
+ *
+ * M1. The caller serialises the calls on one space (its mm lock); mmu_switch needs no lock.
+ * M2. When a call that takes a mapping or a right away returns, no CPU has a stale translation of it; the frames that
+ *     it reports may be reused at once.
+ * M3. The kernel's counts are the counts: a frame is reported exactly when its last mapping goes.
+ */
+#ifndef LIBOS_CORE_MMU_H
+#define LIBOS_CORE_MMU_H
+
+#include "core/types.h"
+
+#define MMU_READ 0x1u
+#define MMU_WRITE 0x2u
+#define MMU_EXEC 0x4u
+#define MMU_REPLACE 0x40u /* mmu_map of one page: what is there is replaced */
+#define MMU_NOADD 0x100u  /* mmu_protect: only take rights away */
+
+#define MMU_TOPS 6
+struct mmu_top {
+    u32 slot;      /* top-level index, 0..255 */
+    frame_t frame; /* the node of directory pointers that is linked there */
+};
+struct mmu_space {
+    u64 cap;            /* [I] SPACE capability */
+    frame_t root;       /* [I] even root frame */
+    _Atomic u64 active; /* lcpus on which it is current */
+    _Atomic u32 dying;  /* lcpus that idle in it leave it */
+    u32 ntops;          /* M1 */
+    u32 ntops_max;
+    struct mmu_top *tops; /* first_tops, or from the heap */
+    struct mmu_top first_tops[MMU_TOPS];
+};
+
+int mmu_space_create(struct mmu_space *s) MUST_CHECK; /* -E_NOMEM */
+/* Everything must be unmapped with mmu_unmap(tables = true) before; no user thread may have it. May sleep. */
+void mmu_space_destroy(struct mmu_space *s);
+
+/* Map `count` frames from `frame` on.  *old (may be NULL unless MMU_REPLACE): the frame whose last mapping was replaced, or
+ * FRAME_NONE. With a page there already and no MMU_REPLACE: -E_EXIST. */
+int mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count, frame_t *old) MUST_CHECK;
+/* Change the protection of the present pages of a range; flags 0: no access (the pages stay). */
+void mmu_protect(struct mmu_space *s, uaddr va, u64 pages, u32 flags);
+/* Remove the present pages of a range. `lost` is called for each frame that this was the last mapping of, after the flush; it must
+ * not sleep.  tables: give emptied nodes back too. */
+typedef void (*mmu_lost_fn)(void *arg, frame_t frame, bool dirty);
+void mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn lost, void *arg);
+/* Map the present pages of `from` at the same addresses of `to`; cow takes WRITE away on both sides. */
+int mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages, bool cow) MUST_CHECK;
+
+struct mmu_page {
+    frame_t frame;
+    u32 flags; /* MMU_READ | WRITE | EXEC */
+    bool dirty, accessed;
+};
+/* What is mapped at va: true and *out, or false.  Reads the page tables; no call. */
+bool mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out);
+
+/* Make it the current thread's space (exec, the start of a process), here and from now on. */
+void mmu_switch(struct mmu_space *s);
+/* Flush it on all CPUs on which it is current; rarely needed, see M2. */
+void mmu_flush(struct mmu_space *s);
+
+#endif
