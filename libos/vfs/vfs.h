@@ -7,6 +7,12 @@
  *     another parent holds the file system's rename mutex too.
  * N3. A descriptor table has its spinlock; look-up takes a reference on the file.
  * N4. Data and size of a file change under its inode's mutex; reads of tmpfs need it only against truncation.
+ * N5. A file system holds one reference on an inode for as long as it has links; so `release`, called once when the last
+ *     reference goes, always frees.  lookup and create give the caller a reference of its own.
+ * N6. The vfs checks rights, names, types and (under the directory's mutex) existence before it calls an inode operation; the
+ *     file system keeps nlink and the times of what it changes.
+ * N7. The data operations of a file (file_ops) take the inode's mutex themselves; a write with OPEN_APPEND in f->flags sets
+ *     *pos to the size under that mutex.  setattr is called with the inode's mutex held; page too.
  */
 #ifndef LIBOS_VFS_VFS_H
 #define LIBOS_VFS_VFS_H
@@ -44,7 +50,7 @@ struct vattr {
 
 /* Who asks: ids for access checks. */
 struct cred {
-    u32 refs;
+    u32 refs;              /* proc's */
     u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
     u32 ngroups;
     u32 groups[32];
@@ -72,8 +78,14 @@ struct inode_ops {
     int (*page)(struct inode *i, u64 index, bool write, frame_t *out);
     /* Something maps/unmaps this inode (counts for N1 and truncation). */
     void (*release)(struct inode *i); /* last reference gone */
-    int (*open)(struct inode *i, struct file *f); /* devices and FIFOs put their own ops into f [0] */
+    int (*open)(struct inode *i, struct file *f); /* put other ops into f; absent: IT_CHAR by fs/dev, FIFO by pipe [0] */
+    int (*allocate)(struct inode *i, u32 mode, u64 offset, u64 bytes); /* VALLOC_*; mutex held [E_NOTSUP] */
 };
+#define VALLOC_KEEP_SIZE 0x1u
+#define VALLOC_PUNCH_HOLE 0x2u
+#define VALLOC_ZERO_RANGE 0x4u
+#define RENAME_NO_REPLACE 0x1u
+#define RENAME_SWAP 0x2u
 
 struct inode {
     _Atomic u32 refs;
@@ -92,7 +104,14 @@ struct inode {
     struct spinlock mappings_lock;
     struct pipe *pipe;     /* FIFOs */
     void *priv;            /* the file system's */
+    struct lock_set *locks; /* fcntl and flock locks; NULL: there never were any (vfs/locks.c) */
 };
+/* Device numbers, in the encoding that user programs see. */
+static inline u64
+vfs_rdev(u32 major, u32 minor)
+{
+    return (minor & 0xffu) | (u64)(major & 0xfffu) << 8 | (u64)(minor & ~0xffu) << 12 | (u64)(major & ~0xfffu) << 32;
+}
 
 #define POLL_IN 0x001u
 #define POLL_PRI 0x002u
@@ -117,7 +136,12 @@ struct file_ops {
     int (*map)(struct file *f, u64 offset, u64 bytes, u32 prot, u32 flags); /* may it be mapped? NULL: iff inode ops->page */
     void (*flush)(struct file *f);                                      /* each close(2) */
     void (*release)(struct file *f);                                    /* the last reference */
+    u32 traits;                                                         /* FILE_* */
 };
+#define FILE_STREAM 0x1u    /* no position: pread and lseek are E_SPIPE, and no lock is held while it sleeps */
+#define FILE_UNLOCKED 0x2u  /* a position that nobody needs: not locked (null, zero) */
+/* ioctl requests that several rooms answer; the numbers are the ones that user programs use. */
+#define FILE_IOCTL_READABLE 0x541bu
 
 /* Open flags (ours; posix converts). */
 #define OPEN_READ 0x1u
@@ -202,6 +226,7 @@ struct walk {
     const char *last;      /* WALK_PARENT: points into the path */
     u32 last_length;
     bool trailing_slash;
+    u32 links;             /* symbolic links followed so far */
 };
 int path_walk(struct walk *w, const char *path) MUST_CHECK; /* -E_NOENT -E_NOTDIR -E_ACCES -E_LOOP -E_NAMETOOLONG */
 void path_hold(struct path *p);
@@ -223,6 +248,8 @@ struct filesystem {
     u64 dev;
     int (*statfs)(struct filesystem *fs, u64 out[8]); /* type bsize blocks bfree bavail files ffree namelen */
     void *priv;
+    bool read_only;
+    void (*destroy)(struct filesystem *fs); /* unmounted and unused; NULL: never unmounted */
 };
 int vfs_mount_root(struct filesystem *fs) MUST_CHECK;
 int vfs_mount(struct filesystem *fs, const char *path) MUST_CHECK;
