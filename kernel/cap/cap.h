@@ -4,11 +4,24 @@
  *
  * P1. `name` is nonzero exactly while the slot is LIVE; a look-up is one load and one comparison.
  * P2. A slot's generation grows with each use; a slot whose generation would wrap is retired.
- * P3. The tree: each capability but the roots has a parent, and allows at most what its parent allows.
- * P4. Links, state and free lists change only under tree_lock, a try-lock: who finds it taken returns BUSY.
- * P5. A DYING slot is freed, and what it bound is undone, only after all CPUs saw the epoch of its marking.
+ * P3. The tree: each capability but the roots has a parent, and allows at most what its parent allows (a capability on
+ *     an object just made has its maker's authority as parent, which is of another type).
+ * P4. Links, state and free lists change only under the tree lock, a try-lock: who finds it taken returns BUSY.
+ * P5. A DYING slot is freed, and what it bound is undone, only after all CPUs saw the epoch of its marking; a deleted
+ *     slot (LIMBO) is used again only after all CPUs saw the epoch of its deletion.
  * P6. An object is referred to by its capabilities without a count: it is freed by its destroy call alone, which
- *     first revokes every capability on it.
+ *     first revokes every capability on it (and, for a SPACE, by the revocation of the memory that it stands on).
+ * P7. The *first* capability on an object (cap_insert with an object; object->cap) is above all others on it.  It cannot
+ *     be deleted while the object lives: -INUSE, "destroy the object instead".  That of a DOMAIN or VCPU hangs in the
+ *     `made` list of its parent and is not revoked with it: the revocation ends with -INUSE until the domain
+ *     is destroyed.  That of a SPACE is revoked with the memory it stands on, and the space with it.
+ * P8. Destroy calls set the object's own dying mark before their first cap_destroy_step, and every call that looks an
+ *     object up tests that mark after the look-up.  So the names stay good for the destroyer to repeat its call.
+ * P9. When a domain ends, the first capabilities in its table go as follows.  SPACE and VCPU: with everything derived
+ *     from them; the object stays (object->cap = NULL) until its own domain is destroyed.  DOMAIN: a domain ends with
+ *     its maker, so that none is left that nobody can name: see cap_table_blocker.
+ * P10. What a holder bound through a MEMORY, SLICE or IRQ capability is undone when that capability goes, by revocation
+ *     or deletion, unless an ancestor held by the same domain stays (its interval covers it, by P3).
  */
 #ifndef KERNEL_CAP_CAP_H
 #define KERNEL_CAP_CAP_H
@@ -18,30 +31,60 @@
 
 struct domain;
 
-enum cap_state { CAP_FREE = 0, CAP_LIVE = 1, CAP_DYING = 2, CAP_RETIRED = 3 };
+/*
+ * FREE -> LIVE -> DYING -> FREE        revoked: insert, mark, retire
+ *         LIVE -> LIMBO -> (LIVE)      deleted with nothing to undo: drop; taken again when its epoch was seen
+ *         LIVE -> DYING -> LIMBO       deleted with something to undo
+ * and RETIRED instead of FREE or LIMBO at the last generation.
+ */
+enum cap_state { CAP_FREE = 0, CAP_LIVE = 1, CAP_DYING = 2, CAP_RETIRED = 3, CAP_LIMBO = 4 };
 
+/* Which of its parent's lists a capability is in; roots and slots not in use are in none. */
+enum cap_list { CAP_IN_NONE = 0, CAP_IN_CHILD = 1, CAP_IN_MADE = 2, CAP_IN_DYING = 3 };
+
+#define CAP_F_FIRST 0x1u    /* P7 */
+#define CAP_F_REVOKING 0x2u /* a revocation below it is not complete */
+#define CAP_F_DELETING 0x4u /* DYING by its holder's cap_delete, which goes on by slot and generation */
+#define CAP_F_DESTROY 0x8u  /* its object is being destroyed; nothing is derived from it any more */
+
+/* [t]: under the tree lock.  Sibling lists are circular, by next and prev. */
 struct cap {
     _Atomic u64 name;     /* P1 */
     struct authority may; /* [I] while LIVE */
     void *object;         /* [I] struct space, domain, vcpu; NULL for intervals of the machine */
-    u32 type;             /* FB_TYPE_* */
-    u32 state;            /* enum cap_state, tree_lock */
-    u64 generation;
-    struct cap *parent, *child, *next, *prev; /* tree_lock; `next` links free slots */
-    struct domain *holder;                    /* [I] */
-    u64 epoch;                                /* of the marking */
-    u64 pad[3];
+    u16 type;             /* [I] FB_TYPE_* */
+    u8 state;             /* [t] enum cap_state */
+    u8 list;              /* [t] enum cap_list */
+    u16 flags;            /* [t] CAP_F_* */
+    u16 phase;            /* [t] DYING: progress of cap_undo, 0 at first */
+    u64 generation;       /* [t] */
+    struct cap *parent;   /* [t] */
+    struct cap *child;    /* [t] derived from it */
+    struct cap *next, *prev;
+    struct domain *holder; /* [I] */
+    u64 epoch;            /* [t] DYING, LIMBO: of the marking; LIVE: that its revocation has yet to see, 0: none */
+    struct cap *made;     /* [t] P7 */
+    struct cap *dying;    /* [t] marked by the revocation below this one, not yet undone */
+    u64 cursor;           /* [t] DYING: progress of cap_undo, 0 at first */
 };
 _Static_assert(sizeof(struct cap) == 128, "32 slots a frame");
 
 struct cap_table {
-    struct cap *slots; /* contiguous, in CAPTAB frames */
-    u32 count;         /* slots in it; <= 2^24 */
-    u32 used;          /* tree_lock */
-    struct cap *free;  /* tree_lock */
+    struct cap *slots;     /* [I] contiguous, in CAPTAB frames */
+    u32 count;             /* [I] slots in it; <= 2^24 */
+    u32 used;              /* [t] LIVE and DYING ones */
+    struct cap *free;      /* [t] single list by next */
+    struct cap *limbo;     /* [t] first in, first out; single list by next */
+    struct cap *limbo_end; /* [t] */
+    struct domain *holder; /* [I] */
+    u32 fresh;             /* [t] slots from here on were never used: all zero */
+    u32 cursor;            /* [t] progress of cap_table_clear_step */
+    u32 closed;            /* [t] being cleared: nothing is inserted any more */
+    u32 retired;           /* [t] */
 };
 
 #define CAP_SLOT_MASK ((1ull << FB_NAME_SLOT_BITS) - 1)
+#define CAP_GENERATION_MAX ((1ull << FB_NAME_GEN_BITS) - 1)
 
 /* The hot path: about 15 instructions, no lock. `need`: bits of FB_AUTH. The result is valid while interrupts are off. */
 static inline int
@@ -61,36 +104,55 @@ cap_lookup(const struct cap_table *table, u64 name, u32 type, u64 need, struct c
     return 0;
 }
 
-/* Make `count` slots free ones, for `holder`.  The memory is zero. */
+/* Make `count` slots free ones, for `holder`.  The memory is zero.  O(1). */
 void cap_table_init(struct cap_table *table, void *memory, u32 count, struct domain *holder);
 
-/* Insert a capability: a root (parent NULL, boot only) or a child of `parent` on an object just made.
- * The tree lock is taken inside.  -FULL, -BUSY, -DEAD (parent dying).  *name gets the new name. */
+/* Insert a capability: a root (parent NULL, boot only) or a child of `parent` on an object just made; with an object
+ * it is the first one on it (P7).  The tree lock is taken inside.  *name gets the new name.
+ * -DEAD: the parent is dying, or the table's domain is ending; -FULL: no free slot; -BUSY: the lock is taken, or the free
+ * slots wait for an epoch (which was asked for: repeat).  After an error the caller returns: its own epoch
+ * may have gone on, so it keeps no authority that it looked up before (E1). */
 int cap_insert(struct cap_table *table, struct cap *parent, u32 type, void *object, struct authority may,
                u64 *name) MUST_CHECK;
 /* Can cap_insert succeed? Takes the tree lock and keeps it on success, so that a call can check everything first, then
- * commit: cap_insert_locked cannot fail after cap_reserve returned 0. */
+ * commit: cap_insert_locked cannot fail after cap_reserve returned 0.  Errors as cap_insert. */
 int cap_reserve(struct cap_table *table, struct cap *parent) MUST_CHECK;
 u64 cap_insert_locked(struct cap_table *table, struct cap *parent, u32 type, void *object, struct authority may);
+/* Take the tree lock alone (list of domains, lists of vCPUs): 0 or -BUSY. */
+int cap_lock(void) MUST_CHECK;
 void cap_release(void); /* drop the tree lock */
 
-/* The calls of abi/, decoded by call/: source names are looked up here. */
+/* The calls of abi/, decoded by call/: source names are looked up here.
+ * `need`: bits that the source must have.  `clearance`: class bits of the receiving domain; of its own domain for a derive.
+ * -NAME, -AUTHORITY, -EMPTY, -CLEARANCE, then as cap_insert. */
 int cap_derive_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance, struct authority ask,
                   u64 need, u64 *name) MUST_CHECK;
+/* Delete one capability; its children become its parent's, or roots.  -NAME; -BUSY; -RESUME: repeat with the same name;
+ * -INUSE: it is the first on a living object (P7), its revocation is not complete, or (P10) frames that
+ * it covers serve as table or object memory: then the name is dead, and the same call can be repeated later. */
 int cap_delete(struct cap_table *table, u64 name) MUST_CHECK;
-/* One bounded step (at most CAP_STEP slots): -RESUME until done. */
+/* One bounded step (at most CAP_STEP slots): -RESUME until done.  -NAME, -AUTHORITY (REVOKE), -BUSY;
+ * -INUSE: everything else is done, but frames still serve as table or object memory, a space is current on a vCPU, or
+ * domains or vCPUs were made through it; destroy those, then repeat. */
 int cap_revoke_step(struct cap_table *table, u64 name) MUST_CHECK;
 /* Revoke every capability whose object is `object`, wherever it is, except none: for destroy calls. All capabilities on an
  * object are in the subtree of the one that cap_insert made first (`first`). One bounded step: -RESUME until done;
- * then that first one is deleted too. */
+ * then that first one is deleted too.  P8.  When it returns 0, no CPU is using the object.  For a DOMAIN the capabilities
+ * on its vCPUs go too (their vcpu->cap becomes NULL).  NULL: 0 at once (P9; the destroyer sees to the quiet point). */
 int cap_destroy_step(struct cap *first) MUST_CHECK;
-/* Delete all capabilities of a table (end of a domain), bounded steps: -RESUME until done. */
+/* Delete all capabilities of a table (end of a domain), bounded steps: -RESUME until done.  All vCPUs of the domain are
+ * stopped, and all CPUs have seen an epoch since.  -BUSY; -INUSE: cap_table_blocker says what must be destroyed first. */
 int cap_table_clear_step(struct cap_table *table) MUST_CHECK;
+/* The first capability of a domain that the ending domain made, at which cap_table_clear_step stopped; else NULL.  The destroy
+ * call goes on with that domain (and so on: the last one has none), and then repeats. */
+struct cap *cap_table_blocker(struct cap_table *table);
 
 #define CAP_STEP 256u
 
 /* What revoking undoes, for a dying capability; bounded; -RESUME, -BUSY, -INUSE or 0.  Implemented in call/undo.c, which knows the
- * objects (mappings of a MEMORY interval in the holder's spaces, slices, interrupt bindings ...). */
+ * objects (mappings of a MEMORY interval in the holder's spaces, slices, interrupt bindings ...).  Tree lock. */
 int cap_undo(struct cap *dying) MUST_CHECK;
+/* A first capability goes while its object stays: the object's `cap` becomes NULL.  Implemented in call/undo.c. */
+void cap_forget(struct cap *first);
 
 #endif
