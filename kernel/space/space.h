@@ -53,28 +53,42 @@ struct frames {
     bool read, write, exec, give;
 };
 
+/* Every call here that names a tree returns -BUSY while its lock is taken or a revocation evicts from its domain, and -DEAD
+ * when the domain or the space is ending; `evict` and `tear_down` go on in both cases.  *done is set on errors too. */
+
 /* Give a pair of frames (already checked to be in the caller's interval) to be the roots. The commit that
- * follows cap_reserve: frame_give_run may fail, nothing else. */
+ * follows cap_reserve: frame_give_run may fail, nothing else.  The caller puts the space on the domain's list and sets
+ * `cap`.  The domain's window_frame is a linked TABLE (frame_link).  -ALIGN: the frame is odd. */
 int space_init(struct domain *d, frame_t even, struct space **out) MUST_CHECK;
 /* The lower half has no node left? -INUSE otherwise. */
 int space_check_empty(struct space *s) MUST_CHECK;
 /* After quiet: the roots become DATA. */
 void space_free(struct space *s);
 
+/* Level 1 (page table), 2, 3; a window's level 3 is its domain's window_frame: -ARG.  -RANGE, -MAPPED, -NOTABLE (then
+ * space_missing_level says which), and the errors of frame_link. */
 int space_link_table(struct tree t, u64 va, unsigned level, frame_t frame) MUST_CHECK;
-/* done: pages handled (also on errors); old: FB_OUT entry for REPLACE. */
+/* The level of the first node that va lacks, 0: none. */
+unsigned space_missing_level(struct tree t, u64 va);
+/* done: pages of the flags' size that were mapped (also on errors; NOTABLE: level << 56 | pages); old: FB_OUT entry for
+ * REPLACE, or NULL.  REPLACE also maps where nothing was.  -BUSY also: frame.h, F7. */
 int space_map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags, u64 count, u64 *done,
                   u64 *old) MUST_CHECK;
+/* done: 4 KiB pages passed over.  Flags without READ keep frame and count, without access (a held entry).
+ * m: NULL: nothing can be added.  -ALIGN also: a large page lies only partly in the range (so for unmap and copy). */
 int space_protect_range(struct tree t, u64 va, u64 pages, u32 flags, const struct frames *m, u64 *done) MUST_CHECK;
-/* list: max entries, in the caller's buffer (kernel mapping). */
+/* list: max entries, in the caller's buffer (kernel mapping); max = 0: no list is wanted.  -ARG: unknown flags. */
 int space_unmap_range(struct tree t, u64 va, u64 pages, u32 flags, u64 *list, u64 max, u64 *listed,
                       u64 *done) MUST_CHECK;
-/* done: pages handled; on NOTABLE *level names the node that `to` lacks. */
+/* done: pages handled; on NOTABLE *level names the node that `to` lacks.  -ARG: flags, one space, two domains, or a large
+ * page with COW. */
 int space_copy_range(struct space *to, struct space *from, u64 va, u64 pages, u32 flags, u64 *done,
                      unsigned *level) MUST_CHECK;
-/* Revocation: remove every mapping of frames [lo, hi) from a tree; *cursor is the address to go on from; -RESUME. */
+/* Revocation: remove every mapping of frames [lo, hi) from a tree, and nodes that lie there with all below them (they
+ * become DATA); *cursor is the address to go on from (0 at first, and again when done); -RESUME, -BUSY. */
 int space_evict(struct tree t, frame_t lo, frame_t hi, u64 *cursor) MUST_CHECK;
-/* End of a domain: unmap everything and take all nodes back; -RESUME. cursor as above. */
+/* End of a domain, whose vCPUs have stopped: unmap everything and take all nodes back (not the roots, not the
+ * window_frame); -RESUME, -BUSY. cursor as above. */
 int space_tear_down(struct tree t, u64 *cursor) MUST_CHECK;
 
 #endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Copying a range of one space to another of the same domain: the kernel's part of fork.
+ *
+ * The source's lock keeps its mappings, so that their frames can be counted once more without asking for their type.
+ * Cost: about 25 instructions for each page that is present, 1.3 for each absent one of a page table that exists.
+ */
+#include "space/walk.h"
+
+/* One span of page-table entries, into the page table that begins with `to`. */
+static int
+copy_pages(struct change *c, const struct span *s, u64 *to, bool cow, struct steps *steps, u64 *at)
+{
+    unsigned copied = 0;
+    int error = 0;
+    for (unsigned i = 0; (i = entries_skip(s->entry, i, s->count)) < s->count; i++) {
+        u64 value = pte_load(&s->entry[i]);
+        frame_t f = pte_frame(value);
+        bool write = value & PTE_W;
+        error = steps->pages == 0 ? -FB_E_RESUME : pte_load(&to[i]) != 0 ? -FB_E_MAPPED : 0;
+        if (!error && cow && write) {
+            if (__atomic_load_n(&frame_record(f)->word, __ATOMIC_RELAXED) >= FRAME_MAPS_FULL) {
+                error = -FB_E_COUNT;
+            } else {
+                __atomic_fetch_and(&s->entry[i], ~PTE_W, __ATOMIC_ACQ_REL);
+                change_page(c, s->va + i * PAGE_SIZE);
+                c->epoch = true;
+                frame_share(f);
+                value &= ~PTE_W;
+            }
+        } else if (!error && !frame_map_again(f, write)) {
+            error = -FB_E_COUNT;
+        }
+        if (error) {
+            *at = s->va + i * PAGE_SIZE;
+            break;
+        }
+        pte_store(&to[i], value & ~(PTE_A | PTE_D));
+        steps->pages--;
+        copied++;
+    }
+    *node_used(to) += copied;
+    if (!error)
+        *at = s->next;
+    return error;
+}
+
+/* Share a large page. */
+static int
+copy_large(const struct span *s, u64 *to, struct steps *steps, u64 *at)
+{
+    u64 value = pte_load(s->entry);
+    if (pte_load(to) != 0)
+        return -FB_E_MAPPED;
+    if (steps->pages-- == 0)
+        return -FB_E_RESUME;
+    int error = frame_map(pte_frame(value), s->level, value & PTE_W);
+    if (error)
+        return error;
+    pte_store(to, value & ~(PTE_A | PTE_D));
+    ++*node_used(to);
+    *at = s->next;
+    return 0;
+}
+
+static int
+copy_span(struct change *from, struct tree to, const struct span *s, bool cow, struct steps *steps, u64 *at,
+          unsigned *level)
+{
+    unsigned l, first = entries_skip(s->entry, 0, s->count);
+    *at = s->next;
+    if (first == s->count)
+        return 0;
+    *at = s->va + first * pte_span(s->level);
+    if (s->level != 0 && cow)
+        return -FB_E_ARG;
+    u64 *entry = tree_walk(to, s->va, s->level, &l);
+    if (l != s->level) {
+        *level = l;
+        return pte_load(entry) != 0 ? -FB_E_MAPPED : -FB_E_NOTABLE;
+    }
+    if (s->level != 0)
+        return copy_large(s, entry, steps, at);
+    return copy_pages(from, s, entry, cow, steps, at);
+}
+
+int
+space_copy_range(struct space *to, struct space *from, u64 va, u64 pages, u32 flags, u64 *done, unsigned *level)
+{
+    struct tree dst = {to, to->domain}, src = {from, from->domain};
+    *done = 0;
+    *level = 0;
+    if ((flags != FB_COPY_COW && flags != FB_COPY_SHARE) || to == from || to->domain != from->domain)
+        return -FB_E_ARG;
+    int error = tree_range(src, va, pages);
+    if (error)
+        return error;
+    struct change c, d;
+    error = tree_enter(&d, dst, false);
+    if (error)
+        return error;
+    error = tree_enter(&c, src, false);
+    if (error) {
+        tree_leave(&d);
+        return error;
+    }
+    struct steps steps = {FB_RANGE_STEP, SCAN_STEPS};
+    struct span s;
+    u64 at = va, end = va + pages * PAGE_SIZE;
+    while (!error && at < end && span_next(src, at, end, &s, &steps)) {
+        at = s.va;
+        error = span_check(&s, end);
+        if (!error && s.count == 0)
+            at = s.next;
+        else if (!error)
+            error = copy_span(&c, dst, &s, flags == FB_COPY_COW, &steps, &at, level);
+        if (!error && steps.scans <= 0 && at < end)
+            error = -FB_E_RESUME;
+    }
+    *done = error ? (at - va) / PAGE_SIZE : pages;
+    tree_leave(&c);
+    tree_leave(&d);
+    return error;
+}

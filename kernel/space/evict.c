@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Taking by force: mappings of an interval of frames when it is revoked, and everything at the end of a domain.
+ *
+ * A sweep goes through the tree by address.  Where a node itself is to go, all below it goes too, whatever its frame.  The
+ * domain lets no other call change its trees meanwhile (`evicting`, or it is dead), so what was swept stays so.
+ */
+#include "space/walk.h"
+
+#define SWEEP_PAGES 2048
+
+/* The highest node above va that lies in [lo, hi): its level, or 0. */
+static unsigned
+path_hit(struct tree t, u64 va, frame_t lo, frame_t hi)
+{
+    for (unsigned level = tree_top(t); level >= 1; level--) {
+        unsigned l;
+        u64 value = pte_load(tree_walk(t, va, level, &l));
+        if (l != level || !pte_is_node(value))
+            return 0;
+        if (pte_frame(value) >= lo && pte_frame(value) < hi)
+            return level;
+    }
+    return 0;
+}
+
+/* Remove what is to go of a span; false: the steps are spent, go on at *at. */
+static bool
+sweep_span(struct change *c, const struct span *s, bool all, frame_t lo, frame_t hi, struct steps *steps, u64 *at)
+{
+    u64 pages = pte_span(s->level) / PAGE_SIZE;
+    unsigned i = 0, removed = 0;
+    for (; (i = entries_skip(s->entry, i, s->count)) < s->count; i++) {
+        if (steps->pages-- <= 0)
+            break;
+        frame_t f = pte_frame(pte_load(&s->entry[i]));
+        if (!all && (f >= hi || f + pages <= lo))
+            continue;
+        (void)leaf_remove(c, &s->entry[i], s->level, s->va + i * pte_span(s->level));
+        removed++;
+    }
+    if (removed)
+        *node_used(s->entry) -= removed;
+    *at = i < s->count ? s->va + i * pte_span(s->level) : s->next;
+    return i >= s->count;
+}
+
+static int
+sweep(struct tree t, frame_t lo, frame_t hi, u64 *cursor)
+{
+    struct change c;
+    int error = tree_enter(&c, t, true);
+    if (error)
+        return error;
+    struct steps steps = {SWEEP_PAGES, SCAN_STEPS};
+    struct span s;
+    u64 at = *cursor > tree_base(t) ? *cursor : tree_base(t);
+    while (!error && span_next(t, at, tree_end(t), &s, &steps)) {
+        unsigned hit = path_hit(t, s.va, lo, hi);
+        if (!sweep_span(&c, &s, hit != 0, lo, hi, &steps, &at))
+            error = -FB_E_RESUME;
+        else
+            (void)node_prune(&c, s.va, hit, NULL);
+        if (!error && steps.scans <= 0)
+            error = -FB_E_RESUME;
+    }
+    *cursor = error ? at : 0;
+    tree_leave(&c);
+    return error;
+}
+
+int
+space_evict(struct tree t, frame_t lo, frame_t hi, u64 *cursor)
+{
+    return sweep(t, lo, hi, cursor);
+}
+
+int
+space_tear_down(struct tree t, u64 *cursor)
+{
+    return sweep(t, 0, ~0ull, cursor);
+}
