@@ -24,4 +24,10 @@ void epoch_ask(u64 cpus, u64 e);
 /* The 32-bit stamp of frame records: compares modulo 2^32 within half the range. */
 bool epoch_stamp_seen(u32 stamp);
 
+/* The handler of HAL_VECTOR_KICK calls this first: flush, and publish the epoch (E1). */
+void epoch_kick(void);
+/* Around idling.  Enter: the kernel's root is loaded already.  Leave: before a root with Ring 3 entries is (E3). */
+void epoch_idle_enter(void);
+void epoch_idle_leave(void);
+
 #endif

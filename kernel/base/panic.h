@@ -4,9 +4,17 @@
 #define KERNEL_BASE_PANIC_H
 
 #include "base/types.h"
+#include <stdarg.h>
 
 /* Print to the kernel's console (polled).  %s %c %d %u %x %lx %lu %ld %p %% and widths with 0. */
 void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same for errors: printed even when the command line says `quiet`. */
+void kerror(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void kerror_list(const char *format, va_list *args) __attribute__((format(printf, 1, 0)));
+
+/* From the command line: kprintf prints nothing; what panic does (< 0 reset at once, 0 halt, > 0 reset after seconds). */
+extern bool print_quiet;
+extern long panic_timeout;
 
 /* Stop all CPUs; print the message, registers and a symbolised backtrace; then reset or halt as panic= says. */
 NORETURN void panic(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -100,6 +100,9 @@ u64 hal_entropy(void);
 /* FB_POWER_*: returns only -FB_E_NODEV. */
 int hal_power(unsigned op);
 void hal_console_write(const char *bytes, u64 count);
+/* This CPU stops for good (the handler of HAL_VECTOR_STOP); all others are told to. */
+NORETURN void hal_stop(void);
+void hal_stop_others(void);
 
 /* Load all registers and iretq. */
 NORETURN void hal_load(const struct fb_regs *regs);
