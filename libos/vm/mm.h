@@ -25,6 +25,7 @@ struct thread;
 #define AREA_STACK 0x4u
 #define AREA_NORESERVE 0x8u
 #define AREA_VDSO 0x10u
+#define AREA_MAYWRITE 0x20u /* shared, of a file open for writing: mprotect may add PROT_W (set by mm_map) */
 #define MAP_AT_FIXED 0x100u          /* replace what is there */
 #define MAP_AT_FIXED_NOREPLACE 0x200u /* -E_EXIST if something is there */
 #define MAP_AT_POPULATE 0x400u
@@ -45,6 +46,11 @@ int mm_map(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *
 int mm_unmap(struct mm *m, uaddr at, u64 bytes) MUST_CHECK;
 int mm_protect(struct mm *m, uaddr at, u64 bytes, u32 prot) MUST_CHECK;
 int mm_remap(struct mm *m, uaddr old, u64 old_bytes, u64 new_bytes, u32 flags, uaddr new_at, uaddr *out) MUST_CHECK;
+#define MM_REMAP_MAYMOVE 0x1u
+#define MM_REMAP_FIXED 0x2u
+#define MM_REMAP_DONTUNMAP 0x4u
+enum mm_advice { MM_ADVISE_NOTHING, MM_ADVISE_DONTNEED, MM_ADVISE_FREE, MM_ADVISE_POPULATE_READ, MM_ADVISE_POPULATE_WRITE };
+/* -E_NOMEM: a part of the range is not mapped (the rest was done); -E_INVAL: no such advice for such an area. */
 int mm_advise(struct mm *m, uaddr at, u64 bytes, int advice) MUST_CHECK;
 int mm_sync(struct mm *m, uaddr at, u64 bytes, u32 flags) MUST_CHECK;
 uaddr mm_brk(struct mm *m, uaddr wanted); /* returns the break, changed or not */
@@ -53,6 +59,24 @@ int mm_fault(struct mm *m, uaddr at, u32 prot_needed) MUST_CHECK;
 /* Pages of a file were cut off (truncate): unmap them everywhere. */
 struct inode;
 void vm_file_truncated(struct inode *inode, u64 first_page);
+
+/* The next area at or after `at`, for /proc/PID/maps; false: none. `file` is a reference, or NULL. */
+struct mm_area_info {
+    uaddr start, end;
+    u32 prot, flags;
+    u64 offset;
+    struct file *file;
+};
+bool mm_next_area(struct mm *m, uaddr at, struct mm_area_info *out);
+/* mincore: one byte for each page, 1 = present. -E_NOMEM: something is not mapped. `pages` at most 4096. */
+int mm_resident(struct mm *m, uaddr at, u64 pages, u8 *out) MUST_CHECK;
+/* Is all of the range mapped? 0 or -E_NOMEM. */
+int mm_check_range(struct mm *m, uaddr at, u64 bytes) MUST_CHECK;
+/* tmpfs sets it: an inode without a name, of this size, for anonymous shared memory; one reference. -E_NOMEM. */
+extern int (*vm_shared_memory)(u64 bytes, struct inode **out);
+struct mmu_space;
+struct mmu_space *mm_space(struct mm *m);
+uaddr mm_brk_start(const struct mm *m);
 
 struct mm_counts {
     u64 areas, pages_mapped, bytes_virtual;

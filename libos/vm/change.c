@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Changes to mappings that exist: protection, size and place, advice, the break; and questions about them.
+ *
+ * V6. Rights are taken from pages at once; a right to write is given to a page of a private area only by a fault, which
+ *     knows whether the page is the area's alone.
+ */
+#include "core/error.h"
+#include "core/heap.h"
+#include "core/page.h"
+#include "core/thread.h"
+#include "vfs/vfs.h"
+#include "vm/frames.h"
+#include "vm/mm.h"
+#include "vm/mm_private.h"
+
+/* ---- protection ---- */
+
+static void
+protect_area(struct mm *m, struct area *a, u32 prot)
+{
+    u32 old = a->prot;
+    a->prot = prot;
+    if (prot == old)
+        return;
+    u64 pages = (a->end - a->start) >> PAGE_SHIFT;
+    if (prot == (old | PROT_W) && old != 0)
+        return; /* V6: the fault adds it */
+    u32 flags = area_mmu_flags(a) & ~MMU_WRITE;
+    mmu_protect(&m->space, a->start, pages, flags);
+}
+
+/* Is every page of the range in an area, and may each area have this protection? */
+static int
+check_protect(struct mm *m, uaddr at, uaddr end, u32 prot)
+{
+    struct area *a = area_find(&m->areas, at);
+    for (uaddr pos = at; pos < end; a = a->next) {
+        if (!a || a->start > pos)
+            return -E_NOMEM;
+        if ((prot & PROT_W) && (a->flags & AREA_SHARED) && !(a->flags & AREA_MAYWRITE))
+            return -E_ACCES;
+        if ((prot & PROT_W) && (a->flags & AREA_VDSO))
+            return -E_ACCES;
+        pos = a->end;
+        if (!a->next && pos < end)
+            return -E_NOMEM;
+    }
+    return 0;
+}
+
+int
+mm_protect(struct mm *m, uaddr at, u64 bytes, u32 prot)
+{
+    if (at % PAGE_SIZE != 0)
+        return -E_INVAL;
+    if (bytes == 0)
+        return 0;
+    if (bytes > USER_TOP || !mm_range_ok(at, PAGE_UP(bytes)))
+        return -E_NOMEM;
+    uaddr end = at + PAGE_UP(bytes);
+    mutex_lock(&m->lock);
+    int rc = check_protect(m, at, end, prot);
+    if (rc == 0)
+        rc = area_cut_locked(m, at, end);
+    if (rc == 0) {
+        struct area *a = area_find(&m->areas, at);
+        while (a && a->start < end) {
+            protect_area(m, a, prot);
+            a = area_merge_locked(m, a)->next;
+        }
+        if (a)
+            area_merge_locked(m, a);
+    }
+    mutex_unlock(&m->lock);
+    return rc;
+}
+
+/* ---- mremap ---- */
+
+/* Map the present pages of [from, from + bytes) at `to` as well: an unmap of the old place then loses none. */
+static int
+move_pages(struct mm *m, uaddr from, uaddr to, u64 bytes)
+{
+    for (u64 off = 0; off < bytes; off += PAGE_SIZE) {
+        struct mmu_page page;
+        if (!mmu_query(&m->space, from + off, &page))
+            continue;
+        int rc = mmu_map(&m->space, to + off, page.frame, page.flags ? page.flags : MMU_READ, 1, NULL);
+        if (rc != 0)
+            return rc;
+        if (page.flags == 0)
+            mmu_protect(&m->space, to + off, 1, 0);
+    }
+    return 0;
+}
+
+struct move {
+    uaddr old, at;
+    u64 old_bytes, new_bytes;
+    u32 flags;
+};
+
+static int
+move_area(struct mm *m, const struct move *v, uaddr *out)
+{
+    struct area *a = area_find(&m->areas, v->old);
+    uaddr to;
+    u64 page = a->inode ? a->page + ((v->old - a->start) >> PAGE_SHIFT) : 0;
+    u32 place = v->flags & MM_REMAP_FIXED ? MAP_AT_FIXED : 0;
+    int rc = area_cut_locked(m, v->old, v->old + v->old_bytes);
+    if (rc != 0)
+        return rc;
+    a = area_find(&m->areas, v->old);
+    rc = mm_map_locked(m, v->at, v->new_bytes, a->prot, a->flags | place, a->file, a->inode, page, &to);
+    if (rc != 0)
+        return rc;
+    rc = move_pages(m, v->old, to, MIN(v->old_bytes, v->new_bytes));
+    if (rc != 0) {
+        (void)!mm_unmap_locked(m, to, v->new_bytes); /* cut at area bounds: cannot fail but by merging */
+        return rc;
+    }
+    if (v->flags & MM_REMAP_DONTUNMAP)
+        mmu_unmap(&m->space, v->old, v->old_bytes >> PAGE_SHIFT, true, frame_lost, NULL);
+    else
+        rc = mm_unmap_locked(m, v->old, v->old_bytes);
+    *out = to;
+    return rc;
+}
+
+static int
+remap_locked(struct mm *m, const struct move *v, uaddr *out)
+{
+    struct area *a = area_find(&m->areas, v->old);
+    if (!a || a->start > v->old || v->old_bytes > a->end - v->old)
+        return -E_FAULT;
+    if (v->flags & (MM_REMAP_FIXED | MM_REMAP_DONTUNMAP))
+        return move_area(m, v, out);
+    *out = v->old;
+    if (v->new_bytes <= v->old_bytes) {
+        if (v->new_bytes == v->old_bytes)
+            return 0;
+        return mm_unmap_locked(m, v->old + v->new_bytes, v->old_bytes - v->new_bytes);
+    }
+    uaddr end = v->old + v->new_bytes;
+    if (a->end == v->old + v->old_bytes && mm_range_ok(v->old, v->new_bytes) &&
+        (!a->next || a->next->start >= end)) {
+        area_resize(&m->areas, a, a->start, end);
+        area_merge_locked(m, a);
+        return 0;
+    }
+    return v->flags & MM_REMAP_MAYMOVE ? move_area(m, v, out) : -E_NOMEM;
+}
+
+int
+mm_remap(struct mm *m, uaddr old, u64 old_bytes, u64 new_bytes, u32 flags, uaddr new_at, uaddr *out)
+{
+    if (old % PAGE_SIZE != 0 || old_bytes > USER_TOP || new_bytes > USER_TOP || new_bytes == 0)
+        return -E_INVAL;
+    struct move v = { .old = old, .at = flags & MM_REMAP_FIXED ? new_at : 0, .old_bytes = PAGE_UP(old_bytes),
+                      .new_bytes = PAGE_UP(new_bytes), .flags = flags };
+    if ((flags & (MM_REMAP_FIXED | MM_REMAP_DONTUNMAP)) && !(flags & MM_REMAP_MAYMOVE))
+        return -E_INVAL;
+    if ((flags & MM_REMAP_DONTUNMAP) && v.old_bytes != v.new_bytes)
+        return -E_INVAL;
+    if (!mm_range_ok(old, v.old_bytes))
+        return -E_FAULT;
+    if ((flags & MM_REMAP_FIXED) &&
+        (!mm_range_ok(new_at, v.new_bytes) ||
+         (new_at < old + v.old_bytes && old < new_at + v.new_bytes)))
+        return -E_INVAL;
+    if (v.old_bytes == 0)
+        return -E_INVAL; /* Linux's duplication of shared mappings: docs/missing.md */
+    mutex_lock(&m->lock);
+    int rc = remap_locked(m, &v, out);
+    mutex_unlock(&m->lock);
+    return rc;
+}
+
+/* ---- advice, sync ---- */
+
+int
+mm_advise(struct mm *m, uaddr at, u64 bytes, int advice)
+{
+    if (at % PAGE_SIZE != 0 || bytes > USER_TOP)
+        return -E_INVAL;
+    bytes = PAGE_UP(bytes);
+    if (!mm_range_ok(at, bytes))
+        return -E_INVAL;
+    uaddr end = at + bytes, pos = at;
+    int rc = 0;
+    mutex_lock(&m->lock);
+    if (advice == MM_ADVISE_POPULATE_READ || advice == MM_ADVISE_POPULATE_WRITE) {
+        rc = mm_populate_locked(m, at, bytes, advice == MM_ADVISE_POPULATE_WRITE);
+        pos = end;
+    }
+    for (struct area *a = area_find(&m->areas, at); a && a->start < end && pos < end; a = a->next) {
+        if (a->start > pos)
+            rc = -E_NOMEM;
+        uaddr from = MAX(a->start, at), to = MIN(a->end, end);
+        if (advice == MM_ADVISE_FREE && a->inode) {
+            rc = -E_INVAL;
+            pos = end;
+            break;
+        }
+        if (advice == MM_ADVISE_DONTNEED || advice == MM_ADVISE_FREE)
+            mmu_unmap(&m->space, from, (to - from) >> PAGE_SHIFT, false, frame_lost, NULL);
+        pos = to;
+    }
+    mutex_unlock(&m->lock);
+    return rc == 0 && pos < end ? -E_NOMEM : rc;
+}
+
+int
+mm_check_range(struct mm *m, uaddr at, u64 bytes)
+{
+    if (bytes > USER_TOP || !mm_range_ok(PAGE_DOWN(at), PAGE_UP(bytes + at % PAGE_SIZE)))
+        return -E_NOMEM;
+    mutex_lock(&m->lock);
+    int rc = bytes == 0 ? 0 : check_protect(m, at, at + bytes, 0);
+    mutex_unlock(&m->lock);
+    return rc;
+}
+
+int
+mm_sync(struct mm *m, uaddr at, u64 bytes, u32 flags)
+{
+    (void)flags; /* shared mappings are the file's own pages: there is nothing to write back */
+    if (at % PAGE_SIZE != 0)
+        return -E_INVAL;
+    return mm_check_range(m, at, bytes);
+}
+
+/* ---- the break ---- */
+
+uaddr
+mm_brk(struct mm *m, uaddr wanted)
+{
+    uaddr result;
+    mutex_lock(&m->lock);
+    uaddr old_end = PAGE_UP(m->brk), end = PAGE_UP(wanted);
+    if (wanted < m->brk_start || wanted > USER_TOP - MM_STACK_GUARD) {
+        /* a question */
+    } else if (end < old_end) {
+        if (mm_unmap_locked(m, end, old_end - end) == 0)
+            m->brk = wanted;
+    } else if (end == old_end) {
+        m->brk = wanted;
+    } else {
+        /* Stay a page away from what is above. */
+        if (area_range_free(&m->areas, old_end, end + PAGE_SIZE) &&
+            mm_map_locked(m, old_end, end - old_end, PROT_R | PROT_W, MAP_AT_FIXED, NULL, NULL, 0, &result) == 0)
+            m->brk = wanted;
+    }
+    result = m->brk;
+    mutex_unlock(&m->lock);
+    return result;
+}
+
+/* ---- questions ---- */
+
+bool
+mm_next_area(struct mm *m, uaddr at, struct mm_area_info *out)
+{
+    mutex_lock(&m->lock);
+    struct area *a = area_find(&m->areas, at);
+    if (a) {
+        *out = (struct mm_area_info){ a->start, a->end, a->prot, a->flags, a->page << PAGE_SHIFT, a->file };
+        if (a->file)
+            file_hold(a->file);
+    }
+    mutex_unlock(&m->lock);
+    return a != NULL;
+}
+
+int
+mm_resident(struct mm *m, uaddr at, u64 pages, u8 *out)
+{
+    if (!mm_range_ok(at, pages << PAGE_SHIFT))
+        return -E_NOMEM;
+    mutex_lock(&m->lock);
+    int rc = check_protect(m, at, at + (pages << PAGE_SHIFT), 0);
+    for (u64 i = 0; rc == 0 && i < pages; i++) {
+        struct mmu_page page;
+        out[i] = mmu_query(&m->space, at + (i << PAGE_SHIFT), &page);
+    }
+    mutex_unlock(&m->lock);
+    return rc;
+}
+
+void
+mm_count(struct mm *m, struct mm_counts *out)
+{
+    mutex_lock(&m->lock);
+    *out = (struct mm_counts){ .areas = m->areas.count, .bytes_virtual = m->areas.pages << PAGE_SHIFT };
+    for (struct area *a = m->areas.first; a; a = a->next) {
+        for (uaddr at = a->start; at < a->end; at += PAGE_SIZE) {
+            struct mmu_page page;
+            out->pages_mapped += mmu_query(&m->space, at, &page);
+        }
+    }
+    mutex_unlock(&m->lock);
+}

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Page faults: what makes pages of areas present (mm.h: mm_fault).
+ *
+ * V7. A page is mapped writable only if its frame is the area's alone (private) or the file's own (shared).
+ * V8. A private frame that only this space maps (page_maps == 1) and no file caches is written in place after a fork.
+ * The fault of an anonymous page is one look into the page table, one cleared frame, one map call.
+ */
+#include "core/error.h"
+#include "core/hooks.h"
+#include "core/log.h"
+#include "core/page.h"
+#include "core/string.h"
+#include "core/usercopy.h"
+#include "proc/proc.h"
+#include "signal/signal.h"
+#include "vfs/vfs.h"
+#include "vm/frames.h"
+#include "vm/mm.h"
+#include "vm/mm_private.h"
+
+#define FAULT_ERROR_WRITE 0x2u /* SDM vol. 3, 4.7 */
+#define FAULT_ERROR_FETCH 0x10u
+#define AROUND 16u /* pages of a file that one read fault makes present, if the file has them */
+
+/* Put a frame of our own at `page`, in place of what is there. */
+static int
+map_own(struct mm *m, struct area *a, uaddr page, frame_t frame, bool replace)
+{
+    frame_t old = FRAME_NONE;
+    int rc = mmu_map(&m->space, page, frame, area_mmu_flags(a) | (replace ? MMU_REPLACE : 0), 1, &old);
+    if (rc != 0) {
+        page_free(frame);
+        return rc;
+    }
+    if (old != FRAME_NONE)
+        frame_lost(NULL, old, false);
+    return 0;
+}
+
+static int
+fault_anonymous(struct mm *m, struct area *a, uaddr page, bool write)
+{
+    if (!write) {
+        u32 flags = area_mmu_flags(a) & ~MMU_WRITE;
+        if (mmu_map(&m->space, page, frame_zero(), flags, 1, NULL) == 0)
+            return 0;
+        /* The count of its mappings is full, or there is no memory for a node: the second tells. */
+    }
+    frame_t frame = page_alloc_zeroed();
+    return frame == FRAME_NONE ? -E_NOMEM : map_own(m, a, page, frame, false);
+}
+
+/* A write to a page of a private area that is present and not writable. */
+static int
+fault_copy(struct mm *m, struct area *a, uaddr page, frame_t old)
+{
+    if (page_maps(old) == 1 && !page_cached(old)) { /* V8 */
+        mmu_protect(&m->space, page, 1, area_mmu_flags(a));
+        return 0;
+    }
+    frame_t frame = old == frame_zero() ? page_alloc_zeroed() : page_alloc();
+    if (frame == FRAME_NONE)
+        return -E_NOMEM;
+    if (old != frame_zero())
+        page_copy(page_ptr(frame), page_ptr(old)); /* mapped here under our mutex: it stays */
+    return map_own(m, a, page, frame, true);
+}
+
+/* The index in the file of an address in an area. */
+static u64
+file_page(const struct area *a, uaddr page)
+{
+    return a->page + ((page - a->start) >> PAGE_SHIFT);
+}
+
+/*
+ * Make present what is absent in the aligned window around `page`: runs of frames that follow each other are one call.
+ * Failures are ignored; the fault itself has been dealt with.  inode->mutex is held.
+ */
+static void
+fault_around(struct mm *m, struct area *a, uaddr page)
+{
+    u64 in_window = (page >> PAGE_SHIFT) % AROUND;
+    uaddr at = page - MIN(in_window << PAGE_SHIFT, page - a->start);
+    uaddr end = MIN(page + ((AROUND - in_window) << PAGE_SHIFT), a->end);
+    u64 file_pages = PAGE_UP(a->inode->size) >> PAGE_SHIFT;
+    u32 flags = area_mmu_flags(a) & ~(a->flags & AREA_SHARED ? 0 : MMU_WRITE);
+    frame_t run = FRAME_NONE;
+    uaddr run_at = 0;
+    u64 count = 0;
+    for (;; at += PAGE_SIZE) {
+        struct mmu_page there;
+        frame_t frame = FRAME_NONE;
+        if (at < end && file_page(a, at) < file_pages && !mmu_query(&m->space, at, &there) &&
+            a->inode->ops->page(a->inode, file_page(a, at), false, &frame) != 0)
+            frame = FRAME_NONE;
+        if (count && frame == run + count) {
+            count++;
+            continue;
+        }
+        if (count && mmu_map(&m->space, run_at, run, flags, count, NULL) != 0)
+            return;
+        count = frame != FRAME_NONE;
+        run = frame;
+        run_at = at;
+        if (at >= end)
+            return;
+    }
+}
+
+static int
+fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
+{
+    struct inode *inode = a->inode;
+    bool shared = a->flags & AREA_SHARED, write = need & PROT_W;
+    frame_t frame = FRAME_NONE;
+    mutex_lock(&inode->mutex);
+    int rc = 0;
+    if (file_page(a, page) >= PAGE_UP(inode->size) >> PAGE_SHIFT)
+        rc = -E_IO;
+    if (rc == 0)
+        rc = inode->ops->page(inode, file_page(a, page), shared && (a->prot & PROT_W), &frame);
+    if (rc == 0 && write && !shared) {
+        frame_t copy = page_alloc();
+        if (copy == FRAME_NONE) {
+            rc = -E_NOMEM;
+        } else {
+            page_copy(page_ptr(copy), page_ptr(frame));
+            rc = map_own(m, a, page, copy, false);
+        }
+    } else if (rc == 0) {
+        u32 flags = area_mmu_flags(a) & ~(shared ? 0 : MMU_WRITE);
+        rc = mmu_map(&m->space, page, frame, flags, 1, NULL);
+        if (rc == 0 && !write)
+            fault_around(m, a, page);
+    }
+    mutex_unlock(&inode->mutex);
+    return rc;
+}
+
+int
+mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need)
+{
+    struct mmu_page there;
+    if ((need & PROT_W) ? !(a->prot & PROT_W) : (need & PROT_X) ? !(a->prot & PROT_X) : a->prot == 0)
+        return -E_ACCES;
+    if (!mmu_query(&m->space, page, &there)) {
+        if (a->inode)
+            return fault_file(m, a, page, need);
+        return fault_anonymous(m, a, page, need & PROT_W);
+    }
+    if ((need & PROT_W) && !(there.flags & MMU_WRITE)) {
+        if (!(a->flags & AREA_SHARED))
+            return fault_copy(m, a, page, there.frame);
+        mmu_protect(&m->space, page, 1, area_mmu_flags(a));
+        return 0;
+    }
+    /* Another thread was here first, or the page has less than its area (PROT_NONE and back). */
+    u32 want = area_mmu_flags(a) & ~(there.flags & MMU_WRITE ? 0 : MMU_WRITE);
+    if (want & ~there.flags)
+        mmu_protect(&m->space, page, 1, want);
+    return 0;
+}
+
+/* The area at `at`; a stack grows down to it if it stays within its bound and away from what is below. */
+struct area *
+area_at_locked(struct mm *m, uaddr at)
+{
+    struct area *a = area_find(&m->areas, at);
+    if (!a || a->start <= at)
+        return a;
+    if (!(a->flags & AREA_GROWSDOWN))
+        return NULL;
+    uaddr start = PAGE_DOWN(at);
+    uaddr below = a->prev ? a->prev->end + MM_STACK_GUARD : MM_LOW;
+    if (a->end - start > MM_STACK_MAX || start < below)
+        return NULL;
+    area_resize(&m->areas, a, start, a->end);
+    return a;
+}
+
+int
+mm_fault(struct mm *m, uaddr at, u32 prot_needed)
+{
+    if (at >= USER_TOP)
+        return -E_FAULT;
+    mutex_lock(&m->lock);
+    struct area *a = area_at_locked(m, at);
+    int rc = a ? mm_fault_locked(m, a, PAGE_DOWN(at), prot_needed) : -E_FAULT;
+    mutex_unlock(&m->lock);
+    return rc;
+}
+
+int
+mm_populate_locked(struct mm *m, uaddr at, u64 bytes, bool write)
+{
+    for (uaddr page = at; page < at + bytes; page += PAGE_SIZE) {
+        struct area *a = area_find(&m->areas, page);
+        if (!a || a->start > page)
+            return -E_NOMEM;
+        int rc = mm_fault_locked(m, a, page, write ? PROT_W : PROT_R);
+        if (rc != 0)
+            return rc == -E_ACCES ? -E_INVAL : rc == -E_IO ? -E_FAULT : rc;
+    }
+    return 0;
+}
+
+/* ---- where faults come from ---- */
+
+static int
+pager(uaddr at, bool write)
+{
+    struct process *p = thread_current()->process;
+    if (!p || !p->mm)
+        return -E_FAULT;
+    return mm_fault(p->mm, at, write ? PROT_W : PROT_R) == 0 ? 0 : -E_FAULT;
+}
+
+/* Codes of SIGSEGV and SIGBUS (POSIX's names; the values are the ABI's). */
+#define CODE_SEGV_MAPERR 1
+#define CODE_SEGV_ACCERR 2
+#define CODE_BUS_ADRERR 2
+
+static void
+page_fault(struct thread *t, struct user_frame *f, u64 error, uaddr address)
+{
+    u32 need = error & FAULT_ERROR_WRITE ? PROT_W : error & FAULT_ERROR_FETCH ? PROT_X : PROT_R;
+    struct signal_info info = { .code = CODE_SEGV_MAPERR, .addr = address };
+    struct process *p = t->process;
+    int number = SIG_SEGV;
+    int rc = mm_fault(p->mm, address, need);
+    if (rc == 0) {
+        p->minor_faults++;
+        return;
+    }
+    if (rc == -E_NOMEM) {
+        log_error("out of memory: process %d (%s) is ended at %lx, address %lx", p->pid, p->name,
+                  (unsigned long)f->rip, (unsigned long)address);
+        signal_send_process(p, SIG_KILL, NULL);
+        return;
+    }
+    if (rc == -E_ACCES) {
+        info.code = CODE_SEGV_ACCERR;
+    } else if (rc == -E_IO) {
+        number = SIG_BUS;
+        info.code = CODE_BUS_ADRERR;
+    }
+    info.number = number;
+    signal_fault(number, &info);
+}
+
+static struct mmu_space *
+process_space(struct process *p)
+{
+    return &p->mm->space;
+}
+
+void
+vm_init(void)
+{
+    frames_init();
+    usercopy_pager = pager;
+    libos_hooks.page_fault = page_fault;
+    libos_hooks.process_space = process_space;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Who owns a data frame: the mappings of anonymous memory, or the page cache of a file.  One bit for each frame.
+ *
+ * O1. A frame is cached from page_cache_own to page_cache_disown; then exactly one file's page tree holds it, and no
+ *     unmap frees it, however often it is mapped.
+ * O2. A frame that is not cached and mapped belongs to its mappings: who removes the last one (core/mmu.h, M3: it is
+ *     reported exactly once) frees it with frame_lost.
+ * O3. A file disowns and frees a page only when nothing maps it and no report of it is under way: after
+ *     vm_file_truncated, which passes through the mutex of every mm that maps the file, or when the inode has no
+ *     reference left (an area holds one until its pages are unmapped and their reports are dealt with).
+ * From O1 to O3 follows: each frame has one owner at each time, who frees it once.
+ * Cost: a table look-up and one atomic operation.
+ */
+#ifndef LIBOS_VM_FRAMES_H
+#define LIBOS_VM_FRAMES_H
+
+#include "core/types.h"
+
+/* The frame belongs to a file from now on. -E_NOMEM: nothing has changed. */
+int page_cache_own(frame_t frame) MUST_CHECK;
+/* O3: the caller frees the frame, or goes on using it as its own. */
+void page_cache_disown(frame_t frame);
+bool page_cached(frame_t frame);
+/* An mmu_lost_fn: frees what nobody caches. */
+void frame_lost(void *arg, frame_t frame, bool dirty);
+/* The page of zeros that read faults share; cached, so that nothing frees it. */
+frame_t frame_zero(void);
+void frames_init(void);
+
+#endif
