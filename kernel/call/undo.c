@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What goes with a capability: the part of revocation and deletion that knows the objects.  Contract: cap_undo and
+ * cap_forget in cap/cap.h.
+ *
+ * N1. MEMORY: the mappings of its interval, and the page-table nodes in it, go from all trees of the holder's domain and of the
+ *     domains that the holder made (whose windows it fills before they run).  The kernel keeps no reverse map: mappings
+ *     that another capability of the same holder would allow go too, unless it is above the revoked one (P10).
+ * N2. While a domain is swept, `evicting` says for whom: calls that add mappings return BUSY, so that what is swept stays
+ *     so.  It holds the slot of the capability plus one, with SWEPT_BY_MAKER if that is in the maker's table.  Who
+ *     needs the trees next helps the first to its end: nobody waits for a caller that does not come back.
+ * N3. Frames of the interval that still serve as node, root, capability table or object, or that are pinned, refuse with INUSE;
+ *     a later attempt goes on at that frame.
+ * N4. SPACE (first capability only): refused while it is current on a vCPU; else marked dying, quiet, torn down, quiet, freed.
+ * N5. A domain that is being destroyed takes its own trees apart: they are left to it.
+ *
+ * phase and cursor of the capability: see the enums.  Each step is bounded by that of space_evict, or by SCAN_FRAMES; the
+ * list of domains is walked once a step.
+ * Locking: the tree lock throughout; list_busy of the domain for its list of spaces.
+ */
+#include "base/cpu.h"
+#include "base/epoch.h"
+#include "base/panic.h"
+#include "dev/irq.h"
+#include "domain/domain.h"
+#include "frame/frame.h"
+#include "hal/hal.h"
+
+#define SCAN_FRAMES 4096u
+#define SWEPT_BY_MAKER 0x80000000u
+
+/* MEMORY.  cursor: id of the domain that is being swept, 0: none yet; in SCAN: the next frame. */
+enum memory_phase { MEMORY_NEXT = 0, MEMORY_WINDOW = 1, MEMORY_SPACES = 2, MEMORY_SCAN = 3 };
+/* SPACE.  cursor: the epoch that is waited for; in TEAR: the address to go on from. */
+enum space_phase { SPACE_MARK = 0, SPACE_QUIET = 1, SPACE_TEAR = 2, SPACE_FLUSH = 3 };
+
+static bool
+being_destroyed(const struct domain *d)
+{
+    return atomic_load(&d->state) == FB_DOMAIN_DYING;
+}
+
+/* ---- MEMORY ---- */
+
+static bool
+is_swept_for(const struct domain *d, const struct cap *c)
+{
+    return d == c->holder || (d->cap && d->cap->holder == c->holder);
+}
+
+/* The domain that c is sweeping, or NULL if it has gone meanwhile. */
+static struct domain *
+swept_domain(const struct cap *c)
+{
+    for (struct domain *d = domains; d; d = d->next)
+        if (d->id == c->cursor)
+            return d;
+    return NULL;
+}
+
+/* The next domain to sweep for c: the holder, then those that it made, by ascending id. */
+static struct domain *
+next_domain(const struct cap *c)
+{
+    struct domain *best = NULL;
+
+    if (c->cursor == 0)
+        return c->holder;
+    for (struct domain *d = domains; d; d = d->next)
+        if (d->id > c->cursor && is_swept_for(d, c) && (!best || d->id < best->id))
+            best = d;
+    return best;
+}
+
+static u32
+sweep_mark(const struct domain *d, const struct cap *c)
+{
+    u32 mark = (u32)(c - c->holder->table.slots) + 1;
+    return d == c->holder ? mark : mark | SWEPT_BY_MAKER;
+}
+
+/* For whom is d being swept? */
+static struct cap *
+sweep_owner(struct domain *d, u32 mark)
+{
+    struct cap_table *table = mark & SWEPT_BY_MAKER ? &d->cap->holder->table : &d->table;
+    return &table->slots[(mark & ~SWEPT_BY_MAKER) - 1];
+}
+
+/* One step of sweeping d for c; 0: all of d is swept. */
+static int
+sweep_step(struct domain *d, struct cap *c)
+{
+    int error;
+
+    if (c->phase == MEMORY_WINDOW) {
+        error = space_evict((struct tree){ .domain = d }, c->may.lo, c->may.hi, &d->cursor);
+        if (error)
+            return error;
+        error = space_list_lock(d);
+        if (error)
+            return error;
+        d->cursor_space = d->spaces;
+        d->cursor = 0;
+        c->phase = MEMORY_SPACES;
+        space_list_unlock(d);
+        return -FB_E_RESUME;
+    }
+    error = space_list_lock(d);
+    if (error)
+        return error;
+    struct space *s = d->cursor_space;
+    if (s) {
+        error = space_evict((struct tree){ .space = s, .domain = d }, c->may.lo, c->may.hi, &d->cursor);
+        if (!error) {
+            d->cursor_space = s->next;
+            d->cursor = 0;
+            error = -FB_E_RESUME;
+        }
+    }
+    space_list_unlock(d);
+    return error;
+}
+
+/* Begin or go on with sweeping d for c; if another capability's sweep is in progress there, help that one first. */
+static int
+sweep(struct domain *d, struct cap *c)
+{
+    u32 mine = sweep_mark(d, c), now = atomic_load(&d->evicting);
+    int error;
+
+    if (now != 0 && now != mine) {
+        struct cap *other = sweep_owner(d, now);
+        ASSERT(other->state == CAP_DYING && other->cursor == d->id);
+        error = sweep_step(d, other);
+        if (!error) {
+            other->phase = MEMORY_NEXT;
+            atomic_store(&d->evicting, 0);
+        }
+        return error ? error : -FB_E_RESUME;
+    }
+    if (now == 0) {
+        d->cursor = 0;
+        d->cursor_space = NULL;
+        c->phase = MEMORY_WINDOW;
+        c->cursor = d->id;
+        atomic_store(&d->evicting, mine);
+    }
+    error = sweep_step(d, c);
+    if (error)
+        return error;
+    c->phase = MEMORY_NEXT;
+    atomic_store(&d->evicting, 0);
+    return 0;
+}
+
+static bool
+frame_in_use(frame_t f)
+{
+    u64 word = __atomic_load_n(&frame_records[f].word, __ATOMIC_RELAXED);
+
+    switch ((enum fb_frame_type)FB_FRAME_TYPE(word)) {
+    case FB_FRAME_TABLE: /* unlinked ones are clean, and nobody's */
+        return (__atomic_load_n(&frame_records[f].flags, __ATOMIC_RELAXED) & FB_FRAME_F_LINKED) != 0;
+    case FB_FRAME_ROOT:
+    case FB_FRAME_CAPTAB:
+    case FB_FRAME_OBJECT:
+        return true;
+    case FB_FRAME_DATA:
+        return FB_FRAME_PINS(word) != 0;
+    case FB_FRAME_RESERVED:
+    case FB_FRAME_KERNEL:
+    case FB_FRAME_PUBLIC:
+        break;
+    }
+    return false; /* nobody can have given it */
+}
+
+static int
+scan_frames(struct cap *c)
+{
+    frame_t end = c->may.hi < frame_count ? c->may.hi : frame_count;
+
+    for (u32 n = 0; c->cursor < end; n++, c->cursor++) {
+        if (n == SCAN_FRAMES)
+            return -FB_E_RESUME;
+        if (frame_in_use(c->cursor))
+            return -FB_E_INUSE;
+    }
+    return 0;
+}
+
+static int
+undo_memory(struct cap *c)
+{
+    struct domain *d;
+
+    if (c->phase == MEMORY_SCAN)
+        return being_destroyed(c->holder) ? 0 : scan_frames(c);
+    if (c->phase == MEMORY_NEXT) {
+        d = next_domain(c);
+        if (!d) {
+            c->phase = MEMORY_SCAN;
+            c->cursor = c->may.lo;
+            return -FB_E_RESUME;
+        }
+    } else {
+        d = swept_domain(c);
+    }
+    if (d && !being_destroyed(d)) {
+        int error = sweep(d, c);
+        return error ? error : -FB_E_RESUME;
+    }
+    /* N5: on to the next. */
+    if (d) {
+        if (atomic_load(&d->evicting) == sweep_mark(d, c))
+            atomic_store(&d->evicting, 0);
+        c->cursor = d->id;
+    }
+    c->phase = MEMORY_NEXT;
+    return -FB_E_RESUME;
+}
+
+/* ---- SLICE ---- */
+
+/* Clear the positions, and have the CPUs look at their time-tables anew. */
+static int
+undo_slices(struct cap *c)
+{
+    u64 end = (u64)cpu_count * CPU_SLICES < c->may.hi ? (u64)cpu_count * CPU_SLICES : c->may.hi;
+    u64 kick = 0;
+
+    for (u64 at = c->may.lo; at < end; at++) {
+        struct slice *slice = &cpu_by_id((u32)(at / CPU_SLICES))->slices[at % CPU_SLICES];
+        if (atomic_exchange(&slice->vcpu, NULL))
+            kick |= 1ull << (at / CPU_SLICES);
+    }
+    for (u32 i = 0; i < cpu_count; i++)
+        if (kick >> i & 1)
+            hal_kick(i);
+    return 0;
+}
+
+/* ---- SPACE ---- */
+
+static bool
+space_is_current(const struct space *s)
+{
+    for (struct vcpu *v = s->domain->vcpus; v; v = v->next)
+        if (v->space == s)
+            return true;
+    return false;
+}
+
+/* Free it, unless the domain's destruction has come first (N5). */
+static int
+space_let_go(struct space *s)
+{
+    struct domain *d = s->domain;
+    int error = space_list_lock(d);
+
+    if (error)
+        return error;
+    if (being_destroyed(d))
+        error = -FB_E_INUSE;
+    else
+        space_free(s);
+    space_list_unlock(d);
+    return error;
+}
+
+static bool
+wait_quiet(struct cap *c)
+{
+    if (epoch_seen(c->cursor))
+        return true;
+    epoch_ask(~0ull, c->cursor);
+    return epoch_seen(c->cursor);
+}
+
+static int
+undo_space(struct cap *c)
+{
+    struct space *s = c->object;
+    int error;
+
+    if (being_destroyed(s->domain) || (c->phase <= SPACE_QUIET && space_is_current(s)))
+        return -FB_E_INUSE;
+    switch ((enum space_phase)c->phase) {
+    case SPACE_MARK:
+        __atomic_store_n(&s->dying, 2, __ATOMIC_SEQ_CST);
+        c->cursor = epoch_next();
+        c->phase = SPACE_QUIET;
+        return -FB_E_RESUME;
+    case SPACE_QUIET:
+        if (!wait_quiet(c))
+            return -FB_E_RESUME;
+        c->cursor = 0;
+        c->phase = SPACE_TEAR;
+        return -FB_E_RESUME;
+    case SPACE_TEAR:
+        error = space_tear_down((struct tree){ .space = s, .domain = s->domain }, &c->cursor);
+        if (error)
+            return error;
+        c->cursor = epoch_next();
+        c->phase = SPACE_FLUSH;
+        return -FB_E_RESUME;
+    case SPACE_FLUSH:
+        return wait_quiet(c) ? space_let_go(s) : -FB_E_RESUME;
+    }
+    panic("undo: a space in phase %u", c->phase);
+}
+
+int
+cap_undo(struct cap *dying)
+{
+    switch (dying->type) {
+    case FB_TYPE_MEMORY:
+        return undo_memory(dying);
+    case FB_TYPE_SLICE:
+        return undo_slices(dying);
+    case FB_TYPE_IRQ:
+        irq_unbind_range(dying->may.lo, dying->may.hi);
+        return 0;
+    case FB_TYPE_SPACE:
+        return dying->flags & CAP_F_FIRST ? undo_space(dying) : 0;
+    default:
+        return 0;
+    }
+}
+
+void
+cap_forget(struct cap *first)
+{
+    switch (first->type) {
+    case FB_TYPE_SPACE:
+        ((struct space *)first->object)->cap = NULL;
+        break;
+    case FB_TYPE_VCPU:
+        ((struct vcpu *)first->object)->cap = NULL;
+        break;
+    case FB_TYPE_DOMAIN:
+        ((struct domain *)first->object)->cap = NULL;
+        break;
+    default:
+        panic("cap: type %u has no object", first->type);
+    }
+}
