@@ -50,6 +50,8 @@ struct cpu {
     u64 slice_end;        /* [o] ~0: none */
     u32 slice_pos;        /* [o] */
     u32 force;            /* [o] the grace of the ended slice is running */
+    u32 resched;          /* [o] look at the time-table before returning to Ring 3 */
+    u32 vcpus_used;       /* [a] high-water mark of `vcpus` */
     _Atomic u64 epoch;    /* [a] last epoch seen: flushed and quiet; mirrors fb_record.cpu[].epoch */
     struct slice slices[CPU_SLICES];
     struct vcpu *_Atomic vcpus[CPU_VCPUS_MAX]; /* [a] bound to this CPU */

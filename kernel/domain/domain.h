@@ -29,11 +29,11 @@ struct vcpu {
     u32 id;                   /* [I] for the record; never 0 */
     u64 timer;                /* [o] TSC deadline, ~0: none */
     u64 wait_until;           /* [o] deadline of wait */
-    u64 resume_value;         /* [o] */
+    u32 waits;                /* [o] the registers are those of a `wait`: its value is still to come */
     struct fb_regs regs;      /* [o] while not RUNNING */
     u64 cr3;                  /* [o] root to load with regs */
     u64 fs_base, gs_base;     /* [o] while another vCPU's are in the CPU */
-    struct vcpu *next;        /* domain's list, tree lock */
+    struct vcpu *_Atomic next; /* domain's list: grows at the head, shrinks at the domain's destruction */
     struct cap *cap;          /* first capability on it */
     frame_t object_frame, cb_frame;
     _Alignas(64) u8 fpu[];
@@ -52,16 +52,18 @@ struct domain {
     _Atomic u32 evicting;       /* a revoke wants the trees: calls on them return BUSY */
     struct space *spaces;       /* list_busy */
     u64 nspaces;
-    struct vcpu *vcpus;         /* tree lock */
+    struct vcpu *_Atomic vcpus;
     struct vcpu *_Atomic watcher; /* who is told of the end */
     u64 watch_bit;
     struct cap *cap;            /* first capability on it */
-    struct domain *next, **link; /* list of all domains, tree lock */
+    struct domain *next, **link; /* list of all domains, under the tree lock of cap/ */
     frame_t object_frame, table_frame;
     u64 table_frames;
+    _Atomic u32 destroy_busy;   /* try-lock of domain_destroy_step */
     u64 cursor;                 /* progress of destroy and evict */
     struct space *cursor_space;
     u32 phase;
+    u64 epoch;                  /* that the current phase of destroy waits for */
     struct fb_domain_status status; /* written once, by who ends it */
 };
 

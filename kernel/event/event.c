@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+/* Events and upcalls: see event.h for the invariants. */
+#include "event/event.h"
+
+#include "domain/life.h"
+#include "hal/hal.h"
+
+void
+event_send(struct vcpu *v, u64 bits)
+{
+    u64 old = __atomic_fetch_or(&v->cb->pending, bits, __ATOMIC_SEQ_CST);
+    u32 state = atomic_load(&v->state);
+
+    if (state == VCPU_WAITING) {
+        if (!atomic_compare_exchange_strong(&v->state, &state, VCPU_READY))
+            return; /* another waker was first, or it is dead */
+        if (v->cpu != this_cpu()->id)
+            hal_kick(v->cpu);
+        else
+            this_cpu()->resched = 1;
+    } else if (state == VCPU_RUNNING && v->cpu != this_cpu()->id && (old & bits) != bits) {
+        hal_kick(v->cpu); /* it delivers on the way out of the interrupt */
+    }
+}
+
+bool
+event_in_user_view(const struct vcpu *v, const struct fb_regs *regs)
+{
+    if (v->domain->gate == FB_GATE_DIRECT)
+        return (int64_t)regs->rip >= 0;
+    return (hal_cr3_read() & PAGE_SIZE) == 0; /* S1: the user view's root is the even frame */
+}
+
+void
+event_upcall(struct cpu *c, struct vcpu *v, struct fb_regs *regs, enum fb_save area, u32 vector, u64 cr2)
+{
+    struct fb_cb *cb = v->cb;
+    struct fb_save_area *save = &cb->save[area];
+
+    if (v->upcall_rip == 0) {
+        domain_end(v->domain, FB_END_NO_ENTRY, vector, regs, cr2);
+        return;
+    }
+    save->regs = *regs;
+    save->regs.vector = vector;
+    save->cr2 = cr2;
+    save->mask = cb->mask;
+    save->busy = 1;
+    save->events = vector == FB_VECTOR_EVENT ? __atomic_exchange_n(&cb->pending, 0, __ATOMIC_SEQ_CST) : 0;
+    cb->mask = 1;
+
+    u64 stack = area == FB_SAVE_USER ? cb->entry_rsp : area == FB_SAVE_FAULT ? cb->fault_rsp : cb->event_rsp;
+    *regs = (struct fb_regs){
+        .rdi = area,
+        .rsi = vector,
+        .rip = v->upcall_rip,
+        .cs = HAL_USER_CS,
+        .rflags = HAL_RFLAGS_FIXED,
+        .rsp = stack,
+        .ss = HAL_USER_SS,
+    };
+    if (area == FB_SAVE_USER && v->domain->gate == FB_GATE_VIEWS)
+        hal_cr3_write(c->libos_cr3);
+}
+
+void
+event_deliver(struct cpu *c, struct vcpu *v, struct fb_regs *regs, bool user)
+{
+    struct fb_cb *cb = v->cb;
+
+    if (!user && __atomic_load_n(&cb->mask, __ATOMIC_RELAXED) != 0)
+        return;
+    if (__atomic_load_n(&cb->pending, __ATOMIC_RELAXED) == 0)
+        return;
+    event_upcall(c, v, regs, user ? FB_SAVE_USER : FB_SAVE_EVENT, FB_VECTOR_EVENT, 0);
+}
+
+/* From entry.S: gate_return found events.  The LibOS view is current; regs are the user's, unchecked. */
+void gate_event(struct fb_regs *regs);
+void
+gate_event(struct fb_regs *regs)
+{
+    struct cpu *c = this_cpu();
+
+    regs->rip &= (1ull << 47) - 1;
+    regs->rflags = (regs->rflags & HAL_RFLAGS_USER) | HAL_RFLAGS_FIXED;
+    regs->rcx = regs->rip;
+    regs->r11 = regs->rflags;
+    event_deliver(c, c->current, regs, true);
+    if (!domain_alive(c->current->domain))
+        domain_drop_current(c);
+}

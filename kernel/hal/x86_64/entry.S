@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Entry and exit: the gate, exokernel calls, traps.
+ *
+ * The stub page is copied for each CPU, right below its struct cpu, so that rip-relative operands reach that CPU's own
+ * data; there is no swapgs, and the user's GS base stays live.  Absolute jumps leave the stub, since it is copied.
+ *
+ * A `syscall` whose return address has its sign bit set came from the window (exokernel call); else from a user program
+ * (gate).  The user view cannot execute in the window, and the LibOS view cannot execute in the lower half.
+ *
+ * Instructions, `syscall` and `sysretq` counted: gate in 16, gate out 19 (`direct`: 14 and 17).
+ */
+#include "hal/x86_64/offsets.h"
+
+#define CPU(off) (stub_start + 0x1000 + (off))(%rip)
+
+    .section .stub, "ax"
+    .balign 4096
+    .global stub_start, stub_end, stub_entry_views, stub_entry_direct
+stub_start:
+
+    .macro GATE switch_view
+    test %rcx, %rcx
+    js 1f
+    /* ---- gate: from the user program to its LibOS ---- */
+    mov %rsp, CPU(CPU_SCRATCH)
+    mov CPU(CPU_CB), %rsp
+    mov %rcx, CB_USER_RIP(%rsp)
+    mov %r11, CB_USER_RFLAGS(%rsp)
+    mov CPU(CPU_SCRATCH), %rcx
+    mov %rcx, CB_USER_RSP(%rsp)
+    movq $1, CB_MASK(%rsp)
+    .if \switch_view
+    mov CPU(CPU_LIBOS_CR3), %rcx
+    mov %rcx, %cr3
+    .endif
+    mov CPU(CPU_GATE_RIP), %rcx         /* checked to be a window address when it was registered */
+    mov CB_ENTRY_RSP(%rsp), %rsp
+    mov $RFLAGS_FIXED, %r11d
+    sysretq
+
+1:  test %rsp, %rsp
+    jnz 2f
+    /* ---- gate_return: every register but rcx, r11 and rsp is the user's ---- */
+    mov CPU(CPU_CB), %rsp
+    movq $0, CB_MASK(%rsp)
+    cmpq $0, CB_PENDING(%rsp)           /* interrupts are off: what comes later finds the mask clear */
+    jne 3f
+    .if \switch_view
+    mov CPU(CPU_USER_CR3), %rcx
+    mov %rcx, %cr3
+    .endif
+    mov CB_USER_RIP(%rsp), %rcx
+    shl $17, %rcx                       /* clamp to 47 bits: canonical, lower half */
+    shr $17, %rcx
+    mov CB_USER_RFLAGS(%rsp), %r11
+    and $RFLAGS_USER, %r11d
+    or $RFLAGS_FIXED, %r11d
+    mov CB_USER_RSP(%rsp), %rsp
+    sysretq
+
+    /* ---- exokernel call ---- */
+2:  mov %rsp, CPU(CPU_SCRATCH)
+    mov CPU(CPU_STACK_TOP), %rsp
+    push CPU(CPU_SCRATCH)
+    push %rcx
+    push %r11
+    cmp $FB_CALLS_COUNT, %rax
+    jae 4f
+    mov %r10, %rcx
+    call *call_table(, %rax, 8)
+5:  pop %r11
+    pop %rcx                            /* in the window: canonical, since the CPU executed there */
+    xor %edi, %edi                      /* nothing of the kernel's stays in a register */
+    xor %esi, %esi
+    xor %r8d, %r8d
+    xor %r9d, %r9d
+    xor %r10d, %r10d
+    pop %rsp
+    sysretq
+4:  mov $-FB_E_CALL_NUMBER, %rax
+    xor %edx, %edx
+    jmp 5b
+
+    /* ---- gate_return with events pending: as if an interrupt had come from the user view ---- */
+3:  mov %rsp, %rcx
+    mov CPU(CPU_STACK_TOP), %rsp
+    push $USER_SS
+    push CB_USER_RSP(%rcx)
+    push CB_USER_RFLAGS(%rcx)
+    push $USER_CS
+    push CB_USER_RIP(%rcx)
+    push $0
+    push $VECTOR_EVENT
+    mov $gate_event_entry, %r11
+    jmp *%r11
+    .endm
+
+    .balign 64
+stub_entry_views:
+    GATE 1
+    .balign 64
+stub_entry_direct:
+    GATE 0
+stub_end:
+
+    .text
+    .macro PUSH_ALL
+    push %rdi
+    push %rsi
+    push %rdx
+    push %rcx
+    push %rax
+    push %r8
+    push %r9
+    push %r10
+    push %r11
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    .endm
+    .macro POP_ALL
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    pop %r11
+    pop %r10
+    pop %r9
+    pop %r8
+    pop %rax
+    pop %rcx
+    pop %rdx
+    pop %rsi
+    pop %rdi
+    .endm
+
+gate_event_entry:
+    PUSH_ALL
+    xor %ebp, %ebp
+    mov %rsp, %rdi
+    call gate_event
+    jmp trap_return
+
+trap_common:
+    PUSH_ALL
+    cld
+    xor %ebp, %ebp
+    mov %rsp, %rdi
+    call trap
+trap_return:
+    POP_ALL
+    add $16, %rsp
+    iretq
+
+/* hal_load(regs): load all registers and go there. */
+    .global hal_load
+hal_load:
+    mov %rdi, %rsp
+    jmp trap_return
+
+/* dispatch_again(): the stack is empty from here on. */
+    .global dispatch_reset
+dispatch_reset:
+    mov %rdi, %rsp
+    xor %ebp, %ebp
+    call dispatch_loop
+    ud2
+
+/*
+ * Calls that may leave the CPU to another vCPU save the caller's preserved registers first (struct call_frame):
+ * r15 r14 r13 r12 rbp rbx, the return into the stub, then r11 (rflags), rcx (rip), rsp.
+ */
+    .macro SWITCHING name, handler, argument
+    .global \name
+\name:
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    mov %rsp, \argument
+    call \handler
+    pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    ret
+    .endm
+    SWITCHING call_wait, wait_frame, %rsi
+    SWITCHING call_yield, yield_frame, %rsi
+    SWITCHING call_signal, signal_frame, %rdx
+    SWITCHING call_domain_exit, domain_exit_frame, %rsi
+
+/* ---- the 256 trap vectors ---- */
+    .altmacro
+    .macro VECTOR n
+trap_vector_\n:
+    .if (\n == 8) || (\n >= 10 && \n <= 14) || (\n == 17) || (\n == 21) || (\n == 29) || (\n == 30)
+    .else
+    push $0
+    .endif
+    push $\n
+    jmp trap_common
+    .endm
+    .macro VECTOR_ADDRESS n
+    .quad trap_vector_\n
+    .endm
+    .set i, 0
+    .rept 256
+    VECTOR %i
+    .set i, i + 1
+    .endr
+
+    .section .rodata
+    .balign 8
+    .global trap_vectors
+trap_vectors:
+    .set i, 0
+    .rept 256
+    VECTOR_ADDRESS %i
+    .set i, i + 1
+    .endr
+
+    .section .note.GNU-stack, "", @progbits
