@@ -42,7 +42,7 @@ $(K)/boot/blobs.S.o: kernel/boot/blobs.S $(BUILD)/steward.bin $(BUILD)/libos.elf
 # Two links: the table of names comes after all text, so that nothing that it names moves.
 $(K)/lines: $(KERNEL_LINES_OF) $(GENERATED)
 	@mkdir -p $(@D)
-	cat $^ | wc -l >$@
+	@cat $^ | wc -l >$@
 
 $(BUILD)/feuerbird: $(KERNEL_OBJECTS) $(K)/boot/blobs.S.o $(K)/lines kernel/kernel.ld tools/ksyms.py
 	python3 tools/ksyms.py $$(cat $(K)/lines) >$(K)/ksyms0.S

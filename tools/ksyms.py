@@ -13,20 +13,21 @@ import sys
 def functions(path):
     """(address, name) of each text symbol, sorted; of aliases the first by name."""
     found = {}
-    start = None
+    bounds = {}
     with open(path, encoding="ascii") as f:
         for line in f:
             fields = line.split()
             if len(fields) != 3:
                 continue
             address, kind, name = int(fields[0], 16), fields[1], fields[2]
-            if name == "image_start":
-                start = address
-            elif kind in "tT" and name != "text_end" and not name.startswith("."):
+            if name in ("image_start", "text_end"):
+                bounds[name] = address
+            elif kind in "tT":
                 found[address] = min(found.get(address, name), name)
-    if start is None:
-        sys.exit(f"ksyms.py: {path} has no image_start")
-    return start, sorted((a, n) for a, n in found.items() if a >= start)
+    if len(bounds) != 2:
+        sys.exit(f"ksyms.py: {path} lacks image_start or text_end")
+    start, end = bounds["image_start"], bounds["text_end"]
+    return start, sorted((a, n) for a, n in found.items() if start <= a < end)
 
 
 def table(lines, path):

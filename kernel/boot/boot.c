@@ -22,7 +22,8 @@ extern const u32 ksyms_lines;
 
 void boot_main(u64 start_info);
 
-/* Whole frames each: a domain may map them for reading, and must find nothing else there. */
+/* Whole frames each: a domain may map them for reading, and must find nothing else there.  All use is by their address
+ * in the physical map, so that ptr_frame works on them. */
 static union {
     struct fb_boot info;
     u8 pages[2 * PAGE_SIZE];
@@ -37,6 +38,13 @@ _Static_assert(sizeof(record_page) == PAGE_SIZE, "one frame");
 struct fb_boot *boot_info;
 struct fb_range boot_steward;
 static struct boot_source source;
+
+/* The address at which an object of the image is in the physical map. */
+static void *
+in_physmap(void *p)
+{
+    return (void *)((u64)p - KERNEL_BASE + PHYSMAP_BASE);
+}
 
 static struct fb_range
 blob(const u8 *from, const u8 *to)
@@ -102,8 +110,8 @@ boot_on_stack(void)
 void
 boot_main(u64 start_info)
 {
-    boot_info = &info_pages.info;
-    record = &record_page.record;
+    boot_info = in_physmap(&info_pages);
+    record = in_physmap(&record_page);
     record->magic = FB_RECORD_MAGIC;
     record->abi_version = FB_ABI_VERSION;
     record->epoch = 1;

@@ -144,7 +144,7 @@ boot_frames(u64 n, u64 align)
 static void
 make_public(const void *p, u64 bytes)
 {
-    frame_t f = image_frame(p);
+    frame_t f = ptr_frame(p);
     frame_boot_type(f, f + (bytes + PAGE_SIZE - 1) / PAGE_SIZE, FB_FRAME_PUBLIC);
 }
 
@@ -154,7 +154,7 @@ memory_records(const struct boot_source *from)
     u64 bytes = frame_records_bytes(boot_info->frames);
     frame_t first = boot_frames(frame_up(bytes), 1);
     boot_info->records_frame = first;
-    boot_info->record_frame = image_frame(record);
+    boot_info->record_frame = ptr_frame(record);
     frame_init(frame_ptr(first), boot_info->frames);
     records_made = true;
 

@@ -66,10 +66,11 @@ read_cmdline(u64 address)
     const char *line = early(address, FB_CMDLINE_MAX);
     while (n < FB_CMDLINE_MAX && line[n] != '\0')
         n++;
-    if (n == FB_CMDLINE_MAX)
+    bool whole = n < FB_CMDLINE_MAX;
+    __builtin_memcpy(boot_info->cmdline, line, whole ? n : FB_CMDLINE_MAX - 1);
+    cmdline_parse(boot_info->cmdline); /* even of a part: panic= may be in it */
+    if (!whole)
         panic("the command line is longer than %u characters", FB_CMDLINE_MAX - 1);
-    __builtin_memcpy(boot_info->cmdline, line, n + 1);
-    cmdline_parse(boot_info->cmdline);
 }
 
 void
