@@ -7,12 +7,20 @@
 _Static_assert(257 * 8 + sizeof(struct space) <= PAGE_SIZE / 4 * 3, "fields end before the kernel's entries");
 
 int
-space_init(struct domain *d, frame_t even, struct space **out)
+space_list_lock(struct domain *d)
 {
-    if (even & 1)
-        return -FB_E_ALIGN;
-    if (!domain_alive(d))
-        return -FB_E_DEAD;
+    return atomic_exchange(&d->list_busy, 1) ? -FB_E_BUSY : 0;
+}
+
+void
+space_list_unlock(struct domain *d)
+{
+    atomic_store_explicit(&d->list_busy, 0, memory_order_release);
+}
+
+static int
+make_roots(struct domain *d, frame_t even)
+{
     int error = 0;
     if (!(frame_record(d->window_frame)->flags & FB_FRAME_F_LINKED))
         error = frame_link(d->window_frame);
@@ -24,22 +32,66 @@ space_init(struct domain *d, frame_t even, struct space **out)
     hal_root_init(user);
     hal_root_init(libos);
     libos[pte_index(FB_WINDOW_BASE, PTE_TOP)] = d->window_frame << PAGE_SHIFT | PTE_NODE;
-    struct space *s = space_of_root(even);
-    *s = (struct space){.domain = d, .root = even << PAGE_SHIFT};
-    *out = s;
     return 0;
 }
 
 int
+space_init(struct domain *d, frame_t even, struct space **out)
+{
+    if (even & 1)
+        return -FB_E_ALIGN;
+    if (!domain_alive(d))
+        return -FB_E_DEAD;
+    int error = space_list_lock(d);
+    if (error)
+        return error;
+    error = make_roots(d, even);
+    if (!error) {
+        struct space *s = space_of_root(even);
+        *s = (struct space){.domain = d, .root = even << PAGE_SHIFT, .next = d->spaces};
+        if (s->next)
+            s->next->prev = s;
+        d->spaces = s;
+        d->nspaces++;
+        *out = s;
+    }
+    space_list_unlock(d);
+    return error;
+}
+
+/* Under the lock, so that no node can be linked after the look. */
+int
 space_check_empty(struct space *s)
 {
-    return *node_used((u64 *)s) == 0 ? 0 : -FB_E_INUSE;
+    struct change c;
+    int error = tree_enter(&c, (struct tree){s, s->domain}, true);
+    if (error)
+        return error;
+    if (*node_used((u64 *)s) != 0)
+        error = -FB_E_INUSE;
+    else
+        __atomic_store_n(&s->dying, 2, __ATOMIC_RELEASE);
+    tree_leave(&c);
+    return error;
 }
 
 void
 space_free(struct space *s)
 {
+    struct domain *d = s->domain;
+    if (d->cursor_space == s) { /* a sweep of the domain goes on with the next one */
+        d->cursor_space = s->next;
+        d->cursor = 0;
+    }
+    if (s->next)
+        s->next->prev = s->prev;
+    if (s->prev)
+        s->prev->next = s->next;
+    else
+        d->spaces = s->next;
+    d->nspaces--;
     frame_t even = s->root >> PAGE_SHIFT;
+    *node_used((u64 *)s) = 0;
     frame_take_back(even);
     frame_take_back(even + 1);
     (void)epoch_next();

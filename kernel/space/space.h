@@ -57,12 +57,15 @@ struct frames {
  * when the domain or the space is ending; `evict` and `tear_down` go on in both cases.  *done is set on errors too. */
 
 /* Give a pair of frames (already checked to be in the caller's interval) to be the roots. The commit that
- * follows cap_reserve: frame_give_run may fail, nothing else.  The caller puts the space on the domain's list and sets
- * `cap`.  The domain's window_frame is a linked TABLE (frame_link).  -ALIGN: the frame is odd. */
+ * follows cap_reserve: frame_give_run may fail, nothing else.  Puts the space on the domain's list (-BUSY: list_busy is
+ * taken); the caller sets `cap`.  The domain's window_frame is a linked TABLE (frame_link).  -ALIGN: the frame is odd. */
 int space_init(struct domain *d, frame_t even, struct space **out) MUST_CHECK;
-/* The lower half has no node left? -INUSE otherwise. */
+/* The try-lock of the domain's list of spaces. */
+int space_list_lock(struct domain *d) MUST_CHECK;
+void space_list_unlock(struct domain *d);
+/* If the lower half has no node left, mark the space dying, so that none can come; else -INUSE.  -BUSY. */
 int space_check_empty(struct space *s) MUST_CHECK;
-/* After quiet: the roots become DATA. */
+/* After quiet: the space leaves the domain's list, whose lock the caller holds, and the roots become DATA. */
 void space_free(struct space *s);
 
 /* Level 1 (page table), 2, 3; a window's level 3 is its domain's window_frame: -ARG.  -RANGE, -MAPPED, -NOTABLE (then
