@@ -42,6 +42,7 @@ map(struct domain *d, u64 va, frame_t frame, u64 pages, u32 flags)
     while (pages > 0) {
         u64 done = 0, old = 0;
         int error = space_map_run(window, va, &all_memory, frame, flags, pages, &done, &old);
+        done &= (1ull << 56) - 1; /* above it: the level that NOTABLE names */
         va += done * PAGE_SIZE;
         frame += done;
         pages -= done;
