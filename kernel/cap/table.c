@@ -103,8 +103,8 @@ slot_renew(struct cap *c)
     ASSERT(atomic_load_explicit(&c->name, memory_order_relaxed) == 0 && c->list == CAP_IN_NONE);
     ASSERT(!c->child && !c->made && !c->dying && table->used > 0);
     table->used--;
+    /* `may`, `type` and `object` stay: a call on another CPU may still be reading them. */
     c->parent = c->next = c->prev = NULL;
-    c->object = NULL;
     c->flags = 0;
     if (c->generation == CAP_GENERATION_MAX) {
         c->state = CAP_RETIRED;
