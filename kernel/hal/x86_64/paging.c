@@ -2,8 +2,8 @@
 /*
  * The kernel's own page tables.
  *
- * G1. Text is never writable, and nothing but text and the entry stubs is executable, at kernel addresses.  (The
- *     physical map is writable and no-execute everywhere; only the kernel can use it.)
+ * G1. Text and constants are never writable, not by their addresses in the physical map either; nothing but text and
+ *     the entry stubs is executable at kernel addresses.
  * G2. The top-level entries are complete after hal_boot_paging; each root copies them (hal_root_init), so that what is
  *     added below them later (device registers) is seen through every root.
  * G3. Nothing but RAM is in the physical map.
@@ -45,9 +45,9 @@ map_pages(u64 va, u64 pa, u64 bytes, unsigned level, u64 flags)
     }
 }
 
-/* Map [lo, hi) of RAM with the largest pages that fit. */
+/* Map [lo, hi) of RAM, writable, with the largest pages that fit. */
 static void
-map_ram(u64 lo, u64 hi)
+map_writable(u64 lo, u64 hi)
 {
     unsigned top = cpu_features & FB_FEATURE_PAGE1G ? 3 : 2;
     while (lo < hi) {
@@ -65,6 +65,19 @@ map_ram(u64 lo, u64 hi)
         map_pages(PHYSMAP_BASE + lo, lo, end - lo, level, PTE_W | PTE_NX);
         lo = end;
     }
+}
+
+/* The same, but the frames of the kernel's text and constants read-only (G1). */
+static void
+map_ram(u64 lo, u64 hi)
+{
+    u64 from = (u64)image_start - KERNEL_BASE, to = (u64)rodata_end - KERNEL_BASE;
+    if (lo <= from && to <= hi) {
+        map_writable(lo, from);
+        map_pages(PHYSMAP_BASE + from, from, to - from, 1, PTE_NX);
+        lo = to;
+    }
+    map_writable(lo, hi);
 }
 
 static void
