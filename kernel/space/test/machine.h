@@ -39,7 +39,7 @@ void test_ok(bool good, const char *name);
 #define CHECK(c)                                                                     \
     do {                                                                             \
         if (!(c)) {                                                                  \
-            printf("# %s:%d: %s\n", __FILE__, __LINE__, #c);                         \
+            printf("\n# %s:%d: %s\n", __FILE__, __LINE__, #c);                         \
             fflush(stdout);                                                          \
             abort();                                                                 \
         }                                                                            \

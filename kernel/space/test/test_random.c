@@ -18,7 +18,8 @@
 #define TREES (SPACES + 1) /* the last one is the window */
 #define REGIONS 7u
 #define POOL 10240u /* frames of the pool begin a 2 MiB run */
-#define POOL_FRAMES 64u
+#define POOL_FRAMES 128u
+#define DATA_FRAMES 40u /* of them, those that are mapped most often */
 #define RUNS 3u /* 2 MiB runs that large mappings use: the pool's and two more */
 #define RIGHTS (FB_MAP_READ | FB_MAP_WRITE | FB_MAP_EXEC)
 
@@ -56,6 +57,11 @@ static u64
 base_of(unsigned t, unsigned r)
 {
     return region_va[r] + (t == SPACES ? FB_WINDOW_BASE : 0);
+}
+static u64
+tree_end_of(unsigned t)
+{
+    return t == SPACES ? FB_WINDOW_END : FB_USER_TOP;
 }
 static bool
 same_node(unsigned a, unsigned b, unsigned level)
@@ -240,9 +246,8 @@ random_range(unsigned t, u64 *pages)
     if (rnd(8) == 0)
         *pages = 1 + rnd(t == SPACES ? 0x7000000 : 0x7fffff000);
     u64 va = base_of(t, r) + first * PAGE_SIZE;
-    u64 end = t == SPACES ? FB_WINDOW_END : FB_USER_TOP;
-    if (*pages > (end - va) / PAGE_SIZE)
-        *pages = (end - va) / PAGE_SIZE;
+    if (*pages > (tree_end_of(t) - va) / PAGE_SIZE)
+        *pages = (tree_end_of(t) - va) / PAGE_SIZE;
     return va;
 }
 
@@ -250,7 +255,7 @@ static void
 op_link(void)
 {
     unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t)), level = 1 + (unsigned)rnd(3);
-    frame_t f = POOL + (rnd(4) ? 24 + rnd(40) : rnd(64));
+    frame_t f = POOL + rnd(rnd(4) ? POOL_FRAMES : DATA_FRAMES);
     u64 va = base_of(t, r) + rnd(0x1ff000);
     bool was_table = frame_type(f) == FB_FRAME_TABLE, pinned = FB_FRAME_PINS(frame_records[f].word);
     int error = space_link_table(trees[t], va, level, f);
@@ -271,17 +276,34 @@ op_link(void)
     }
 }
 
+/* Make a region mappable. */
+static void
+op_link_path(void)
+{
+    unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t)), lowest = rnd(8) ? 1 : 2;
+    if (large[t][r].used)
+        return;
+    for (unsigned level = t == SPACES ? 2 : 3; level >= lowest; level--)
+        for (int tries = 0; !node[t][r][level] && tries < 50; tries++) {
+            frame_t f = POOL + DATA_FRAMES + rnd(POOL_FRAMES - DATA_FRAMES);
+            if (space_link_table(trees[t], base_of(t, r), level, f) == 0)
+                node_set(t, r, level, true);
+            else if (rnd(4) == 0)
+                machine_other_flushes();
+        }
+}
+
 static void
 op_map(void)
 {
     unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t)), first = (unsigned)rnd(rnd(3) ? 48 : 512);
     u64 va = base_of(t, r) + first * PAGE_SIZE, count = 1 + rnd(rnd(4) ? 6 : 24), done, old;
-    frame_t f = POOL + rnd(POOL_FRAMES - 1);
+    frame_t f = POOL + rnd(rnd(8) ? DATA_FRAMES : POOL_FRAMES);
     u32 flags = FB_MAP_READ | (u32)rnd(8);
     bool replace = rnd(3) == 0;
     if (replace)
         count = 1, flags |= FB_MAP_REPLACE;
-    if (va < FB_WINDOW_BASE && va + count * PAGE_SIZE > FB_USER_TOP)
+    if (count > (tree_end_of(t) - va) / PAGE_SIZE)
         return;
     int error = space_map_run(trees[t], va, &all, f, flags, count, &done, &old);
     if (t == SPACES && (flags & FB_MAP_WRITE) && (flags & FB_MAP_EXEC)) {
@@ -659,6 +681,7 @@ start(void)
     }
     trees[SPACES] = (struct tree){NULL, &domain};
     this_cpu()->libos_cr3 = space_libos_cr3(trees[0].space);
+    check_all();
 }
 
 static void
@@ -698,16 +721,17 @@ end(void)
 }
 
 /* Verify that calls, tables, records and TLBs agree with the model after each of many random calls. */
+static unsigned rounds = 20;
 static void
 test_random_calls_agree_with_model(void)
 {
-    static void (*const ops[])(void) = {op_link, op_link, op_link, op_map, op_map, op_map, op_map, op_map_large,
+    static void (*const ops[])(void) = {op_link, op_link_path, op_link_path, op_map, op_map, op_map, op_map, op_map_large,
                                         op_protect, op_protect, op_unmap, op_copy, op_copy, op_touch, op_touch,
                                         op_touch, op_touch};
-    for (unsigned round = 0; round < 20; round++) {
+    for (unsigned round = 0; round < rounds; round++) {
         seed = 88172645463325252ull + round * 7919;
         start();
-        for (unsigned step = 0; step < 400; step++) {
+        for (unsigned step = 0; step < 500; step++) {
             if (rnd(60) == 0)
                 op_evict();
             else
@@ -720,9 +744,12 @@ test_random_calls_agree_with_model(void)
     }
 }
 
+/* An argument: the number of rounds. */
 int
-main(void)
+main(int argc, char **argv)
 {
+    if (argc > 1)
+        rounds = (unsigned)atoi(argv[1]);
     RUN(test_random_calls_agree_with_model);
     return test_failures != 0;
 }
