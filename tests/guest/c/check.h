@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The harness of the guest's test programs.  Each test function runs in a child of its
+ * own with a time limit, and says "ok - name" or "not ok - name" on standard output.
+ * A failed CHECK says where, and ends the child.
+ */
+#ifndef CHECK_H
+#define CHECK_H
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TEST_SECONDS 60
+
+#define CHECK(condition)                                                              \
+    do {                                                                              \
+        if (!(condition))                                                             \
+            check_failed(__FILE__, __LINE__, #condition);                             \
+    } while (0)
+
+/* EXPRESSION must fail with ERROR. */
+#define CHECK_ERROR(expression, error)                                                \
+    do {                                                                              \
+        errno = 0;                                                                    \
+        if ((long)(expression) != -1 || errno != (error))                             \
+            check_failed(__FILE__, __LINE__, #expression " fails with " #error);      \
+    } while (0)
+
+static inline _Noreturn void
+check_failed(const char *file, int line, const char *text)
+{
+    const char *name = strrchr(file, '/');
+
+    dprintf(2, "# %s:%d: %s (errno %d, %s)\n", name ? name + 1 : file, line, text, errno,
+            strerror(errno));
+    _exit(1);
+}
+
+static int check_failures;
+
+static inline void
+check_run(const char *name, void (*test)(void))
+{
+    int status = 0;
+    pid_t child;
+
+    fflush(stdout);
+    child = fork();
+    if (child == 0) {
+        alarm(TEST_SECONDS);
+        test();
+        _exit(0);
+    }
+    if (child > 0)
+        while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+            ;
+    if (child < 0 || status != 0) {
+        check_failures++;
+        printf("not ok - %s (status 0x%x)\n", name, status);
+    } else {
+        printf("ok - %s\n", name);
+    }
+    fflush(stdout);
+}
+
+#define RUN(test) check_run(#test, test)
+
+/* Wait for CHILD, which must end with a status for which the macro holds. */
+static inline int
+check_wait(pid_t child)
+{
+    int status;
+
+    CHECK(child > 0);
+    CHECK(waitpid(child, &status, 0) == child);
+    return status;
+}
+
+#define CHECK_EXIT(child, code)                                                       \
+    do {                                                                              \
+        int check_status = check_wait(child);                                         \
+        CHECK(WIFEXITED(check_status) && WEXITSTATUS(check_status) == (code));        \
+    } while (0)
+
+#define CHECK_SIGNAL(child, number)                                                   \
+    do {                                                                              \
+        int check_status = check_wait(child);                                         \
+        CHECK(WIFSIGNALED(check_status) && WTERMSIG(check_status) == (number));       \
+    } while (0)
+
+#endif
