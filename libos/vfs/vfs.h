@@ -3,8 +3,9 @@
  * Files: inodes, open files, descriptor tables, path look-up.
  *
  * N1. An inode lives while it has links, open files, mappings or look-ups on it (`refs` + links); the file system frees it.
- * N2. A directory changes under its inode's mutex; two directories are locked in the order of their addresses; rename of a directory to
- *     another parent holds the file system's rename mutex too.
+ * N2. A directory changes under its inode's mutex, which the vfs takes.  A directory is locked before those below it; two that are not
+ *     one below the other only with the file system's rename mutex, and then in the order of their addresses.  A directory that is
+ *     removed or replaced is locked as well, so that it is empty when the file system looks.
  * N3. A descriptor table has its spinlock; look-up takes a reference on the file.
  * N4. Data and size of a file change under its inode's mutex; reads of tmpfs need it only against truncation.
  * N5. A file system holds one reference on an inode for as long as it has links; so `release`, called once when the last
@@ -180,12 +181,16 @@ struct file {
 };
 
 /* ---- open files ---- */
-struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags); /* one reference; NULL: no memory */
+/* One reference; holds the inode (may be NULL) by itself; NULL: no memory. */
+struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags);
 void file_hold(struct file *f);
 void file_release(struct file *f);
 i64 file_read(struct file *f, struct uio *u, u64 *pos);  /* pos NULL: the file's own, locked; checks OPEN_READ */
 i64 file_write(struct file *f, struct uio *u, u64 *pos);
 u32 file_poll(struct file *f, struct poll_table *t);
+bool file_seekable(const struct file *f);
+i64 file_seek(struct file *f, i64 offset, int whence); /* 0 set, 1 current, 2 end, 3 data, 4 hole */
+i64 file_ioctl(struct file *f, u32 request, uaddr arg);
 
 /* ---- descriptor tables ---- */
 struct fdtable;
@@ -200,6 +205,15 @@ int fd_install_at(struct fdtable *t, struct file *f, int fd, bool cloexec);  /* 
 int fd_close(struct fdtable *t, int fd);
 int fd_flags(struct fdtable *t, int fd, int set, bool *cloexec); /* set: -1 read, 0/1 write */
 #define FD_LIMIT_MAX 1048576
+/* For calls that must know that there is a descriptor before they act. */
+int fd_reserve(struct fdtable *t, int lowest);                 /* fd or -E_MFILE */
+void fd_fill(struct fdtable *t, int fd, struct file *f, bool cloexec); /* takes f's reference */
+void fd_unreserve(struct fdtable *t, int fd);
+/* Close or mark (cloexec) all of first..last. */
+void fd_close_range(struct fdtable *t, u32 first, u32 last, bool mark_only);
+u32 fd_count(struct fdtable *t);
+int fd_next(struct fdtable *t, int from); /* the next open descriptor at or after `from`; -1: none */
+extern u64 (*fd_limit)(void);             /* RLIMIT_NOFILE of the current process; set by posix */
 
 /* ---- paths ---- */
 /* A process's place: root, cwd, umask; refs for CLONE_FS. */
@@ -239,6 +253,27 @@ int vfs_setattr(struct inode *i, const struct cred *cred, struct vattr *set, u32
 int vfs_truncate(struct inode *i, u64 size) MUST_CHECK;
 void inode_hold(struct inode *i);
 void inode_release(struct inode *i);
+/* A fresh inode of a file system: one reference, mutex and lists ready, the rest zero.  NULL: no memory. */
+void inode_init(struct inode *i, enum inode_type type);
+/* The rights to act as the owner: its uid, or root. */
+bool vfs_is_owner(const struct inode *i, const struct cred *cred);
+/* setattr's three times at once; `now` as user programs get it. */
+struct timestamp vfs_now(void);
+
+/* ---- names; the walk says where, whose rights and whose root; its `found` is released again ---- */
+int vfs_mknod(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev) MUST_CHECK; /* the umask is applied */
+int vfs_mkdir(struct walk *w, const char *path, u32 mode) MUST_CHECK;
+int vfs_symlink(struct walk *w, const char *path, const char *target) MUST_CHECK;
+int vfs_link(struct walk *w, const char *path, const struct path *target) MUST_CHECK;
+int vfs_unlink(struct walk *w, const char *path, bool directory) MUST_CHECK;
+int vfs_rename(struct walk *from, const char *path, struct walk *to, const char *new_path, u32 flags) MUST_CHECK;
+/* The text of a link, without a NUL: its length; -E_INVAL not a link. */
+int vfs_readlink(struct inode *link, char *to, u32 size) MUST_CHECK;
+/* Entries from `offset` on (0: the start), with . and ..; fn as for inode_ops.list.  Takes the directory's mutex. */
+int vfs_list(struct file *dir, u64 offset, dirent_fn fn, void *arg) MUST_CHECK;
+/* cwd and root; take a reference of their own. -E_NOTDIR -E_ACCES */
+int vfs_chdir(struct fs_context *c, const struct cred *cred, const struct path *to) MUST_CHECK;
+int vfs_chroot(struct fs_context *c, const struct cred *cred, const struct path *to) MUST_CHECK;
 
 /* ---- file systems ---- */
 struct filesystem {
@@ -252,7 +287,10 @@ struct filesystem {
     void (*destroy)(struct filesystem *fs); /* unmounted and unused; NULL: never unmounted */
 };
 int vfs_mount_root(struct filesystem *fs) MUST_CHECK;
-int vfs_mount(struct filesystem *fs, const char *path) MUST_CHECK;
+int vfs_mount(struct filesystem *fs, const char *path) MUST_CHECK;  /* from the first root, with root's rights */
+int vfs_mount_at(struct filesystem *fs, const struct path *at) MUST_CHECK;
+/* -E_BUSY: files, directories or mounts in it are in use (not with detach); -E_INVAL: not the root of a mount. */
+int vfs_umount(const struct path *root, bool detach) MUST_CHECK;
 void vfs_init(void);
 
 /* tmpfs: fs/tmpfs/tmpfs.h: int tmpfs_create(struct filesystem **out).  pipes: pipe/pipe.h.  Devices: fs/dev/dev.h. */

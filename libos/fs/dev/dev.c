@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/* The registry of character devices and the nodes of /dev. */
+#include "fs/dev/dev.h"
+
+#include "core/log.h"
+#include "core/string.h"
+#include "fs/dev/memory.h"
+#include "fs/tmpfs/tmpfs.h"
+
+static struct device *devices; /* C1 */
+
+void
+dev_register(struct device *d)
+{
+    ASSERT(dev_find(d->rdev) == NULL);
+    struct device **at = &devices;
+    while (*at != NULL)
+        at = &(*at)->next;
+    d->next = NULL;
+    *at = d;
+}
+
+struct device *
+dev_find(u64 rdev)
+{
+    for (struct device *d = devices; d != NULL; d = d->next)
+        if (d->rdev == rdev)
+            return d;
+    return NULL;
+}
+
+int
+dev_open(struct inode *i, struct file *f)
+{
+    struct device *d = dev_find(i->rdev);
+    if (d == NULL)
+        return -E_NXIO;
+    f->ops = d->ops;
+    f->priv = d;
+    return d->open != NULL ? d->open(d, i, f) : 0;
+}
+
+static int
+make_node(struct inode *dir, const struct device *d)
+{
+    static const struct cred root = { .refs = 1 };
+    u32 length = (u32)strlen(d->name);
+    struct inode *i;
+    int r = dir->ops->lookup(dir, d->name, length, &i);
+    if (r == -E_NOENT)
+        r = dir->ops->create(dir, d->name, length, IT_CHAR, d->mode, d->rdev, &root, &i);
+    if (r == 0)
+        inode_release(i);
+    return r;
+}
+
+int
+dev_fill(struct inode *dir)
+{
+    int r = 0;
+    if (dir->ops->create == NULL || dir->ops->lookup == NULL)
+        return -E_PERM;
+    mutex_lock(&dir->mutex);
+    for (const struct device *d = devices; d != NULL && r == 0; d = d->next)
+        if (d->name != NULL)
+            r = make_node(dir, d);
+    mutex_unlock(&dir->mutex);
+    return r;
+}
+
+int
+dev_populate(void)
+{
+    struct walk w = { .cred = NULL };
+    int r = vfs_mkdir(&w, "/dev", 0755);
+    if (r != 0 && r != -E_EXIST)
+        return r;
+    w.flags = WALK_FOLLOW | WALK_DIRECTORY;
+    r = path_walk(&w, "/dev");
+    if (r != 0)
+        return r;
+    r = dev_fill(w.found.inode);
+    path_release(&w.found);
+    return r;
+}
+
+int
+dev_filesystem(struct filesystem **out)
+{
+    int r = tmpfs_create(out);
+    if (r != 0)
+        return r;
+    (*out)->name = "devtmpfs";
+    r = dev_fill((*out)->root);
+    if (r != 0 && (*out)->destroy != NULL)
+        (*out)->destroy(*out);
+    return r;
+}
+
+void
+dev_init(void)
+{
+    dev_memory_init();
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Character devices: a registry by device number, so that a node in any file system leads to its driver, and the nodes of /dev.
+ *
+ * C1. A device is registered once, before the first process, and never leaves: the list is read without a lock.
+ * C2. Opening a node puts the device's operations into the file; the device's `open` may then refuse or put others.
+ */
+#ifndef LIBOS_FS_DEV_DEV_H
+#define LIBOS_FS_DEV_DEV_H
+
+#include "vfs/vfs.h"
+
+struct device {
+    u64 rdev;                   /* vfs_rdev(major, minor) */
+    const char *name;           /* the node's name in /dev; NULL: none */
+    u32 mode;                   /* of the node */
+    const struct file_ops *ops;
+    int (*open)(struct device *d, struct inode *i, struct file *f); /* f->ops is set already; NULL: nothing to do */
+    void *priv;
+    struct device *next;        /* the registry's */
+};
+
+void dev_register(struct device *d);          /* d stays the registry's for ever; panics if the number is taken */
+struct device *dev_find(u64 rdev);
+int dev_open(struct inode *i, struct file *f) MUST_CHECK; /* -E_NXIO: no such device.  Called by vfs_open. */
+/* Make the missing nodes of all registered devices in a directory. */
+int dev_fill(struct inode *dir) MUST_CHECK;
+/* The same in /dev of the root, which is made if it is missing.  Call after all devices are registered. */
+int dev_populate(void) MUST_CHECK;
+/* A devtmpfs: a tmpfs with the nodes in it. */
+int dev_filesystem(struct filesystem **out) MUST_CHECK;
+void dev_init(void);                          /* registers null zero full random urandom; called by vfs_init */
+
+#endif

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to fs/dev: the devices without hardware. */
+#ifndef LIBOS_FS_DEV_MEMORY_H
+#define LIBOS_FS_DEV_MEMORY_H
+
+void dev_memory_init(void);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Inodes: lifetime, rights, attributes.  Rights are those of POSIX with the override of user 0: read and write always,
+ * search of directories always, execution if anyone may execute.
+ */
+#include "core/clock.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "vfs/dentry.h"
+#include "vfs/locks.h"
+
+#define MODE_SETUID 04000u
+#define MODE_SETGID 02000u
+
+static const struct cred root_cred = { .refs = 1 };
+
+const struct cred *
+vfs_cred(const struct cred *cred)
+{
+    return cred != NULL ? cred : &root_cred;
+}
+
+void
+inode_init(struct inode *i, enum inode_type type)
+{
+    atomic_init(&i->refs, 1);
+    i->type = type;
+    mutex_init(&i->mutex);
+    list_init(&i->mappings);
+    i->mappings_lock = (struct spinlock)SPINLOCK_INIT;
+    i->mounted = NULL;
+    i->pipe = NULL;
+    i->locks = NULL;
+}
+
+void
+inode_hold(struct inode *i)
+{
+    atomic_fetch_add_explicit(&i->refs, 1, memory_order_relaxed);
+}
+
+void
+inode_release(struct inode *i)
+{
+    u32 before = atomic_fetch_sub_explicit(&i->refs, 1, memory_order_acq_rel);
+    ASSERT(before != 0);
+    if (before != 1)
+        return;
+    if (i->locks != NULL)
+        locks_free(i);
+    if (i->ops->release != NULL)
+        i->ops->release(i);
+}
+
+struct timestamp
+vfs_now(void)
+{
+    u64 ns = clock_real_ns();
+    return (struct timestamp){ (i64)(ns / 1000000000u), (u32)(ns % 1000000000u) };
+}
+
+static bool
+in_group(const struct cred *cred, u32 gid)
+{
+    if (cred->fsgid == gid)
+        return true;
+    for (u32 i = 0; i < cred->ngroups; i++)
+        if (cred->groups[i] == gid)
+            return true;
+    return false;
+}
+
+int
+vfs_access(struct inode *i, const struct cred *cred, u32 want)
+{
+    u32 mode = i->mode;
+    if (cred == NULL || cred->fsuid == 0) {
+        if ((want & 1u) != 0 && i->type != IT_DIR && (mode & 0111u) == 0)
+            return -E_ACCES;
+        return 0;
+    }
+    if (cred->fsuid == i->uid)
+        mode >>= 6;
+    else if (in_group(cred, i->gid))
+        mode >>= 3;
+    return (mode & want & 7u) == (want & 7u) ? 0 : -E_ACCES;
+}
+
+bool
+vfs_is_owner(const struct inode *i, const struct cred *cred)
+{
+    return cred == NULL || cred->fsuid == 0 || cred->fsuid == i->uid;
+}
+
+int
+vfs_getattr(struct inode *i, struct vattr *out)
+{
+    if (i->ops->getattr != NULL) {
+        int r = i->ops->getattr(i, out);
+        if (r != 0)
+            return r;
+        if (out->dev == 0 && i->fs != NULL)
+            out->dev = i->fs->dev;
+        return 0;
+    }
+    *out = (struct vattr){
+        .dev = i->fs != NULL ? i->fs->dev : 0, .ino = i->ino, .nlink = i->nlink, .size = i->size,
+        .blocks512 = (i->size + 511) / 512, .rdev = i->rdev, .mode = i->mode, .uid = i->uid, .gid = i->gid,
+        .blksize = (u32)PAGE_SIZE, .type = i->type, .atime = i->atime, .mtime = i->mtime, .ctime = i->ctime,
+        .btime = i->btime,
+    };
+    return 0;
+}
+
+/* chown(2): root may all; the owner may give the file to a group of its own. */
+static int
+may_chown(const struct inode *i, const struct cred *cred, const struct vattr *set, u32 which)
+{
+    if (cred->fsuid == 0)
+        return 0;
+    if ((which & VSET_UID) != 0 && (cred->fsuid != i->uid || set->uid != i->uid))
+        return -E_PERM;
+    if ((which & VSET_GID) != 0 && (cred->fsuid != i->uid || (set->gid != i->gid && !in_group(cred, set->gid))))
+        return -E_PERM;
+    return 0;
+}
+
+/* A change of owner, or of the contents by another than root, takes the set-id bits away (POSIX chown, write). */
+static u32
+without_set_ids(u32 mode)
+{
+    mode &= ~MODE_SETUID;
+    if ((mode & 0010u) != 0)
+        mode &= ~MODE_SETGID;
+    return mode;
+}
+
+static int
+check_set(const struct inode *i, const struct cred *cred, struct vattr *set, u32 *which)
+{
+    if (i->fs != NULL && i->fs->read_only)
+        return -E_ROFS;
+    if ((*which & (VSET_UID | VSET_GID)) != 0) {
+        int r = may_chown(i, cred, set, *which);
+        if (r != 0)
+            return r;
+        if (i->type != IT_DIR && (*which & VSET_MODE) == 0 && (i->mode & (MODE_SETUID | MODE_SETGID)) != 0) {
+            set->mode = without_set_ids(i->mode);
+            *which |= VSET_MODE;
+            return 0;
+        }
+    }
+    if ((*which & VSET_MODE) != 0) {
+        if (!vfs_is_owner(i, cred))
+            return -E_PERM;
+        set->mode &= 07777u;
+        if (cred->fsuid != 0 && !in_group(cred, i->gid))
+            set->mode &= ~MODE_SETGID;
+    }
+    return 0;
+}
+
+int
+vfs_setattr(struct inode *i, const struct cred *cred, struct vattr *set, u32 which)
+{
+    if (i->ops->setattr == NULL)
+        return -E_PERM;
+    mutex_lock(&i->mutex);
+    int r = check_set(i, vfs_cred(cred), set, &which);
+    if (r == 0)
+        r = i->ops->setattr(i, set, which);
+    mutex_unlock(&i->mutex);
+    return r;
+}
+
+int
+vfs_truncate(struct inode *i, u64 size)
+{
+    if (i->type == IT_DIR)
+        return -E_ISDIR;
+    if (i->type != IT_FILE || i->ops->setattr == NULL)
+        return -E_INVAL;
+    if (i->fs != NULL && i->fs->read_only)
+        return -E_ROFS;
+    struct vattr set = { .size = size };
+    u32 which = VSET_SIZE;
+    mutex_lock(&i->mutex);
+    if ((i->mode & (MODE_SETUID | MODE_SETGID)) != 0) {
+        set.mode = without_set_ids(i->mode);
+        which |= VSET_MODE;
+    }
+    int r = i->ops->setattr(i, &set, which);
+    mutex_unlock(&i->mutex);
+    return r;
+}

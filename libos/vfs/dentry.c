@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/* The cache of dentries (vfs/dentry.h has its invariants). One spinlock: a path is walked under a single take of it. */
+#include "vfs/dentry.h"
+
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/string.h"
+
+struct spinlock dentry_lock = SPINLOCK_INIT;
+static struct dentry *buckets[DENTRY_BUCKETS];     /* dentry_lock */
+static struct list idle_list = LIST_INIT(idle_list); /* dentry_lock; oldest first */
+static u32 idle_count;                             /* dentry_lock */
+
+u32
+dentry_hash(const struct dentry *parent, const char *name, u32 length)
+{
+    u32 h = dentry_hash_seed(parent);
+    for (u32 i = 0; i < length; i++)
+        h = dentry_hash_step(h, name[i]);
+    return h;
+}
+
+static struct dentry **
+bucket_of(u32 hash)
+{
+    return &buckets[(hash ^ hash >> 16) & (DENTRY_BUCKETS - 1)];
+}
+
+static bool
+same_name(const char *a, const char *b, u32 length)
+{
+    for (u32 i = 0; i < length; i++)
+        if (a[i] != b[i])
+            return false;
+    return true;
+}
+
+struct dentry *
+dentry_find_locked(struct dentry *parent, const char *name, u32 length, u32 hash)
+{
+    for (struct dentry *d = *bucket_of(hash); d != NULL; d = d->next) {
+        if (d->hash == hash && d->parent == parent && d->length == length && same_name(d->name, name, length)) {
+            d->used = true;
+            return d;
+        }
+    }
+    return NULL;
+}
+
+static void
+hash_locked(struct dentry *d)
+{
+    struct dentry **head = bucket_of(d->hash);
+    d->next = *head;
+    d->link = head;
+    if (d->next != NULL)
+        d->next->link = &d->next;
+    *head = d;
+}
+
+static void
+unhash_locked(struct dentry *d)
+{
+    if (d->link == NULL)
+        return;
+    *d->link = d->next;
+    if (d->next != NULL)
+        d->next->link = d->link;
+    d->link = NULL;
+    d->next = NULL;
+}
+
+static void
+leave_idle_locked(struct dentry *d)
+{
+    if (list_empty(&d->idle))
+        return;
+    list_remove(&d->idle);
+    idle_count--;
+}
+
+static void
+doom_locked(struct dentry *d, struct dentry **doomed)
+{
+    leave_idle_locked(d);
+    unhash_locked(d);
+    d->next = *doomed;
+    *doomed = d;
+}
+
+/* Look at a few of the oldest idle dentries: those in use again leave the list, those used since get another round. */
+static void
+shrink_locked(struct dentry **doomed)
+{
+    for (unsigned i = 0; i < 8 && idle_count > DENTRY_IDLE_MAX; i++) {
+        struct dentry *d = container_of(idle_list.next, struct dentry, idle);
+        leave_idle_locked(d);
+        if (atomic_load_explicit(&d->refs, memory_order_relaxed) != 0)
+            continue;
+        if (d->used) {
+            d->used = false;
+            list_push_back(&idle_list, &d->idle);
+            idle_count++;
+            continue;
+        }
+        doom_locked(d, doomed);
+    }
+}
+
+void
+dentry_put_locked(struct dentry *d, struct dentry **doomed)
+{
+    if (atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (d->link == NULL) {
+        doom_locked(d, doomed);
+        return;
+    }
+    if (list_empty(&d->idle)) {
+        d->used = false;
+        list_push_back(&idle_list, &d->idle);
+        idle_count++;
+        if (idle_count > DENTRY_IDLE_MAX)
+            shrink_locked(doomed);
+    }
+}
+
+void
+dentry_bury(struct dentry *doomed)
+{
+    while (doomed != NULL) {
+        struct dentry *d = doomed;
+        doomed = d->next;
+        struct dentry *parent = d->parent;
+        ASSERT(atomic_load(&d->refs) == 0);
+        inode_release(d->inode);
+        if (d->name != d->small)
+            heap_free(d->name);
+        heap_free(d);
+        if (parent != NULL) {
+            spin_lock(&dentry_lock);
+            dentry_put_locked(parent, &doomed);
+            spin_unlock(&dentry_lock);
+        }
+    }
+}
+
+void
+dentry_release(struct dentry *d)
+{
+    u32 n = atomic_load_explicit(&d->refs, memory_order_relaxed);
+    while (n > 1)
+        if (atomic_compare_exchange_weak_explicit(&d->refs, &n, n - 1, memory_order_release, memory_order_relaxed))
+            return;
+    struct dentry *doomed = NULL;
+    spin_lock(&dentry_lock);
+    dentry_put_locked(d, &doomed);
+    spin_unlock(&dentry_lock);
+    if (doomed != NULL)
+        dentry_bury(doomed);
+}
+
+int
+dentry_name_prepare(u32 length, char **out)
+{
+    *out = NULL;
+    if (length < DENTRY_NAME_INLINE)
+        return 0;
+    *out = heap_alloc(length + 1);
+    return *out == NULL ? -E_NOMEM : 0;
+}
+
+static void
+set_name(struct dentry *d, const char *name, u32 length, char *space)
+{
+    d->name = space != NULL ? space : d->small;
+    memcpy(d->name, name, length);
+    d->name[length] = '\0';
+    d->length = (u16)length;
+}
+
+struct dentry *
+dentry_new(struct dentry *parent, const char *name, u32 length, struct inode *inode)
+{
+    char *space;
+    if (dentry_name_prepare(length, &space) != 0)
+        return NULL;
+    struct dentry *d = heap_alloc(sizeof *d);
+    if (d == NULL) {
+        heap_free(space);
+        return NULL;
+    }
+    atomic_init(&d->refs, 1);
+    d->next = NULL;
+    d->link = NULL;
+    d->parent = parent;
+    d->inode = inode;
+    list_init(&d->idle);
+    d->used = false;
+    d->dead = false;
+    set_name(d, name, length, space);
+    d->hash = parent == NULL ? 0 : dentry_hash(parent, name, length);
+    if (parent != NULL)
+        dentry_hold(parent);
+    return d;
+}
+
+void
+dentry_insert(struct dentry *d)
+{
+    spin_lock(&dentry_lock);
+    hash_locked(d);
+    spin_unlock(&dentry_lock);
+}
+
+int
+dentry_get(struct dentry *dir, const char *name, u32 length, struct dentry **out)
+{
+    u32 hash = dentry_hash(dir, name, length);
+    spin_lock(&dentry_lock);
+    struct dentry *d = dentry_find_locked(dir, name, length, hash);
+    if (d != NULL)
+        dentry_hold(d);
+    spin_unlock(&dentry_lock);
+    if (d == NULL) {
+        struct inode *inode;
+        if (dir->inode->ops->lookup == NULL)
+            return -E_NOTDIR;
+        if (dir->dead)
+            return -E_NOENT;
+        int r = dir->inode->ops->lookup(dir->inode, name, length, &inode);
+        if (r != 0)
+            return r;
+        d = dentry_new(dir, name, length, inode);
+        if (d == NULL) {
+            inode_release(inode);
+            return -E_NOMEM;
+        }
+        dentry_insert(d);
+    }
+    *out = d;
+    return 0;
+}
+
+void
+dentry_remove(struct dentry *d)
+{
+    spin_lock(&dentry_lock);
+    unhash_locked(d);
+    d->dead = true;
+    spin_unlock(&dentry_lock);
+}
+
+/* Give d another place; what it leaves is returned in *old_parent and *old_name, to be dropped without the lock. */
+static void
+place_locked(struct dentry *d, struct dentry *parent, const char *name, u32 length, char *space)
+{
+    unhash_locked(d);
+    d->parent = parent;
+    set_name(d, name, length, space);
+    d->hash = dentry_hash(parent, name, length);
+    hash_locked(d);
+}
+
+void
+dentry_move(struct dentry *d, struct dentry *parent, const char *name, u32 length, char *space, struct dentry *replaced)
+{
+    struct dentry *old_parent = d->parent;
+    dentry_hold(parent);
+    spin_lock(&dentry_lock);
+    char *old_name = d->name != d->small ? d->name : NULL;
+    if (replaced != NULL) {
+        unhash_locked(replaced);
+        replaced->dead = true;
+    }
+    place_locked(d, parent, name, length, space);
+    spin_unlock(&dentry_lock);
+    heap_free(old_name);
+    dentry_release(old_parent);
+}
+
+void
+dentry_swap(struct dentry *a, char *space_a, struct dentry *b, char *space_b)
+{
+    char name_a[NAME_BYTES_MAX + 1], name_b[NAME_BYTES_MAX + 1];
+    spin_lock(&dentry_lock);
+    char *old_a = a->name != a->small ? a->name : NULL;
+    char *old_b = b->name != b->small ? b->name : NULL;
+    struct dentry *parent_a = a->parent, *parent_b = b->parent;
+    u32 length_a = a->length, length_b = b->length;
+    memcpy(name_a, a->name, length_a);
+    memcpy(name_b, b->name, length_b);
+    /* Each takes over the other's reference on its parent. */
+    place_locked(a, parent_b, name_b, length_b, space_a);
+    place_locked(b, parent_a, name_a, length_a, space_b);
+    spin_unlock(&dentry_lock);
+    heap_free(old_a);
+    heap_free(old_b);
+}
+
+void
+dentry_forget(const struct filesystem *fs)
+{
+    bool again = true;
+    while (again) {
+        struct dentry *doomed = NULL;
+        again = false;
+        spin_lock(&dentry_lock);
+        list_for_each_safe(it, &idle_list) {
+            struct dentry *d = container_of(it, struct dentry, idle);
+            if (d->inode->fs == fs && atomic_load_explicit(&d->refs, memory_order_relaxed) == 0) {
+                doom_locked(d, &doomed);
+                again = true; /* its parent may become idle */
+            }
+        }
+        spin_unlock(&dentry_lock);
+        dentry_bury(doomed);
+    }
+}
+
+bool
+dentry_below(const struct dentry *d, const struct dentry *above)
+{
+    bool yes = false;
+    spin_lock(&dentry_lock);
+    for (; d != NULL && !yes; d = d->parent)
+        yes = d == above;
+    spin_unlock(&dentry_lock);
+    return yes;
+}
+
+u32
+dentry_idle_count(void)
+{
+    return idle_count;
+}

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Open files: life, reading and writing at a position, seeking.
+ * The position of a file that has one is changed under pos_mutex, so two reads through one open file do not see the same bytes.
+ */
+#include "core/heap.h"
+#include "core/log.h"
+#include "pipe/pipe.h"
+#include "fs/dev/dev.h"
+#include "vfs/dentry.h"
+#include "vfs/locks.h"
+
+void
+vfs_init(void)
+{
+    dev_init();
+}
+
+struct file *
+file_new(const struct file_ops *ops, struct inode *inode, u32 flags)
+{
+    struct file *f = heap_alloc_zeroed(sizeof *f);
+    if (f == NULL)
+        return NULL;
+    atomic_init(&f->refs, 1);
+    atomic_init(&f->flags, flags);
+    f->ops = ops;
+    f->inode = inode;
+    if (inode != NULL)
+        inode_hold(inode);
+    mutex_init(&f->pos_mutex);
+    return f;
+}
+
+void
+file_hold(struct file *f)
+{
+    atomic_fetch_add_explicit(&f->refs, 1, memory_order_relaxed);
+}
+
+void
+file_release(struct file *f)
+{
+    if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    if (f->inode != NULL && f->inode->locks != NULL)
+        locks_drop_owner(f->inode, f);
+    if (f->ops->release != NULL)
+        f->ops->release(f);
+    path_release(&f->path);
+    if (f->inode != NULL)
+        inode_release(f->inode);
+    heap_free(f);
+}
+
+bool
+file_seekable(const struct file *f)
+{
+    return (f->ops->traits & FILE_STREAM) == 0 && (f->flags & OPEN_PATH) == 0;
+}
+
+/* The access time, kept only to the point that it tells whether the file was read since it was last changed ("relatime", without
+ * its daily update): most reads cost three comparisons. */
+static void
+touch_atime(struct file *f)
+{
+    struct inode *i = f->inode;
+    if (i == NULL || (i->type != IT_FILE && i->type != IT_DIR) || (f->flags & OPEN_NOATIME) != 0)
+        return;
+    bool newer = i->atime.seconds > i->mtime.seconds ||
+                 (i->atime.seconds == i->mtime.seconds && i->atime.ns > i->mtime.ns);
+    if (newer && i->atime.seconds >= i->ctime.seconds)
+        return;
+    if (i->fs == NULL || i->fs->read_only || i->ops->setattr == NULL)
+        return;
+    if (mutex_try(&i->mutex)) {
+        i->atime = vfs_now();
+        mutex_unlock(&i->mutex);
+    }
+}
+
+static i64
+transfer(struct file *f, struct uio *u, u64 *pos, i64 (*op)(struct file *, struct uio *, u64 *))
+{
+    if (pos != NULL)
+        return (f->ops->traits & FILE_STREAM) != 0 ? -E_SPIPE : op(f, u, pos);
+    if ((f->ops->traits & (FILE_STREAM | FILE_UNLOCKED)) != 0)
+        return op(f, u, &f->pos);
+    mutex_lock(&f->pos_mutex);
+    i64 n = op(f, u, &f->pos);
+    mutex_unlock(&f->pos_mutex);
+    return n;
+}
+
+i64
+file_read(struct file *f, struct uio *u, u64 *pos)
+{
+    if ((f->flags & (OPEN_READ | OPEN_PATH)) != OPEN_READ)
+        return -E_BADF;
+    if (f->ops->read == NULL)
+        return f->inode != NULL && f->inode->type == IT_DIR ? -E_ISDIR : -E_INVAL;
+    i64 n = transfer(f, u, pos, f->ops->read);
+    if (n > 0 && (f->ops->traits & (FILE_STREAM | FILE_UNLOCKED)) == 0)
+        touch_atime(f);
+    return n;
+}
+
+i64
+file_write(struct file *f, struct uio *u, u64 *pos)
+{
+    if ((f->flags & (OPEN_WRITE | OPEN_PATH)) != OPEN_WRITE)
+        return -E_BADF;
+    if (f->ops->write == NULL)
+        return -E_INVAL;
+    return transfer(f, u, pos, f->ops->write);
+}
+
+u32
+file_poll(struct file *f, struct poll_table *t)
+{
+    if (f->ops->poll != NULL)
+        return f->ops->poll(f, t);
+    return POLL_IN | POLL_OUT;
+}
+
+i64
+file_ioctl(struct file *f, u32 request, uaddr arg)
+{
+    if ((f->flags & OPEN_PATH) != 0)
+        return -E_BADF;
+    return f->ops->ioctl != NULL ? f->ops->ioctl(f, request, arg) : -E_NOTTY;
+}
+
+/* Where `whence` is, for files with a size and no holes that we know of. */
+static i64
+seek_base(struct file *f, i64 offset, int whence)
+{
+    u64 size = f->inode != NULL ? f->inode->size : 0;
+    switch (whence) {
+    case 0:
+        return 0;
+    case 1:
+        return (i64)f->pos;
+    case 2:
+        return (i64)size;
+    case 3:
+        return offset < 0 || (u64)offset >= size ? -E_NXIO : 0;
+    case 4:
+        return offset < 0 || (u64)offset >= size ? -E_NXIO : (i64)size - offset;
+    default:
+        return -E_INVAL;
+    }
+}
+
+i64
+file_seek(struct file *f, i64 offset, int whence)
+{
+    i64 to;
+    if ((f->flags & OPEN_PATH) != 0)
+        return -E_BADF;
+    if (!file_seekable(f))
+        return -E_SPIPE;
+    mutex_lock(&f->pos_mutex);
+    if (f->ops->seek != NULL) {
+        to = f->ops->seek(f, offset, whence);
+    } else {
+        i64 base = seek_base(f, offset, whence);
+        if (base < 0)
+            to = base;
+        else if (__builtin_add_overflow(base, offset, &to))
+            to = -E_OVERFLOW;
+        else if (to < 0)
+            to = -E_INVAL;
+    }
+    if (to >= 0)
+        f->pos = (u64)to;
+    mutex_unlock(&f->pos_mutex);
+    return to;
+}
+
+/* ---- directories ---- */
+
+struct listing {
+    dirent_fn fn;
+    void *arg;
+};
+
+/* Positions 0 and 1 are . and .., the file system's begin at 2. */
+static bool
+list_one(void *arg, const char *name, u32 length, u64 ino, enum inode_type type, u64 next_offset)
+{
+    struct listing *l = arg;
+    return l->fn(l->arg, name, length, ino, type, next_offset + 2);
+}
+
+static u64
+parent_ino(const struct file *dir)
+{
+    u64 ino = dir->inode->ino;
+    spin_lock(&dentry_lock);
+    const struct dentry *d = dir->path.dentry;
+    const struct mount *m = dir->path.mount;
+    while (d != NULL && m != NULL && d == m->root && m->point.dentry != NULL) {
+        d = m->point.dentry;
+        m = m->point.mount;
+    }
+    if (d != NULL && d->parent != NULL)
+        ino = d->parent->inode->ino;
+    spin_unlock(&dentry_lock);
+    return ino;
+}
+
+int
+vfs_list(struct file *dir, u64 offset, dirent_fn fn, void *arg)
+{
+    struct inode *i = dir->inode;
+    if (i == NULL || i->type != IT_DIR || i->ops->list == NULL)
+        return -E_NOTDIR;
+    if (offset == 0) {
+        if (!fn(arg, ".", 1, i->ino, IT_DIR, 1))
+            return 0;
+        offset = 1;
+    }
+    if (offset == 1) {
+        if (!fn(arg, "..", 2, parent_ino(dir), IT_DIR, 2))
+            return 0;
+        offset = 2;
+    }
+    struct listing l = { fn, arg };
+    mutex_lock(&i->mutex);
+    int r = dir->path.dentry != NULL && dir->path.dentry->dead ? -E_NOENT : i->ops->list(i, offset - 2, list_one, &l);
+    mutex_unlock(&i->mutex);
+    if (r == 0)
+        touch_atime(dir);
+    return r;
+}

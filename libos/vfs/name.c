@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making, removing and moving names.  Each function walks to the directory, locks it, checks everything, lets the file system
+ * act, and then tells the dentry cache.  The order of locks is N2's.
+ */
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/string.h"
+#include "vfs/dentry.h"
+
+#define MODE_STICKY 01000u
+#define MODE_SETGID 02000u
+
+static u32
+umask_of(const struct walk *w)
+{
+    return w->context != NULL ? w->context->umask : 0;
+}
+
+static int
+may_write_fs(const struct inode *dir)
+{
+    return dir->fs != NULL && dir->fs->read_only ? -E_ROFS : 0;
+}
+
+static int
+may_create(struct dentry *dir, const struct cred *cred)
+{
+    if (dir->dead)
+        return -E_NOENT;
+    int r = vfs_access(dir->inode, cred, 3);
+    return r != 0 ? r : may_write_fs(dir->inode);
+}
+
+/* The entry d may be taken out of dir: rights, sticky bit, and the type that is meant. */
+static int
+may_remove(struct dentry *dir, const struct dentry *d, const struct cred *cred, bool directory)
+{
+    const struct inode *i = d->inode;
+    int r = vfs_access(dir->inode, cred, 3);
+    if (r != 0)
+        return r;
+    if ((dir->inode->mode & MODE_STICKY) != 0 && !vfs_is_owner(i, cred) && !vfs_is_owner(dir->inode, cred))
+        return -E_PERM;
+    if (directory != (i->type == IT_DIR))
+        return directory ? -E_NOTDIR : -E_ISDIR;
+    if (i->mounted != NULL)
+        return -E_BUSY;
+    return may_write_fs(dir->inode);
+}
+
+int
+vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name, u32 length, enum inode_type type, u32 mode,
+                  u64 rdev, struct dentry **out)
+{
+    struct inode *parent = dir->inode, *made;
+    int r = may_create(dir, cred);
+    if (r != 0)
+        return r;
+    if (parent->ops->create == NULL)
+        return -E_PERM;
+    cred = vfs_cred(cred);
+    struct cred for_group;
+    if ((parent->mode & MODE_SETGID) != 0) { /* the directory's group, and directories hand the bit on */
+        for_group = *cred;
+        for_group.fsgid = parent->gid;
+        cred = &for_group;
+        if (type == IT_DIR)
+            mode |= MODE_SETGID;
+    }
+    r = parent->ops->create(parent, name, length, type, mode, rdev, cred, &made);
+    if (r != 0)
+        return r;
+    struct dentry *d = dentry_new(dir, name, length, made);
+    if (d == NULL) { /* the entry is there, but nobody will see that it was made: take it back */
+        if (parent->ops->unlink(parent, name, length, type == IT_DIR) != 0)
+            log_error("vfs: out of memory; a new name stays");
+        inode_release(made);
+        return -E_NOMEM;
+    }
+    dentry_insert(d);
+    *out = d;
+    return 0;
+}
+
+/* Walk to the parent of something new; its mutex is taken.  -E_EXIST for a path that ends in no name. */
+static int
+enter_parent(struct walk *w, const char *path)
+{
+    w->flags = (w->flags & ~(WALK_FOLLOW | WALK_EMPTY | WALK_DIRECTORY)) | WALK_PARENT;
+    int r = path_walk(w, path);
+    if (r != 0)
+        return r;
+    if (w->last_length == 0 || name_is_dots(w->last, w->last_length)) {
+        path_release(&w->found);
+        return -E_EXIST;
+    }
+    mutex_lock(&w->found.inode->mutex);
+    return 0;
+}
+
+static void
+leave_parent(struct walk *w)
+{
+    mutex_unlock(&w->found.inode->mutex);
+    path_release(&w->found);
+}
+
+/* 0 if the name is free. */
+static int
+name_is_free(struct walk *w)
+{
+    struct dentry *d;
+    int r = dentry_get(w->found.dentry, w->last, w->last_length, &d);
+    if (r == 0)
+        dentry_release(d);
+    return r == 0 ? -E_EXIST : r == -E_NOENT ? 0 : r;
+}
+
+static int
+make(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev)
+{
+    struct dentry *d;
+    int r = enter_parent(w, path);
+    if (r != 0)
+        return r;
+    r = name_is_free(w);
+    if (r == 0 && w->trailing_slash && type != IT_DIR)
+        r = -E_NOENT;
+    if (r == 0)
+        r = vfs_create_locked(w->found.dentry, w->cred, w->last, w->last_length, type, mode & ~umask_of(w), rdev, &d);
+    if (r == 0)
+        dentry_release(d);
+    leave_parent(w);
+    return r;
+}
+
+int
+vfs_mknod(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev)
+{
+    return make(w, path, type, mode & 07777u, rdev);
+}
+
+int
+vfs_mkdir(struct walk *w, const char *path, u32 mode)
+{
+    return make(w, path, IT_DIR, mode & 01777u, 0);
+}
+
+int
+vfs_symlink(struct walk *w, const char *path, const char *target)
+{
+    if (target[0] == '\0')
+        return -E_NOENT;
+    int r = enter_parent(w, path);
+    if (r != 0)
+        return r;
+    struct inode *dir = w->found.inode;
+    r = name_is_free(w);
+    if (r == 0 && w->trailing_slash)
+        r = -E_NOENT;
+    if (r == 0)
+        r = may_create(w->found.dentry, w->cred);
+    if (r == 0)
+        r = dir->ops->symlink == NULL ? -E_PERM
+                                      : dir->ops->symlink(dir, w->last, w->last_length, target, vfs_cred(w->cred));
+    leave_parent(w);
+    return r;
+}
+
+int
+vfs_link(struct walk *w, const char *path, const struct path *target)
+{
+    struct inode *i = target->inode;
+    int r = enter_parent(w, path);
+    if (r != 0)
+        return r;
+    struct inode *dir = w->found.inode;
+    r = name_is_free(w);
+    if (r == 0 && w->trailing_slash)
+        r = -E_NOENT;
+    if (r == 0 && dir->fs != i->fs)
+        r = -E_XDEV;
+    if (r == 0)
+        r = may_create(w->found.dentry, w->cred);
+    if (r == 0 && (i->type == IT_DIR || dir->ops->link == NULL))
+        r = -E_PERM;
+    if (r == 0)
+        r = dir->ops->link(dir, w->last, w->last_length, i);
+    leave_parent(w);
+    return r;
+}
+
+int
+vfs_unlink(struct walk *w, const char *path, bool directory)
+{
+    w->flags = (w->flags & ~(WALK_FOLLOW | WALK_EMPTY | WALK_DIRECTORY)) | WALK_PARENT;
+    int r = path_walk(w, path);
+    if (r != 0)
+        return r;
+    if (w->last_length == 0 || name_is_dots(w->last, w->last_length)) {
+        r = !directory ? -E_ISDIR : w->last_length == 0 ? -E_BUSY : w->last_length == 1 ? -E_INVAL : -E_NOTEMPTY;
+        path_release(&w->found);
+        return r;
+    }
+    struct inode *dir = w->found.inode;
+    struct dentry *d = NULL;
+    mutex_lock(&dir->mutex);
+    r = dentry_get(w->found.dentry, w->last, w->last_length, &d);
+    if (r == 0 && !directory && w->trailing_slash)
+        r = d->inode->type == IT_DIR ? -E_ISDIR : -E_NOTDIR;
+    if (r == 0)
+        r = may_remove(w->found.dentry, d, w->cred, directory);
+    if (r == 0 && dir->ops->unlink == NULL)
+        r = -E_PERM;
+    if (r == 0) {
+        if (directory)
+            mutex_lock(&d->inode->mutex);
+        r = dir->ops->unlink(dir, w->last, w->last_length, directory);
+        if (r == 0)
+            dentry_remove(d);
+        if (directory)
+            mutex_unlock(&d->inode->mutex);
+    }
+    mutex_unlock(&dir->mutex);
+    if (d != NULL)
+        dentry_release(d);
+    path_release(&w->found);
+    return r;
+}
+
+/* ---- rename ---- */
+
+struct renaming {
+    struct walk *from, *to;
+    struct dentry *old, *target; /* target NULL: the new name is free */
+    u32 flags;
+};
+
+/* N2: above before below, else by address; two different directories only under the rename mutex. */
+static void
+lock_two(struct dentry *a, struct dentry *b)
+{
+    if (a == b) {
+        mutex_lock(&a->inode->mutex);
+        return;
+    }
+    mutex_lock(&a->inode->fs->rename_mutex);
+    bool b_first = dentry_below(a, b) || (!dentry_below(b, a) && (uintptr_t)b->inode < (uintptr_t)a->inode);
+    mutex_lock(b_first ? &b->inode->mutex : &a->inode->mutex);
+    mutex_lock(b_first ? &a->inode->mutex : &b->inode->mutex);
+}
+
+static void
+unlock_two(struct dentry *a, struct dentry *b)
+{
+    mutex_unlock(&a->inode->mutex);
+    if (a == b)
+        return;
+    mutex_unlock(&b->inode->mutex);
+    mutex_unlock(&a->inode->fs->rename_mutex);
+}
+
+static int
+rename_check_target(const struct renaming *n)
+{
+    bool old_is_dir = n->old->inode->type == IT_DIR, swap = (n->flags & RENAME_SWAP) != 0;
+    struct dentry *to = n->to->found.dentry;
+    if (n->target == NULL)
+        return swap ? -E_NOENT : may_create(to, n->to->cred);
+    if ((n->flags & RENAME_NO_REPLACE) != 0)
+        return -E_EXIST;
+    bool target_is_dir = n->target->inode->type == IT_DIR;
+    if (dentry_below(n->from->found.dentry, n->target))
+        return swap ? -E_INVAL : -E_NOTEMPTY;
+    if (!swap && old_is_dir != target_is_dir)
+        return old_is_dir ? -E_NOTDIR : -E_ISDIR;
+    return may_remove(to, n->target, n->to->cred, target_is_dir);
+}
+
+static int
+rename_check(const struct renaming *n)
+{
+    struct inode *old = n->old->inode;
+    bool old_is_dir = old->type == IT_DIR;
+    if (dentry_below(n->to->found.dentry, n->old))
+        return -E_INVAL;
+    if (!old_is_dir && (n->from->trailing_slash || n->to->trailing_slash))
+        return -E_NOTDIR;
+    int r = may_remove(n->from->found.dentry, n->old, n->from->cred, old_is_dir);
+    if (r == 0)
+        r = rename_check_target(n);
+    /* A directory's own .. changes when it gets another parent. */
+    if (r == 0 && old_is_dir && n->from->found.inode != n->to->found.inode)
+        r = vfs_access(old, n->from->cred, 2);
+    return r;
+}
+
+/* Everything is checked: let the file system do it, and then move the dentries. */
+static int
+rename_commit(struct renaming *n)
+{
+    struct walk *f = n->from, *t = n->to;
+    struct inode *dir = f->found.inode, *victim = n->target != NULL ? n->target->inode : NULL;
+    bool swap = (n->flags & RENAME_SWAP) != 0, lock_victim = victim != NULL && victim->type == IT_DIR && !swap;
+    char *space_old = NULL, *space_target = NULL;
+    if (dir->ops->rename == NULL)
+        return -E_PERM;
+    int r = dentry_name_prepare(t->last_length, &space_old);
+    if (r == 0 && swap)
+        r = dentry_name_prepare(f->last_length, &space_target);
+    if (r == 0) {
+        if (lock_victim)
+            mutex_lock(&victim->mutex);
+        r = dir->ops->rename(dir, f->last, f->last_length, t->found.inode, t->last, t->last_length, n->flags);
+        if (r == 0 && swap)
+            dentry_swap(n->old, space_old, n->target, space_target);
+        else if (r == 0)
+            dentry_move(n->old, t->found.dentry, t->last, t->last_length, space_old, n->target);
+        if (lock_victim)
+            mutex_unlock(&victim->mutex);
+    }
+    if (r != 0) {
+        heap_free(space_old);
+        heap_free(space_target);
+    }
+    return r;
+}
+
+static int
+rename_locked(struct renaming *n)
+{
+    struct walk *f = n->from, *t = n->to;
+    int r = dentry_get(f->found.dentry, f->last, f->last_length, &n->old);
+    if (r != 0)
+        return r;
+    r = dentry_get(t->found.dentry, t->last, t->last_length, &n->target);
+    if (r == -E_NOENT && !t->found.dentry->dead)
+        r = 0;
+    if (r != 0)
+        return r;
+    if (n->target != NULL && n->target->inode == n->old->inode) /* two names of one file: nothing is to be done */
+        return (n->flags & RENAME_NO_REPLACE) != 0 ? -E_EXIST : 0;
+    r = rename_check(n);
+    return r != 0 ? r : rename_commit(n);
+}
+
+static int
+walk_to_rename(struct walk *w, const char *path, u32 flags)
+{
+    w->flags = (w->flags & ~(WALK_FOLLOW | WALK_EMPTY | WALK_DIRECTORY)) | WALK_PARENT;
+    int r = path_walk(w, path);
+    if (r == 0 && (w->last_length == 0 || name_is_dots(w->last, w->last_length))) {
+        path_release(&w->found);
+        r = (flags & RENAME_NO_REPLACE) != 0 ? -E_EXIST : -E_BUSY;
+    }
+    return r;
+}
+
+int
+vfs_rename(struct walk *from, const char *path, struct walk *to, const char *new_path, u32 flags)
+{
+    struct renaming n = { .from = from, .to = to, .flags = flags };
+    int r = walk_to_rename(from, path, 0);
+    if (r != 0)
+        return r;
+    r = walk_to_rename(to, new_path, flags);
+    if (r == 0) {
+        if (from->found.mount != to->found.mount) {
+            r = -E_XDEV;
+        } else {
+            lock_two(from->found.dentry, to->found.dentry);
+            r = rename_locked(&n);
+            unlock_two(from->found.dentry, to->found.dentry);
+        }
+        path_release(&to->found);
+    }
+    path_release(&from->found);
+    if (n.old != NULL)
+        dentry_release(n.old);
+    if (n.target != NULL)
+        dentry_release(n.target);
+    return r;
+}
+
+int
+vfs_readlink(struct inode *link, char *to, u32 size)
+{
+    if (link->type != IT_LINK || link->ops->readlink == NULL)
+        return -E_INVAL;
+    return link->ops->readlink(link, to, size);
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Path look-up.  The whole path is walked under one take of dentry_lock while the cache knows it; a miss or a symbolic link
+ * pins the place, leaves the lock, asks the file system and goes on.  Cost: about 10 instructions a byte and 40 a component.
+ *
+ * P1. `at` and `mount` are valid because dentry_lock is held, or because they are pinned.
+ * P2. What dies during a walk is buried at its end, so a dentry that was met once stays allocated.
+ * P3. The root is pinned from the first time that the lock is left.
+ */
+#include "core/heap.h"
+#include "core/string.h"
+#include "vfs/dentry.h"
+
+#define LINKS_MAX 40u
+#define LINK_BYTES_MAX 4096u
+
+struct walker {
+    struct walk *w;
+    struct mount *mount, *root_mount;
+    struct dentry *at, *root;
+    bool root_pinned;
+    char *buffer;          /* the path, once a link was put into it */
+    struct dentry *doomed; /* P2 */
+    struct mount *doomed_mount;
+};
+
+/* One component. */
+struct part {
+    const char *name, *after, *next; /* `after`: behind the name; `next`: behind the slashes that follow it */
+    u32 length, hash;
+    bool last, slash;
+};
+
+bool
+name_is_dots(const char *name, u32 length)
+{
+    return (length == 1 && name[0] == '.') || (length == 2 && name[0] == '.' && name[1] == '.');
+}
+
+static void
+part_scan(struct part *c, const char *p, const struct dentry *dir)
+{
+    u32 hash = dentry_hash_seed(dir);
+    const char *s = p;
+    for (; *s != '/' && *s != '\0'; s++)
+        hash = dentry_hash_step(hash, *s);
+    c->name = p;
+    c->after = s;
+    c->length = (u32)(s - p);
+    c->hash = hash;
+    while (*s == '/')
+        s++;
+    c->next = s;
+    c->last = *s == '\0';
+    c->slash = s != c->after;
+}
+
+static void
+walker_leave(struct walker *k, struct dentry *also)
+{
+    if (!k->root_pinned) {
+        dentry_hold(k->root);
+        mount_hold(k->root_mount);
+        k->root_pinned = true;
+    }
+    dentry_hold(k->at);
+    mount_hold(k->mount);
+    if (also != NULL)
+        dentry_hold(also);
+    spin_unlock(&dentry_lock);
+}
+
+/* Under dentry_lock: a mount that was taken off meanwhile may lose its last user here. */
+static void
+walker_drop_mount(struct walker *k, struct mount *m)
+{
+    if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) {
+        m->doomed = k->doomed_mount;
+        k->doomed_mount = m;
+    }
+}
+
+static void
+walker_return(struct walker *k, struct dentry *also)
+{
+    spin_lock(&dentry_lock);
+    dentry_put_locked(k->at, &k->doomed);
+    walker_drop_mount(k, k->mount);
+    if (also != NULL)
+        dentry_put_locked(also, &k->doomed);
+}
+
+/* The cache does not know the name: ask the file system. */
+static int
+walk_miss(struct walker *k, const struct part *c, struct dentry **out)
+{
+    struct dentry *d = NULL;
+    struct inode *dir = k->at->inode;
+    walker_leave(k, NULL);
+    mutex_lock(&dir->mutex);
+    int r = dentry_get(k->at, c->name, c->length, &d);
+    mutex_unlock(&dir->mutex);
+    walker_return(k, d);
+    *out = d;
+    return r;
+}
+
+/* Put the link's text before what follows it; walk on from here, or from the root. */
+static int
+walk_link(struct walker *k, struct dentry *link, const char *after, const char **rest)
+{
+    if (++k->w->links > LINKS_MAX)
+        return -E_LOOP;
+    walker_leave(k, link);
+    size_t tail = strlen(after);
+    char *text = heap_alloc(LINK_BYTES_MAX + tail + 1);
+    int n = text == NULL ? -E_NOMEM : vfs_readlink(link->inode, text, LINK_BYTES_MAX);
+    if (n == 0)
+        n = -E_NOENT;
+    if (n > 0) {
+        memcpy(text + n, after, tail + 1);
+        heap_free(k->buffer);
+        k->buffer = text;
+        *rest = text;
+    } else {
+        heap_free(text);
+    }
+    walker_return(k, link);
+    if (n > 0 && text[0] == '/') {
+        k->at = k->root;
+        k->mount = k->root_mount;
+    }
+    return n > 0 ? 0 : n;
+}
+
+static void
+walk_up(struct walker *k)
+{
+    for (;;) {
+        if (k->at == k->root && k->mount == k->root_mount)
+            return;
+        if (k->at != k->mount->root)
+            break;
+        if (k->mount->point.dentry == NULL)
+            return;
+        k->at = k->mount->point.dentry;
+        k->mount = k->mount->point.mount;
+    }
+    if (k->at->parent != NULL)
+        k->at = mount_cross_locked(&k->mount, k->at->parent);
+}
+
+/* May the current directory be searched? */
+static int
+may_search(const struct walker *k)
+{
+    const struct inode *i = k->at->inode;
+    if (i->type != IT_DIR)
+        return -E_NOTDIR;
+    if ((i->mode & 0111u) == 0111u)
+        return 0;
+    return vfs_access(k->at->inode, k->w->cred, 1);
+}
+
+/* One component down.  *p goes on behind it. */
+static int
+walk_down(struct walker *k, const struct part *c, const char **p)
+{
+    struct dentry *d = dentry_find_locked(k->at, c->name, c->length, c->hash);
+    if (d == NULL) {
+        int r = walk_miss(k, c, &d);
+        if (r != 0)
+            return r;
+    }
+    if (d->inode->type == IT_LINK && (!c->last || c->slash || (k->w->flags & WALK_FOLLOW) != 0))
+        return walk_link(k, d, c->after, p);
+    k->at = mount_cross_locked(&k->mount, d);
+    *p = c->next;
+    if (c->last && c->slash && k->at->inode->type != IT_DIR)
+        return -E_NOTDIR;
+    return 0;
+}
+
+static int
+walk_all(struct walker *k, const char *path)
+{
+    struct walk *w = k->w;
+    const char *p = path;
+    w->last = NULL;
+    w->last_length = 0;
+    w->trailing_slash = false;
+    if (*p == '\0')
+        return (w->flags & WALK_EMPTY) != 0 ? 0 : -E_NOENT;
+    for (;;) {
+        struct part c;
+        while (*p == '/')
+            p++;
+        if (*p == '\0')
+            return 0;
+        int r = may_search(k);
+        if (r != 0)
+            return r;
+        part_scan(&c, p, k->at);
+        if (c.length > NAME_BYTES_MAX)
+            return -E_NAMETOOLONG;
+        if (c.last && (w->flags & WALK_PARENT) != 0) {
+            /* Links on the way were put before this tail, so it is the tail of the caller's path as well. */
+            w->last = path + strlen(path) - strlen(p);
+            w->last_length = c.length;
+            w->trailing_slash = c.slash;
+            return 0;
+        }
+        if (c.length == 1 && c.name[0] == '.') {
+            p = c.next;
+        } else if (c.length == 2 && c.name[0] == '.' && c.name[1] == '.') {
+            walk_up(k);
+            p = c.next;
+        } else {
+            r = walk_down(k, &c, &p);
+            if (r != 0)
+                return r;
+        }
+    }
+}
+
+/* Where it starts; leaves with dentry_lock held. */
+static void
+walk_start(struct walker *k, const char *path)
+{
+    struct walk *w = k->w;
+    struct fs_context *c = w->context;
+    if (c != NULL)
+        spin_lock(&c->lock);
+    spin_lock(&dentry_lock);
+    k->root_mount = c != NULL ? c->root.mount : vfs_root;
+    k->root = c != NULL ? c->root.dentry : vfs_root->root;
+    if (path[0] == '/') {
+        k->mount = k->root_mount;
+        k->at = k->root;
+    } else if (w->start.dentry != NULL) {
+        k->mount = w->start.mount;
+        k->at = w->start.dentry;
+    } else {
+        k->mount = c != NULL ? c->cwd.mount : vfs_root;
+        k->at = c != NULL ? c->cwd.dentry : vfs_root->root;
+    }
+    if (c != NULL)
+        spin_unlock(&c->lock);
+}
+
+int
+path_walk(struct walk *w, const char *path)
+{
+    struct walker k = { .w = w };
+    w->found = (struct path){ NULL, NULL, NULL };
+    if (path[0] == '\0' && (w->flags & WALK_EMPTY) != 0 && w->start.dentry == NULL && w->start.inode != NULL) {
+        w->found = w->start; /* a file without a name: a pipe, a socket */
+        path_hold(&w->found);
+        return 0;
+    }
+    if (path[0] != '/' && w->start.dentry == NULL && w->start.inode != NULL)
+        return -E_NOTDIR;
+    walk_start(&k, path);
+    int r = walk_all(&k, path);
+    if (r == 0 && (w->flags & WALK_DIRECTORY) != 0 && k.at->inode->type != IT_DIR)
+        r = -E_NOTDIR;
+    if (r == 0) {
+        mount_hold(k.mount);
+        dentry_hold(k.at);
+        w->found = (struct path){ k.mount, k.at->inode, k.at };
+    }
+    if (k.root_pinned) {
+        dentry_put_locked(k.root, &k.doomed);
+        walker_drop_mount(&k, k.root_mount);
+    }
+    spin_unlock(&dentry_lock);
+    if (k.doomed != NULL)
+        dentry_bury(k.doomed);
+    if (k.doomed_mount != NULL)
+        mount_bury(k.doomed_mount);
+    heap_free(k.buffer);
+    return r;
+}
+
+void
+path_hold(struct path *p)
+{
+    if (p->dentry != NULL) {
+        mount_hold(p->mount);
+        dentry_hold(p->dentry);
+    } else if (p->inode != NULL) {
+        inode_hold(p->inode);
+    }
+}
+
+void
+path_release(struct path *p)
+{
+    struct path old = *p;
+    *p = (struct path){ NULL, NULL, NULL };
+    if (old.dentry != NULL) {
+        dentry_release(old.dentry);
+        mount_release(old.mount);
+    } else if (old.inode != NULL) {
+        inode_release(old.inode);
+    }
+}
+
+/* Names are put in from the end; -E_NOENT: removed, or outside the root; -E_RANGE: too long for the buffer. */
+static int
+name_build_locked(const struct path *root, const struct path *p, char *to, u32 size, u32 *start)
+{
+    struct mount *m = p->mount;
+    const struct dentry *d = p->dentry;
+    u32 at = size - 1;
+    to[at] = '\0';
+    while (d != root->dentry || m != root->mount) {
+        if (d == m->root) {
+            if (m->point.dentry == NULL)
+                return -E_NOENT;
+            d = m->point.dentry;
+            m = m->point.mount;
+            continue;
+        }
+        if (d->dead || d->parent == NULL)
+            return -E_NOENT;
+        if (at < d->length + 1u)
+            return -E_RANGE;
+        at -= d->length;
+        memcpy(to + at, d->name, d->length);
+        to[--at] = '/';
+        d = d->parent;
+    }
+    if (at == size - 1) {
+        if (at == 0)
+            return -E_RANGE;
+        to[--at] = '/';
+    }
+    *start = at;
+    return 0;
+}
+
+int
+path_name(struct fs_context *c, const struct path *p, char *to, u32 size)
+{
+    u32 start = 0;
+    if (p->dentry == NULL)
+        return -E_NOENT;
+    if (size == 0)
+        return -E_RANGE;
+    if (c != NULL)
+        spin_lock(&c->lock);
+    spin_lock(&dentry_lock);
+    struct path first = { vfs_root, vfs_root->root->inode, vfs_root->root };
+    int r = name_build_locked(c != NULL ? &c->root : &first, p, to, size, &start);
+    spin_unlock(&dentry_lock);
+    if (c != NULL)
+        spin_unlock(&c->lock);
+    if (r != 0)
+        return r;
+    memmove(to, to + start, size - start);
+    return (int)(size - start - 1);
+}
