@@ -238,7 +238,7 @@ struct fb_boot {
     fb_u64 frames;                        /* frame records exist for [0, frames) */
     fb_u64 record_frame;                  /* the record's frame */
     fb_u64 records_frame;                 /* first frame of the array of frame records */
-    struct fb_range libos;                /* bytes, physical: the LibOS's ELF image in the kernel file */
+    struct fb_range libos;                /* bytes, physical: the personalities (tools/pack.py) in the kernel file */
     struct fb_range manifest;             /* bytes, physical: the manifest area (16,384 bytes) */
     struct fb_range initrd;               /* bytes, physical; lo == hi: none */
     /* Names of the root capabilities. */

@@ -35,7 +35,7 @@ $(BUILD)/manifest.area: steward/default.manifest
 	truncate -s 16384 $@.new
 	mv $@.new $@
 
-$(K)/boot/blobs.S.o: kernel/boot/blobs.S $(BUILD)/steward.bin $(BUILD)/libos.elf $(BUILD)/manifest.area
+$(K)/boot/blobs.S.o: kernel/boot/blobs.S $(BUILD)/steward.bin $(BUILD)/personalities.bin $(BUILD)/manifest.area
 	@mkdir -p $(@D)
 	$(KERNEL_CC) -Wa,-I$(BUILD) -c -o $@ $<
 

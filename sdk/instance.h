@@ -46,7 +46,11 @@ struct instance_info {
     fb_u64 space_root_frame;          /* its even root frame */
     fb_u64 cap_vcpu[FB_CPUS_MAX];     /* SIGNAL and CONTROL */
     fb_u32 cpu[FB_CPUS_MAX];
-    fb_u64 cap_irqs, cap_ports, cap_machine; /* 0: not granted */
+    struct {
+        fb_u64 ports, irq;            /* 0x3f8 and line 4; 0x2f8 and line 3 */
+    } cap_com[2];                     /* 0: not granted */
+    fb_u64 cap_host_ports;            /* 0x402 standard output, 0x403 error, 0x404 control; 0: not granted */
+    fb_u64 cap_machine;               /* WRITE: console; CONTROL: power, if granted */
     fb_u64 window_frame;              /* top node of the window */
     char name[16];
     char cmdline[FB_CMDLINE_MAX];

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Epochs (base/epoch.h).  The global epoch is record->epoch itself, so that domains read it without a call.
+ * Epochs (base/epoch.h).  The global epoch is record->epoch itself, so that domains read
+ * it without a call.
  *
- * Steps of the race between who removes (R) and another CPU (C); both orders are sequentially consistent:
- *   R1 removes the mapping   R2 increments the epoch to e    R3 reads C's idle flag and epoch
- *   C1 reads the epoch       C2 flushes                      C3 publishes what C1 read
- * If R3 sees e, C1 came after R2, so the flush C2 came after R1.  If R3 sees idle, then C's later clearing of the flag
- * comes after R1, and so does every translation that C loads from then on.
+ * Steps of the race between who removes (R) and another CPU (C), in one total order:
+ *   R1 removes the mapping  R2 increments the epoch to e  R3 reads C's idle and epoch
+ *   C1 reads the epoch      C2 flushes                    C3 publishes what C1 read
+ * If R3 sees e, C1 came after R2, so the flush C2 came after R1.  If R3 sees idle, then
+ * C's later clearing of the flag comes after R1, and so does every translation that C
+ * loads from then on.
  */
 #include "base/epoch.h"
 #include "base/cpu.h"
@@ -45,7 +47,8 @@ flush(struct cpu *cpu)
 static bool
 cpu_has_seen(struct cpu *cpu, u64 e)
 {
-    return atomic_load(&cpu->online) == 0 || atomic_load(&cpu->idle) != 0 || atomic_load(&cpu->epoch) >= e;
+    return atomic_load(&cpu->online) == 0 || atomic_load(&cpu->idle) != 0 ||
+           atomic_load(&cpu->epoch) >= e;
 }
 
 bool
@@ -76,7 +79,8 @@ epoch_ask(u64 cpus, u64 e)
     }
 }
 
-/* A stamp is at most one ahead of the present: what looks further ahead is older than half the range, so long seen. */
+/* A stamp is at most one ahead of the present: what looks further ahead is older than
+ * half the range, so long seen. */
 bool
 epoch_stamp_seen(u32 stamp)
 {

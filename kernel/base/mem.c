@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The four functions that a freestanding gcc may call.  Eight bytes at a time: on the emulator each iteration of a
- * string instruction costs one instruction, whatever its width.
+ * The four functions that a freestanding gcc may call.  Eight bytes at a time: on the
+ * emulator each iteration of a string instruction costs one instruction, whatever its
+ * width.
  */
 #include "base/mem.h"
 

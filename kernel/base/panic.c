@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The end of a kernel that has found itself wrong: message, registers, backtrace, then reset or halt.
+ * The end of a kernel that has found itself wrong: message, registers, backtrace, then
+ * reset or halt.
  *
- * The first CPU that panics prints; another one that does stops.  A panic within the panic prints one line and ends.
- * The backtrace follows frame pointers, within the one stack that it began on; what is outside is not read.
+ * The first CPU that panics prints; another one that does stops.  A panic within the
+ * panic prints one line and ends.  The backtrace follows frame pointers within the
+ * kernel's stacks; what is outside is not read.
  */
 #include "base/panic.h"
 #include "base/cpu.h"
@@ -23,7 +25,8 @@ static bool
 on_cpu_stack(u64 address)
 {
     u64 offset = address & (CPU_AREA_SIZE - 1);
-    return address >= CPU_AREA_BASE && address < CPU_AREA_BASE + cpu_count * CPU_AREA_SIZE &&
+    return address >= CPU_AREA_BASE &&
+           address < CPU_AREA_BASE + cpu_count * CPU_AREA_SIZE &&
            ((offset >= 0x4000 && offset < 0x8000) || offset >= 0xc000);
 }
 
@@ -31,7 +34,8 @@ static bool
 readable_frame(u64 rbp)
 {
     bool on_boot_stack = rbp >= (u64)boot_stack && rbp + 16 <= (u64)boot_stack_top;
-    return (rbp & 7) == 0 && (on_boot_stack || (on_cpu_stack(rbp) && on_cpu_stack(rbp + 15)));
+    return (rbp & 7) == 0 &&
+           (on_boot_stack || (on_cpu_stack(rbp) && on_cpu_stack(rbp + 15)));
 }
 
 static void
@@ -123,11 +127,16 @@ NORETURN void
 panic_trap(const struct fb_regs *r, u64 cr2)
 {
     panic_begin();
-    kerror("trap %lu, error 0x%lx, cr2 0x%016lx, cr3 0x%016lx\n", r->vector, r->error, cr2, hal_cr3_read());
-    kerror("rip %04lx:%016lx rsp %04lx:%016lx rflags %08lx\n", r->cs, r->rip, r->ss, r->rsp, r->rflags);
-    kerror("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", r->rax, r->rbx, r->rcx, r->rdx);
-    kerror("rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", r->rsi, r->rdi, r->rbp, r->r8);
-    kerror("r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", r->r9, r->r10, r->r11, r->r12);
+    kerror("trap %lu, error 0x%lx, cr2 0x%016lx, cr3 0x%016lx\n", r->vector, r->error,
+           cr2, hal_cr3_read());
+    kerror("rip %04lx:%016lx rsp %04lx:%016lx rflags %08lx\n", r->cs, r->rip, r->ss,
+           r->rsp, r->rflags);
+    kerror("rax %016lx rbx %016lx rcx %016lx rdx %016lx\n", r->rax, r->rbx, r->rcx,
+           r->rdx);
+    kerror("rsi %016lx rdi %016lx rbp %016lx r8  %016lx\n", r->rsi, r->rdi, r->rbp,
+           r->r8);
+    kerror("r9  %016lx r10 %016lx r11 %016lx r12 %016lx\n", r->r9, r->r10, r->r11,
+           r->r12);
     kerror("r13 %016lx r14 %016lx r15 %016lx\n", r->r13, r->r14, r->r15);
     backtrace(r->rip, r->rbp);
     panic_end();

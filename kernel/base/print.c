@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The kernel's log.  A line is formatted on the stack and goes to the console as one piece. */
+/* The kernel's log.  A line is formatted on the stack and goes to the console as one
+ * piece. */
 #include "base/panic.h"
 #include "hal/hal.h"
 #include <stdarg.h>

@@ -9,7 +9,7 @@ blob_\name:
 blob_\name\()_end:
     .endm
     blob steward, "steward.bin"
-    blob libos, "libos.elf"
+    blob libos, "personalities.bin"
     blob manifest, "manifest.area"
     .balign 4096
     .section .note.GNU-stack, "", @progbits

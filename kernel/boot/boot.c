@@ -2,8 +2,9 @@
 /*
  * Start-up, from the early tables to the first domain.
  *
- *   start.S -> boot_main: console, command line, memory map, CPU features, firmware tables, final page tables
- *           -> boot_on_stack (CPU 0's own stack): clocks, record, frame records, the other CPUs
+ *   start.S -> boot_main: console, features, command line and memory map, firmware
+ *              tables, final page tables
+ *           -> boot_on_stack (CPU 0's own stack): clocks, record, frame records, CPUs
  *           -> kernel_start (first.c)
  */
 #include "base/cpu.h"
@@ -16,14 +17,14 @@
 #define KERNEL_BASE 0xffffffff80000000ull
 #define TRAMPOLINE_TOP 160u /* frame of 640 KiB */
 
-extern const u8 blob_steward[], blob_steward_end[], blob_libos[], blob_libos_end[], blob_manifest[],
-    blob_manifest_end[];
+extern const u8 blob_steward[], blob_steward_end[], blob_libos[], blob_libos_end[],
+    blob_manifest[], blob_manifest_end[];
 extern const u32 ksyms_lines;
 
 void boot_main(u64 start_info);
 
-/* Whole frames each: a domain may map them for reading, and must find nothing else there.  All use is by their address
- * in the physical map, so that ptr_frame works on them. */
+/* Whole frames each: a domain may map them for reading, and must find nothing else there.
+ * All use is by their address in the physical map, so that ptr_frame works on them. */
 static union {
     struct fb_boot info;
     u8 pages[2 * PAGE_SIZE];
@@ -84,10 +85,13 @@ report(u32 online)
     u64 frames = 0;
     for (unsigned i = 0; i < boot_info->nfree; i++)
         frames += boot_info->free[i].hi - boot_info->free[i].lo;
-    kprintf("feuerbird: kernel of %u lines, %u CPU%s, %lu KiB free, TSC %lu kHz, features 0x%lx\n", ksyms_lines,
-            online, online == 1 ? "" : "s", frames * 4, record->tsc_hz / 1000, record->features);
+    kprintf("feuerbird: kernel of %u lines, %u CPU%s, %lu KiB free, TSC %lu kHz, "
+            "features 0x%lx\n",
+            ksyms_lines, online, online == 1 ? "" : "s", frames * 4,
+            record->tsc_hz / 1000, record->features);
     if (record->features & FB_FEATURE_NOT_ISOLATING)
-        kerror("feuerbird: warning: this CPU is open to Meltdown or L1TF: instances are not isolated on it\n");
+        kerror("feuerbird: warning: this CPU is open to Meltdown or L1TF: instances are "
+               "not isolated on it\n");
 }
 
 /* On the final tables. */
@@ -99,7 +103,8 @@ boot_on_stack(void)
     u64 wall = hal_boot_wall_ns();
     u64 since = hal_tsc() - record->tsc_base;
     record->tsc_mult = (1000000000ull << 32) / record->tsc_hz;
-    record->boot_unix_ns = wall != 0 ? wall - (u64)((unsigned __int128)since * record->tsc_mult >> 32) : 0;
+    record->boot_unix_ns =
+        wall != 0 ? wall - (u64)((unsigned __int128)since * record->tsc_mult >> 32) : 0;
     record->ncpus = cpu_count;
     memory_records(&source);
     u32 online = hal_boot_cpus(low_frame());

@@ -2,8 +2,9 @@
 /*
  * Which memory is free at boot, who got the rest, and the first types of frames.
  *
- * M1. boot_info->free is sorted, without overlaps, and never contains the image, the initrd or memory below 1 MiB.
- * M2. A frame that boot_frames gave before memory_records is KERNEL; one that it gives afterwards is DATA.
+ * M1. boot_info->free is sorted, without overlaps, and never contains the image, the
+ *     initrd or memory below 1 MiB.
+ * M2. A frame that boot_frames gave before memory_records is KERNEL; a later one DATA.
  */
 #include "base/cpu.h"
 #include "base/panic.h"
@@ -37,7 +38,8 @@ static void
 range_insert(struct range_set *set, unsigned at, struct fb_range r)
 {
     if (set->n == FB_BOOT_RANGES) {
-        kerror("error: too many ranges of memory: frames 0x%lx to 0x%lx are not used\n", r.lo, r.hi);
+        kerror("error: too many ranges of memory: frames 0x%lx to 0x%lx are not used\n",
+               r.lo, r.hi);
         return;
     }
     for (unsigned i = set->n++; i > at; i--)
@@ -118,7 +120,8 @@ memory_all_mapped(void)
     limit = ~0ull;
 }
 
-/* From the top of the highest range that has room: low memory is left for devices that need it. */
+/* From the top of the highest range that has room: low memory is left for devices that
+ * need it. */
 frame_t
 boot_frames(u64 n, u64 align)
 {
@@ -162,12 +165,15 @@ memory_records(const struct boot_source *from)
         frame_boot_type(boot_info->free[i].lo, boot_info->free[i].hi, FB_FRAME_DATA);
     for (unsigned i = 0; i < taken.n; i++)
         frame_boot_type(taken.range[i].lo, taken.range[i].hi, FB_FRAME_KERNEL);
-    frame_boot_type(first, first + frame_up(boot_info->frames * sizeof(struct fb_frame_record)),
+    frame_boot_type(first,
+                    first + frame_up(boot_info->frames * sizeof(struct fb_frame_record)),
                     FB_FRAME_PUBLIC);
     frame_boot_type(image_frame(image_start), image_frame(data_end), FB_FRAME_KERNEL);
-    frame_boot_type(image_frame(data_end), image_frame(image_end), FB_FRAME_DATA); /* the blobs */
+    /* The blobs are given away. */
+    frame_boot_type(image_frame(data_end), image_frame(image_end), FB_FRAME_DATA);
     make_public(record, sizeof(*record));
     make_public(boot_info, sizeof(*boot_info));
     if (from->initrd.lo < from->initrd.hi)
-        frame_boot_type(from->initrd.lo >> PAGE_SHIFT, frame_up(from->initrd.hi), FB_FRAME_DATA);
+        frame_boot_type(from->initrd.lo >> PAGE_SHIFT, frame_up(from->initrd.hi),
+                        FB_FRAME_DATA);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hvm_start_info, as a PVH loader leaves it (Xen, public/arch-x86/hvm/start_info.h, version 1), and the command line.
+ * hvm_start_info, as a PVH loader leaves it (Xen, public/arch-x86/hvm/start_info.h,
+ * version 1), and the command line.
  *
- * V1. All is read through the early tables, before boot_frames gives out any memory: it may lie in free memory.
+ * V1. All is read before boot_frames gives out any memory: it may lie in free memory.
  * V2. Addresses and counts are checked: nothing beyond the early tables is read.
  */
 #include "base/panic.h"
@@ -45,14 +46,16 @@ read_map(const struct pvh_memory *map, u32 n, struct range_set *ram)
         if (map[i].type != MAP_RAM || hi <= lo || lo >= top)
             continue;
         if (hi > top) {
-            kerror("error: memory from 0x%lx on is beyond the physical map: not used\n", top);
+            kerror("error: memory from 0x%lx on is beyond the physical map: not used\n",
+                   top);
             hi = top;
         }
         range_add(ram, (lo + PAGE_SIZE - 1) >> PAGE_SHIFT, hi >> PAGE_SHIFT);
     }
     /* What another entry claims is not RAM, even in part. */
     for (u32 i = 0; i < n; i++)
-        if (map[i].type != MAP_RAM && map[i].bytes != 0 && map[i].address + map[i].bytes > map[i].address)
+        if (map[i].type != MAP_RAM && map[i].bytes != 0 &&
+            map[i].address + map[i].bytes > map[i].address)
             range_remove(ram, map[i].address >> PAGE_SHIFT,
                          (map[i].address + map[i].bytes + PAGE_SIZE - 1) >> PAGE_SHIFT);
 }
@@ -80,16 +83,18 @@ pvh_read(u64 start_info, struct boot_source *out)
     if (info->magic != PVH_MAGIC)
         panic("this is no PVH boot: magic 0x%x at 0x%lx", info->magic, start_info);
     read_cmdline(info->cmdline);
-    if (info->version < 1 || info->memmap_entries == 0 || info->memmap_entries > MAP_ENTRIES_MAX)
+    if (info->version < 1 || info->memmap_entries == 0 ||
+        info->memmap_entries > MAP_ENTRIES_MAX)
         panic("the boot loader gives no usable memory map");
-    read_map(early(info->memmap, info->memmap_entries * sizeof(struct pvh_memory)), info->memmap_entries,
-             &out->ram);
+    read_map(early(info->memmap, info->memmap_entries * sizeof(struct pvh_memory)),
+             info->memmap_entries, &out->ram);
     out->rsdp = info->rsdp;
     if (info->modules != 0) {
         const struct pvh_module *module = early(info->modlist, sizeof(*module));
         if (module->bytes != 0) {
             (void)early(module->address, module->bytes);
-            out->initrd = (struct fb_range){module->address, module->address + module->bytes};
+            out->initrd =
+                (struct fb_range){module->address, module->address + module->bytes};
         }
     }
 }
@@ -115,7 +120,8 @@ number(const char *at, u64 n)
     return minus ? -v : v;
 }
 
-/* quiet, panic=N; console= is accepted for what there is, the serial line.  Other words are the steward's. */
+/* quiet, panic=N; console= is accepted for what there is, the serial line.  Other words
+ * are the steward's. */
 void
 cmdline_parse(const char *line)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the boot loader left (pvh.c), and the free memory made of it (memory.c).  Private to boot/. */
+/* What the boot loader left (pvh.c), and the free memory made of it (memory.c).  Private
+ * to boot/. */
 #ifndef KERNEL_BOOT_PVH_H
 #define KERNEL_BOOT_PVH_H
 
@@ -20,7 +21,8 @@ struct boot_source {
     struct fb_range initrd; /* bytes, physical */
 };
 
-/* Read hvm_start_info; the command line goes to boot_info.  What cannot be used is an error line and a panic. */
+/* Read hvm_start_info; the command line goes to boot_info.  What cannot be used is an
+ * error line and a panic. */
 void pvh_read(u64 start_info, struct boot_source *out);
 /* The command line's options that the kernel itself obeys. */
 void cmdline_parse(const char *line);

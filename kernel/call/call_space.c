@@ -63,10 +63,9 @@ call_space_destroy(u64 name, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
     if (space_is_current(s))
         return ERR(-FB_E_INUSE);
     if (!s->dying) {
-        error = space_check_empty(s);
+        error = space_check_empty(s); /* marks it dying */
         if (error)
             return ERR(error);
-        s->dying = 2;
         s->pad = epoch_next() << 1;
         epoch_ask(~0ull, s->pad >> 1);
     }
@@ -74,11 +73,15 @@ call_space_destroy(u64 name, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
         return ERR(-FB_E_RESUME);
     if (space_is_current(s))
         return ERR(-FB_E_INUSE);
-    error = cap_destroy_step(s->cap);
+    struct domain *d = s->domain;
+    error = space_list_lock(d);
     if (error)
         return ERR(error);
-    space_free(s);
-    return ERR(0);
+    error = cap_destroy_step(s->cap);
+    if (!error)
+        space_free(s);
+    space_list_unlock(d);
+    return ERR(error);
 }
 
 struct ret

@@ -44,11 +44,9 @@ domain_make(const struct fb_domain_params *p, struct domain **out)
     error = give_run(p->table_frame, p->table_frames, FB_FRAME_CAPTAB);
     if (error)
         goto no_table;
-    error = frame_give(p->window_frame, FB_FRAME_TABLE);
+    error = frame_link(p->window_frame);
     if (error)
         goto no_window;
-    /* The top node of the window is linked for good, so that it is never taken for a clean node to reuse. */
-    frame_records[p->window_frame].flags |= FB_FRAME_F_LINKED;
 
     struct domain *d = frame_ptr(p->object_frame);
     __builtin_memset(d, 0, sizeof(*d));
@@ -77,7 +75,6 @@ domain_unmake(struct domain *d)
 {
     frame_t object = d->object_frame;
 
-    frame_records[d->window_frame].flags &= (fb_u16)~FB_FRAME_F_LINKED;
     frame_take_back(d->window_frame);
     take_back_run(d->table_frame, d->table_frames);
     take_back_run(object, FB_DOMAIN_FRAMES);

@@ -111,9 +111,12 @@ free_spaces(struct domain *d)
         int error = space_tear_down(t, &d->cursor);
         if (!error)
             error = cap_destroy_step(s->cap);
+        if (!error)
+            error = space_list_lock(d);
         if (error)
             return error;
         space_free(s);
+        space_list_unlock(d);
         d->cursor = 0;
     }
     return 0;

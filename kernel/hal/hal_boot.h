@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The steps of start-up that boot/ asks of the machine, in the order in which it takes them.  Bootstrap CPU, interrupts
- * off.  Until hal_boot_switch the early tables are in force: they map the first 4 GiB at PHYSMAP_BASE.
+ * The steps of start-up that boot/ asks of the machine, in the order in which it takes
+ * them.  Bootstrap CPU, interrupts off.  Until hal_boot_switch the early tables are in
+ * force: they map the first 4 GiB at PHYSMAP_BASE.
  */
 #ifndef KERNEL_HAL_HAL_BOOT_H
 #define KERNEL_HAL_HAL_BOOT_H
@@ -12,13 +13,15 @@
 
 /* Console only: everything after it may print. */
 void hal_boot_console(void);
-/* What the CPU has (panics when it lacks what the kernel needs), and the interrupt table. */
+/* What the CPU has (panics when that is too little), and the interrupt table. */
 void hal_boot_cpu_features(void);
-/* Firmware tables: CPUs, interrupt controllers, power.  rsdp 0: look for it.  Sets cpu_count. */
+/* Firmware tables: CPUs, interrupt controllers, power.  rsdp 0: look for it.  Sets
+ * cpu_count. */
 void hal_boot_firmware(u64 rsdp);
-/* Final page tables with these RAM ranges (frames), and the per-CPU areas of cpu_count CPUs. */
+/* Final page tables with these RAM ranges (frames), and the per-CPU areas of cpu_count
+ * CPUs. */
 void hal_boot_paging(const struct fb_range *ram, unsigned n);
-/* Go on in `next` with the final tables, on the kernel stack of CPU 0, which is set up. */
+/* Go on in `next` with the final tables, on CPU 0's own stack; the CPU is set up. */
 NORETURN void hal_boot_switch(void (*next)(void));
 /* Interrupt controllers, and the rates of the TSC and the timer, into the record. */
 void hal_boot_clocks(void);
@@ -26,7 +29,8 @@ void hal_boot_clocks(void);
 u64 hal_boot_wall_ns(void);
 /* Spin for so long (start-up and panic only). */
 void hal_boot_wait_us(u64 us);
-/* Start the other CPUs; `trampoline` is a free frame below 1 MiB, 0: there is none.  Returns how many came up. */
+/* Start the other CPUs; `trampoline` is a free frame below 1 MiB, 0: there is none.
+ * Returns how many came up. */
 u32 hal_boot_cpus(frame_t trampoline);
 
 #endif

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the firmware's ACPI tables say about CPUs, interrupt controllers and power (ACPI 6.4, chapter 5).
+ * What the firmware's ACPI tables say about CPUs, interrupt controllers and power
+ * (ACPI 6.4, chapter 5).
  *
- * A1. Nothing of a table is used before its length and checksum are verified, and nothing outside that length.
- * A2. All is copied into `machine` while the early tables are in force; the firmware's memory is not looked at again.
- * A table that is wrong is reported and left out; without a usable MADT the machine has one CPU.
+ * A1. Nothing of a table is used before its length and checksum are verified, and nothing
+ *     outside that length.
+ * A2. All is copied into `machine` while the early tables are in force; the firmware's
+ *     memory is not looked at again.
+ * A table that is wrong is reported and left out; without a usable MADT the machine has
+ * one CPU.
  */
 #include "base/panic.h"
 #include "hal/x86_64/x86.h"
@@ -61,12 +65,15 @@ table_at(u64 address, const char *signature)
     if (signature != NULL && __builtin_memcmp(t, signature, 4) != 0)
         return NULL;
     u32 bytes = get32(t + 4);
-    if (bytes < HEAD_BYTES || bytes > TABLE_BYTES_MAX || address + bytes > HAL_EARLY_LIMIT) {
-        kerror("error: ACPI table %c%c%c%c has length %u: ignored\n", t[0], t[1], t[2], t[3], bytes);
+    if (bytes < HEAD_BYTES || bytes > TABLE_BYTES_MAX ||
+        address + bytes > HAL_EARLY_LIMIT) {
+        kerror("error: ACPI table %c%c%c%c has length %u: ignored\n", t[0], t[1], t[2],
+               t[3], bytes);
         return NULL;
     }
     if (!sum_is_zero(t, bytes)) {
-        kerror("error: ACPI table %c%c%c%c has a wrong checksum: ignored\n", t[0], t[1], t[2], t[3]);
+        kerror("error: ACPI table %c%c%c%c has a wrong checksum: ignored\n", t[0], t[1],
+               t[2], t[3]);
         return NULL;
     }
     return t;
@@ -141,9 +148,10 @@ madt_entry(const u8 *e, u32 bytes, u32 own_id)
         machine.ioapic[machine.ioapics].base = get32(e + 4);
         machine.ioapic[machine.ioapics++].gsi = get32(e + 8);
     } else if (e[0] == 2 && bytes >= 10 && get32(e + 4) < HAL_IRQS) {
-        u16 flags = get16(e + 8); /* 5.2.12.5: polarity 3 is low, trigger mode 3 is level */
-        machine.line[get32(e + 4)] =
-            (u8)(((flags & 3) == 3 ? FB_IRQ_LOW : 0) | ((flags >> 2 & 3) == 3 ? FB_IRQ_LEVEL : 0));
+        /* 5.2.12.5: polarity 3 is low, trigger mode 3 is level. */
+        u16 flags = get16(e + 8);
+        machine.line[get32(e + 4)] = (u8)(((flags & 3) == 3 ? FB_IRQ_LOW : 0) |
+                                          ((flags >> 2 & 3) == 3 ? FB_IRQ_LEVEL : 0));
     } else if (e[0] == 5 && bytes >= 12) {
         machine.apic_base = get64(e + 4);
     }
@@ -159,7 +167,9 @@ madt_read(const u8 *madt, u32 own_id)
     for (u32 at = 44; at + 2 <= end; at += madt[at + 1]) {
         u32 bytes = madt[at + 1];
         if (bytes < 2 || at + bytes > end) {
-            kerror("error: ACPI table APIC has an entry of %u bytes at %u: the rest is ignored\n", bytes, at);
+            kerror("error: ACPI table APIC has an entry of %u bytes at %u: the rest is "
+                   "ignored\n",
+                   bytes, at);
             return;
         }
         madt_entry(madt + at, bytes, own_id);
@@ -190,7 +200,8 @@ aml_byte(const u8 **p, const u8 *end, u8 *out)
     return true;
 }
 
-/* Name(\_S5, Package(){ SLP_TYPa, SLP_TYPb, ... }) by its bytes: no interpreter (ACPI 6.4, 20.2). */
+/* Name(\_S5, Package(){ SLP_TYPa, SLP_TYPb, ... }) by its bytes: no interpreter
+ * (ACPI 6.4, 20.2). */
 static bool
 dsdt_sleep(const u8 *dsdt)
 {
@@ -264,6 +275,6 @@ hal_boot_firmware(u64 rsdp_address)
         machine.ioapic[0].base = 0xfec00000;
     }
     if (cpus_left_out != 0)
-        kprintf("%u CPUs are left out: at most %u with APIC ids to 254 are used\n", cpus_left_out,
-                FB_CPUS_MAX);
+        kprintf("%u CPUs are left out: at most %u with APIC ids to 254 are used\n",
+                cpus_left_out, FB_CPUS_MAX);
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The local APIC, by its memory-mapped registers (SDM vol. 3, chapter 11): interrupts between CPUs, and the timer.
+ * The local APIC, by its memory-mapped registers (SDM vol. 3, chapter 11): interrupts
+ * between CPUs, and the timer.
  *
- * The timer counts down from a 32-bit value; a deadline beyond its reach is armed as far as it goes, and the handler,
- * which compares deadlines with the TSC, arms it again.
+ * The timer counts down from a 32-bit value; a deadline beyond its reach is armed as far
+ * as it goes, and the handler, which compares deadlines with the TSC, arms it again.
  */
 #include "base/panic.h"
 #include "hal/x86_64/x86.h"
@@ -36,7 +37,8 @@ void
 apic_setup(void)
 {
     if (apic_registers == NULL) {
-        u64 base = machine.apic_base != 0 ? machine.apic_base : msr_read(MSR_APIC_BASE) & 0xffffff000ull;
+        u64 base = machine.apic_base != 0 ? machine.apic_base
+                                          : msr_read(MSR_APIC_BASE) & 0xffffff000ull;
         apic_registers = device_map(base, PAGE_SIZE);
         ASSERT(apic_registers != NULL);
     }
@@ -61,8 +63,10 @@ apic_setup(void)
 void
 apic_send(u32 apic_id, u32 command)
 {
-    /* The last one has left within a few bus cycles; a CPU that does not take it is not waited for. */
-    for (unsigned tries = 0; (apic_registers[APIC_ICR_LOW] & ICR_BUSY) && tries < 1000; tries++)
+    /* The last one has left within a few bus cycles; a CPU that does not take it is not
+     * waited for. */
+    for (unsigned tries = 0; (apic_registers[APIC_ICR_LOW] & ICR_BUSY) && tries < 1000;
+         tries++)
         hal_pause();
     apic_registers[APIC_ICR_HIGH] = apic_id << 24;
     apic_registers[APIC_ICR_LOW] = command;
@@ -113,8 +117,10 @@ hal_timer_arm(u64 tsc)
     u64 ticks = tsc > now ? tsc - now : 0;
     if (ticks > timer_reach)
         ticks = timer_reach;
-    /* Rounded up: never before the deadline (but for the reach), and never 0, which would disarm. */
-    apic_registers[APIC_TIMER_INITIAL] = (u32)((unsigned __int128)ticks * timer_mult >> 32) + 1;
+    /* Rounded up: never before the deadline (but for the reach), and never 0, which would
+     * disarm. */
+    apic_registers[APIC_TIMER_INITIAL] =
+        (u32)((unsigned __int128)ticks * timer_mult >> 32) + 1;
 }
 
 /* ---- rates ---- */

@@ -2,9 +2,10 @@
 /*
  * How fast the TSC counts, and the wall clock.
  *
- * The rate comes from the CPU where it says it; else it is measured against a counter of known rate.  What is compared
- * are the moments at which the counter steps: between two reads it stepped once, so the step is known to within the time
- * of a read, and the interval ends as soon as that uncertainty is below 1/2000 (or after CALIBRATE_MAX_US).
+ * The rate comes from the CPU where it says it; else it is measured against a counter of
+ * known rate.  What is compared are the moments at which the counter steps: between two
+ * reads it stepped once, so the step is known to within the time of a read, and the
+ * interval ends as soon as that uncertainty is below 1/2000 (or after CALIBRATE_MAX_US).
  */
 #include "base/panic.h"
 #include "hal/x86_64/x86.h"
@@ -42,7 +43,8 @@ pm_read(void)
     return hal_port_in(machine.pm_timer, 4);
 }
 
-/* Wait for a step: its moment (middle of the reads around it) and how uncertain that is.  False: it does not count. */
+/* Wait for a step: its moment (middle of the reads around it) and how uncertain that is.
+ * False: it does not count. */
 static bool
 step(const struct counter *c, u32 *value, u64 *moment, u64 *width)
 {
@@ -85,7 +87,7 @@ measure(const struct counter *c)
             return 0;
         counts = (value - first_value) & c->mask;
         u64 interval = moment - first_moment;
-        u64 error = (first_width + width) * 65536 / (interval + 1); /* relative, 1/65536 */
+        u64 error = (first_width + width) * 65536 / (interval + 1); /* in 1/65536 */
         if (counts != 0 && error <= best) {
             best = error;
             hz = interval * c->hz / counts;
@@ -94,7 +96,8 @@ measure(const struct counter *c)
     return hz;
 }
 
-/* From the CPU: crystal and ratio (leaf 0x15), or what a hypervisor says (leaf 0x40000010, in kHz). */
+/* From the CPU: crystal and ratio (leaf 0x15), or what a hypervisor says (leaf
+ * 0x40000010, in kHz). */
 static u64
 tsc_hz_stated(void)
 {
@@ -159,7 +162,8 @@ days(u32 year, u32 month, u32 day)
     static const u16 before[] = {0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334};
     u32 leaps = (year - 1969) / 4 - (year - 1901) / 100 + (year - 1601) / 400;
     bool leap = (year % 4 == 0 && year % 100 != 0) || year % 400 == 0;
-    return (u64)(year - 1970) * 365 + leaps + before[month - 1] + (leap && month > 2) + day - 1;
+    return (u64)(year - 1970) * 365 + leaps + before[month - 1] + (leap && month > 2) +
+           day - 1;
 }
 
 u64
@@ -167,7 +171,8 @@ hal_boot_wall_ns(void)
 {
     static const u8 index[] = {0, 2, 4, 7, 8, 9};
     u8 now[6], last[6];
-    /* Two equal reads in a row have not been torn by an update; an absent clock reads all ones. */
+    /* Two equal reads in a row have not been torn by an update; an absent clock reads all
+     * ones. */
     for (unsigned tries = 0;; tries++) {
         for (unsigned i = 0; i < 6; i++)
             now[i] = cmos(index[i]);
@@ -185,7 +190,9 @@ hal_boot_wall_ns(void)
     u32 second = from_bcd(now[0], binary), minute = from_bcd(now[1], binary);
     u32 day = from_bcd(now[3], binary), month = from_bcd(now[4], binary);
     u32 year = 2000 + from_bcd(now[5], binary);
-    if (second > 60 || minute > 59 || hour > 23 || day < 1 || day > 31 || month < 1 || month > 12)
+    if (second > 60 || minute > 59 || hour > 23 || day < 1 || day > 31 || month < 1 ||
+        month > 12)
         return 0;
-    return ((days(year, month, day) * 24 + hour) * 60 + minute) * 60000000000ull + second * 1000000000ull;
+    return ((days(year, month, day) * 24 + hour) * 60 + minute) * 60000000000ull +
+           second * 1000000000ull;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's console: a 16550 at 0x3f8, polled.  Who writes holds `lock`; it is taken by force after a bounded wait,
- * since a panic must be printed even if the holder was stopped.
+ * The kernel's console: a 16550 at 0x3f8, polled.  Who writes holds `lock`; it is taken
+ * by force after a bounded wait, since a panic must be printed even if the holder was
+ * stopped.
  */
 #include "hal/x86_64/x86.h"
 

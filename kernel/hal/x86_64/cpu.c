@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One CPU: its features, descriptor tables, control registers, system-call entry and vector state.
+ * One CPU: its features, descriptor tables, control registers, system-call entry and
+ * vector state.
  *
  * U1. Every CPU runs with the same CR0, CR4, EFER, FMASK and XCR0.
  * U2. The interrupt table is shared; it is written once, before any other CPU runs.
@@ -63,7 +64,8 @@ idt_load(void)
     __asm__ volatile("lidt %0" ::"m"(p));
 }
 
-/* An Intel CPU is open to Meltdown or L1TF unless it (or the hypervisor under it) says that it is not. */
+/* An Intel CPU is open to Meltdown or L1TF unless it (or the hypervisor under it) says
+ * that it is not. */
 static bool
 cpu_leaks(u32 leaf7_d)
 {
@@ -111,7 +113,8 @@ hal_boot_cpu_features(void)
 
     /* FXSR, SSE2, APIC, MSR, TSC; start.S has seen long mode and NX. */
     if ((one.d & 0x07000230) != 0x07000230 || !(ext.d & (1u << 11)))
-        panic("this CPU lacks SSE2, FXSR, a local APIC or SYSCALL (cpuid 1.edx = 0x%x)", one.d);
+        panic("this CPU lacks SSE2, FXSR, a local APIC or SYSCALL (cpuid 1.edx = 0x%x)",
+              one.d);
     cpu_features = FB_FEATURE_NX;
     cr4_run = CR4_PAE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     if (one.d & (1u << 7))
@@ -140,8 +143,10 @@ gdt_setup(struct cpu *cpu)
     u64 tss = (u64)cpu->tss;
     u32 *words = (u32 *)cpu->tss;
     u64 area = (u64)cpu - CPU_DATA_OFFSET;
-    /* SDM vol. 3, 7.7: RSP0 at 4, IST1.. at 36, the offset of the (absent) I/O map at 102. */
-    u64 stack[] = {cpu->stack_top, 0, 0, 0, area + 0x5000, area + 0x6000, area + 0x7000, area + 0x8000};
+    /* SDM vol. 3, 7.7: RSP0 at 4, IST1.. at 36, the offset of the (absent) I/O map at
+     * 102. */
+    u64 stack[] = {cpu->stack_top, 0, 0, 0, area + 0x5000, area + 0x6000, area + 0x7000,
+                   area + 0x8000};
     for (unsigned i = 0; i < 8; i++) {
         words[1 + 2 * i] = (u32)stack[i];
         words[2 + 2 * i] = (u32)(stack[i] >> 32);
@@ -168,7 +173,8 @@ gdt_setup(struct cpu *cpu)
                      "movw %w3, %%es\n\t"
                      "movw %w3, %%fs\n\t"
                      "movw %w3, %%gs\n\t"
-                     "ltr %w4" ::"m"(p), "i"(HAL_KERNEL_CS), "r"(HAL_KERNEL_SS), "r"(0), "r"(HAL_TSS)
+                     "ltr %w4" ::"m"(p),
+                     "i"(HAL_KERNEL_CS), "r"(HAL_KERNEL_SS), "r"(0), "r"(HAL_TSS)
                      : "rax", "memory");
 }
 
@@ -176,7 +182,8 @@ static void
 vector_setup(void)
 {
     if (cpu_features & FB_FEATURE_XSAVE) {
-        __asm__ volatile("xsetbv" ::"c"(0), "a"((u32)xcr0_run), "d"((u32)(xcr0_run >> 32)));
+        __asm__ volatile("xsetbv" ::"c"(0), "a"((u32)xcr0_run),
+                         "d"((u32)(xcr0_run >> 32)));
         hal_fpu_bytes = cpuid(0xd, 0).b;
     }
     u32 mxcsr = 0x1f80;
@@ -224,7 +231,8 @@ hal_gate_select(bool direct)
 void
 hal_idle(void)
 {
-    /* An interrupt is held off until the instruction after sti has begun: none is lost before hlt. */
+    /* An interrupt is held off until the instruction after sti has begun: none is lost
+     * before hlt. */
     __asm__ volatile("sti\n\thlt\n\tcli" ::: "memory");
 }
 

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupt lines: the I/O APICs (82093AA).  GSI n has vector HAL_VECTOR_IRQ + n and goes to one CPU.
+ * Interrupt lines: the I/O APICs (82093AA).  GSI n has vector HAL_VECTOR_IRQ + n and goes
+ * to one CPU.
  *
- * I1. A register is reached through a select and a data register; both accesses are under `lock`, which is held for two
- *     device accesses with interrupts off: the one spin lock of the kernel, and nothing is taken inside it.
- * I2. A line is masked from hal_irq_setup, and from its interrupt, until hal_irq_unmask.
+ * I1. A register is reached through a select and a data register; both accesses are under
+ *     `lock`, held for a few device accesses with interrupts off: the one spin lock of
+ *     the kernel, and nothing is taken inside it.
+ * I2. A line is masked from hal_irq_setup on, until hal_irq_unmask.
  */
 #include "base/panic.h"
 #include "hal/x86_64/x86.h"
@@ -21,7 +23,8 @@ static struct {
     volatile u32 *registers;
     u32 gsi, pins;
 } chips[8];
-static u32 low_word[HAL_IRQS]; /* lock: what the line's low register holds; 0: not set up */
+/* Under `lock`: what each line's low register holds; 0: not set up. */
+static u32 low_word[HAL_IRQS];
 static _Atomic u32 lock;
 
 static void
@@ -102,7 +105,8 @@ set_mask(u32 gsi, bool masked)
         return;
     take();
     if (low_word[gsi] != 0) {
-        low_word[gsi] = masked ? low_word[gsi] | LINE_MASKED : low_word[gsi] & ~LINE_MASKED;
+        low_word[gsi] &= ~LINE_MASKED;
+        low_word[gsi] |= masked ? LINE_MASKED : 0;
         chip_write((u32)chip, REG_LINE(gsi - chips[chip].gsi), low_word[gsi]);
     }
     release();

@@ -2,10 +2,10 @@
 /*
  * The kernel's own page tables.
  *
- * G1. Text and constants are never writable, not by their addresses in the physical map either; nothing but text and
- *     the entry stubs is executable at kernel addresses.
- * G2. The top-level entries are complete after hal_boot_paging; each root copies them (hal_root_init), so that what is
- *     added below them later (device registers) is seen through every root.
+ * G1. Text and constants are never writable, not by their addresses in the physical map
+ *     either; nothing but text and the entry stubs is executable at kernel addresses.
+ * G2. The top-level entries are complete after hal_boot_paging; each root copies them
+ *     (hal_root_init), so that what is added below them later is seen through every root.
  * G3. Nothing but RAM is in the physical map.
  */
 #include "base/panic.h"
@@ -18,7 +18,8 @@ u64 hal_kernel_cr3;
 static u64 *kernel_root;
 static u64 device_next = DEVICE_BASE;
 
-/* The entry for `va` at `level` (1: 4 KiB, 2: 2 MiB, 3: 1 GiB); nodes on the way are made. */
+/* The entry for `va` at `level` (1: 4 KiB, 2: 2 MiB, 3: 1 GiB); nodes on the way are
+ * made. */
 static u64 *
 entry_at(u64 va, unsigned level)
 {
@@ -104,7 +105,8 @@ map_cpu_area(u32 id)
     map_pages(area, stub << PAGE_SHIFT, PAGE_SIZE, 1, 0);
 
     frame_t data = boot_frames(2, 1);
-    map_pages(area + CPU_DATA_OFFSET, data << PAGE_SHIFT, 2 * PAGE_SIZE, 1, PTE_W | PTE_NX);
+    map_pages(area + CPU_DATA_OFFSET, data << PAGE_SHIFT, 2 * PAGE_SIZE, 1,
+              PTE_W | PTE_NX);
     struct cpu *cpu = frame_ptr(data);
     cpu->id = id;
     cpu->apic_id = machine.apic_id[id];
@@ -164,7 +166,8 @@ device_map(u64 address, u64 bytes)
 {
     u64 lo = address & ~(PAGE_SIZE - 1);
     u64 size = ((address + bytes + PAGE_SIZE - 1) & ~(PAGE_SIZE - 1)) - lo;
-    if (address >= 1ull << 52 || size == 0 || size > DEVICE_BASE + (2ull << 20) - device_next)
+    if (address >= 1ull << 52 || size == 0 ||
+        size > DEVICE_BASE + (2ull << 20) - device_next)
         return NULL;
     u64 va = device_next;
     map_pages(va, lo, size, 1, PTE_W | PTE_NX | PTE_UNCACHED);

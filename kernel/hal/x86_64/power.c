@@ -33,7 +33,8 @@ write_register(const struct register_at *r, u8 value)
 static void
 acpi_enable(void)
 {
-    if (machine.smi_port == 0 || machine.acpi_enable == 0 || (hal_port_in(machine.pm1a, 2) & 1))
+    if (machine.smi_port == 0 || machine.acpi_enable == 0 ||
+        (hal_port_in(machine.pm1a, 2) & 1))
         return;
     outb(machine.smi_port, machine.acpi_enable);
     for (unsigned i = 0; i < 1000 && !(hal_port_in(machine.pm1a, 2) & 1); i++)
@@ -63,7 +64,8 @@ power_off(void)
     hal_boot_wait_us(10000);
 }
 
-/* Each way in turn; the last one, a fault without an interrupt table, shuts every CPU down or resets it. */
+/* Each way in turn; the last one, a fault without an interrupt table, shuts every CPU
+ * down or resets it. */
 static NORETURN void
 power_reset(void)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The other CPUs: INIT and two start-up interrupts to each, all at once (SDM vol. 3, 9.4.4), then one wait for all.
- * A CPU that does not come in time stays `online` = 0: nothing is sent to it, and no epoch waits for it.
+ * The other CPUs: INIT and two start-up interrupts to each, all at once (SDM vol.
+ * 3, 9.4.4), then one wait for all. A CPU that does not come in time stays `online` = 0:
+ * nothing is sent to it, and no epoch waits for it.
  */
 #include "base/panic.h"
 #include "boot/boot.h"
@@ -49,9 +50,11 @@ hal_boot_cpus(frame_t trampoline)
         return 1;
     }
     u8 *page = frame_ptr(trampoline);
-    u32 target = (u32)(trampoline << PAGE_SHIFT) + (u32)(trampoline_long - trampoline_start);
+    u32 target =
+        (u32)(trampoline << PAGE_SHIFT) + (u32)(trampoline_long - trampoline_start);
     __builtin_memcpy(page, trampoline_start, (u64)(trampoline_end - trampoline_start));
-    __builtin_memcpy(page + (trampoline_jump - trampoline_start), &target, sizeof(target));
+    __builtin_memcpy(page + (trampoline_jump - trampoline_start), &target,
+                     sizeof(target));
 
     send_all(ICR_INIT);
     hal_boot_wait_us(10);

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first instructions: the PVH entry of the bootstrap CPU and the trampoline of the others.
+ * The first instructions: PVH entry of the bootstrap CPU, and trampoline of the others.
  *
- * PVH (Xen, docs/misc/pvh): 32-bit protected mode, flat segments, paging off, ebx = physical address of hvm_start_info.
- * The early tables are data, made by the assembler: the first 4 GiB at address 0 and at PHYSMAP_BASE, the first GiB at
- * KERNEL_BASE.  They are for start-up alone; the final tables (paging.c) have no identity mapping.
+ * PVH (Xen, docs/misc/pvh): 32-bit protected mode, flat segments, paging off, ebx =
+ * physical address of hvm_start_info.  The early tables are data, made by the assembler:
+ * the first 4 GiB at address 0 and at PHYSMAP_BASE, the first GiB at KERNEL_BASE.  They
+ * are for start-up alone; the final tables (paging.c) have no identity mapping.
  */
 #define KERNEL_BASE 0xffffffff80000000
 
@@ -76,7 +77,7 @@ start_on_stack:
     call *%rsi
     ud2
 
-/* An application CPU, in long mode on the early tables: it finds its number, and with it its stack. */
+/* Another CPU, in long mode on the early tables, finds its number and so its stack. */
 ap_entry:
     movl $1, %eax
     cpuid
@@ -102,8 +103,9 @@ no_long_mode:
     .asciz "feuerbird: error: this CPU lacks long mode or no-execute\r\n"
 
 /*
- * The trampoline is copied to a page below 1 MiB, where a CPU starts in real mode with cs = page >> 4.  From there it
- * enters long mode in one step (SDM vol. 3, 9.8.5).  The far jump's target is patched by smp.c (trampoline_jump).
+ * The trampoline is copied to a page below 1 MiB, where a CPU starts in real mode with
+ * cs = page >> 4.  From there it enters long mode in one step (SDM vol. 3, 9.8.5).  The
+ * far jump's target is patched by smp.c (trampoline_jump).
  */
     .balign 16
     .globl trampoline_start, trampoline_end, trampoline_jump, trampoline_long

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Private to hal/x86_64: registers, their bits (SDM vol. 3 and 4), and what its files share. */
+/* Private to hal/x86_64: registers and their bits (SDM vol. 3, 4); what its files share. */
 #ifndef KERNEL_HAL_X86_64_X86_H
 #define KERNEL_HAL_X86_64_X86_H
 
@@ -14,7 +14,7 @@
 #define PTE_P 0x1ull
 #define PTE_W 0x2ull
 #define PTE_UNCACHED 0x18ull /* PCD | PWT: entry 3 of the PAT at reset is UC */
-#define PTE_AD 0x60ull       /* accessed and dirty from the start: the CPU need not write them */
+#define PTE_AD 0x60ull       /* accessed, dirty: from the start, so no write by the CPU */
 #define PTE_LARGE 0x80ull
 #define PTE_NX (1ull << 63)
 #define PTE_ADDR 0x000ffffffffff000ull
@@ -52,7 +52,9 @@ static inline struct cpuid
 cpuid(u32 leaf, u32 sub)
 {
     struct cpuid r;
-    __asm__ volatile("cpuid" : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d) : "0"(leaf), "2"(sub));
+    __asm__ volatile("cpuid"
+                     : "=a"(r.a), "=b"(r.b), "=c"(r.c), "=d"(r.d)
+                     : "0"(leaf), "2"(sub));
     return r;
 }
 static inline u64
@@ -65,7 +67,8 @@ msr_read(u32 msr)
 static inline void
 msr_write(u32 msr, u64 value)
 {
-    __asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
+    __asm__ volatile("wrmsr" ::"c"(msr), "a"((u32)value), "d"((u32)(value >> 32))
+                     : "memory");
 }
 static inline u8
 inb(u16 port)
@@ -87,7 +90,8 @@ phys_ptr(u64 address)
 
 /* cpu.c */
 extern u64 cpu_features; /* [I] FB_FEATURE_* */
-void cpu_setup(u32 id);  /* on the CPU's own stack: tables, control registers, entry, vector state */
+/* On the CPU's own stack: tables, control registers, system-call entry, vector state. */
+void cpu_setup(u32 id);
 
 /* paging.c: map the pages of a device's registers uncached; NULL: no room. */
 volatile void *device_map(u64 address, u64 bytes);

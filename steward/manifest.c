@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* The manifest's parser: see manifest.h for the language.  No state but the parameters; builds on the host too. */
+#include "steward/manifest.h"
+
+#define WORD 64
+
+struct parser {
+    const char *at, *end;
+    u32 line;
+    struct manifest *out;
+    struct manifest_instance *now;
+    char *error;
+    size_t error_size;
+};
+
+static bool
+fail(struct parser *p, const char *what, const char *word)
+{
+    sdk_print_to(p->error, p->error_size, "manifest, line %u: %s%s%s", p->line, what, *word ? ": " : "", word);
+    return false;
+}
+
+static void
+skip_blanks(struct parser *p)
+{
+    while (p->at < p->end && (*p->at == ' ' || *p->at == '\t' || *p->at == '\r'))
+        p->at++;
+}
+
+/* The next word of the line; false at its end (or a comment). A longer word than WORD is cut, and so not recognised. */
+static bool
+next_word(struct parser *p, char word[WORD])
+{
+    size_t n = 0;
+
+    skip_blanks(p);
+    while (p->at < p->end && *p->at != ' ' && *p->at != '\t' && *p->at != '\n' && *p->at != '\r' && *p->at != '#') {
+        if (n + 1 < WORD)
+            word[n++] = *p->at;
+        p->at++;
+    }
+    word[n] = '\0';
+    return n > 0;
+}
+
+static bool
+number(const char *s, const char **rest, u64 *out)
+{
+    u64 n = 0;
+
+    if (*s < '0' || *s > '9')
+        return false;
+    for (; *s >= '0' && *s <= '9'; s++) {
+        if (n > (1ull << 56))
+            return false;
+        n = n * 10 + (u64)(*s - '0');
+    }
+    *rest = s;
+    *out = n;
+    return true;
+}
+
+static bool
+whole_number(const char *s, u64 lo, u64 hi, u64 *out)
+{
+    const char *rest;
+    return number(s, &rest, out) && *rest == '\0' && *out >= lo && *out <= hi;
+}
+
+static bool
+parse_memory(struct parser *p, const char *word)
+{
+    const char *rest;
+    u64 n;
+
+    if (strcmp(word, "all") == 0) {
+        p->now->memory = MEMORY_ALL;
+        return true;
+    }
+    if (!number(word, &rest, &n))
+        return fail(p, "memory wants a size or `all`", word);
+    if (*rest == 'K')
+        n <<= 10, rest++;
+    else if (*rest == 'M')
+        n <<= 20, rest++;
+    else if (*rest == 'G')
+        n = n < 1 << 20 ? n << 30 : ~0ull >> 1, rest++;
+    if (*rest != '\0' || n < 4 << 20 || n > 1ull << 46)
+        return fail(p, "memory is at least 4M, with K, M or G behind it", word);
+    p->now->memory = n;
+    return true;
+}
+
+static bool
+parse_cpus(struct parser *p, const char *word)
+{
+    u64 set = 0, n;
+
+    if (strcmp(word, "all") == 0) {
+        p->now->cpus = ~0ull;
+        return true;
+    }
+    for (;;) {
+        if (!number(word, &word, &n) || n >= FB_CPUS_MAX)
+            return fail(p, "cpus wants numbers below 32, with commas, or `all`", word);
+        set |= 1ull << n;
+        if (*word == '\0')
+            break;
+        if (*word++ != ',')
+            return fail(p, "cpus wants numbers below 32, with commas, or `all`", word);
+    }
+    p->now->cpus = set;
+    return true;
+}
+
+static bool
+parse_devices(struct parser *p, char word[WORD])
+{
+    static const struct {
+        const char *name;
+        u32 bit;
+    } devices[] = { { "com1", DEVICE_COM1 }, { "com2", DEVICE_COM2 }, { "host", DEVICE_HOST }, { "power", DEVICE_POWER },
+                    { "console", DEVICE_CONSOLE } };
+
+    do {
+        u32 bit = 0;
+        for (size_t i = 0; i < sizeof(devices) / sizeof(devices[0]); i++)
+            if (strcmp(word, devices[i].name) == 0)
+                bit = devices[i].bit;
+        if (bit == 0)
+            return fail(p, "unknown device", word);
+        p->now->devices |= bit;
+    } while (next_word(p, word));
+    return true;
+}
+
+static bool
+start_instance(struct parser *p, const char *name)
+{
+    if (p->out->count == MANIFEST_INSTANCES)
+        return fail(p, "more than 8 instances", "");
+    if (strlen(name) > 15)
+        return fail(p, "a name has at most 15 characters", name);
+    for (u32 i = 0; i < p->out->count; i++)
+        if (strcmp(p->out->instance[i].name, name) == 0)
+            return fail(p, "there is an instance of this name already", name);
+    p->now = &p->out->instance[p->out->count++];
+    *p->now = (struct manifest_instance){
+        .memory = MEMORY_ALL, .cpus = ~0ull, .gate = FB_GATE_VIEWS, .slice_us = 10000, .on_end = ON_END_KEEP,
+        .personality = "posix",
+    };
+    memcpy(p->now->name, name, strlen(name) + 1);
+    return true;
+}
+
+static bool
+parse_args(struct parser *p)
+{
+    size_t n = 0;
+
+    skip_blanks(p);
+    for (; p->at < p->end && *p->at != '\n'; p->at++) {
+        if (n + 1 == sizeof(p->now->args))
+            return fail(p, "args are longer than 255 characters", "");
+        p->now->args[n++] = *p->at;
+    }
+    p->now->args[n] = '\0';
+    return true;
+}
+
+static bool
+choose(struct parser *p, const char *word, const char *const names[], u32 count, u32 *out)
+{
+    for (u32 i = 0; i < count; i++)
+        if (strcmp(word, names[i]) == 0) {
+            *out = i;
+            return true;
+        }
+    return fail(p, "not one of the words that stand there", word);
+}
+
+static bool
+parse_setting(struct parser *p, const char *key, char word[WORD])
+{
+    static const char *const gates[] = { "views", "direct" };
+    static const char *const ends[] = { "power", "restart", "keep" };
+    static const char *const answers[] = { "no", "yes" };
+    struct manifest_instance *i = p->now;
+    u32 choice;
+    u64 n;
+
+    if (strcmp(key, "personality") == 0) {
+        if (strlen(word) > 31)
+            return fail(p, "a personality's name has at most 31 characters", word);
+        memcpy(i->personality, word, strlen(word) + 1);
+    } else if (strcmp(key, "memory") == 0) {
+        return parse_memory(p, word);
+    } else if (strcmp(key, "cpus") == 0) {
+        return parse_cpus(p, word);
+    } else if (strcmp(key, "devices") == 0) {
+        return parse_devices(p, word);
+    } else if (strcmp(key, "gate") == 0) {
+        if (!choose(p, word, gates, 2, &i->gate))
+            return false;
+    } else if (strcmp(key, "on-end") == 0) {
+        if (!choose(p, word, ends, 3, &choice))
+            return false;
+        i->on_end = (enum on_end)choice;
+    } else if (strcmp(key, "initrd") == 0) {
+        if (!choose(p, word, answers, 2, &choice))
+            return false;
+        i->initrd = choice != 0;
+    } else if (strcmp(key, "slots") == 0) {
+        if (!whole_number(word, 64, 1048576, &n))
+            return fail(p, "slots are 64 to 1048576", word);
+        i->slots = (u32)n;
+    } else if (strcmp(key, "slice") == 0) {
+        if (!whole_number(word, 10, 1000000, &n))
+            return fail(p, "slice is 10 to 1000000 microseconds", word);
+        i->slice_us = (u32)n;
+    } else {
+        return fail(p, "unknown setting", key);
+    }
+    return true;
+}
+
+static bool
+parse_line(struct parser *p)
+{
+    char key[WORD], word[WORD];
+
+    if (!next_word(p, key))
+        return true;
+    if (strcmp(key, "args") == 0)
+        return p->now ? parse_args(p) : fail(p, "a setting before the first `instance`", key);
+    if (!next_word(p, word))
+        return fail(p, "a value is missing after", key);
+    if (strcmp(key, "instance") == 0) {
+        if (!start_instance(p, word))
+            return false;
+    } else {
+        if (!p->now)
+            return fail(p, "a setting before the first `instance`", key);
+        if (!parse_setting(p, key, word))
+            return false;
+    }
+    return !next_word(p, word) || fail(p, "one value is enough", word);
+}
+
+static bool
+check_whole(struct parser *p)
+{
+    u32 initrds = 0, alls = 0;
+
+    if (p->out->count == 0)
+        return fail(p, "there is no instance", "");
+    for (u32 i = 0; i < p->out->count; i++) {
+        initrds += p->out->instance[i].initrd;
+        alls += p->out->instance[i].memory == MEMORY_ALL;
+    }
+    if (initrds > 1)
+        return fail(p, "only one instance can have the initrd", "");
+    if (alls > 1)
+        return fail(p, "only one instance can have `memory all`", "");
+    return true;
+}
+
+bool
+manifest_parse(const char *text, size_t bytes, struct manifest *out, char *error, size_t size)
+{
+    struct parser p = { .at = text, .end = text + bytes, .out = out, .error = error, .error_size = size };
+
+    memset(out, 0, sizeof(*out));
+    for (const char *c = text; c < text + bytes; c++)
+        if (*c == '\0') { /* padding begins */
+            p.end = c;
+            break;
+        }
+    while (p.at < p.end) {
+        p.line++;
+        if (!parse_line(&p))
+            return false;
+        while (p.at < p.end && *p.at != '\n')
+            p.at++;
+        p.at += p.at < p.end;
+    }
+    return check_whole(&p);
+}
