@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stress of forks, pipes, signals, memory and files.
+ *
+ * usage: stress [-n ROUNDS | -t SECONDS] [-w WORKERS] [-s SEED]
+ *
+ * Each worker does pseudo-random work whose result it can check; with -n the sums depend
+ * on the seed alone, so they are the same on every system.
+ */
+#define _GNU_SOURCE
+#include "check.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/mman.h>
+#include <time.h>
+
+#define PAGE 4096
+
+static uint64_t state;
+static uint64_t sum;
+static volatile sig_atomic_t signals_seen;
+
+static uint32_t
+next(uint32_t below)
+{
+    state ^= state << 13;
+    state ^= state >> 7;
+    state ^= state << 17;
+    return (uint32_t)((state >> 16) % below);
+}
+
+static void
+add(uint64_t value)
+{
+    sum = (sum ^ value) * 0x100000001b3;
+}
+
+static void
+do_fork(void)
+{
+    int code = (int)next(256);
+    int depth = (int)next(3);
+    pid_t child = fork();
+
+    if (child == 0) {
+        for (int i = 0; i < depth; i++) {
+            pid_t inner = fork();
+
+            if (inner != 0) {
+                CHECK_EXIT(inner, code);
+                break;
+            }
+        }
+        _exit(code);
+    }
+    CHECK_EXIT(child, code);
+    add((uint64_t)code);
+}
+
+static void
+do_pipe(void)
+{
+    static unsigned char data[20000];
+    size_t length = 1 + next(sizeof data), have = 0;
+    unsigned char key = (unsigned char)next(256);
+    int there[2], back[2];
+    pid_t child;
+
+    CHECK(pipe(there) == 0 && pipe(back) == 0);
+    child = fork();
+    if (child == 0) {
+        close(there[1]);
+        close(back[0]);
+        for (;;) {
+            ssize_t got = read(there[0], data, 1000);
+
+            CHECK(got >= 0);
+            if (got == 0)
+                _exit(0);
+            for (ssize_t i = 0; i < got; i++)
+                data[i] ^= key;
+            CHECK(write(back[1], data, (size_t)got) == got);
+        }
+    }
+    close(there[0]);
+    close(back[1]);
+    for (size_t i = 0; i < length; i++)
+        data[i] = (unsigned char)(i * 13);
+    CHECK(write(there[1], data, length) == (ssize_t)length);
+    close(there[1]);
+    memset(data, 0, sizeof data);
+    while (have < length) {
+        ssize_t got = read(back[0], data + have, length - have);
+
+        CHECK(got > 0);
+        have += (size_t)got;
+    }
+    close(back[0]);
+    for (size_t i = 0; i < length; i++)
+        CHECK(data[i] == (unsigned char)((i * 13) ^ key));
+    CHECK_EXIT(child, 0);
+    add(length);
+}
+
+static void
+on_signal(int number)
+{
+    (void)number;
+    signals_seen++;
+}
+
+static void
+do_signal(void)
+{
+    struct sigaction action = { .sa_handler = on_signal };
+    int before = signals_seen, times = 1 + (int)next(10);
+    pid_t child;
+
+    CHECK(sigaction(SIGUSR1, &action, NULL) == 0);
+    for (int i = 0; i < times; i++)
+        CHECK(kill(getpid(), SIGUSR1) == 0);
+    CHECK(signals_seen == before + times);
+    child = fork();
+    if (child == 0) {
+        signal(SIGTERM, SIG_DFL);
+        for (;;)
+            pause();
+    }
+    CHECK(kill(child, SIGTERM) == 0);
+    CHECK_SIGNAL(child, SIGTERM);
+    add((uint64_t)times);
+}
+
+static void
+do_memory(void)
+{
+    size_t pages = 1 + next(200), hole = next((uint32_t)pages);
+    unsigned char mark = (unsigned char)(1 + next(255));
+    unsigned char *area = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE,
+                               MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    uint64_t total = 0;
+    pid_t child;
+
+    CHECK(area != MAP_FAILED);
+    for (size_t i = 0; i < pages; i++) {
+        CHECK(area[i * PAGE + 7] == 0);
+        area[i * PAGE + 7] = mark;
+    }
+    child = fork();
+    if (child == 0) {
+        for (size_t i = 0; i < pages; i += 3) {
+            CHECK(area[i * PAGE + 7] == mark);
+            area[i * PAGE + 7] = 0;
+        }
+        _exit(0);
+    }
+    if (next(2))
+        memset(area, mark, pages * PAGE / 2);
+    CHECK(mprotect(area + hole * PAGE, PAGE, PROT_READ) == 0);
+    CHECK_EXIT(child, 0);
+    for (size_t i = 0; i < pages; i++)
+        total += area[i * PAGE + 7];
+    CHECK(total == pages * mark);
+    CHECK(munmap(area + hole * PAGE, PAGE) == 0);
+    CHECK(munmap(area, pages * PAGE) == 0);
+    add(total);
+}
+
+static void
+do_file(int worker)
+{
+    char name[64], other[64];
+    unsigned char data[3000], read_back[3000];
+    size_t length = 1 + next(sizeof data);
+    off_t at = next(100000);
+    int fd;
+
+    snprintf(name, sizeof name, "/tmp/stress.%d.%u", worker, next(5));
+    snprintf(other, sizeof other, "/tmp/stress.%d.x", worker);
+    for (size_t i = 0; i < length; i++)
+        data[i] = (unsigned char)next(256);
+    CHECK((fd = open(name, O_CREAT | O_RDWR, 0600)) >= 0);
+    CHECK(pwrite(fd, data, length, at) == (ssize_t)length);
+    CHECK(pread(fd, read_back, length, at) == (ssize_t)length);
+    CHECK(memcmp(data, read_back, length) == 0);
+    CHECK(rename(name, other) == 0);
+    if (next(2))
+        CHECK(ftruncate(fd, at) == 0 && lseek(fd, 0, SEEK_END) == at);
+    CHECK(close(fd) == 0 && unlink(other) == 0);
+    add((uint64_t)at + length);
+}
+
+static uint64_t
+work(int worker, uint64_t seed, long rounds, time_t until)
+{
+    state = seed * 0x9e3779b97f4a7c15 + (uint64_t)worker + 1;
+    sum = 0xcbf29ce484222325;
+    for (int i = 0; i < 10; i++)
+        next(2);
+    for (long round = 0; rounds > 0 ? round < rounds : time(NULL) < until; round++) {
+        switch (next(5)) {
+        case 0: do_fork(); break;
+        case 1: do_pipe(); break;
+        case 2: do_signal(); break;
+        case 3: do_memory(); break;
+        default: do_file(worker); break;
+        }
+    }
+    return sum;
+}
+
+int
+main(int argc, char **argv)
+{
+    long rounds = 200, seconds = 0, workers = 4, failures = 0;
+    uint64_t seed = 1, all = 0;
+    int option, ends[2];
+
+    while ((option = getopt(argc, argv, "n:t:w:s:")) != -1) {
+        long value = option == '?' ? 0 : atol(optarg);
+
+        if (option == 'n')
+            rounds = value;
+        else if (option == 't')
+            seconds = value;
+        else if (option == 'w')
+            workers = value;
+        else if (option == 's')
+            seed = (uint64_t)value;
+        else
+            return 2;
+    }
+    CHECK(pipe(ends) == 0);
+    for (int worker = 0; worker < workers; worker++) {
+        pid_t child = fork();
+
+        CHECK(child >= 0);
+        if (child == 0) {
+            uint64_t mine = work(worker, seed, seconds > 0 ? 0 : rounds,
+                                 time(NULL) + seconds);
+
+            CHECK(write(ends[1], &mine, sizeof mine) == sizeof mine);
+            _exit(0);
+        }
+    }
+    for (int worker = 0; worker < workers; worker++) {
+        int status;
+
+        CHECK(wait(&status) > 0);
+        failures += status != 0;
+    }
+    for (long i = 0; i < workers - failures; i++) {
+        uint64_t one;
+
+        CHECK(read(ends[0], &one, sizeof one) == sizeof one);
+        all += one;
+    }
+    if (seconds > 0)
+        printf("%ld workers ended\n", workers - failures);
+    else
+        printf("sum %016llx\n", (unsigned long long)all);
+    printf("%s - stress\n", failures == 0 ? "ok" : "not ok");
+    return failures != 0;
+}
