@@ -3,24 +3,42 @@
 #ifndef LIBOS_CORE_CLOCK_H
 #define LIBOS_CORE_CLOCK_H
 
+#include "core/lock.h"
+#include "core/tree.h"
 #include "core/types.h"
+
+struct lcpu;
 
 u64 clock_mono_ns(void);
 u64 clock_real_ns(void);            /* Unix time */
 void clock_real_set(u64 unix_ns);
+u64 clock_real_offset_ns(void);     /* real minus mono */
 u64 clock_ns_to_tsc(u64 mono_ns);   /* deadline for the kernel; saturates */
 u64 clock_tsc(void);
 u64 clock_ticks_to_ns(u64 ticks);   /* a difference */
 
-/* A timer calls fire on some vCPU, in LibOS context with no locks held, at or after the deadline. */
+/* A timer calls fire on some vCPU, in LibOS context with no locks held, at or after the deadline; fire must not sleep. */
 struct timer {
-    u64 deadline_ns; /* 0: not armed */
+    struct tree_node node; /* in the tree of its vCPU */
+    u64 deadline_ns;       /* 0: not armed */
     void (*fire)(struct timer *t);
-    u32 index;       /* in the heap of its vCPU */
-    struct lcpu *cpu;
+    struct lcpu *cpu;      /* whose tree it is in, or was in last */
 };
 void timer_init(struct timer *t, void (*fire)(struct timer *t));
 void timer_arm(struct timer *t, u64 deadline_ns); /* re-arms; O(log n) */
 bool timer_disarm(struct timer *t);               /* true: it was armed and will not fire; after false it is not running any more */
+
+/* For core: one for each vCPU. */
+struct timers {
+    struct spinlock lock;
+    struct tree tree;
+    struct timer *running; /* [lock] */
+};
+void timers_init(struct lcpu *c);
+void timers_run(struct lcpu *c);         /* fire what is due; c is the current one */
+u64 timers_next_tsc(struct lcpu *c);     /* deadline of the first; FB_FOREVER */
+/* Arm the kernel's timer for the first timer or the end of the slice, unless it is armed for no later already. */
+void timers_program(struct lcpu *c, u64 slice_end_tsc);
+void clock_init(void);
 
 #endif

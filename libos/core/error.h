@@ -15,6 +15,7 @@ enum err {
     /* A blocking call that a signal interrupted: posix turns these into a restart or into INTR (signal(7)). */
     E_RESTART,       /* restart if SA_RESTART, else INTR */
     E_RESTART_NOHAND, /* restart if no handler ran, else INTR */
+    E_RESTART_ALWAYS, /* restart after any handler */
     E_RESTART_BLOCK, /* as NOHAND, with the remaining time (nanosleep, poll) */
     E_MAX
 };

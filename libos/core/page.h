@@ -36,5 +36,6 @@ struct page_counts {
     u64 total, free, tables, tables_free;
 };
 void page_count(struct page_counts *out);
+void page_count_tables(struct page_counts *out); /* the table pool's part */
 
 #endif

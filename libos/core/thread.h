@@ -16,6 +16,7 @@
 #include "core/types.h"
 
 #define THREAD_STACK 16384u
+#define THREAD_CANARY 0x5afe57ac6b0bbed5ull
 
 /* The user's registers, at the top of the thread's stack while it is in the LibOS. */
 struct user_frame {
@@ -79,7 +80,10 @@ struct thread {
     void (*entry)(void *);   /* LibOS threads, and the first run of user threads */
     void *arg;
     struct thread *joiner;
+    struct lcpu *fpu_cpu;    /* where the vector state was loaded last */
+    void *host;              /* the host stand-in's own */
     u64 reserved[8];
+    u64 canary;              /* THREAD_CANARY: the stack ends above it */
 };
 
 /* One vCPU as the LibOS sees it. */
@@ -105,8 +109,22 @@ struct lcpu {
 extern struct lcpu lcpus[];
 extern u32 lcpu_count;
 
+#ifdef LIBOS_HOST
 struct thread *thread_current(void);
-struct lcpu *lcpu_current(void);
+#else
+static inline struct thread *
+thread_current(void) /* T1 */
+{
+    u64 rsp;
+    __asm__("mov %%rsp, %0" : "=r"(rsp));
+    return (struct thread *)(rsp & ~(u64)(THREAD_STACK - 1));
+}
+#endif
+static inline struct lcpu *
+lcpu_current(void)
+{
+    return thread_current()->cpu;
+}
 static inline struct user_frame *
 thread_frame(struct thread *t)
 {

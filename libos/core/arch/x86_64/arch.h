@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to core/arch/x86_64. */
+#ifndef LIBOS_CORE_ARCH_H
+#define LIBOS_CORE_ARCH_H
+
+#include <abi/layout.h>
+
+#include "core/thread.h"
+#include "core/types.h"
+
+/* memory.S */
+size_t usercopy_raw(void *to, const void *from, size_t bytes);
+size_t usercopy_exact(void *to, const void *from, size_t bytes);
+size_t usercopy_zero(void *to, size_t bytes);
+u64 fixup_find(u64 rip);
+
+/* entry.S */
+extern const char gate_entry[], upcall_entry[], thread_trampoline[];
+NORETURN void machine_on_stack(struct thread *t, void (*fn)(struct thread *, struct user_frame *, u64), u64 arg);
+
+/* trap.c */
+long gate_do_work(struct thread *t, struct user_frame *f, long result);
+NORETURN void upcall_from_user(struct thread *t, struct user_frame *f, u64 vector);
+NORETURN void upcall_from_libos(u64 area, u64 vector);
+
+/* machine.c */
+struct instance_info;
+extern const struct instance_info *instance;
+extern u64 machine_all_cpus; /* set of the CPUs of this instance's vCPUs */
+/* A call's answer that says "repeat": waits as it needs, and true. */
+bool machine_again(long r);
+void mmu_start(u32 lcpu);
+void fpu_start(void);
+/* Flush: all CPUs of the set have no stale translation when it returns. */
+void machine_flush(u64 cpus);
+/* This vCPU's control block and entries, before anything else runs on it. */
+void machine_setup_lcpu(struct lcpu *c, struct thread *fault_stack);
+
+/* boot/main.c; on the vCPU's idle stack. */
+NORETURN void boot_first(void);
+NORETURN void boot_other(struct lcpu *c);
+
+#endif

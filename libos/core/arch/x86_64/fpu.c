@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The user's vector state and segment bases.  SDM vol. 1, 13 (XSAVE), vol. 1, 10.5 (FXSAVE).
+ *
+ * The state of the current thread is live in the CPU; it is written to the thread's page when the thread leaves the CPU, and loaded
+ * only if another one's was loaded there since, or it was elsewhere (lcpu->fpu_owner and thread->fpu_cpu agree otherwise).
+ */
+#include "core/fpu.h"
+
+#include <sdk/stubs.h>
+
+#include "core/arch/x86_64/arch.h"
+#include "core/machine.h"
+#include "core/string.h"
+
+#define LEGACY_BYTES 512u
+#define HEADER_BYTES 64u
+#define MXCSR_DEFAULT 0x1f80u
+#define FCW_DEFAULT 0x037fu
+#define SMALL_FEATURES 0xe7ull /* x87, SSE, AVX, AVX-512: what fits one page */
+
+static u64 features; /* 0: FXSAVE */
+static u32 area_bytes = LEGACY_BYTES;
+static bool has_fsgsbase;
+
+void
+fpu_start(void)
+{
+    const struct fb_record *r = machine_record;
+    has_fsgsbase = r->features & FB_FEATURE_FSGSBASE;
+    if (!(r->features & FB_FEATURE_XSAVE))
+        return;
+    features = r->xcr0;
+    area_bytes = (u32)r->xsave_bytes;
+    if (r->xsave_bytes > PAGE_SIZE) {
+        features &= SMALL_FEATURES;
+        area_bytes = PAGE_SIZE;
+    }
+}
+
+u32
+fpu_bytes(void)
+{
+    return area_bytes;
+}
+
+u64
+fpu_features(void)
+{
+    return features;
+}
+
+static inline void
+state_save(void *area)
+{
+    if (features)
+        __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"((u32)features), "d"((u32)(features >> 32)) : "memory");
+    else
+        __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
+}
+
+static inline void
+state_load(const void *area)
+{
+    if (features)
+        __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"((u32)features), "d"((u32)(features >> 32)) : "memory");
+    else
+        __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
+}
+
+static inline void
+bases_save(struct thread *t)
+{
+    if (!has_fsgsbase)
+        return; /* then only fpu_set_* changes them */
+    __asm__ volatile("rdfsbase %0" : "=r"(t->fs_base));
+    __asm__ volatile("rdgsbase %0" : "=r"(t->gs_base));
+}
+
+static inline void
+bases_load(const struct thread *t)
+{
+    if (has_fsgsbase) {
+        __asm__ volatile("wrfsbase %0" : : "r"(t->fs_base));
+        __asm__ volatile("wrgsbase %0" : : "r"(t->gs_base));
+    } else {
+        fb_set_base(0, t->fs_base, NULL);
+        fb_set_base(1, t->gs_base, NULL);
+    }
+}
+
+void
+fpu_init_state(void *area)
+{
+    memset(area, 0, LEGACY_BYTES + HEADER_BYTES); /* XSTATE_BV = 0: all else loads its initial values */
+    *(u16 *)area = FCW_DEFAULT;
+    *(u32 *)((u8 *)area + 24) = MXCSR_DEFAULT;
+}
+
+void
+fpu_save(struct thread *t)
+{
+    /* XSAVE leaves the header's reserved bytes as they are; a fresh page must have them zero: fpu_init_state did. */
+    state_save(t->fpu);
+    bases_save(t);
+}
+
+void
+fpu_load(struct thread *t)
+{
+    state_load(t->fpu);
+    bases_load(t);
+    t->cpu->fpu_owner = t;
+    t->fpu_cpu = t->cpu;
+}
+
+void
+fpu_reset(struct thread *t)
+{
+    fpu_init_state(t->fpu);
+    t->fs_base = t->gs_base = 0;
+    fpu_load(t);
+}
+
+bool
+fpu_valid(void *area)
+{
+    u32 *mxcsr = (u32 *)((u8 *)area + 24);
+    *mxcsr &= 0xffffu;
+    if (!features)
+        return true;
+    u64 *header = (u64 *)((u8 *)area + LEGACY_BYTES);
+    if (header[0] & ~features)
+        return false;
+    for (unsigned i = 1; i < HEADER_BYTES / 8; i++) /* XCOMP_BV and reserved: XRSTOR faults if not zero */
+        if (header[i])
+            return false;
+    return true;
+}
+
+void
+fpu_fork(struct thread *child)
+{
+    state_save(child->fpu);
+    struct thread *t = thread_current();
+    bases_save(t);
+    child->fs_base = t->fs_base;
+    child->gs_base = t->gs_base;
+}
+
+void
+fpu_set_fs(struct thread *t, u64 base)
+{
+    t->fs_base = base;
+    if (has_fsgsbase)
+        __asm__ volatile("wrfsbase %0" : : "r"(base));
+    else
+        fb_set_base(0, base, NULL);
+}
+
+void
+fpu_set_gs(struct thread *t, u64 base)
+{
+    t->gs_base = base;
+    if (has_fsgsbase)
+        __asm__ volatile("wrgsbase %0" : : "r"(base));
+    else
+        fb_set_base(1, base, NULL);
+}
+
+u64
+fpu_get_fs(struct thread *t)
+{
+    bases_save(t);
+    return t->fs_base;
+}
+
+u64
+fpu_get_gs(struct thread *t)
+{
+    bases_save(t);
+    return t->gs_base;
+}
+
+void
+machine_user_leave(struct thread *from)
+{
+    fpu_save(from);
+}
+
+void
+machine_user_enter(struct thread *to)
+{
+    struct lcpu *c = to->cpu;
+    struct user_frame *f = thread_frame(to);
+    c->cb->entry_rsp = (u64)to + THREAD_STACK;
+    c->cb->user_rip = f->rip; /* for the fast return (entry.S) */
+    c->cb->user_rflags = f->rflags;
+    c->cb->user_rsp = f->rsp;
+    if (c->fpu_owner != to || to->fpu_cpu != c) {
+        state_load(to->fpu);
+        c->fpu_owner = to;
+        to->fpu_cpu = c;
+    }
+    bases_load(to);
+}

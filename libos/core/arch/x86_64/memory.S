@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Memory functions.  `rep movsq` moves eight bytes for what one iteration of `rep movsb` costs where string
+ * instructions are counted or emulated; the last bytes go by an overlapping move, loaded first.
+ *
+ * The functions usercopy_* touch user memory: their faulting instructions have an entry in .fixups (usercopy.c).
+ */
+        .macro fixup at, to
+        .pushsection .fixups, "a", @progbits
+        .quad   \at, \to
+        .popsection
+        .endm
+
+        .text
+        .globl  memcpy
+        .type   memcpy, @function
+        .p2align 4
+memcpy: /* also right for overlaps with to < from: every load is before the store that could change it */
+        mov     %rdi, %rax
+        cmp     $16, %rdx
+        jb      2f
+        mov     -8(%rsi,%rdx), %r9
+        lea     -8(%rdi,%rdx), %r10
+        cmp     $64, %rdx
+        ja      1f
+0:      mov     (%rsi), %r8
+        mov     %r8, (%rdi)
+        add     $8, %rsi
+        add     $8, %rdi
+        cmp     %r10, %rdi
+        jb      0b
+        mov     %r9, (%r10)
+        ret
+1:      mov     %rdx, %rcx
+        shr     $3, %rcx
+        rep movsq
+        mov     %r9, (%r10)
+        ret
+2:      cmp     $8, %edx
+        jb      3f
+        mov     (%rsi), %r8
+        mov     -8(%rsi,%rdx), %r9
+        mov     %r8, (%rdi)
+        mov     %r9, -8(%rdi,%rdx)
+        ret
+3:      cmp     $4, %edx
+        jb      4f
+        mov     (%rsi), %r8d
+        mov     -4(%rsi,%rdx), %r9d
+        mov     %r8d, (%rdi)
+        mov     %r9d, -4(%rdi,%rdx)
+        ret
+4:      cmp     $2, %edx
+        jb      5f
+        movzwl  (%rsi), %r8d
+        movzbl  -1(%rsi,%rdx), %r9d
+        mov     %r8w, (%rdi)
+        mov     %r9b, -1(%rdi,%rdx)
+        ret
+5:      test    %edx, %edx
+        jz      6f
+        movzbl  (%rsi), %r8d
+        mov     %r8b, (%rdi)
+6:      ret
+        .size   memcpy, . - memcpy
+
+        .globl  memmove
+        .type   memmove, @function
+memmove:
+        mov     %rdi, %rax
+        sub     %rsi, %rax
+        cmp     %rdx, %rax
+        jae     memcpy
+        mov     %rdi, %rax
+        cmp     $8, %rdx
+        jb      2f
+        mov     (%rsi), %r9             /* the first eight, stored last */
+1:      mov     -8(%rsi,%rdx), %r8
+        mov     %r8, -8(%rdi,%rdx)
+        sub     $8, %rdx
+        cmp     $8, %rdx
+        jae     1b
+        mov     %r9, (%rdi)
+        ret
+2:      sub     $1, %rdx
+        jb      3f
+        movzbl  (%rsi,%rdx), %r8d
+        mov     %r8b, (%rdi,%rdx)
+        jmp     2b
+3:      ret
+        .size   memmove, . - memmove
+
+        .globl  memset
+        .type   memset, @function
+memset:
+        mov     %rdi, %r8
+        movzbl  %sil, %eax
+        mov     $0x0101010101010101, %rcx
+        imul    %rcx, %rax
+        cmp     $8, %rdx
+        jb      1f
+        mov     %rax, -8(%rdi,%rdx)
+        mov     %rdx, %rcx
+        shr     $3, %rcx
+        rep stosq
+        mov     %r8, %rax
+        ret
+1:      mov     %edx, %ecx
+        rep stosb
+        mov     %r8, %rax
+        ret
+        .size   memset, . - memset
+
+        .globl  memcmp
+        .type   memcmp, @function
+memcmp:
+        cmp     $8, %rdx
+        jb      2f
+1:      mov     (%rdi), %rax
+        mov     (%rsi), %rcx
+        cmp     %rcx, %rax
+        jne     4f
+        add     $8, %rdi
+        add     $8, %rsi
+        sub     $8, %rdx
+        cmp     $8, %rdx
+        jae     1b
+2:      sub     $1, %rdx
+        jb      3f
+        movzbl  (%rdi), %eax
+        movzbl  (%rsi), %ecx
+        inc     %rdi
+        inc     %rsi
+        sub     %ecx, %eax
+        jz      2b
+        ret
+3:      xor     %eax, %eax
+        ret
+4:      bswap   %rax                    /* the first byte that differs decides */
+        bswap   %rcx
+        cmp     %rcx, %rax
+        sbb     %eax, %eax
+        or      $1, %eax
+        ret
+        .size   memcmp, . - memcmp
+
+        .globl  page_copy
+        .type   page_copy, @function
+page_copy:
+        mov     $512, %ecx
+        rep movsq
+        ret
+        .size   page_copy, . - page_copy
+
+        .globl  page_clear
+        .type   page_clear, @function
+page_clear:
+        xor     %eax, %eax
+        mov     $512, %ecx
+        rep stosq
+        ret
+        .size   page_clear, . - page_clear
+
+/* size_t usercopy_raw(void *to, const void *from, size_t bytes): bytes not copied.  Of 8..16 bytes, all or none: the caller goes
+ * on with usercopy_exact, which stops at the very byte (or eight bytes) that faulted. */
+        .globl  usercopy_raw
+        .type   usercopy_raw, @function
+        .p2align 4
+usercopy_raw:
+        mov     %rdx, %rax
+        sub     $8, %rax
+        cmp     $8, %rax
+        ja      usercopy_exact
+1:      mov     (%rsi), %r8
+2:      mov     -8(%rsi,%rdx), %r9
+3:      mov     %r8, (%rdi)
+4:      mov     %r9, -8(%rdi,%rdx)
+        xor     %eax, %eax
+        ret
+5:      mov     %rdx, %rax
+        ret
+        fixup   1b, 5b
+        fixup   2b, 5b
+        fixup   3b, 5b
+        fixup   4b, 5b
+        .size   usercopy_raw, . - usercopy_raw
+
+        .globl  usercopy_exact
+        .type   usercopy_exact, @function
+usercopy_exact:
+        mov     %rdx, %rcx
+        shr     $3, %rcx
+        and     $7, %edx
+1:      rep movsq
+        mov     %edx, %ecx
+2:      rep movsb
+        xor     %eax, %eax
+        ret
+3:      lea     (%rdx,%rcx,8), %rax
+        ret
+4:      mov     %rcx, %rax
+        ret
+        fixup   1b, 3b
+        fixup   2b, 4b
+        .size   usercopy_exact, . - usercopy_exact
+
+/* size_t usercopy_zero(void *to, size_t bytes): bytes not cleared. */
+        .globl  usercopy_zero
+        .type   usercopy_zero, @function
+usercopy_zero:
+        xor     %eax, %eax
+        mov     %rsi, %rcx
+        shr     $3, %rcx
+        mov     %esi, %edx
+        and     $7, %edx
+1:      rep stosq
+        mov     %edx, %ecx
+2:      rep stosb
+        ret
+3:      lea     (%rdx,%rcx,8), %rax
+        ret
+4:      mov     %rcx, %rax
+        ret
+        fixup   1b, 3b
+        fixup   2b, 4b
+        .size   usercopy_zero, . - usercopy_zero
+
+        .section .note.GNU-stack, "", @progbits

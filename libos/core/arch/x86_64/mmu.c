@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/* core/mmu.h over kernel calls: M1-M3 there. */
+#include "core/mmu.h"
+
+#include <sdk/instance.h>
+#include <sdk/stubs.h>
+
+#include "core/arch/x86_64/arch.h"
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/event.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "core/page.h"
+#include "core/string.h"
+
+#define DONE_MASK ((1ull << 40) - 1)
+#define LIST_MAX 1024u /* entries of space_unmap's list, from the start of the buffer */
+
+_Static_assert(MMU_READ == FB_MAP_READ && MMU_WRITE == FB_MAP_WRITE && MMU_EXEC == FB_MAP_EXEC, "flags");
+_Static_assert(MMU_REPLACE == FB_MAP_REPLACE && MMU_NOADD == FB_MAP_NOADD, "flags");
+
+/* The space in which the instance was started: nothing in its lower half; for idle vCPUs. */
+static struct mmu_space base_space;
+
+/* The CPUs of the other vCPUs on which s is current. */
+static u64
+other_cpus(struct mmu_space *s)
+{
+    u64 active = atomic_load(&s->active) & ~(1ull << lcpu_current()->id);
+    u64 cpus = 0;
+    for (; active; active &= active - 1)
+        cpus |= 1ull << lcpus[__builtin_ctzll(active)].cpu;
+    return cpus;
+}
+
+static void
+flush_others(struct mmu_space *s)
+{
+    u64 cpus = other_cpus(s);
+    if (cpus)
+        machine_flush(cpus);
+}
+
+void
+mmu_flush(struct mmu_space *s)
+{
+    u64 cpus = other_cpus(s);
+    if (lcpu_current()->space == s)
+        cpus |= 1ull << lcpu_current()->cpu;
+    if (cpus)
+        machine_flush(cpus);
+}
+
+int
+mmu_space_create(struct mmu_space *s)
+{
+    memset(s, 0, sizeof(*s));
+    s->tops = s->first_tops;
+    s->ntops_max = MMU_TOPS;
+    s->root = page_root_alloc();
+    if (s->root == FRAME_NONE)
+        return -E_NOMEM;
+    unsigned long cap = 0;
+    long r;
+    do
+        r = fb_space_create(0, page_cap(s->root), s->root, &cap);
+    while (machine_again(r));
+    if (r == -FB_E_FULL) {
+        page_root_free(s->root);
+        return -E_NOMEM;
+    }
+    if (r != 0)
+        libos_panic("space_create: %s", fb_error_name(r));
+    s->cap = cap;
+    return 0;
+}
+
+/* Make room for one more top-level node before it is linked. */
+static int
+tops_reserve(struct mmu_space *s)
+{
+    if (s->ntops < s->ntops_max)
+        return 0;
+    struct mmu_top *more = heap_alloc(2 * s->ntops_max * sizeof(*more));
+    if (!more)
+        return -E_NOMEM;
+    memcpy(more, s->tops, s->ntops * sizeof(*more));
+    if (s->tops != s->first_tops)
+        heap_free(s->tops);
+    s->tops = more;
+    s->ntops_max *= 2;
+    return 0;
+}
+
+static void
+tops_forget(struct mmu_space *s, frame_t frame)
+{
+    for (u32 i = 0; i < s->ntops; i++)
+        if (s->tops[i].frame == frame) {
+            s->tops[i] = s->tops[--s->ntops];
+            return;
+        }
+}
+
+/* Link a node of a level, and those above it that are missing. */
+static int
+link_table(struct mmu_space *s, uaddr va, unsigned level)
+{
+    ASSERT(level >= 1 && level <= 3);
+    if (level == 3 && tops_reserve(s) != 0)
+        return -E_NOMEM;
+    frame_t frame = page_table_alloc();
+    if (frame == FRAME_NONE)
+        return -E_NOMEM;
+    long r;
+    for (;;) {
+        r = fb_space_table(s->cap, va, level, page_cap(frame), frame, NULL);
+        if (r == -FB_E_NOTABLE && level < 3) {
+            if (link_table(s, va, level + 1) == 0)
+                continue;
+            page_table_free(frame);
+            return -E_NOMEM;
+        }
+        if (!machine_again(r))
+            break;
+    }
+    if (r == -FB_E_MAPPED) { /* it is there already */
+        page_table_free(frame);
+        return 0;
+    }
+    if (r != 0)
+        libos_panic("space_table level %u: %s", level, fb_error_name(r));
+    if (level == 3)
+        s->tops[s->ntops++] = (struct mmu_top){ (u32)(va >> 39), frame };
+    return 0;
+}
+
+int
+mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count, frame_t *old)
+{
+    if (old)
+        *old = FRAME_NONE;
+    u64 cap = page_cap(frame);
+    while (count) {
+        unsigned long v = 0;
+        long r = fb_space_map(s->cap, va, cap, frame, flags, count, &v);
+        if (r == 0) {
+            if ((flags & MMU_REPLACE) && (v & FB_OUT_VALID)) {
+                ASSERT(old);
+                *old = FB_OUT_FRAME(v);
+            }
+            if (flags & MMU_REPLACE)
+                flush_others(s);
+            return 0;
+        }
+        u64 done = v & DONE_MASK;
+        if (r == -FB_E_MAPPED)
+            return -E_EXIST;
+        if (r == -FB_E_NOTABLE || r == -FB_E_RESUME) {
+            va += done * PAGE_SIZE;
+            frame += done;
+            count -= done;
+        }
+        if (r == -FB_E_NOTABLE) {
+            if (link_table(s, va, (unsigned)(v >> 56)) != 0)
+                return -E_NOMEM;
+        } else if (r == -FB_E_COUNT) {
+            return -E_NOMEM;
+        } else if (!machine_again(r)) {
+            libos_panic("space_map at %lx frame %lx flags %x: %s", va, frame, flags, fb_error_name(r));
+        }
+    }
+    return 0;
+}
+
+static void
+protect_with(struct mmu_space *s, uaddr va, u64 pages, u32 flags, u64 cap)
+{
+    for (;;) {
+        unsigned long done = 0;
+        long r = fb_space_protect(s->cap, va, pages, flags, cap, &done);
+        if (r == 0)
+            return;
+        if (!machine_again(r))
+            libos_panic("space_protect at %lx: %s", va, fb_error_name(r));
+        if (r == -FB_E_RESUME) {
+            va += done * PAGE_SIZE;
+            pages -= done;
+        }
+    }
+}
+
+void
+mmu_protect(struct mmu_space *s, uaddr va, u64 pages, u32 flags)
+{
+    /* One page that only gains rights needs no flush: a stale entry faults once, and the fault drops it. */
+    struct mmu_page page;
+    bool gains = pages == 1 && mmu_query(s, va, &page) && (page.flags & ~flags) == 0;
+    if ((flags & MMU_NOADD) || !(flags & (MMU_WRITE | MMU_EXEC))) {
+        protect_with(s, va, pages, flags, 0);
+    } else if (gains) {
+        protect_with(s, va, 1, flags, page_cap(page.frame));
+    } else {
+        for (u32 i = 0; i < machine_memory_ranges; i++)
+            protect_with(s, va, pages, flags, machine_memory[i].cap);
+    }
+    if (!gains)
+        mmu_flush(s);
+}
+
+/* Give back what one space_unmap listed. */
+static void
+take_list(struct mmu_space *s, const u64 *list, u64 listed, mmu_lost_fn lost, void *arg)
+{
+    for (u64 i = 0; i < listed; i++) {
+        u64 e = list[i];
+        if (e & FB_OUT_TABLE) {
+            tops_forget(s, FB_OUT_FRAME(e));
+            page_table_free(FB_OUT_FRAME(e));
+        } else if (lost) {
+            lost(arg, FB_OUT_FRAME(e), (e & FB_OUT_DIRTY) != 0);
+        }
+    }
+}
+
+void
+mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn lost, void *arg)
+{
+    for (;;) {
+        unsigned long v = 0;
+        long r = fb_space_unmap(s->cap, va, pages, tables ? FB_UNMAP_TABLES : 0, 0, LIST_MAX, &v);
+        if (r != 0 && r != -FB_E_RESUME && r != -FB_E_BUSY)
+            libos_panic("space_unmap at %lx: %s", va, fb_error_name(r));
+        if (r != -FB_E_BUSY) {
+            flush_others(s);
+            take_list(s, (const u64 *)lcpu_current()->buffer, v >> 40, lost, arg);
+            va += (v & DONE_MASK) * PAGE_SIZE;
+            pages -= v & DONE_MASK;
+        }
+        if (r == 0)
+            return;
+        machine_again(r);
+    }
+}
+
+int
+mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages, bool cow)
+{
+    int result = 0;
+    while (pages) {
+        unsigned long v = 0;
+        long r = fb_space_copy(to->cap, from->cap, va, pages, cow ? FB_COPY_COW : FB_COPY_SHARE, &v);
+        if (r == 0)
+            break;
+        if (r == -FB_E_NOTABLE || r == -FB_E_RESUME) {
+            va += (v & DONE_MASK) * PAGE_SIZE;
+            pages -= v & DONE_MASK;
+        }
+        if (r == -FB_E_NOTABLE) {
+            result = link_table(to, va, (unsigned)(v >> 56));
+            if (result != 0)
+                break;
+        } else if (r == -FB_E_COUNT) {
+            result = -E_NOMEM;
+            break;
+        } else if (!machine_again(r)) {
+            libos_panic("space_copy at %lx: %s", va, fb_error_name(r));
+        }
+    }
+    if (cow)
+        mmu_flush(from);
+    return result;
+}
+
+bool
+mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out)
+{
+    u32 slot = (u32)(va >> 39);
+    for (u32 i = 0; i < s->ntops; i++) {
+        if (s->tops[i].slot != slot)
+            continue;
+        const u64 *node = page_ptr(s->tops[i].frame);
+        u64 e = 0;
+        for (unsigned shift = 30;; shift -= 9) {
+            e = __atomic_load_n(&node[(va >> shift) & 511], __ATOMIC_RELAXED);
+            if (!(e & FB_PTE_PRESENT))
+                return false;
+            if (shift == 12 || (e & FB_PTE_LARGE))
+                break;
+            node = page_ptr(FB_PTE_FRAME(e));
+        }
+        out->frame = FB_PTE_FRAME(e);
+        out->flags = MMU_READ | (e & FB_PTE_WRITE ? MMU_WRITE : 0) | (e & FB_PTE_NX ? 0 : MMU_EXEC);
+        out->dirty = e & FB_PTE_DIRTY;
+        out->accessed = e & FB_PTE_ACCESSED;
+        return true;
+    }
+    return false;
+}
+
+void
+mmu_activate(struct lcpu *c, struct mmu_space *s)
+{
+    struct mmu_space *old = c->space;
+    atomic_fetch_or(&s->active, 1ull << c->id); /* before it can fill the TLB: M2's senders look here */
+    long r = fb_switch(s->cap, NULL);
+    if (r != 0)
+        libos_panic("switch: %s", fb_error_name(r));
+    c->space = s;
+    if (old)
+        atomic_fetch_and(&old->active, ~(1ull << c->id));
+}
+
+void
+mmu_leave_dying(struct lcpu *c)
+{
+    if (c->space && atomic_load_explicit(&c->space->dying, memory_order_relaxed))
+        mmu_activate(c, &base_space);
+}
+
+void
+mmu_switch(struct mmu_space *s)
+{
+    struct thread *t = thread_current();
+    t->space = s;
+    if (t->cpu->space != s)
+        mmu_activate(t->cpu, s);
+}
+
+void
+mmu_space_destroy(struct mmu_space *s)
+{
+    struct thread *t = thread_current();
+    if (t->space == s)
+        t->space = NULL;
+    atomic_store(&s->dying, 1);
+    mmu_leave_dying(t->cpu);
+    while (atomic_load(&s->active)) { /* vCPUs that idle in it */
+        for (u64 set = atomic_load(&s->active); set; set &= set - 1)
+            machine_signal(&lcpus[__builtin_ctzll(set)], 1ull << EVENT_POKE);
+        thread_prepare(false);
+        thread_block(clock_mono_ns() + 200000);
+    }
+    long r;
+    do
+        r = fb_space_destroy(s->cap, NULL);
+    while (machine_again(r));
+    if (r != 0)
+        libos_panic("space_destroy: %s", fb_error_name(r));
+    page_root_free(s->root);
+    if (s->tops != s->first_tops)
+        heap_free(s->tops);
+}
+
+void
+mmu_start(u32 lcpu)
+{
+    base_space.cap = instance->cap_space;
+    base_space.root = instance->space_root_frame;
+    base_space.tops = base_space.first_tops;
+    lcpus[lcpu].space = &base_space;
+    atomic_fetch_or(&base_space.active, 1ull << lcpu);
+}

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* Clocks: TSC and the record's calibration; the wall clock is an offset to the monotonic one. */
+#include <abi/layout.h>
+
+#include "core/clock.h"
+#include "core/machine.h"
+
+static _Atomic u64 real_offset_ns; /* wall clock minus monotonic */
+
+u64
+clock_tsc(void)
+{
+    return machine_tsc();
+}
+
+u64
+clock_ticks_to_ns(u64 ticks)
+{
+    return (u64)(((unsigned __int128)ticks * machine_record->tsc_mult) >> 32);
+}
+
+u64
+clock_mono_ns(void)
+{
+    return clock_ticks_to_ns(machine_tsc() - machine_record->tsc_base);
+}
+
+/* The least TSC value at which clock_mono_ns() >= mono_ns: ceil(mono_ns * 2^32 / mult) + base. */
+u64
+clock_ns_to_tsc(u64 mono_ns)
+{
+    u64 mult = machine_record->tsc_mult;
+    u64 high = mono_ns >> 32, low = mono_ns << 32;
+    if (high >= mult)
+        return FB_FOREVER - 1; /* the quotient does not fit: centuries away */
+    u64 quotient, rest;
+    __asm__("divq %4" : "=a"(quotient), "=d"(rest) : "a"(low), "d"(high), "r"(mult) : "cc");
+    if (rest)
+        quotient++;
+    u64 tsc = quotient + machine_record->tsc_base;
+    return tsc < quotient || tsc >= FB_FOREVER - 1 ? FB_FOREVER - 1 : tsc;
+}
+
+u64
+clock_real_ns(void)
+{
+    return clock_mono_ns() + clock_real_offset_ns();
+}
+
+u64
+clock_real_offset_ns(void)
+{
+    return atomic_load_explicit(&real_offset_ns, memory_order_relaxed);
+}
+
+void
+clock_real_set(u64 unix_ns)
+{
+    atomic_store(&real_offset_ns, unix_ns - clock_mono_ns());
+}
+
+void
+clock_init(void)
+{
+    atomic_store(&real_offset_ns, machine_record->boot_unix_ns);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What core needs of the machine below it: arch/x86_64 has it over kernel calls, host/ over a process of the host.
+ * Only core and sched include this.
+ */
+#ifndef LIBOS_CORE_MACHINE_H
+#define LIBOS_CORE_MACHINE_H
+
+#include "core/thread.h"
+#include "core/types.h"
+
+struct fb_record;
+extern const struct fb_record *machine_record;
+
+#if defined(__x86_64__)
+static inline void
+machine_pause(void)
+{
+    __builtin_ia32_pause();
+}
+#endif
+u64 machine_tsc(void);
+/* Fetch and clear this vCPU's events; sleep until there are some or the deadline (TSC; 0 polls, ~0 for ever). */
+u64 machine_wait(u64 deadline_tsc);
+bool machine_events_pending(void);
+void machine_timer(u64 deadline_tsc);
+void machine_signal(struct lcpu *c, u64 bits);
+void machine_yield(void);
+NORETURN void machine_end(void); /* after a panic */
+void machine_backtrace(void);    /* of the caller, to the console */
+
+/* Direct map. */
+extern u8 *machine_dmap;
+extern u64 machine_dmap_first; /* frame at which machine_dmap stands */
+/* Memory of the instance, and its capabilities. */
+struct machine_range {
+    u64 cap;
+    frame_t lo, hi;
+};
+extern struct machine_range machine_memory[];
+extern u32 machine_memory_ranges;
+/* Take 512 frames out of the writable direct map, for the kernel: readable (table nodes) or not mapped at all. */
+int machine_seal(frame_t first, bool readable) MUST_CHECK;
+u64 machine_frame_maps(frame_t f);
+
+/* Threads: prepare a stack such that the first switch to it calls thread_first_run(); switch stacks; go to the user. */
+void machine_thread_setup(struct thread *t);
+void machine_thread_release(struct thread *t);
+void machine_switch(struct thread *from, struct thread *to);
+NORETURN void machine_enter_user(struct thread *t);
+/* The user's half of the CPU: vector state, bases, control block. `to` or `from` may be without a process. */
+void machine_user_leave(struct thread *from);
+void machine_user_enter(struct thread *to);
+/* Make a space current on this vCPU (mmu.c); leave a dying one before sleeping. */
+void mmu_activate(struct lcpu *c, struct mmu_space *s);
+void mmu_leave_dying(struct lcpu *c);
+
+/* thread.c */
+NORETURN void thread_first_run(void);
+NORETURN void thread_idle(void);
+void thread_adopt_idle(struct lcpu *c, struct thread *t, const char *name);
+/* Handle event bits that the kernel delivered to this vCPU. */
+void event_dispatch(u64 bits);
+/* On the way to the user: all work but WORK_FULL; true: return with all registers. */
+bool thread_do_work(struct thread *t, struct user_frame *f);
+void thread_preempt(void);
+
+#endif

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Frames: a buddy allocator (Knowlton, 1965) under a small cache of single frames for each vCPU.  G1-G3 in page.h.
+ *
+ * B1. page_states[f] <= PAGE_MAX_ORDER exactly for the heads of free blocks; such a block is aligned to its size, and its buddy
+ *     is not free at the same order.
+ * B2. A free block's list link is in its first 16 bytes, in the direct map; frames in a cache are PAGE_USED.
+ * Lock: buddy_lock, taken under nothing but a queue's or a room's spinlock; nothing is taken under it.
+ */
+#include "core/page.h"
+
+#include <abi/layout.h>
+
+#include "core/lock.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "core/page_state.h"
+#include "core/string.h"
+#include "core/thread.h"
+
+u8 *page_states;
+frame_t page_first, page_end;
+
+static struct spinlock buddy_lock = SPINLOCK_INIT;
+static struct list free_lists[PAGE_MAX_ORDER + 1]; /* [buddy_lock] */
+static u64 free_frames;                            /* [buddy_lock] without the caches */
+static u64 total_frames;                           /* [buddy_lock] */
+static struct lcpu_cache caches[FB_CPUS_MAX];
+
+void *
+page_ptr(frame_t f)
+{
+    return machine_dmap + (f - machine_dmap_first) * PAGE_SIZE;
+}
+
+frame_t
+page_frame(const void *p)
+{
+    return (frame_t)((const u8 *)p - machine_dmap) / PAGE_SIZE + machine_dmap_first;
+}
+
+u64
+page_cap(frame_t f)
+{
+    for (u32 i = 0; i < machine_memory_ranges; i++)
+        if (f >= machine_memory[i].lo && f < machine_memory[i].hi)
+            return machine_memory[i].cap;
+    libos_panic("frame %lx is not ours", f);
+}
+
+u64
+page_maps(frame_t f)
+{
+    return machine_frame_maps(f);
+}
+
+/* B1 for one block; merges it with its buddies as far as they are free. */
+static void
+free_block_locked(frame_t f, unsigned order)
+{
+    free_frames += 1ull << order;
+    while (order < PAGE_MAX_ORDER) {
+        frame_t buddy = f ^ (1ull << order);
+        if (buddy < page_first || buddy >= page_end || *page_state(buddy) != order)
+            break;
+        list_remove(page_ptr(buddy));
+        *page_state(buddy) = PAGE_USED;
+        f &= ~(1ull << order);
+        order++;
+    }
+    *page_state(f) = (u8)order;
+    struct list *link = page_ptr(f);
+    list_push_front(&free_lists[order], link);
+}
+
+static frame_t
+take_block_locked(unsigned order)
+{
+    unsigned from = order;
+    while (from <= PAGE_MAX_ORDER && list_empty(&free_lists[from]))
+        from++;
+    if (from > PAGE_MAX_ORDER)
+        return FRAME_NONE;
+    struct list *link = free_lists[from].next;
+    list_remove(link);
+    frame_t f = page_frame(link);
+    ASSERT(*page_state(f) == from);
+    *page_state(f) = PAGE_USED;
+    while (from > order) {
+        from--;
+        frame_t half = f + (1ull << from);
+        *page_state(half) = (u8)from;
+        list_push_front(&free_lists[from], (struct list *)page_ptr(half));
+    }
+    free_frames -= 1ull << order;
+    return f;
+}
+
+frame_t
+page_alloc_run(unsigned order)
+{
+    ASSERT(order <= PAGE_MAX_ORDER);
+    spin_lock(&buddy_lock);
+    frame_t f = take_block_locked(order);
+    spin_unlock(&buddy_lock);
+    return f;
+}
+
+void
+page_free_run(frame_t f, unsigned order)
+{
+    ASSERT(order <= PAGE_MAX_ORDER && f >= page_first && f + (1ull << order) <= page_end);
+    ASSERT((f & ((1ull << order) - 1)) == 0 && *page_state(f) == PAGE_USED);
+    spin_lock(&buddy_lock);
+    free_block_locked(f, order);
+    spin_unlock(&buddy_lock);
+}
+
+frame_t
+page_alloc(void)
+{
+    struct lcpu_cache *c = lcpu_current()->caches;
+    if (__builtin_expect(c->pages == 0, 0)) {
+        spin_lock(&buddy_lock);
+        while (c->pages < PAGE_CACHE / 2) {
+            frame_t f = take_block_locked(0);
+            if (f == FRAME_NONE)
+                break;
+            c->page[c->pages++] = f;
+        }
+        spin_unlock(&buddy_lock);
+        if (c->pages == 0)
+            return FRAME_NONE;
+    }
+    return c->page[--c->pages];
+}
+
+frame_t
+page_alloc_zeroed(void)
+{
+    frame_t f = page_alloc();
+    if (f != FRAME_NONE)
+        page_clear(page_ptr(f));
+    return f;
+}
+
+void
+page_free(frame_t f)
+{
+    ASSERT(f >= page_first && f < page_end && *page_state(f) == PAGE_USED);
+    struct lcpu_cache *c = lcpu_current()->caches;
+    if (__builtin_expect(c->pages == PAGE_CACHE, 0)) {
+        spin_lock(&buddy_lock);
+        while (c->pages > PAGE_CACHE / 2)
+            free_block_locked(c->page[--c->pages], 0);
+        spin_unlock(&buddy_lock);
+    }
+    c->page[c->pages++] = f;
+}
+
+/* Frees [lo, hi) in the largest aligned blocks. */
+static void
+free_range_locked(frame_t lo, frame_t hi)
+{
+    while (lo < hi) {
+        unsigned order = PAGE_MAX_ORDER;
+        while ((lo & ((1ull << order) - 1)) || lo + (1ull << order) > hi)
+            order--;
+        free_block_locked(lo, order);
+        lo += 1ull << order;
+    }
+}
+
+void
+page_release_range(frame_t lo, frame_t hi)
+{
+    spin_lock(&buddy_lock);
+    for (frame_t f = lo; f < hi; f++) {
+        ASSERT(*page_state(f) == PAGE_OUTSIDE || *page_state(f) == PAGE_USED);
+        *page_state(f) = PAGE_USED;
+    }
+    total_frames += hi - lo;
+    free_range_locked(lo, hi);
+    spin_unlock(&buddy_lock);
+}
+
+bool
+page_adopt(frame_t f)
+{
+    spin_lock(&buddy_lock);
+    *page_state(f) = PAGE_USED;
+    total_frames++;
+    spin_unlock(&buddy_lock);
+    return true;
+}
+
+void
+page_count(struct page_counts *out)
+{
+    spin_lock(&buddy_lock);
+    out->total = total_frames;
+    out->free = free_frames;
+    spin_unlock(&buddy_lock);
+    for (u32 i = 0; i < lcpu_count; i++) {
+        struct lcpu_cache *c = lcpus[i].caches;
+        out->free += c ? __atomic_load_n(&c->pages, __ATOMIC_RELAXED) : 0;
+    }
+    page_count_tables(out);
+}
+
+void
+page_init_lcpu(struct lcpu *c)
+{
+    c->caches = &caches[c->id];
+}
+
+/* The end of the part of [lo, hi) that starts at lo and is all used or all free; *is_used says which. */
+static frame_t
+run_end(frame_t lo, frame_t hi, const struct fb_range *used, u32 nused, bool *is_used)
+{
+    frame_t end = hi;
+    *is_used = false;
+    for (u32 i = 0; i < nused; i++) {
+        if (used[i].lo <= lo && lo < used[i].hi) {
+            *is_used = true;
+            return MIN(hi, used[i].hi);
+        }
+        if (used[i].lo > lo && used[i].lo < end)
+            end = used[i].lo;
+    }
+    return end;
+}
+
+typedef bool (*run_fn)(frame_t lo, frame_t hi, u64 need);
+
+static bool
+each_free_run(const struct fb_range *used, u32 nused, run_fn fn, u64 need)
+{
+    for (u32 i = 0; i < machine_memory_ranges; i++) {
+        frame_t at = machine_memory[i].lo;
+        while (at < machine_memory[i].hi) {
+            bool is_used;
+            frame_t end = run_end(at, machine_memory[i].hi, used, nused, &is_used);
+            if (!is_used && fn(at, end, need))
+                return true;
+            at = end;
+        }
+    }
+    return false;
+}
+
+static frame_t states_at, states_end; /* where the state bytes are */
+
+static bool
+place_states(frame_t lo, frame_t hi, u64 need)
+{
+    if (hi - lo < need)
+        return false;
+    states_at = lo;
+    states_end = lo + need;
+    return true;
+}
+
+static bool
+free_run(frame_t lo, frame_t hi, u64 need)
+{
+    (void)need;
+    if (lo < states_end && hi > states_at) { /* the run that holds the state bytes, at its start */
+        lo = states_end;
+        total_frames += states_end - states_at;
+    }
+    memset(page_state(lo), PAGE_USED, hi - lo);
+    total_frames += hi - lo;
+    free_range_locked(lo, hi);
+    return false;
+}
+
+void
+page_init(const struct fb_range *used, u32 nused)
+{
+    for (unsigned i = 0; i <= PAGE_MAX_ORDER; i++)
+        list_init(&free_lists[i]);
+    page_first = ~0ull;
+    page_end = 0;
+    for (u32 i = 0; i < machine_memory_ranges; i++) {
+        page_first = MIN(page_first, machine_memory[i].lo);
+        page_end = MAX(page_end, machine_memory[i].hi);
+    }
+    ASSERT(page_first < page_end);
+    u64 need = PAGE_UP(page_end - page_first) >> PAGE_SHIFT;
+    if (!each_free_run(used, nused, place_states, need))
+        libos_panic("no memory for %lu frame states", page_end - page_first);
+    page_states = page_ptr(states_at);
+    memset(page_states, PAGE_OUTSIDE, page_end - page_first);
+    memset(page_state(states_at), PAGE_USED, need);
+    each_free_run(used, nused, free_run, 0);
+}

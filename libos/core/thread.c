@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads: states, sleeping and waking, switching, the idle loop.  T1-T4 in thread.h, Q1-Q3 in sched.h.
+ *
+ * A sleep and its wake-up, numbered:
+ *   1. sleeper: state = SLEEPING (thread_prepare), full fence
+ *   2. sleeper: tests its condition
+ *   3. waker: changes the condition, full fence (it takes a lock), reads the state
+ *   Either 2 sees the change, or 3 sees SLEEPING and makes it RUNNABLE under the lock of the sleeper's queue.
+ *   4. sleeper: under that lock, still SLEEPING: it leaves the CPU; RUNNABLE: it goes on at once.
+ *   The waker puts it into a queue only if it has left the CPU, which the lock decides (Q2).
+ */
+#include "core/thread.h"
+
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/event.h"
+#include "core/fpu.h"
+#include "core/hooks.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "core/page.h"
+#include "core/sched.h"
+#include "core/string.h"
+
+#define STACK_ORDER 2
+_Static_assert((PAGE_SIZE << STACK_ORDER) == THREAD_STACK, "a stack is one aligned run");
+
+struct libos_hooks libos_hooks;
+
+static void
+thread_release(struct thread *t)
+{
+    if (libos_hooks.thread_freed && t->process)
+        libos_hooks.thread_freed(t);
+    if (t->fpu)
+        page_free(page_frame(t->fpu));
+    machine_thread_release(t);
+    page_free_run(page_frame(t), STACK_ORDER);
+}
+
+/* On the new thread's stack: Q2's release, and the end of a thread that went for good. */
+static void
+finish_switch(void)
+{
+    struct lcpu *c = lcpu_current();
+    struct thread *ended = c->ended;
+    c->ended = NULL;
+    spin_unlock(&runq_of(c)->lock);
+    if (ended)
+        thread_release(ended);
+}
+
+/* The queue's lock is held. `from` is in its queue, asleep, or dead; `to` is in no queue. */
+static void
+switch_to(struct lcpu *c, struct thread *from, struct thread *to)
+{
+    ASSERT(from->canary == THREAD_CANARY);
+    c->current = to;
+    to->cpu = c;
+    to->cb = c->cb;
+    to->sched.started = machine_tsc();
+    atomic_store_explicit(&to->state, THREAD_RUNNING, memory_order_relaxed);
+    sched_start_slice(c);
+    if (from->process)
+        machine_user_leave(from);
+    if (to->space && to->space != c->space)
+        mmu_activate(c, to->space);
+    if (to->process)
+        machine_user_enter(to);
+    machine_switch(from, to);
+    finish_switch();
+}
+
+/* Lock the queue of the vCPU to which t belongs. */
+static struct lcpu *
+lock_queue_of(struct thread *t)
+{
+    for (;;) {
+        struct lcpu *c = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
+        spin_lock(&runq_of(c)->lock);
+        if (c == __atomic_load_n(&t->cpu, __ATOMIC_RELAXED))
+            return c;
+        spin_unlock(&runq_of(c)->lock);
+    }
+}
+
+/* t was put into c's queue, and c's lock was released: make c look. */
+static void
+kick(struct lcpu *c, bool preempt, bool first)
+{
+    struct lcpu *self = lcpu_current();
+    if (preempt && c->current != c->idle)
+        atomic_fetch_or(&c->current->work, WORK_RESCHED);
+    if (c != self) {
+        atomic_thread_fence(memory_order_seq_cst);
+        if (preempt || first || atomic_load(&c->sleeping))
+            machine_signal(c, 1ull << EVENT_POKE);
+    } else if (first) {
+        timers_program(c, runq_of(c)->slice_end);
+    }
+}
+
+/* t is RUNNABLE, in no queue, and off its CPU; the lock of t->cpu's queue is held, and released here. */
+static void
+make_ready(struct thread *t, struct lcpu *old, enum sched_put_reason why)
+{
+    struct lcpu *c = sched_place(t);
+    if (c != old) {
+        sched_migrate(t, old, c);
+        __atomic_store_n(&t->cpu, c, __ATOMIC_RELAXED);
+        spin_unlock(&runq_of(old)->lock);
+        spin_lock(&runq_of(c)->lock);
+    }
+    struct runq *q = runq_of(c);
+    sched_put(c, t, why);
+    bool first = q->queued == 1 && c->current != c->idle;
+    bool preempt = sched_preempts(c, t);
+    if (first)
+        sched_start_slice(c);
+    spin_unlock(&q->lock);
+    kick(c, preempt, first);
+}
+
+bool
+thread_wake(struct thread *t, int result)
+{
+    if (atomic_load(&t->state) != THREAD_SLEEPING)
+        return false;
+    struct lcpu *c = lock_queue_of(t);
+    u32 expected = THREAD_SLEEPING;
+    if (!atomic_compare_exchange_strong(&t->state, &expected, THREAD_RUNNABLE)) {
+        spin_unlock(&runq_of(c)->lock);
+        return false;
+    }
+    t->wake_result = result;
+    if (c->current == t) { /* step 4 is still to come */
+        spin_unlock(&runq_of(c)->lock);
+        return true;
+    }
+    make_ready(t, c, SCHED_WOKEN);
+    return true;
+}
+
+void
+thread_prepare(bool interruptible)
+{
+    struct thread *t = thread_current();
+    t->interruptible = interruptible;
+    t->wake_result = 0;
+    atomic_store(&t->state, THREAD_SLEEPING);
+    atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* True: nobody woke it before; false: somebody did, and wake_result is set. */
+static bool
+take_back(struct thread *t)
+{
+    u32 expected = THREAD_SLEEPING;
+    if (atomic_compare_exchange_strong(&t->state, &expected, THREAD_RUNNING))
+        return true;
+    struct lcpu *c = lock_queue_of(t); /* the waker may be writing wake_result */
+    atomic_store(&t->state, THREAD_RUNNING);
+    spin_unlock(&runq_of(c)->lock);
+    return false;
+}
+
+void
+thread_cancel(void)
+{
+    (void)take_back(thread_current());
+}
+
+struct sleep_timer {
+    struct timer timer;
+    struct thread *thread;
+};
+
+static void
+sleep_over(struct timer *timer)
+{
+    struct sleep_timer *s = container_of(timer, struct sleep_timer, timer);
+    thread_wake(s->thread, -E_TIMEDOUT);
+}
+
+/* Leave the CPU if still asleep. */
+static void
+block(struct thread *t)
+{
+    struct lcpu *c = t->cpu;
+    struct runq *q = runq_of(c);
+    spin_lock(&q->lock);
+    if (atomic_load(&t->state) != THREAD_SLEEPING) {
+        atomic_store(&t->state, THREAD_RUNNING);
+        spin_unlock(&q->lock);
+        return;
+    }
+    sched_charge(c, t);
+    struct thread *next = sched_pick(c);
+    switch_to(c, t, next ? next : c->idle);
+}
+
+int
+thread_block(u64 deadline_ns)
+{
+    struct thread *t = thread_current();
+    ASSERT(t != t->cpu->idle);
+    if (t->interruptible && (atomic_load(&t->work) & (WORK_SIGNAL | WORK_EXIT)))
+        return take_back(t) ? -E_INTR : t->wake_result;
+    if (deadline_ns == ~0ull) {
+        block(t);
+        return t->wake_result;
+    }
+    if (deadline_ns <= clock_mono_ns())
+        return take_back(t) ? -E_TIMEDOUT : t->wake_result;
+    struct sleep_timer s = { .thread = t };
+    timer_init(&s.timer, sleep_over);
+    timer_arm(&s.timer, deadline_ns);
+    block(t);
+    timer_disarm(&s.timer);
+    return t->wake_result;
+}
+
+/* Let another thread run if there is one that should. */
+static void
+give_way(enum sched_put_reason why)
+{
+    struct thread *t = thread_current();
+    struct lcpu *c = t->cpu;
+    struct runq *q = runq_of(c);
+    atomic_fetch_and(&t->work, ~WORK_RESCHED);
+    spin_lock(&q->lock);
+    sched_charge(c, t);
+    if (q->queued == 0) {
+        spin_unlock(&q->lock);
+        return;
+    }
+    atomic_store(&t->state, THREAD_RUNNABLE);
+    sched_put(c, t, why);
+    struct thread *next = sched_pick(c);
+    if (next == t) {
+        atomic_store(&t->state, THREAD_RUNNING);
+        sched_start_slice(c);
+        spin_unlock(&q->lock);
+        timers_program(c, q->slice_end);
+        return;
+    }
+    switch_to(c, t, next);
+}
+
+void
+thread_preempt(void)
+{
+    give_way(SCHED_PREEMPTED);
+}
+
+void
+thread_yield(void)
+{
+    give_way(SCHED_YIELDED);
+}
+
+void
+thread_breathe(void)
+{
+    struct thread *t = thread_current();
+    if (t == t->cpu->idle)
+        return;
+    if (machine_events_pending())
+        event_dispatch(machine_wait(0));
+    if (atomic_load_explicit(&t->work, memory_order_relaxed) & WORK_RESCHED)
+        thread_preempt();
+}
+
+void
+thread_poke(struct thread *t)
+{
+    u32 state = atomic_load(&t->state);
+    if (state == THREAD_SLEEPING) {
+        if (t->interruptible)
+            thread_wake(t, -E_INTR);
+    } else if (state == THREAD_RUNNING) {
+        struct lcpu *c = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
+        if (c != lcpu_current())
+            machine_signal(c, 1ull << EVENT_POKE);
+    }
+}
+
+void
+thread_set_work(struct thread *t, u32 bits)
+{
+    atomic_fetch_or(&t->work, bits);
+}
+
+void
+thread_set_nice(struct thread *t, int nice)
+{
+    sched_set_nice(t, nice);
+}
+
+u64
+thread_cpu_ns(struct thread *t)
+{
+    u64 ticks = t->sched.runtime;
+    if (atomic_load(&t->state) == THREAD_RUNNING)
+        ticks += machine_tsc() - t->sched.started;
+    return clock_ticks_to_ns(ticks);
+}
+
+static struct thread *
+thread_make(const char *name)
+{
+    frame_t f = page_alloc_run(STACK_ORDER);
+    if (f == FRAME_NONE)
+        return NULL;
+    struct thread *t = page_ptr(f);
+    memset(t, 0, sizeof(*t));
+    memset(thread_frame(t), 0, sizeof(struct user_frame));
+    t->canary = THREAD_CANARY;
+    t->cpu = lcpu_current();
+    t->cb = t->cpu->cb;
+    list_init(&t->process_link);
+    string_copy(t->name, name, sizeof(t->name));
+    sched_init_thread(t, thread_current());
+    machine_thread_setup(t);
+    return t;
+}
+
+struct thread *
+thread_create(const char *name, void (*entry)(void *), void *arg)
+{
+    struct thread *t = thread_make(name);
+    if (t) {
+        t->entry = entry;
+        t->arg = arg;
+    }
+    return t;
+}
+
+struct thread *
+thread_create_user(struct process *p)
+{
+    frame_t fpu = page_alloc();
+    if (fpu == FRAME_NONE)
+        return NULL;
+    struct thread *t = thread_make("user");
+    if (!t) {
+        page_free(fpu);
+        return NULL;
+    }
+    t->process = p;
+    t->fpu = page_ptr(fpu);
+    fpu_init_state(t->fpu);
+    if (libos_hooks.process_space)
+        t->space = libos_hooks.process_space(p);
+    struct user_frame *f = thread_frame(t);
+    f->cs = 0x33; /* what Linux shows its programs; the kernel uses its own constants */
+    f->ss = 0x2b;
+    f->rflags = 0x202;
+    atomic_store(&t->work, WORK_FULL);
+    return t;
+}
+
+void
+thread_start(struct thread *t)
+{
+    struct lcpu *c = lock_queue_of(t);
+    ASSERT(atomic_load(&t->state) == THREAD_NEW);
+    atomic_store(&t->state, THREAD_RUNNABLE);
+    make_ready(t, c, SCHED_NEW);
+}
+
+void
+thread_first_run(void)
+{
+    finish_switch();
+    struct thread *t = thread_current();
+    if (t->entry) {
+        t->entry(t->arg);
+        thread_exit();
+    }
+    thread_do_work(t, thread_frame(t));
+    machine_enter_user(t);
+}
+
+void
+thread_exit(void)
+{
+    struct thread *t = thread_current();
+    struct lcpu *c = t->cpu;
+    spin_lock(&runq_of(c)->lock);
+    sched_charge(c, t);
+    atomic_store(&t->state, THREAD_DEAD);
+    c->ended = t;
+    if (c->fpu_owner == t)
+        c->fpu_owner = NULL;
+    struct thread *next = sched_pick(c);
+    switch_to(c, t, next ? next : c->idle);
+    libos_panic("a dead thread ran");
+}
+
+bool
+thread_do_work(struct thread *t, struct user_frame *f)
+{
+    bool full = false;
+    for (;;) {
+        u32 work = atomic_load(&t->work);
+        if (work == 0)
+            return full;
+        if (work & WORK_FULL) {
+            atomic_fetch_and(&t->work, ~WORK_FULL);
+            full = true;
+        }
+        if (work & WORK_EXIT) {
+            libos_hooks.exit_work(t);
+            libos_panic("exit_work returned");
+        }
+        if (work & WORK_RESCHED)
+            thread_preempt();
+        if (work & WORK_SIGNAL) {
+            atomic_fetch_and(&t->work, ~WORK_SIGNAL);
+            libos_hooks.signal_work(t, f);
+        }
+    }
+}
+
+void
+thread_adopt_idle(struct lcpu *c, struct thread *t, const char *name)
+{
+    memset(t, 0, sizeof(*t));
+    t->canary = THREAD_CANARY;
+    t->cpu = c;
+    t->cb = c->cb;
+    list_init(&t->process_link);
+    string_copy(t->name, name, sizeof(t->name));
+    atomic_store(&t->state, THREAD_RUNNING);
+    c->idle = t;
+    c->current = t;
+    sched_init_thread(t, NULL);
+}
+
+void
+thread_idle(void)
+{
+    struct thread *t = thread_current();
+    struct lcpu *c = t->cpu;
+    struct runq *q = runq_of(c);
+    ASSERT(t == c->idle);
+    for (;;) {
+        spin_lock(&q->lock);
+        struct thread *next = sched_pick(c);
+        if (!next) {
+            spin_unlock(&q->lock);
+            next = sched_steal(c);
+            if (next)
+                spin_lock(&q->lock);
+        }
+        if (next) {
+            switch_to(c, t, next);
+            continue;
+        }
+        mmu_leave_dying(c);
+        atomic_store(&c->sleeping, 1);
+        atomic_thread_fence(memory_order_seq_cst);
+        u64 bits = 0;
+        if (__atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0)
+            bits = machine_wait(timers_next_tsc(c));
+        atomic_store(&c->sleeping, 0);
+        timers_run(c);
+        event_dispatch(bits);
+    }
+}
