@@ -74,29 +74,27 @@ cpu_leaks(u32 leaf7_d)
         return false;
     if (!(leaf7_d & (1u << 29)))
         return true;
-    u64 arch = msr_read(MSR_ARCH_CAPABILITIES);
-    return !(arch & 1) || !(arch & 8); /* RDCL_NO, and no flush of L1D needed */
+    return !(msr_read(MSR_ARCH_CAPABILITIES) & 1); /* RDCL_NO covers both */
 }
 
+/* What leaf 7 says that goes to CR4, with the feature's name in the record. */
 static void
 features_leaf7(struct cpuid leaf7)
 {
-    if (leaf7.b & (1u << 0)) {
-        cr4_run |= CR4_FSGSBASE;
-        cpu_features |= FB_FEATURE_FSGSBASE;
-    }
-    if (leaf7.b & (1u << 7)) {
-        cr4_run |= CR4_SMEP;
-        cpu_features |= FB_FEATURE_SMEP;
-    }
-    if (leaf7.b & (1u << 20)) {
-        cr4_run |= CR4_SMAP;
-        cpu_features |= FB_FEATURE_SMAP;
-    }
-    if (leaf7.c & (1u << 2)) {
-        cr4_run |= CR4_UMIP;
-        cpu_features |= FB_FEATURE_UMIP;
-    }
+    static const struct {
+        u8 ecx, bit;
+        u64 cr4, feature;
+    } all[] = {
+        {0, 0, CR4_FSGSBASE, FB_FEATURE_FSGSBASE},
+        {0, 7, CR4_SMEP, FB_FEATURE_SMEP},
+        {0, 20, CR4_SMAP, FB_FEATURE_SMAP},
+        {1, 2, CR4_UMIP, FB_FEATURE_UMIP},
+    };
+    for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+        if ((all[i].ecx ? leaf7.c : leaf7.b) >> all[i].bit & 1) {
+            cr4_run |= all[i].cr4;
+            cpu_features |= all[i].feature;
+        }
 }
 
 void
