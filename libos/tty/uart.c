@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* The 16550 UART: see uart.h. */
+#include "tty/uart.h"
+
+#include "core/clock.h"
+#include "core/error.h"
+#include "core/hw.h"
+#include "core/thread.h"
+
+enum { REG_DATA = 0, REG_IER = 1, REG_FCR = 2, REG_LCR = 3, REG_MCR = 4, REG_LSR = 5, REG_SCR = 7 };
+#define IER_RX 0x01u
+#define FCR_ON 0x87u /* FIFOs on and cleared, trigger at 8 */
+#define LCR_8N1 0x03u
+#define MCR_READY 0x0bu /* DTR RTS OUT2 (the line's gate) */
+#define LSR_DATA 0x01u
+#define LSR_EMPTY 0x20u
+#define FIFO 16u
+#define POLLS 64u
+
+static u32
+reg_read(struct uart *u, u16 reg)
+{
+    u32 value = 0;
+    return hw_port_in(u->port + reg, 1, &value) == 0 ? value : 0;
+}
+
+/* Take what is there; true: the ring is full. */
+static bool
+drain(struct uart *u)
+{
+    while (reg_read(u, REG_LSR) & LSR_DATA) {
+        if (u->head - u->tail == UART_RING)
+            return true;
+        u->ring[u->head++ % UART_RING] = (u8)reg_read(u, REG_DATA);
+    }
+    return false;
+}
+
+static void
+interrupt(void *arg)
+{
+    struct uart *u = arg;
+
+    spin_lock(&u->lock);
+    u->held = drain(u);
+    if (!u->held)
+        hw_irq_ack(u->line);
+    spin_unlock(&u->lock);
+    wait_wake(&u->arrived, ~0u);
+}
+
+static void
+receiver(void *arg)
+{
+    struct uart *u = arg;
+    u8 bytes[256];
+
+    for (;;) {
+        u32 n = 0;
+        wait_until(&u->arrived, u->head != u->tail, false, ~0ull);
+        spin_lock(&u->lock);
+        while (n < sizeof(bytes) && u->tail != u->head)
+            bytes[n++] = u->ring[u->tail++ % UART_RING];
+        if (u->held && !drain(u)) {
+            u->held = false;
+            hw_irq_ack(u->line);
+        }
+        spin_unlock(&u->lock);
+        u->receive(u, bytes, n);
+    }
+}
+
+/* The transmitter takes a whole FIFO when it says that it is empty.  A host that does not read holds it back: sleep then. */
+void
+uart_send(struct uart *u, const u8 *direct, u32 count)
+{
+    while (count > 0) {
+        u32 n = count < FIFO ? count : FIFO;
+        for (u32 polls = 0; !(reg_read(u, REG_LSR) & LSR_EMPTY); polls++)
+            if (polls >= POLLS) {
+                thread_prepare(false);
+                thread_block(clock_mono_ns() + 200000);
+            }
+        if (hw_port_write(u->port, direct, n) != 0)
+            return;
+        direct += n;
+        count -= n;
+    }
+}
+
+int
+uart_init(struct uart *u, u16 port, u32 line, const char *name, void (*receive)(struct uart *, const u8 *, u32))
+{
+    u32 probe;
+
+    u->port = port;
+    u->line = line;
+    u->receive = receive;
+    waitq_init(&u->arrived);
+    /* The scratch register keeps what is written; an absent device reads as ones. */
+    hw_port_out(port + REG_SCR, 1, 0x5a);
+    if (hw_port_in(port + REG_SCR, 1, &probe) != 0 || probe != 0x5a)
+        return -E_NODEV;
+    hw_port_out(port + REG_IER, 1, 0);
+    hw_port_out(port + REG_LCR, 1, LCR_8N1);
+    hw_port_out(port + REG_FCR, 1, FCR_ON & ~0x02u); /* what arrived before us is kept */
+    hw_port_out(port + REG_MCR, 1, MCR_READY);
+    struct thread *t = thread_create(name, receiver, u);
+    if (t == NULL)
+        return -E_NOMEM;
+    thread_start(t);
+    int error = hw_irq_bind(line, interrupt, u);
+    if (error)
+        return error;
+    hw_port_out(port + REG_IER, 1, IER_RX);
+    return 0;
+}
