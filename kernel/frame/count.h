@@ -8,6 +8,7 @@
 #ifndef KERNEL_FRAME_COUNT_H
 #define KERNEL_FRAME_COUNT_H
 
+#include "base/cpu.h"
 #include "base/epoch.h"
 #include "base/panic.h"
 #include "frame/frame.h"
@@ -37,9 +38,8 @@ frame_stamp(u32 *stamp)
 {
     for (;;) {
         u32 old = __atomic_load_n(stamp, __ATOMIC_ACQUIRE);
-        u32 next = (u32)epoch_now() + 1;
-        if (next == 0) /* 0 means never */
-            next = 1;
+        u32 next = (u32)__atomic_load_n(&record->epoch, __ATOMIC_ACQUIRE) + 1; /* epoch_now(), inline */
+        next += next == 0;                                                     /* 0 means never */
         if (old == next ||
             __atomic_compare_exchange_n(stamp, &old, next, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             return;
@@ -55,9 +55,8 @@ frame_map_page(frame_t f, bool write)
     u64 delta = write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE;
     u64 word = __atomic_load_n(&r->word, __ATOMIC_RELAXED);
     if (FB_FRAME_TYPE(word) == FB_FRAME_DATA && word < FRAME_MAPS_FULL &&
-        (!write || !(__atomic_load_n(&r->flags, __ATOMIC_RELAXED) & FRAME_F_STALE)) &&
         __atomic_compare_exchange_n(&r->word, &word, word + delta, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-        /* Once counted, the flag cannot change: looked at again, because the type may have come and gone. */
+        /* F7.  Looked at only now: once it is counted, the flag cannot change. */
         if (!write || !(__atomic_load_n(&r->flags, __ATOMIC_RELAXED) & FRAME_F_STALE))
             return 0;
         __atomic_fetch_sub(&r->word, delta, __ATOMIC_ACQ_REL);
@@ -77,16 +76,20 @@ frame_unmap_page(frame_t f, bool write)
     return FB_FRAME_MAPS(word) == 1;
 }
 
-/* Map a page once more that the caller knows to be mapped at least as strongly (it holds that tree's lock), so that the type
- * allows it.  False: no room in the count. */
+/* Is there room in f's count of mappings? */
 static inline bool
+frame_has_room(frame_t f)
+{
+    return __atomic_load_n(&frame_record(f)->word, __ATOMIC_RELAXED) < FRAME_MAPS_FULL;
+}
+
+/* Map a page once more that the caller knows to be mapped at least as strongly (it holds that tree's lock), so that the type
+ * allows it, and that has room. */
+static inline void
 frame_map_again(frame_t f, bool write)
 {
-    struct fb_frame_record *r = frame_record(f);
-    if (__atomic_load_n(&r->word, __ATOMIC_RELAXED) >= FRAME_MAPS_FULL)
-        return false;
-    __atomic_fetch_add(&r->word, write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE, __ATOMIC_ACQ_REL);
-    return true;
+    __atomic_fetch_add(&frame_record(f)->word, write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE,
+                       __ATOMIC_ACQ_REL);
 }
 
 /* Copy on write: the caller's writable mapping became a read-only one, and there is one more. */

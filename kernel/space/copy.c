@@ -7,41 +7,39 @@
  */
 #include "space/walk.h"
 
-/* One span of page-table entries, into the page table that begins with `to`. */
+/* One span of page-table entries, into the page table that has `to` for its first. */
 static int
 copy_pages(struct change *c, const struct span *s, u64 *to, bool cow, struct steps *steps, u64 *at)
 {
-    unsigned copied = 0;
-    int error = 0;
-    for (unsigned i = 0; (i = entries_skip(s->entry, i, s->count)) < s->count; i++) {
-        u64 value = pte_load(&s->entry[i]);
+    u64 *e = s->entry, *end = e + s->count, weaken = cow ? PTE_W : 0;
+    int error = 0, copied = 0, most = steps->pages;
+    *at = s->next;
+    for (; (e = entries_skip(e, end)) != end; e++) {
+        u64 value = pte_load(e), *copy = to + (e - s->entry);
         frame_t f = pte_frame(value);
-        bool write = value & PTE_W;
-        error = steps->pages == 0 ? -FB_E_RESUME : pte_load(&to[i]) != 0 ? -FB_E_MAPPED : 0;
-        if (!error && cow && write) {
-            if (__atomic_load_n(&frame_record(f)->word, __ATOMIC_RELAXED) >= FRAME_MAPS_FULL) {
-                error = -FB_E_COUNT;
-            } else {
-                __atomic_fetch_and(&s->entry[i], ~PTE_W, __ATOMIC_ACQ_REL);
-                change_page(c, s->va + i * PAGE_SIZE);
-                c->epoch = true;
-                frame_share(f);
-                value &= ~PTE_W;
-            }
-        } else if (!error && !frame_map_again(f, write)) {
+        if (copied == most)
+            error = -FB_E_RESUME;
+        else if (pte_load(copy) != 0)
+            error = -FB_E_MAPPED;
+        else if (!frame_has_room(f))
             error = -FB_E_COUNT;
-        }
         if (error) {
-            *at = s->va + i * PAGE_SIZE;
+            *at = s->va + (u64)(e - s->entry) * PAGE_SIZE;
             break;
         }
-        pte_store(&to[i], value & ~(PTE_A | PTE_D));
-        steps->pages--;
+        if (value & weaken) {
+            __atomic_fetch_and(e, ~PTE_W, __ATOMIC_ACQ_REL);
+            change_page(c, s->va + (u64)(e - s->entry) * PAGE_SIZE);
+            c->epoch = true;
+            frame_share(f);
+        } else {
+            frame_map_again(f, value & PTE_W);
+        }
+        pte_store(copy, value & ~(PTE_A | PTE_D | weaken));
         copied++;
     }
-    *node_used(to) += copied;
-    if (!error)
-        *at = s->next;
+    steps->pages -= copied;
+    *node_used(to) += (u16)copied;
     return error;
 }
 
@@ -67,11 +65,12 @@ static int
 copy_span(struct change *from, struct tree to, const struct span *s, bool cow, struct steps *steps, u64 *at,
           unsigned *level)
 {
-    unsigned l, first = entries_skip(s->entry, 0, s->count);
+    unsigned l;
+    u64 *first = entries_skip(s->entry, s->entry + s->count);
     *at = s->next;
-    if (first == s->count)
+    if (first == s->entry + s->count)
         return 0;
-    *at = s->va + first * pte_span(s->level);
+    *at = s->va + (u64)(first - s->entry) * pte_span(s->level);
     if (s->level != 0 && cow)
         return -FB_E_ARG;
     u64 *entry = tree_walk(to, s->va, s->level, &l);

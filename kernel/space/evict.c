@@ -28,21 +28,21 @@ path_hit(struct tree t, u64 va, frame_t lo, frame_t hi)
 static bool
 sweep_span(struct change *c, const struct span *s, bool all, frame_t lo, frame_t hi, struct steps *steps, u64 *at)
 {
-    u64 pages = pte_span(s->level) / PAGE_SIZE;
-    unsigned i = 0, removed = 0;
-    for (; (i = entries_skip(s->entry, i, s->count)) < s->count; i++) {
+    u64 *e = s->entry, *end = e + s->count, span = pte_span(s->level), pages = span / PAGE_SIZE;
+    unsigned removed = 0;
+    for (; (e = entries_skip(e, end)) != end; e++) {
         if (steps->pages-- <= 0)
             break;
-        frame_t f = pte_frame(pte_load(&s->entry[i]));
+        frame_t f = pte_frame(pte_load(e));
         if (!all && (f >= hi || f + pages <= lo))
             continue;
-        (void)leaf_remove(c, &s->entry[i], s->level, s->va + i * pte_span(s->level));
+        (void)leaf_remove(c, e, s->level, s->va + (u64)(e - s->entry) * span);
         removed++;
     }
     if (removed)
         *node_used(s->entry) -= removed;
-    *at = i < s->count ? s->va + i * pte_span(s->level) : s->next;
-    return i >= s->count;
+    *at = e != end ? s->va + (u64)(e - s->entry) * span : s->next;
+    return e == end;
 }
 
 static int

@@ -55,11 +55,12 @@ protect_entry(struct change *c, u64 *entry, unsigned level, u64 va, u32 flags, c
 static int
 protect_span(struct change *c, const struct span *s, u32 flags, const struct frames *m, struct steps *steps, u64 *at)
 {
-    for (unsigned i = 0; (i = entries_skip(s->entry, i, s->count)) < s->count; i++) {
-        *at = s->va + i * pte_span(s->level);
+    u64 *e = s->entry, *end = e + s->count, span = pte_span(s->level);
+    for (; (e = entries_skip(e, end)) != end; e++) {
+        *at = s->va + (u64)(e - s->entry) * span;
         if (steps->pages-- == 0)
             return -FB_E_RESUME;
-        int error = protect_entry(c, &s->entry[i], s->level, *at, flags, m);
+        int error = protect_entry(c, e, s->level, *at, flags, m);
         if (error)
             return error;
     }

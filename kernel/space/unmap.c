@@ -6,22 +6,25 @@
 static int
 unmap_span(struct change *c, const struct span *s, struct out *out, struct steps *steps, u64 *at)
 {
-    unsigned removed = 0;
-    int error = 0;
-    for (unsigned i = 0; (i = entries_skip(s->entry, i, s->count)) < s->count; i++) {
-        if (steps->pages == 0 || out_full(out)) {
-            *at = s->va + i * pte_span(s->level);
+    u64 *e = s->entry, *end = e + s->count, step = pte_span(s->level);
+    unsigned level = s->level;
+    int error = 0, removed = 0, most = steps->pages;
+    for (; (e = entries_skip(e, end)) != end; e++) {
+        u64 va = s->va + (u64)(e - s->entry) * step;
+        if (removed == most || out_full(out)) {
+            *at = va;
             error = -FB_E_RESUME;
             break;
         }
-        steps->pages--;
-        u64 last = leaf_remove(c, &s->entry[i], s->level, s->va + i * pte_span(s->level));
+        u64 last = leaf_remove(c, e, level, va);
         if (last)
             out_add(out, last);
         removed++;
     }
-    if (removed)
-        *node_used(s->entry) -= removed;
+    if (removed) {
+        *node_used(s->entry) -= (u16)removed;
+        steps->pages -= removed;
+    }
     if (!error)
         *at = s->next;
     return error;

@@ -74,21 +74,40 @@ tree_end(struct tree t)
     return t.space ? FB_USER_TOP : FB_WINDOW_END;
 }
 
-/* The entry for va at level `want`, or above it where there is no node to go down to. About 5 + 6 a level. */
+/* From the entry *entry to that of va in the node below it; false: there is no node below. */
+static inline bool
+tree_step(u64 **entry, u64 va, unsigned level)
+{
+    u64 value = pte_load(*entry);
+    if (!pte_is_node(value))
+        return false;
+    u64 *node = frame_ptr(pte_frame(value));
+    *entry = &node[pte_index(va, level)];
+    return true;
+}
+
+/* The entry for va at level `want`, or above it where there is no node to go down to.  About 9 instructions a level:
+ * written out, so that shifts are constants. */
 static inline u64 *
 tree_walk(struct tree t, u64 va, unsigned want, unsigned *level)
 {
-    unsigned l = tree_top(t);
-    u64 *node = t.space ? frame_ptr(t.space->root >> PAGE_SHIFT) : frame_ptr(t.domain->window_frame);
-    for (;; l--) {
-        u64 *entry = &node[pte_index(va, l)];
-        u64 value = pte_load(entry);
-        if (l == want || !pte_is_node(value)) {
-            *level = l;
+    u64 *entry;
+    if (t.space) {
+        entry = (u64 *)(PHYSMAP_BASE + t.space->root) + pte_index(va, 3);
+        *level = 3;
+        if (want == 3 || !tree_step(&entry, va, 2))
             return entry;
-        }
-        node = frame_ptr(pte_frame(value));
+    } else {
+        entry = (u64 *)frame_ptr(t.domain->window_frame) + pte_index(va, 2);
     }
+    *level = 2;
+    if (want == 2 || !tree_step(&entry, va, 1))
+        return entry;
+    *level = 1;
+    if (want == 1 || !tree_step(&entry, va, 0))
+        return entry;
+    *level = 0;
+    return entry;
 }
 
 static inline u16 *
@@ -97,26 +116,79 @@ node_used(const u64 *entry)
     return &frame_record(ptr_frame(entry))->used;
 }
 
-/* From i on, the index of the first non-zero of e[0..n), or n. */
-static inline unsigned
-entries_skip(const u64 *e, unsigned i, unsigned n)
+/* The first non-zero entry of [e, end), or end.  An empty cache line costs 11 instructions. */
+static inline u64 *
+entries_skip(u64 *e, u64 *end)
 {
-    for (; i < n && (u64)&e[i] % 64; i++)
-        if (e[i])
-            return i;
-    while (i + 8 <= n && !(e[i] | e[i + 1] | e[i + 2] | e[i + 3] | e[i + 4] | e[i + 5] | e[i + 6] | e[i + 7]))
-        i += 8;
-    while (i < n && !e[i])
-        i++;
-    return i;
+    if (e < end && *e)
+        return e;
+    for (; e < end && (u64)e % 64; e++)
+        if (*e)
+            return e;
+    while (e + 8 <= end && !(e[0] | e[1] | e[2] | e[3] | e[4] | e[5] | e[6] | e[7]))
+        e += 8;
+    while (e < end && !*e)
+        e++;
+    return e;
 }
 
 /* -ALIGN, -RANGE: is [va, va + pages) a range of this tree? */
-int tree_range(struct tree t, u64 va, u64 pages) MUST_CHECK;
-/* Take the try-lock.  -BUSY; unless `forced`: -DEAD, and -BUSY while a revocation evicts. */
-int tree_enter(struct change *c, struct tree t, bool forced) MUST_CHECK;
-/* Flush the own TLB, start an epoch if one is due (S6), and drop the lock. */
-void tree_leave(struct change *c);
+static inline int
+tree_range(struct tree t, u64 va, u64 pages)
+{
+    if (va % PAGE_SIZE)
+        return -FB_E_ALIGN;
+    if (va < tree_base(t) || va >= tree_end(t) || pages == 0 || pages > (tree_end(t) - va) >> PAGE_SHIFT)
+        return -FB_E_RANGE;
+    return 0;
+}
+
+static inline void
+tree_unlock(struct tree t)
+{
+    if (t.space)
+        __atomic_store_n(&t.space->busy, 0, __ATOMIC_RELEASE);
+    else
+        atomic_store_explicit(&t.domain->window_busy, 0, memory_order_release);
+}
+
+/* Take the try-lock.  -BUSY; unless `forced`: -DEAD, and -BUSY while a revocation evicts.
+ *
+ * `evicting` is read after the lock was taken, with a full barrier between: either this call sees that a revocation has
+ * begun, or the revocation finds the lock taken, or it comes after this call and finds what it mapped. */
+static inline int
+tree_enter(struct change *c, struct tree t, bool forced)
+{
+    c->tree = t;
+    c->epoch = false;
+    c->pages = 0;
+    bool taken = t.space ? __atomic_exchange_n(&t.space->busy, 2, __ATOMIC_SEQ_CST) != 0
+                         : atomic_exchange(&t.domain->window_busy, 1) != 0;
+    if (taken)
+        return -FB_E_BUSY;
+    if (forced)
+        return 0;
+    int error = 0;
+    if (!domain_alive(t.domain) || (t.space && __atomic_load_n(&t.space->dying, __ATOMIC_ACQUIRE)))
+        error = -FB_E_DEAD;
+    else if (atomic_load(&t.domain->evicting))
+        error = -FB_E_BUSY;
+    if (error)
+        tree_unlock(t);
+    return error;
+}
+
+/* Flush the own TLB, and start an epoch if one is due (S6). */
+void tree_settle(struct change *c);
+
+/* Settle what was changed, and drop the lock. */
+static inline void
+tree_leave(struct change *c)
+{
+    if (c->pages || c->epoch)
+        tree_settle(c);
+    tree_unlock(c->tree);
+}
 
 /* The translation of va was removed or weakened. */
 static inline void
@@ -133,7 +205,18 @@ bool span_next(struct tree t, u64 va, u64 end, struct span *s, struct steps *ste
 /* -ALIGN: the span is a large page that the range [va, end) covers in part only. */
 int span_check(const struct span *s, u64 end) MUST_CHECK;
 /* Remove a leaf: clear, count away, note the change.  Returns its FB_OUT entry if that was the last 4 KiB mapping, else 0. */
-u64 leaf_remove(struct change *c, u64 *entry, unsigned level, u64 va);
+static inline u64
+leaf_remove(struct change *c, u64 *entry, unsigned level, u64 va)
+{
+    u64 old = pte_exchange(entry, 0);
+    bool write = old & PTE_W;
+    if (old & PTE_P)
+        change_page(c, va);
+    c->epoch |= write;
+    if (!(level == 0 ? frame_unmap_page(pte_frame(old), write) : frame_unmap(pte_frame(old), level, write)))
+        return 0;
+    return pte_frame(old) | FB_OUT_VALID | (old & PTE_D ? FB_OUT_DIRTY : 0);
+}
 /* Unlink the nodes without entries above va, from level 1 up to `highest`.  `out`: list them as clean tables there, false:
  * it has no room; NULL: they become DATA. */
 bool node_prune(struct change *c, u64 va, unsigned highest, struct out *out);
