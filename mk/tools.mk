@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# What runs and measures: the guest agent, the default root, `make run`, benchmarks.
+
+export FEUER_BUILD := $(abspath $(BUILD))
+GUEST_CFLAGS := -static -std=c17 -O2 -g $(WARNINGS) -Wall -Wextra -Werror
+AGENT := $(BUILD)/user/agent
+
+agent: $(AGENT)
+$(AGENT): user/agent/agent.c user/agent/linux.c user/agent/agent.h
+	@mkdir -p $(@D)
+	musl-gcc $(GUEST_CFLAGS) -o $@ $(filter %.c,$^)
+
+rootfs: $(BUILD)/rootfs.cpio
+$(BUILD)/rootfs.cpio: tools/feuerlib/rootfs.py tools/feuerlib/cpio.py $(wildcard tools/rootfs/* tools/rootfs/*/*)
+	tools/feuer rootfs -o $@ >/dev/null
+
+# Installs what is missing, builds, and boots on this terminal.  RUN_ARGS: options of `tools/feuer run`.
+run:
+	@tools/deps.sh
+	@$(MAKE) --no-print-directory all agent rootfs
+	@tools/feuer run $(RUN_ARGS)
+
+deps:
+	@tools/deps.sh
+
+BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
+$(BUILD)/bench/%: bench/%.c
+	@mkdir -p $(@D)
+	musl-gcc $(GUEST_CFLAGS) -o $@ $<
+benches: $(BENCHES)
+
+# Instructions for each basic operation, on FeuerBird and on Debian's kernel.
+bench: all agent rootfs benches
+	@tools/feuer bench $(BENCH_ARGS)
+
+kernel-lines:
+	@tools/kernel-lines
+
+.PHONY: agent rootfs run deps benches bench kernel-lines

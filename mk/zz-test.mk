@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: MIT
+# Tests: on the host, proofs, in the guest.  The last file to be read, since the others add to HOST_TESTS.
+
+GUEST_PROGRAMS := $(patsubst tests/guest/c/%.c,$(BUILD)/guest/%,$(wildcard tests/guest/c/*.c))
+$(BUILD)/guest/%: tests/guest/c/%.c tests/guest/c/check.h
+	@mkdir -p $(@D)
+	musl-gcc $(GUEST_CFLAGS) -o $@ $<
+
+guest-programs: $(GUEST_PROGRAMS) $(AGENT) $(BUILD)/rootfs.cpio
+host-tests: $(HOST_TESTS)
+
+# A part that does not build must not hide the results of the others: the runner reports what is missing.
+TEST_ARGS ?=
+RUN_TESTS = tools/runtests --host-tests "$(HOST_TESTS)"
+test:
+	@tools/deps.sh
+	-@$(MAKE) --no-print-directory -k all host-tests guest-programs benches
+	@$(RUN_TESTS) $(TEST_ARGS)
+
+test-quick:
+	@$(MAKE) --no-print-directory test TEST_ARGS="--quick $(TEST_ARGS)"
+
+host-test: host-tests
+	@$(RUN_TESTS) --group host $(TEST_ARGS)
+
+guest-test: all guest-programs
+	@tools/runtests --group guest $(TEST_ARGS)
+
+# The tests themselves and the tools, proved on Debian's kernel.
+test-on-linux: guest-programs
+	@tools/runtests --group tools --group guest --kernel linux $(TEST_ARGS)
+
+# The shell script's output on both kernels, for 1, 2 and 4 CPUs.
+linux-compare: all guest-programs
+	@tools/linux-compare
+
+.PHONY: guest-programs host-tests test test-quick host-test guest-test test-on-linux linux-compare

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""The test runner: host tests, proofs, tests of the tools, tests in the guest.
+
+A test program writes lines "ok - name" and "not ok - name" ("ok - name # SKIP why" for
+what cannot run here); each counts.  A program that writes none counts as one test, by
+its exit status; one that fails without a "not ok" line adds one failure.
+"""
+import argparse
+import concurrent.futures
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+from .common import build_dir
+from .testplan import GROUPS, plan
+
+OK = re.compile(r"^ok\b(?![^#\n]*# ?SKIP)", re.M | re.I)
+SKIP = re.compile(r"^ok\b[^#\n]*# ?SKIP", re.M | re.I)
+NOT_OK = re.compile(r"^(not ok|FAILED)\b.*$", re.M)
+TAIL_LINES = 25
+
+
+class Result:
+    """What one job gave."""
+
+    def __init__(self, job, passed, failed, skipped, notes, seconds):
+        self.job, self.seconds = job, seconds
+        self.passed, self.failed, self.skipped = passed, failed, skipped
+        self.notes = notes
+
+
+def judge(job, status, output):
+    """(passed, failed, skipped, notes) of a program that ended with STATUS."""
+    passed = len(OK.findall(output))
+    skipped = len(SKIP.findall(output))
+    bad = [match.group(0) for match in NOT_OK.finditer(output)]
+    failed = len(bad)
+    if status == "timeout":
+        return passed, failed + 1, skipped, bad + ["time-out after %d s" % job.seconds]
+    if status != 0 and failed == 0:
+        return passed, 1, skipped, ["ended with status %d" % status]
+    if status == 0 and passed + failed + skipped == 0:
+        passed = 1
+    return passed, failed, skipped, bad
+
+
+def run_process(job, log):
+    """Run the job's command with output to LOG; its status, or "timeout"."""
+    environment = dict(os.environ, **job.environment)
+    try:
+        process = subprocess.Popen(job.command, stdin=subprocess.DEVNULL, stdout=log,
+                                   stderr=subprocess.STDOUT, env=environment,
+                                   cwd=job.directory, start_new_session=True)
+    except OSError as error:
+        log.write(("not ok - cannot run %s: %s\n" % (job.command[0], error.strerror))
+                  .encode())
+        return 1
+    try:
+        return process.wait(job.seconds)
+    except subprocess.TimeoutExpired:
+        return "timeout"
+    finally:
+        # What the test left behind ends too; its children are in its session.
+        try:
+            os.killpg(process.pid, signal.SIGKILL)
+        except OSError:
+            pass
+        process.wait()
+
+
+def run_job(job):
+    """Run one job; never raises."""
+    folder = os.path.join(build_dir(), "test-logs")
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, re.sub(r"[^A-Za-z0-9._-]+", "-", job.name) + ".log")
+    begin = time.monotonic()
+    with open(path, "w+b") as log:
+        status = run_process(job, log)
+        log.flush()
+        log.seek(0)
+        output = log.read().decode(errors="replace")
+    if job.check is not None and status == 0:
+        problem = job.check(output)
+        if problem:
+            output += "\nnot ok - %s\n" % problem
+            status = 1
+    passed, failed, skipped, notes = judge(job, status, output)
+    if failed:
+        notes = notes + ["  | " + line for line in output.split("\n")[-TAIL_LINES:]
+                         if line.strip()] + ["  (whole output: %s)" % path]
+    return Result(job, passed, failed, skipped, notes, time.monotonic() - begin)
+
+
+def report(result):
+    word = "FAIL" if result.failed else "skip" if not result.passed else "pass"
+    extra = ", %d failed" % result.failed if result.failed else ""
+    extra += ", %d skipped" % result.skipped if result.skipped else ""
+    print("%s  %-44s %4d ok%s  %.1f s" % (word, result.job.name, result.passed, extra,
+                                          result.seconds), flush=True)
+    for note in result.notes:
+        print("      " + note, flush=True)
+
+
+def parse(arguments):
+    parser = argparse.ArgumentParser(prog="runtests", description="Runs the tests.")
+    parser.add_argument("--group", action="append", choices=GROUPS,
+                        help="only this group; may be repeated")
+    parser.add_argument("--only", metavar="PATTERN", help="only jobs whose name matches")
+    parser.add_argument("--quick", action="store_true", help="leave the slow ones out")
+    parser.add_argument("--kernel", metavar="FILE", help="kernel for the guest tests; the "
+                        "word `linux` stands for Debian's")
+    parser.add_argument("--jobs", type=int, default=2, metavar="N", help="at once (2)")
+    parser.add_argument("--host-tests", metavar="LIST", help="host test programs that must "
+                        "be there, besides those found below build/host")
+    parser.add_argument("--list", action="store_true", help="print the jobs and stop")
+    return parser.parse_args(arguments)
+
+
+def main(arguments=None):
+    options = parse(arguments)
+    jobs = [job for job in plan(options)
+            if not options.only or re.search(options.only, job.name)]
+    if options.list:
+        for job in jobs:
+            print(job.name)
+        return 0
+    results = []
+    with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
+        for future in concurrent.futures.as_completed([pool.submit(run_job, job)
+                                                       for job in jobs]):
+            results.append(future.result())
+            report(results[-1])
+    failed = sum(result.failed for result in results)
+    skipped = sum(result.skipped for result in results)
+    for result in sorted(results, key=lambda one: one.job.name):
+        if result.failed:
+            print("failed: %s" % result.job.name)
+    line = "%d passed, %d failed" % (sum(result.passed for result in results), failed)
+    print(line + (", %d skipped" % skipped if skipped else ""))
+    sys.stdout.flush()
+    return 1 if failed else 0
