@@ -14,6 +14,7 @@
 #include "core/usercopy.h"
 #include "proc/proc.h"
 #include "signal/signal.h"
+#include "time/vdso.h"
 #include "vfs/vfs.h"
 #include "vm/frames.h"
 #include "vm/mm.h"
@@ -139,6 +140,17 @@ fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
     return rc;
 }
 
+/* Page 0 of such an area is the clock's data, those from 1 on are the image; time owns the frames. */
+static int
+fault_vdso(struct mm *m, struct area *a, uaddr page)
+{
+    u64 index = file_page(a, page);
+    if (index > vdso_image_pages())
+        return -E_IO;
+    frame_t frame = index == 0 ? vdso_data_frame() : vdso_image_frame((u32)index - 1);
+    return mmu_map(&m->space, page, frame, area_mmu_flags(a) & ~MMU_WRITE, 1, NULL);
+}
+
 int
 mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need)
 {
@@ -148,6 +160,8 @@ mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need)
     if (!mmu_query(&m->space, page, &there)) {
         if (a->inode)
             return fault_file(m, a, page, need);
+        if (a->flags & AREA_VDSO)
+            return fault_vdso(m, a, page);
         return fault_anonymous(m, a, page, need & PROT_W);
     }
     if ((need & PROT_W) && !(there.flags & MMU_WRITE)) {
@@ -256,10 +270,22 @@ process_space(struct process *p)
     return &p->mm->space;
 }
 
+/* The vDSO's frames are cached in the sense of O1: no unmap frees them. */
+static void
+own_vdso(void)
+{
+    int rc = vdso_image_pages() ? page_cache_own(vdso_data_frame()) : 0;
+    for (u32 i = 0; rc == 0 && i < vdso_image_pages(); i++)
+        rc = page_cache_own(vdso_image_frame(i));
+    if (rc != 0)
+        libos_panic("vm: no memory for the vDSO's marks");
+}
+
 void
 vm_init(void)
 {
     frames_init();
+    own_vdso();
     usercopy_pager = pager;
     libos_hooks.page_fault = page_fault;
     libos_hooks.process_space = process_space;

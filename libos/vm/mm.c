@@ -87,12 +87,19 @@ area_pages(const struct area *a)
     return (a->end - a->start) >> PAGE_SHIFT;
 }
 
+/* Does `page` say what is at its start? */
+static bool
+area_has_pages(const struct area *a)
+{
+    return a->inode || (a->flags & AREA_VDSO);
+}
+
 int
 area_split_locked(struct mm *m, struct area *a, uaddr at, struct area **upper)
 {
     ASSERT(at > a->start && at < a->end);
     struct area *b = area_new(m, at, a->end, a->prot, a->flags, a->file, a->inode,
-                              a->inode ? a->page + ((at - a->start) >> PAGE_SHIFT) : 0);
+                              area_has_pages(a) ? a->page + ((at - a->start) >> PAGE_SHIFT) : 0);
     if (!b)
         return -E_NOMEM;
     area_resize(&m->areas, a, a->start, at);
@@ -105,7 +112,7 @@ static bool
 area_can_merge(const struct area *a, const struct area *b)
 {
     return a->end == b->start && a->prot == b->prot && a->flags == b->flags && a->file == b->file &&
-           a->inode == b->inode && (!a->inode || a->page + area_pages(a) == b->page);
+           a->inode == b->inode && (!area_has_pages(a) || a->page + area_pages(a) == b->page);
 }
 
 struct area *

@@ -82,7 +82,7 @@ struct mm_counts {
     u64 areas, pages_mapped, bytes_virtual;
 };
 void mm_count(struct mm *m, struct mm_counts *out);
-void vm_init(void); /* installs usercopy_pager and the fault hook */
+void vm_init(void); /* after vdso_init; installs usercopy_pager and the hooks page_fault and process_space */
 
 /*
  * exec: build a new mm from an ELF file (static or PIE, with its interpreter if it has one) and the initial stack.

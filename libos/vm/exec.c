@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * exec: a new address space from a program file (mm.h: exec_load).  Segments are mapped from the page cache, so that text
+ * is shared by frame; only the page in which data end and bss begins is copied.
+ *
+ * Places, as on Linux: ET_EXEC where it says; a program with an interpreter at two thirds of the address space; an
+ * interpreter and a static PIE among the mappings below the stack.  Each moved by a random amount unless
+ * `norandmaps` or `feuer.seed` is on the command line.
+ */
+#include <cpuid.h>
+
+#include <abi/layout.h>
+
+#include "core/cmdline.h"
+#include "core/error.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/machine.h"
+#include "core/page.h"
+#include "core/random.h"
+#include "core/string.h"
+#include "core/usercopy.h"
+#include "proc/proc.h"
+#include "time/vdso.h"
+#include "vfs/vfs.h"
+#include "vm/elf.h"
+#include "vm/frames.h"
+#include "vm/mm.h"
+#include "vm/mm_private.h"
+#include "vm/stack.h"
+
+#define DYN_BASE 0x555555554000ull /* 2/3 of the lower half, page-aligned */
+#define CLOCK_TICKS 100u
+
+/* A random number of pages below 2^bits, as bytes; 0 where places are fixed. */
+static u64
+random_pages(unsigned bits)
+{
+    static int fixed = -1;
+    if (fixed < 0)
+        fixed = cmdline_has("norandmaps") || cmdline_has("feuer.seed");
+    return fixed ? 0 : (random_u64() & ((1ull << bits) - 1)) << PAGE_SHIFT;
+}
+
+static int
+read_file(void *arg, u64 offset, void *to, size_t bytes)
+{
+    struct uio u;
+    uio_libos(&u, to, bytes);
+    i64 n = file_read(arg, &u, &offset);
+    return n < 0 ? (int)n : (size_t)n == bytes ? 0 : -E_IO;
+}
+
+/* The rest of the page in which a segment's file data end is zero: make it a page of the process's own. */
+static int
+clear_tail(struct mm *m, struct inode *inode, uaddr end, u64 file_page)
+{
+    struct area *a = area_find(&m->areas, end - 1);
+    frame_t cached, frame = page_alloc_zeroed();
+    if (frame == FRAME_NONE)
+        return -E_NOMEM;
+    mutex_lock(&inode->mutex);
+    int rc = file_page < PAGE_UP(inode->size) >> PAGE_SHIFT ? inode->ops->page(inode, file_page, false, &cached)
+                                                            : -E_IO;
+    if (rc == 0)
+        memcpy(page_ptr(frame), page_ptr(cached), end % PAGE_SIZE);
+    mutex_unlock(&inode->mutex);
+    if (rc == 0)
+        rc = mmu_map(&m->space, PAGE_DOWN(end), frame, area_mmu_flags(a), 1, NULL);
+    if (rc != 0)
+        page_free(frame);
+    return rc == -E_IO ? 0 : rc; /* a file that is too short: the program will meet SIGBUS */
+}
+
+static int
+map_segment(struct mm *m, struct file *file, const struct elf_segment *s, u64 bias)
+{
+    u32 prot = (s->flags & ELF_R ? PROT_R : 0) | (s->flags & ELF_W ? PROT_W : 0) | (s->flags & ELF_X ? PROT_X : 0);
+    uaddr start = s->vaddr + bias, file_end = start + s->filesz, end = start + s->memsz, at;
+    uaddr bss = s->filesz ? PAGE_UP(file_end) : PAGE_DOWN(start);
+    int rc = 0;
+    if (s->filesz)
+        rc = mm_map_locked(m, PAGE_DOWN(start), bss - PAGE_DOWN(start), prot, MAP_AT_FIXED, file, file->inode,
+                           s->offset >> PAGE_SHIFT, &at);
+    if (rc == 0 && PAGE_UP(end) > bss)
+        rc = mm_map_locked(m, bss, PAGE_UP(end) - bss, prot, MAP_AT_FIXED, NULL, NULL, 0, &at);
+    if (rc == 0 && s->filesz && s->memsz > s->filesz && file_end % PAGE_SIZE != 0)
+        rc = clear_tail(m, file->inode, file_end, (s->offset + s->filesz) >> PAGE_SHIFT);
+    return rc;
+}
+
+static int
+map_program(struct mm *m, struct file *file, const struct elf *e, u64 bias)
+{
+    if (!mm_range_ok(e->low + bias, e->high - e->low))
+        return -E_NOMEM;
+    for (u32 i = 0; i < e->header.phnum; i++) {
+        const struct elf_segment *s = &e->segments[i];
+        if (s->type != ELF_LOAD || s->memsz == 0)
+            continue;
+        int rc = map_segment(m, file, s, bias);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* Where a position-independent program goes, and the bias that puts it there. */
+static int
+place_program(struct mm *m, const struct elf *e, bool has_interp, u64 *bias)
+{
+    u64 bytes = e->high - e->low;
+    uaddr at;
+    *bias = 0;
+    if (e->header.type == ELF_TYPE_EXEC)
+        return 0;
+    if (has_interp) {
+        at = DYN_BASE + random_pages(28);
+    } else {
+        at = area_gap_down(&m->areas, bytes + e->align - PAGE_SIZE, MM_LOW, m->map_top);
+        if (at == 0)
+            return -E_NOMEM;
+        at += e->align - 1;
+    }
+    at &= ~(e->align - 1);
+    *bias = at - e->low; /* wraps if low is above; the sum is what counts */
+    return 0;
+}
+
+/* The vDSO and its data, below the other mappings; *ehdr 0 if there is no room for them. */
+static int
+map_vdso(struct mm *m, uaddr *ehdr)
+{
+    u64 bytes = ((u64)vdso_image_pages() + 1) << PAGE_SHIFT;
+    uaddr at = area_gap_down(&m->areas, bytes, MM_LOW, m->map_top);
+    *ehdr = 0;
+    if (vdso_image_pages() == 0 || at == 0)
+        return 0;
+    int rc = mm_map_locked(m, at, PAGE_SIZE, PROT_R, AREA_VDSO | MAP_AT_FIXED, NULL, NULL, 0, &at);
+    if (rc == 0)
+        rc = mm_map_locked(m, at + PAGE_SIZE, bytes - PAGE_SIZE, PROT_R | PROT_X, AREA_VDSO | MAP_AT_FIXED, NULL,
+                           NULL, 1, ehdr);
+    return rc;
+}
+
+static int
+open_interp(struct file *program, const struct elf *e, struct file **out)
+{
+    struct process *p = proc_current();
+    struct walk start = { .context = p->fs, .cred = p->cred };
+    char *path = heap_alloc(e->interp->filesz);
+    if (!path)
+        return -E_NOMEM;
+    int rc = read_file(program, e->interp->offset, path, e->interp->filesz);
+    if (rc == -E_IO || (rc == 0 && path[e->interp->filesz - 1] != '\0'))
+        rc = -E_NOEXEC;
+    if (rc == 0)
+        rc = vfs_open(&start, path, OPEN_READ, 0, out);
+    heap_free(path);
+    if (rc != 0)
+        return rc;
+    rc = (*out)->inode->type == IT_FILE && (*out)->inode->ops->page ? vfs_access((*out)->inode, p->cred, 1) : -E_ACCES;
+    if (rc != 0)
+        file_release(*out);
+    return rc;
+}
+
+struct load {
+    struct mm *mm;
+    struct file *program, *interp_file;
+    struct elf program_elf, interp;
+    u64 program_bias, interp_bias;
+    uaddr vdso;
+};
+
+static u32
+make_aux(const struct load *l, const u32 ids[4], struct aux aux[AUX_MAX])
+{
+    const struct elf *e = &l->program_elf;
+    u32 eax, ebx, ecx, edx = 0, n = 0;
+    (void)__get_cpuid(1, &eax, &ebx, &ecx, &edx);
+    if (l->vdso)
+        aux[n++] = (struct aux){ AUX_SYSINFO_EHDR, l->vdso };
+    aux[n++] = (struct aux){ AUX_MINSIGSTKSZ, MAX(machine_record->xsave_bytes + 1024, 2048ull) };
+    aux[n++] = (struct aux){ AUX_HWCAP, edx };
+    aux[n++] = (struct aux){ AUX_PAGESZ, PAGE_SIZE };
+    aux[n++] = (struct aux){ AUX_CLKTCK, CLOCK_TICKS };
+    aux[n++] = (struct aux){ AUX_PHDR, e->phdr + l->program_bias };
+    aux[n++] = (struct aux){ AUX_PHENT, sizeof(struct elf_segment) };
+    aux[n++] = (struct aux){ AUX_PHNUM, e->header.phnum };
+    aux[n++] = (struct aux){ AUX_BASE, l->interp_file ? l->interp_bias : 0 };
+    aux[n++] = (struct aux){ AUX_FLAGS, 0 };
+    aux[n++] = (struct aux){ AUX_ENTRY, e->header.entry + l->program_bias };
+    aux[n++] = (struct aux){ AUX_UID, ids[0] };
+    aux[n++] = (struct aux){ AUX_EUID, ids[1] };
+    aux[n++] = (struct aux){ AUX_GID, ids[2] };
+    aux[n++] = (struct aux){ AUX_EGID, ids[3] };
+    aux[n++] = (struct aux){ AUX_SECURE, ids[0] != ids[1] || ids[2] != ids[3] };
+    aux[n++] = (struct aux){ AUX_RANDOM, 0 };
+    aux[n++] = (struct aux){ AUX_HWCAP2, machine_record->features & FB_FEATURE_FSGSBASE ? 2 : 0 };
+    aux[n++] = (struct aux){ AUX_EXECFN, 0 };
+    aux[n++] = (struct aux){ AUX_PLATFORM, 0 };
+    ASSERT(n < AUX_MAX);
+    return n;
+}
+
+/* Linux keeps the break of a static PIE away from the mappings it stands among. */
+static void
+place_brk(struct load *l)
+{
+    const struct elf *e = &l->program_elf;
+    uaddr at = e->high + l->program_bias;
+    if (e->header.type == ELF_TYPE_DYN && !l->interp_file)
+        at = DYN_BASE;
+    at += random_pages(13);
+    l->mm->brk_start = l->mm->brk = at;
+}
+
+static int
+load_locked(struct load *l, const struct exec_args *args, const u32 ids[4], struct exec_image *out)
+{
+    struct mm *m = l->mm;
+    const struct elf *e = &l->program_elf;
+    struct aux aux[AUX_MAX];
+    uaddr top = USER_TOP - random_pages(22);
+    m->map_top = MIN(USER_TOP - MM_TOP_GAP, top - MM_STACK_MAX - 2 * MM_STACK_GUARD) - random_pages(28);
+    int rc = place_program(m, e, l->interp_file != NULL, &l->program_bias);
+    if (rc == 0)
+        rc = map_program(m, l->program, e, l->program_bias);
+    if (rc == 0 && l->interp_file) {
+        rc = place_program(m, &l->interp, false, &l->interp_bias);
+        if (rc == 0)
+            rc = map_program(m, l->interp_file, &l->interp, l->interp_bias);
+    }
+    if (rc == 0)
+        rc = map_vdso(m, &l->vdso);
+    if (rc != 0)
+        return rc;
+    place_brk(l);
+    u32 prot = PROT_R | PROT_W | (e->stack_exec ? PROT_X : 0);
+    rc = stack_build(m, top, prot, random_pages(13) >> PAGE_SHIFT, args, aux, make_aux(l, ids, aux), &out->stack);
+    out->mm = m;
+    out->brk_start = m->brk_start;
+    out->entry = l->interp_file ? l->interp.header.entry + l->interp_bias : e->header.entry + l->program_bias;
+    if (rc == 0 && out->entry >= USER_TOP)
+        rc = -E_INVAL;
+    return rc;
+}
+
+int
+exec_load(struct file *program, const struct exec_args *args, const u32 ids[4], struct exec_image *out)
+{
+    struct load l = { .program = program };
+    if (!program->inode->ops->page)
+        return -E_ACCES;
+    int rc = elf_read(&l.program_elf, read_file, program);
+    if (rc != 0)
+        return rc;
+    if (l.program_elf.interp) {
+        rc = open_interp(program, &l.program_elf, &l.interp_file);
+        if (rc != 0)
+            goto free_program;
+        rc = elf_read(&l.interp, read_file, l.interp_file);
+        if (rc != 0) {
+            rc = rc == -E_NOMEM ? rc : -E_LIBBAD;
+            goto release_interp;
+        }
+    }
+    rc = mm_create(&l.mm);
+    if (rc == 0) {
+        mutex_lock(&l.mm->lock);
+        rc = load_locked(&l, args, ids, out);
+        mutex_unlock(&l.mm->lock);
+        if (rc != 0)
+            mm_release(l.mm);
+    }
+    if (l.interp_file)
+        elf_free(&l.interp);
+release_interp:
+    if (l.interp_file)
+        file_release(l.interp_file);
+free_program:
+    elf_free(&l.program_elf);
+    return rc;
+}
