@@ -5,6 +5,8 @@
  * B1. page_states[f] <= PAGE_MAX_ORDER exactly for the heads of free blocks; such a block is aligned to its size, and its buddy
  *     is not free at the same order.
  * B2. A free block's list link is in its first 16 bytes, in the direct map; frames in a cache are PAGE_USED.
+ * B3. A block of 2 MiB that the direct map does not have as one large page (an edge) counts as mapped for each of its frames, so
+ *     that the kernel never reports the last mapping gone: its frames are for runs alone, which are not mapped elsewhere.
  * Lock: buddy_lock, taken under nothing but a queue's or a room's spinlock; nothing is taken under it.
  */
 #include "core/page.h"
@@ -22,9 +24,16 @@ u8 *page_states;
 frame_t page_first, page_end;
 
 static struct spinlock buddy_lock = SPINLOCK_INIT;
-static struct list free_lists[PAGE_MAX_ORDER + 1]; /* [buddy_lock] */
-static u64 free_frames;                            /* [buddy_lock] without the caches */
-static u64 total_frames;                           /* [buddy_lock] */
+/* Whole blocks of 2 MiB, and edges (B3). */
+enum { WHOLE, EDGE, ZONES };
+struct zone {
+    struct list free_lists[PAGE_MAX_ORDER + 1]; /* [buddy_lock] */
+    u64 free;                                   /* [buddy_lock] without the caches */
+};
+static struct zone zones[ZONES];
+static u8 *zone_of_block;                       /* [I] by 2 MiB from page_first on: WHOLE or EDGE */
+#define EDGE_ORDER 3u                           /* runs up to this come from edges first */
+static u64 total_frames;                        /* [buddy_lock] */
 static struct lcpu_cache caches[FB_CPUS_MAX];
 
 void *
@@ -54,14 +63,21 @@ page_maps(frame_t f)
     return machine_frame_maps(f);
 }
 
+static inline u8
+zone_index(frame_t f)
+{
+    return zone_of_block[(f >> 9) - (page_first >> 9)];
+}
+
 /* B1 for one block; merges it with its buddies as far as they are free. */
 static void
 free_block_locked(frame_t f, unsigned order)
 {
-    free_frames += 1ull << order;
+    u8 zone = zone_index(f);
+    zones[zone].free += 1ull << order;
     while (order < PAGE_MAX_ORDER) {
         frame_t buddy = f ^ (1ull << order);
-        if (buddy < page_first || buddy >= page_end || *page_state(buddy) != order)
+        if (buddy < page_first || buddy >= page_end || *page_state(buddy) != order || zone_index(buddy) != zone)
             break;
         list_remove(page_ptr(buddy));
         *page_state(buddy) = PAGE_USED;
@@ -70,18 +86,18 @@ free_block_locked(frame_t f, unsigned order)
     }
     *page_state(f) = (u8)order;
     struct list *link = page_ptr(f);
-    list_push_front(&free_lists[order], link);
+    list_push_front(&zones[zone].free_lists[order], link);
 }
 
 static frame_t
-take_block_locked(unsigned order)
+take_block_locked(struct zone *z, unsigned order)
 {
     unsigned from = order;
-    while (from <= PAGE_MAX_ORDER && list_empty(&free_lists[from]))
+    while (from <= PAGE_MAX_ORDER && list_empty(&z->free_lists[from]))
         from++;
     if (from > PAGE_MAX_ORDER)
         return FRAME_NONE;
-    struct list *link = free_lists[from].next;
+    struct list *link = z->free_lists[from].next;
     list_remove(link);
     frame_t f = page_frame(link);
     ASSERT(*page_state(f) == from);
@@ -90,9 +106,9 @@ take_block_locked(unsigned order)
         from--;
         frame_t half = f + (1ull << from);
         *page_state(half) = (u8)from;
-        list_push_front(&free_lists[from], (struct list *)page_ptr(half));
+        list_push_front(&z->free_lists[from], (struct list *)page_ptr(half));
     }
-    free_frames -= 1ull << order;
+    z->free -= 1ull << order;
     return f;
 }
 
@@ -101,7 +117,10 @@ page_alloc_run(unsigned order)
 {
     ASSERT(order <= PAGE_MAX_ORDER);
     spin_lock(&buddy_lock);
-    frame_t f = take_block_locked(order);
+    /* What is large may be mapped elsewhere, or leave the direct map as one large page: it does not come from an edge. */
+    frame_t f = order <= EDGE_ORDER ? take_block_locked(&zones[EDGE], order) : FRAME_NONE;
+    if (f == FRAME_NONE)
+        f = take_block_locked(&zones[WHOLE], order);
     spin_unlock(&buddy_lock);
     return f;
 }
@@ -123,7 +142,7 @@ page_alloc(void)
     if (__builtin_expect(c->pages == 0, 0)) {
         spin_lock(&buddy_lock);
         while (c->pages < PAGE_CACHE / 2) {
-            frame_t f = take_block_locked(0);
+            frame_t f = take_block_locked(&zones[WHOLE], 0);
             if (f == FRAME_NONE)
                 break;
             c->page[c->pages++] = f;
@@ -148,6 +167,10 @@ void
 page_free(frame_t f)
 {
     ASSERT(f >= page_first && f < page_end && *page_state(f) == PAGE_USED);
+    if (__builtin_expect(zone_index(f) != WHOLE, 0)) {
+        page_free_run(f, 0);
+        return;
+    }
     struct lcpu_cache *c = lcpu_current()->caches;
     if (__builtin_expect(c->pages == PAGE_CACHE, 0)) {
         spin_lock(&buddy_lock);
@@ -187,6 +210,8 @@ page_release_range(frame_t lo, frame_t hi)
 bool
 page_adopt(frame_t f)
 {
+    if (zone_index(f) != WHOLE)
+        return false;
     spin_lock(&buddy_lock);
     *page_state(f) = PAGE_USED;
     total_frames++;
@@ -199,7 +224,7 @@ page_count(struct page_counts *out)
 {
     spin_lock(&buddy_lock);
     out->total = total_frames;
-    out->free = free_frames;
+    out->free = zones[WHOLE].free + zones[EDGE].free;
     spin_unlock(&buddy_lock);
     for (u32 i = 0; i < lcpu_count; i++) {
         struct lcpu_cache *c = lcpus[i].caches;
@@ -249,6 +274,21 @@ each_free_run(const struct fb_range *used, u32 nused, run_fn fn, u64 need)
     return false;
 }
 
+/* B3: is it in the direct map as one large page?  The steward maps what lies whole in a range of memory so, and leaves out what it
+ * used itself; of a used range that covers the block nothing is known, but the archive's is mapped like other memory. */
+static bool
+is_whole_block(frame_t first, const struct fb_range *used, u32 nused)
+{
+    frame_t end = first + 512;
+    for (u32 i = 0; i < nused; i++)
+        if (used[i].lo < end && used[i].hi > first && (used[i].lo > first || used[i].hi < end))
+            return false;
+    for (u32 i = 0; i < machine_memory_ranges; i++)
+        if (machine_memory[i].lo <= first && end <= machine_memory[i].hi)
+            return true;
+    return false;
+}
+
 static frame_t states_at, states_end; /* where the state bytes are */
 
 static bool
@@ -278,8 +318,9 @@ free_run(frame_t lo, frame_t hi, u64 need)
 void
 page_init(const struct fb_range *used, u32 nused)
 {
-    for (unsigned i = 0; i <= PAGE_MAX_ORDER; i++)
-        list_init(&free_lists[i]);
+    for (unsigned z = 0; z < ZONES; z++)
+        for (unsigned i = 0; i <= PAGE_MAX_ORDER; i++)
+            list_init(&zones[z].free_lists[i]);
     page_first = ~0ull;
     page_end = 0;
     for (u32 i = 0; i < machine_memory_ranges; i++) {
@@ -287,11 +328,15 @@ page_init(const struct fb_range *used, u32 nused)
         page_end = MAX(page_end, machine_memory[i].hi);
     }
     ASSERT(page_first < page_end);
-    u64 need = PAGE_UP(page_end - page_first) >> PAGE_SHIFT;
+    u64 blocks = ((page_end + 511) >> 9) - (page_first >> 9);
+    u64 need = PAGE_UP(page_end - page_first + blocks) >> PAGE_SHIFT;
     if (!each_free_run(used, nused, place_states, need))
         libos_panic("no memory for %lu frame states", page_end - page_first);
     page_states = page_ptr(states_at);
     memset(page_states, PAGE_OUTSIDE, page_end - page_first);
+    zone_of_block = page_states + (page_end - page_first);
+    for (u64 i = 0; i < blocks; i++)
+        zone_of_block[i] = is_whole_block(((page_first >> 9) + i) << 9, used, nused) ? WHOLE : EDGE;
     memset(page_state(states_at), PAGE_USED, need);
     each_free_run(used, nused, free_run, 0);
 }

@@ -71,7 +71,7 @@ static struct slab *
 slab_make(unsigned class)
 {
     unsigned order = class_order[class];
-    frame_t f = order ? page_alloc_run(order) : page_alloc();
+    frame_t f = page_alloc_run(order); /* a run even of one: it may be of an edge (page.c, B3) */
     if (f == FRAME_NONE)
         return NULL;
     for (unsigned i = 0; i < 1u << order; i++)
@@ -95,10 +95,7 @@ slab_end(struct slab *s)
     frame_t f = page_frame(s);
     for (unsigned i = 0; i < 1u << order; i++)
         *page_state(f + i) = PAGE_USED;
-    if (order)
-        page_free_run(f, order);
-    else
-        page_free(f);
+    page_free_run(f, order);
 }
 
 /* Move up to half a magazine of objects from the slabs; false: no memory. */

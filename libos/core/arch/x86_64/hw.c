@@ -154,7 +154,7 @@ hw_initrd(size_t *bytes)
 static bool
 in_initrd(frame_t f)
 {
-    return f >= PAGE_UP(instance->initrd.lo) >> PAGE_SHIFT && f < instance->initrd.hi >> PAGE_SHIFT;
+    return f >= instance->initrd.lo >> PAGE_SHIFT && f < PAGE_UP(instance->initrd.hi) >> PAGE_SHIFT;
 }
 
 bool
@@ -166,8 +166,8 @@ hw_initrd_take(frame_t f)
 void
 hw_initrd_release(void)
 {
-    frame_t f = PAGE_UP(instance->initrd.lo) >> PAGE_SHIFT;
-    frame_t end = instance->initrd.hi >> PAGE_SHIFT;
+    frame_t f = instance->initrd.lo >> PAGE_SHIFT; /* the steward gave whole frames */
+    frame_t end = PAGE_UP(instance->initrd.hi) >> PAGE_SHIFT;
     while (f < end) {
         frame_t run = f;
         while (run < end && *page_state(run) == PAGE_OUTSIDE)
