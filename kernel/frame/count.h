@@ -76,27 +76,25 @@ frame_unmap_page(frame_t f, bool write)
     return FB_FRAME_MAPS(word) == 1;
 }
 
-/* Is there room in f's count of mappings? */
+/* Is there room in the count of mappings? */
 static inline bool
-frame_has_room(frame_t f)
+frame_has_room(const struct fb_frame_record *r)
 {
-    return __atomic_load_n(&frame_record(f)->word, __ATOMIC_RELAXED) < FRAME_MAPS_FULL;
+    return __atomic_load_n(&r->word, __ATOMIC_RELAXED) < FRAME_MAPS_FULL;
 }
 
 /* Map a page once more that the caller knows to be mapped at least as strongly (it holds that tree's lock), so that the type
  * allows it, and that has room. */
 static inline void
-frame_map_again(frame_t f, bool write)
+frame_map_again(struct fb_frame_record *r, bool write)
 {
-    __atomic_fetch_add(&frame_record(f)->word, write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE,
-                       __ATOMIC_ACQ_REL);
+    __atomic_fetch_add(&r->word, write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE, __ATOMIC_ACQ_REL);
 }
 
 /* Copy on write: the caller's writable mapping became a read-only one, and there is one more. */
 static inline void
-frame_share(frame_t f)
+frame_share(struct fb_frame_record *r)
 {
-    struct fb_frame_record *r = frame_record(f);
     frame_stamp(&r->stamp);
     __atomic_fetch_add(&r->word, FRAME_MAP_ONE - FRAME_WMAP_ONE, __ATOMIC_ACQ_REL);
 }

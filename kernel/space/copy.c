@@ -11,35 +11,40 @@
 static int
 copy_pages(struct change *c, const struct span *s, u64 *to, bool cow, struct steps *steps, u64 *at)
 {
-    u64 *e = s->entry, *end = e + s->count, weaken = cow ? PTE_W : 0;
-    int error = 0, copied = 0, most = steps->pages;
-    *at = s->next;
+    u64 *e = s->entry, *end = e + s->count, weaken = cow ? PTE_W : 0, weakened = 0;
+    u64 offset = (u64)to - (u64)e, va = s->va - (u64)e / 8 * PAGE_SIZE; /* from e to its copy and its address */
+    struct fb_frame_record *records = frame_records;
+    int error = 0, left = steps->pages;
     for (; (e = entries_skip(e, end)) != end; e++) {
-        u64 value = pte_load(e), *copy = to + (e - s->entry);
-        frame_t f = pte_frame(value);
-        if (copied == most)
+        u64 value = pte_load(e), *copy = (u64 *)((u64)e + offset);
+        struct fb_frame_record *r = &records[pte_frame(value)];
+        if (left == 0)
             error = -FB_E_RESUME;
         else if (pte_load(copy) != 0)
             error = -FB_E_MAPPED;
-        else if (!frame_has_room(f))
+        else if (!frame_has_room(r))
             error = -FB_E_COUNT;
-        if (error) {
-            *at = s->va + (u64)(e - s->entry) * PAGE_SIZE;
+        if (error)
             break;
-        }
         if (value & weaken) {
             __atomic_fetch_and(e, ~PTE_W, __ATOMIC_ACQ_REL);
-            change_page(c, s->va + (u64)(e - s->entry) * PAGE_SIZE);
-            c->epoch = true;
-            frame_share(f);
+            if (weakened++ < FLUSH_PAGES)
+                change_page(c, va + (u64)e / 8 * PAGE_SIZE);
+            frame_share(r);
         } else {
-            frame_map_again(f, value & PTE_W);
+            frame_map_again(r, value & PTE_W);
         }
         pte_store(copy, value & ~(PTE_A | PTE_D | weaken));
-        copied++;
+        left--;
     }
-    steps->pages -= copied;
-    *node_used(to) += (u16)copied;
+    if (weakened) {
+        c->epoch = true;
+        if (weakened > FLUSH_PAGES)
+            c->pages = FLUSH_PAGES + 1;
+    }
+    *node_used(to) += (u16)(steps->pages - left);
+    steps->pages = left;
+    *at = error ? va + (u64)e / 8 * PAGE_SIZE : s->next;
     return error;
 }
 

@@ -103,7 +103,7 @@ test_counts_when_full_then_count(void)
     machine_init();
     frame_records[70].word += FRAME_MAPS_FULL;
     CHECK(frame_map(70, 0, false) == -FB_E_COUNT && frame_map(70, 0, true) == -FB_E_COUNT);
-    CHECK(!frame_has_room(70) && frame_has_room(71));
+    CHECK(!frame_has_room(&frame_records[70]) && frame_has_room(&frame_records[71]));
     frame_records[70].word -= FRAME_MAP_ONE;
     CHECK(frame_map(70, 0, true) == 0);
     for (unsigned i = 0; i < 4095; i++)
