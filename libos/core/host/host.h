@@ -18,6 +18,7 @@ void host_cmdline(const char *text);         /* before or after host_init; kept 
 void host_initrd(const void *at, size_t bytes);
 void host_advance(u64 ns);                   /* the clock; timers that are due fire */
 u64 host_now(void);
+void host_tick(u64 ns);                      /* the clock alone: nothing fires */
 /* [base, base + bytes) are user addresses of threads without a space. */
 void host_user_memory(void *base, size_t bytes);
 /* What a thread of a process does "in the user"; then it ends. */

@@ -68,6 +68,12 @@ host_now(void)
     return now_tsc;
 }
 
+void
+host_tick(u64 ns)
+{
+    now_tsc += ns;
+}
+
 u64
 machine_wait(u64 deadline)
 {
@@ -149,8 +155,10 @@ fiber_start(void)
 {
     struct fiber *f = current->host;
     __sanitizer_finish_switch_fiber(f->fake_stack, NULL, NULL);
-    if (current == lcpus[0].idle)
+    if (current == lcpus[0].idle) {
+        spin_unlock(&runq_of(&lcpus[0])->lock); /* Q2: it came here by a switch, unlike on the machine */
         thread_idle();
+    }
     thread_first_run();
 }
 
@@ -192,12 +200,7 @@ machine_switch(struct thread *from, struct thread *to)
     current = to;
     __sanitizer_start_switch_fiber(ends ? NULL : &a->fake_stack, b->stack, b->stack_bytes);
     swapcontext(&a->context, &b->context);
-    const void *stack;
-    size_t bytes;
-    __sanitizer_finish_switch_fiber(a->fake_stack, &stack, &bytes);
-    if (a == &main_fiber) {
-        (void)stack; /* main's own stack was told when it left */
-    }
+    __sanitizer_finish_switch_fiber(a->fake_stack, NULL, NULL);
 }
 
 void

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* Unit tests of core/format.c, string.c, cmdline.c, uio.c, random.c. */
+#include <string.h>
+
+#include "core/cmdline.h"
+#include "core/error.h"
+#include "core/host/host.h"
+#include "core/log.h"
+#include "core/random.h"
+#include "core/string.h"
+#include "core/test/check.h"
+#include "core/usercopy.h"
+
+#define SHOWS(text, ...) (format_text(buffer, sizeof(buffer), __VA_ARGS__) == strlen(text) && strcmp(buffer, text) == 0)
+
+/* Verify that each conversion gives what the C library would. */
+static void
+test_format_conversions(void)
+{
+    char buffer[128];
+    const char *volatile none = NULL;
+    CHECK(SHOWS("a 5 -7 x", "a %d %d %c", 5, -7, 'x'));
+    CHECK(SHOWS("0000beef beef", "%08x %x", 0xbeef, 0xbeef));
+    CHECK(SHOWS("  42|42  |-0042", "%4d|%-4d|%05d", 42, 42, -42));
+    CHECK(SHOWS("18446744073709551615 -9223372036854775808", "%lu %ld", ~0ul, (long)(1ull << 63)));
+    CHECK(SHOWS("hel|(null)|  abc|%", "%.3s|%s|%5s|%%", "hello", (const char *)none, "abc"));
+    CHECK(SHOWS("0x1000 77 12", "%p %o %zu", (void *)4096, 63, (size_t)12));
+}
+
+/* Verify that a text that does not fit is cut, ended, and its whole length returned. */
+static void
+test_format_small_buffer_is_cut(void)
+{
+    char buffer[8] = "zzzzzzz";
+    CHECK(format_text(buffer, 5, "%s", "abcdefgh") == 8 && strcmp(buffer, "abcd") == 0 && buffer[5] == 'z');
+    CHECK(format_text(NULL, 0, "%d", 123) == 3);
+}
+
+/* Verify that numbers are parsed in each base, and overflow and rubbish are refused. */
+static void
+test_string_number_checks(void)
+{
+    u64 v;
+    const char *end;
+    CHECK(string_number("0x1f", 0, &v, NULL) && v == 31);
+    CHECK(string_number("017", 0, &v, NULL) && v == 15);
+    CHECK(string_number("18446744073709551615", 10, &v, NULL) && v == ~0ull);
+    CHECK(!string_number("18446744073709551616", 10, &v, NULL));
+    CHECK(!string_number("", 10, &v, NULL) && !string_number("12x", 10, &v, NULL));
+    CHECK(string_number("12x", 10, &v, &end) && v == 12 && *end == 'x');
+}
+
+/* Verify that options are found whole, the last one wins, quotes hold blanks, and "--" ends them. */
+static void
+test_cmdline_options(void)
+{
+    char value[16];
+    i64 n;
+    host_cmdline("  quiet panic=-1 a=1 a=\"two words\" init=/bin/sh -- panic=7");
+    CHECK(cmdline_has("quiet") && !cmdline_has("quie") && !cmdline_has("ini"));
+    CHECK(cmdline_number("panic", &n) && n == -1);
+    CHECK(cmdline_value("a", value, sizeof(value)) == 9 && strcmp(value, "two words") == 0);
+    CHECK(cmdline_value("init", value, 4) == 3 && strcmp(value, "/bi") == 0);
+    CHECK(cmdline_value("none", value, sizeof(value)) == -E_NOENT);
+    host_cmdline("feuer.seed=1");
+}
+
+/* Verify that bytes go through segments in order, stop at the end, and a fault is reported. */
+static void
+test_uio_moves_through_segments(void)
+{
+    char a[4], b[1], c[8], out[16] = { 0 };
+    struct uio_segment s[] = { { (u64)a, 4 }, { 0, 0 }, { (u64)b, 1 }, { (u64)c, 8 } };
+    struct uio u = { .segment = s, .count = 4, .libos = true, .left = 13 };
+    CHECK(uio_put(&u, "hello", 5) == 0 && u.left == 8);
+    CHECK(uio_put(&u, " world", 6) == 0 && uio_put_zero(&u, 99) == 0 && u.left == 0);
+    CHECK(memcmp(a, "hell", 4) == 0 && b[0] == 'o' && memcmp(c, " world\0\0", 8) == 0);
+    struct uio_segment r[] = { { (u64)a, 4 }, { (u64)b, 1 } };
+    u = (struct uio){ .segment = r, .count = 2, .libos = true, .left = 5 };
+    CHECK(uio_get(&u, out, 16) == 0 && strcmp(out, "hello") == 0);
+    static char memory[8192];
+    host_user_memory(memory, sizeof(memory));
+    uio_user(&u, (uaddr)memory + 100, 50);
+    CHECK(uio_put(&u, "abc", 3) == 0 && memcmp(memory + 100, "abc", 3) == 0 && u.left == 47);
+    uio_user(&u, 16, 50);
+    CHECK(uio_put(&u, "abc", 3) == -E_FAULT && u.left == 50);
+    CHECK(copy_to_user(~0ull - 1, "abc", 3) == -E_FAULT);
+}
+
+/* Verify RFC 8439's stream properties that can be seen from outside: no repetition, the same for a fixed seed. */
+static void
+test_random_repeats_only_with_the_seed(void)
+{
+    u8 a[200], b[200];
+    random_init();
+    random_bytes(a, sizeof(a));
+    random_bytes(b, sizeof(b));
+    CHECK(memcmp(a, b, sizeof(a)) != 0);
+    unsigned ones = 0;
+    for (size_t i = 0; i < sizeof(a); i++)
+        ones += (unsigned)__builtin_popcount(a[i]);
+    CHECK(ones > 650 && ones < 950);
+    CHECK(random_u64() != random_u64());
+}
+
+int
+main(void)
+{
+    host_init(8);
+    RUN(test_format_conversions);
+    RUN(test_format_small_buffer_is_cut);
+    RUN(test_string_number_checks);
+    RUN(test_cmdline_options);
+    RUN(test_uio_moves_through_segments);
+    RUN(test_random_repeats_only_with_the_seed);
+    DONE();
+}
