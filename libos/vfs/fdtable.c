@@ -303,6 +303,13 @@ fd_get(struct fdtable *t, int fd)
     return f;
 }
 
+struct file *
+fd_peek(struct fdtable *t, int fd)
+{
+    u32 i = (u32)fd / CHUNK;
+    return i < t->chunks && t->chunk[i] != NULL ? t->chunk[i]->file[(u32)fd % CHUNK] : NULL;
+}
+
 int
 fd_close(struct fdtable *t, int fd)
 {

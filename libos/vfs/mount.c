@@ -113,6 +113,12 @@ vfs_mount(struct filesystem *fs, const char *path)
     return r;
 }
 
+bool
+vfs_is_mount_root(const struct path *p)
+{
+    return p->mount != NULL && p->dentry == p->mount->root;
+}
+
 int
 vfs_umount(const struct path *root, bool detach)
 {

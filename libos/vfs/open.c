@@ -58,7 +58,7 @@ static int
 open_found(struct path *p, const struct cred *cred, u32 flags, bool created, struct file **out)
 {
     struct inode *i = p->inode;
-    u32 status = flags & ~(OPEN_CREATE | OPEN_EXCL | OPEN_TRUNC | OPEN_NOCTTY | OPEN_CLOEXEC | OPEN_TMPFILE);
+    u32 status = flags & ~(OPEN_CREATE | OPEN_EXCL | OPEN_TRUNC | OPEN_CLOEXEC | OPEN_TMPFILE);
     int r = (flags & OPEN_PATH) != 0 ? 0 : check_type(i, flags);
     if (r == 0 && !created && (flags & OPEN_PATH) == 0)
         r = check_rights(i, cred, flags);
@@ -74,6 +74,7 @@ open_found(struct path *p, const struct cred *cred, u32 flags, bool created, str
     *p = (struct path){ NULL, NULL, NULL };
     if ((flags & OPEN_PATH) == 0) {
         r = open_hook(i, f);
+        atomic_fetch_and(&f->flags, ~OPEN_NOCTTY); /* only the hook asks for it */
         if (r == 0 && (flags & OPEN_TRUNC) != 0 && i->type == IT_FILE && !created) {
             r = vfs_truncate(i, 0);
         } else if (r != 0) {

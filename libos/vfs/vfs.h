@@ -200,6 +200,7 @@ void fdtable_hold(struct fdtable *t);
 void fdtable_release(struct fdtable *t);         /* the last one closes all */
 void fdtable_close_exec(struct fdtable *t);
 struct file *fd_get(struct fdtable *t, int fd);  /* a reference; NULL: EBADF */
+struct file *fd_peek(struct fdtable *t, int fd); /* no lock, no reference: nobody else uses the table meanwhile */
 int fd_install(struct fdtable *t, struct file *f, int lowest, bool cloexec); /* takes f's reference; fd or -E_MFILE */
 int fd_install_at(struct fdtable *t, struct file *f, int fd, bool cloexec);  /* replaces; dup2 */
 int fd_close(struct fdtable *t, int fd);
@@ -291,6 +292,7 @@ int vfs_mount(struct filesystem *fs, const char *path) MUST_CHECK;  /* from the 
 int vfs_mount_at(struct filesystem *fs, const struct path *at) MUST_CHECK;
 /* -E_BUSY: files, directories or mounts in it are in use (not with detach); -E_INVAL: not the root of a mount. */
 int vfs_umount(const struct path *root, bool detach) MUST_CHECK;
+bool vfs_is_mount_root(const struct path *p);
 void vfs_init(void);
 
 /* tmpfs: fs/tmpfs/tmpfs.h: int tmpfs_create(struct filesystem **out).  pipes: pipe/pipe.h.  Devices: fs/dev/dev.h. */

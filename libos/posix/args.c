@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* Arguments of the file calls: paths, directories, vectors, times, open flags. */
+#include "core/clock.h"
+#include "core/heap.h"
+#include "posix/files.h"
+#include "signal/signal.h"
+
+static u64
+files_limit(void)
+{
+    return proc_current()->limits[LIMIT_NOFILE].soft;
+}
+
+void
+posix_files_init(void)
+{
+    fd_limit = files_limit;
+}
+
+bool
+may_act_as_root(void)
+{
+    return proc_current()->cred->euid == 0;
+}
+
+int
+path_arg_get(struct path_arg *p, uaddr from)
+{
+    p->text = p->small;
+    i64 n = copy_string_from_user(p->small, from, sizeof p->small);
+    if (n != -E_NAMETOOLONG)
+        return n < 0 ? (int)n : 0;
+    p->text = heap_alloc(PATH_BYTES_MAX);
+    if (p->text == NULL)
+        return -E_NOMEM;
+    n = copy_string_from_user(p->text, from, PATH_BYTES_MAX);
+    if (n < 0)
+        heap_free(p->text);
+    return n < 0 ? (int)n : 0;
+}
+
+void
+path_arg_done(struct path_arg *p)
+{
+    if (p->text != p->small)
+        heap_free(p->text);
+}
+
+static int
+start_at(struct walk *w, int dirfd)
+{
+    struct file_arg dir;
+    int r = file_arg_get(&dir, (u64)dirfd);
+    if (r != 0)
+        return r;
+    w->start = dir.file->path;
+    if (w->start.dentry == NULL)
+        w->start = (struct path){ NULL, dir.file->inode, NULL };
+    if (w->start.inode == NULL)
+        r = -E_NOTDIR;
+    else
+        path_hold(&w->start);
+    file_arg_done(&dir);
+    return r;
+}
+
+int
+at_arg_get(struct at_arg *a, u64 dirfd, uaddr path, u32 walk_flags)
+{
+    struct process *p = proc_current();
+    int r = path_arg_get(&a->path, path);
+    if (r != 0)
+        return r;
+    a->walk = (struct walk){ .context = p->fs, .cred = p->cred, .flags = walk_flags };
+    if ((int)dirfd != AT_FDCWD && a->path.text[0] != '/')
+        r = start_at(&a->walk, (int)dirfd);
+    if (r != 0)
+        path_arg_done(&a->path);
+    return r;
+}
+
+int
+at_arg_find(struct at_arg *a, u64 dirfd, uaddr path, u32 walk_flags)
+{
+    int r = at_arg_get(a, dirfd, path, walk_flags);
+    if (r != 0)
+        return r;
+    r = path_walk(&a->walk, a->path.text);
+    if (r != 0)
+        at_arg_done(a);
+    return r;
+}
+
+void
+at_arg_done(struct at_arg *a)
+{
+    if (a->walk.found.inode != NULL)
+        path_release(&a->walk.found);
+    if (a->walk.start.inode != NULL)
+        path_release(&a->walk.start);
+    path_arg_done(&a->path);
+}
+
+/* struct iovec and struct uio_segment have the same layout: base, bytes. */
+int
+iov_arg_get(struct iov_arg *v, uaddr iov, u64 count)
+{
+    u64 total = 0;
+    if (count > IOV_COUNT_MAX)
+        return -E_INVAL;
+    v->segments = v->small;
+    if (count > IOV_INLINE) {
+        v->segments = heap_alloc(count * sizeof *v->segments);
+        if (v->segments == NULL)
+            return -E_NOMEM;
+    }
+    int r = copy_from_user(v->segments, iov, count * sizeof *v->segments);
+    for (u64 i = 0; i < count && r == 0; i++) {
+        struct uio_segment *s = &v->segments[i];
+        if ((i64)s->bytes < 0)
+            r = -E_INVAL;
+        else if (!user_range(s->base, s->bytes))
+            r = -E_FAULT;
+        else if (s->bytes > TRANSFER_MAX - total)
+            s->bytes = TRANSFER_MAX - total;
+        total += r == 0 ? s->bytes : 0;
+    }
+    if (r != 0) {
+        iov_arg_done(v);
+        return r;
+    }
+    v->uio = (struct uio){ .segment = v->segments, .count = (u32)count, .left = total };
+    return 0;
+}
+
+void
+iov_arg_done(struct iov_arg *v)
+{
+    if (v->segments != v->small)
+        heap_free(v->segments);
+}
+
+i64
+write_result(i64 r)
+{
+    if (r == -E_PIPE)
+        signal_send_thread(thread_current(), SIG_PIPE, NULL);
+    return r;
+}
+
+int
+write_limit(struct file *f, struct uio *u, const u64 *pos)
+{
+    u64 limit = proc_current()->limits[LIMIT_FSIZE].soft;
+    if (limit == ~0ull || f->inode == NULL || f->inode->type != IT_FILE)
+        return 0;
+    u64 at = (f->flags & OPEN_APPEND) != 0 ? f->inode->size : pos != NULL ? *pos : f->pos;
+    if (at >= limit && u->left != 0) {
+        signal_send_thread(thread_current(), SIG_XFSZ, NULL);
+        return -E_FBIG;
+    }
+    if (u->left > limit - at)
+        u->left = limit - at;
+    return 0;
+}
+
+static const struct {
+    u32 linux_flag, ours;
+} open_bits[] = {
+    { 0100, OPEN_CREATE }, { 0200, OPEN_EXCL }, { 0400, OPEN_NOCTTY }, { 01000, OPEN_TRUNC }, { 02000, OPEN_APPEND },
+    { 04000, OPEN_NONBLOCK }, { 010000, OPEN_SYNC }, { 020000, OPEN_ASYNC }, { 040000, OPEN_DIRECT },
+    { 0200000, OPEN_DIRECTORY }, { 0400000, OPEN_NOFOLLOW }, { 01000000, OPEN_NOATIME }, { 02000000, OPEN_CLOEXEC },
+    { 010000000, OPEN_PATH }, { 020000000, OPEN_TMPFILE },
+};
+
+u32
+open_flags_from_linux(u64 flags)
+{
+    u32 ours = 0;
+    if ((flags & 3) != 1)
+        ours |= OPEN_READ;
+    if ((flags & 3) != 0)
+        ours |= OPEN_WRITE;
+    if ((flags & ~3ull & ~0100000ull) == 0)
+        return ours;
+    for (unsigned i = 0; i < ARRAY_SIZE(open_bits); i++)
+        if ((flags & open_bits[i].linux_flag) != 0)
+            ours |= open_bits[i].ours;
+    return ours;
+}
+
+u64
+open_flags_to_linux(u32 flags)
+{
+    u64 out = (flags & (OPEN_READ | OPEN_WRITE)) == (OPEN_READ | OPEN_WRITE) ? 2 : (flags & OPEN_WRITE) != 0 ? 1 : 0;
+    for (unsigned i = 0; i < ARRAY_SIZE(open_bits); i++)
+        if ((flags & open_bits[i].ours) != 0)
+            out |= open_bits[i].linux_flag;
+    return out;
+}
+
+int
+deadline_from_user(uaddr at, u64 *deadline_ns)
+{
+    struct linux_timespec t;
+    *deadline_ns = ~0ull;
+    if (at == 0)
+        return 0;
+    int r = copy_from_user(&t, at, sizeof t);
+    if (r != 0)
+        return r;
+    if (t.seconds < 0 || t.ns < 0 || t.ns >= 1000000000)
+        return -E_INVAL;
+    if (t.seconds < 9000000000) /* 285 years; more is for ever */
+        *deadline_ns = clock_mono_ns() + (u64)t.seconds * 1000000000u + (u64)t.ns;
+    return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * From the gate to a handler and back: the number, the table, the result.
+ *
+ * D1. A handler's result that is not one of -1 .. -(E_MAX - 1) goes to the user as it is.
+ * D2. An E_RESTART* makes the thread look at its signals; they decide (posix_restart) whether the call is made again: then
+ *     rip goes back over the two bytes of `syscall` and rax is the number again.
+ * Cost of the common path: about 15 instructions besides the handler's.
+ */
+#include "core/hooks.h"
+#include "core/log.h"
+#include "posix/posix.h"
+#include "posix/files.h"
+#include "posix/private.h"
+#include "posix/table.h"
+#include "proc/proc.h"
+#include "signal/signal.h"
+
+/* Not inlined, so that the common path saves no registers. */
+static __attribute__((noinline, cold)) long
+error_result(struct thread *t, long result)
+{
+    int error = (int)-result;
+    if (error >= E_RESTART) {
+        THREAD_RESTART_KIND(t) = (u64)error;
+        thread_set_work(t, WORK_SIGNAL);
+    }
+    return -(long)posix_errnos[error];
+}
+
+long
+posix_syscall(struct thread *t, struct user_frame *f)
+{
+    u64 number = f->orig_rax;
+    if (__builtin_expect(number >= POSIX_CALLS, 0))
+        return -(long)posix_errnos[E_NOSYS];
+    long result = posix_calls[number](f);
+    if (__builtin_expect((unsigned long)result <= -(unsigned long)E_MAX, 1))
+        return result;
+    return error_result(t, result);
+}
+
+void
+posix_restart(struct thread *t, struct user_frame *f, const struct signal_action *action)
+{
+    u64 kind = THREAD_RESTART_KIND(t);
+    THREAD_RESTART_KIND(t) = 0;
+    if (f->orig_rax == ~0ull)
+        return; /* not in a call */
+    bool again = action == NULL || kind == E_RESTART_ALWAYS ||
+                 (kind == E_RESTART && (action->flags & SA_F_RESTART));
+    if (!again) {
+        f->rax = (u64)-(i64)LINUX_EINTR;
+    } else {
+        f->rip -= 2;
+        f->rax = kind == E_RESTART_BLOCK ? SYS_RESTART_SYSCALL : f->orig_rax;
+    }
+    thread_set_work(t, WORK_FULL);
+}
+
+/* The call that goes on where another was interrupted: restart[0] is a syscall_fn, the rest are its own. */
+long
+sys_restart_syscall(struct user_frame *f)
+{
+    syscall_fn go_on = (syscall_fn)(uintptr_t)thread_current()->restart[0];
+    return go_on != NULL ? go_on(f) : -E_INTR;
+}
+
+void
+posix_init(void)
+{
+    libos_hooks.syscall = posix_syscall;
+    libos_hooks.exception = posix_exception;
+    signal_abi.push = sigframe_push;
+    signal_abi.restart = posix_restart;
+    futex_init();
+    posix_files_init();
+}

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: MIT */
+/* dup, fcntl, ioctl, flock. */
+#include "pipe/pipe.h"
+#include "posix/files.h"
+#include "vfs/locks.h"
+
+#define SETTABLE (OPEN_APPEND | OPEN_NONBLOCK | OPEN_ASYNC | OPEN_DIRECT | OPEN_NOATIME)
+
+/* ---- dup ---- */
+
+/* Takes over nothing: the new descriptor gets a reference of its own. */
+static i64
+dup_lowest(struct file *file, u64 lowest, bool cloexec)
+{
+    file_hold(file);
+    int fd = fd_install(proc_current()->files, file, (int)lowest, cloexec);
+    if (fd < 0)
+        file_release(file);
+    return fd;
+}
+
+long
+sys_dup(struct user_frame *f)
+{
+    struct file_arg a;
+    int r = file_arg_get(&a, SYS_ARG0(f));
+    if (r != 0)
+        return r;
+    i64 fd = dup_lowest(a.file, 0, false);
+    file_arg_done(&a);
+    return fd;
+}
+
+static i64
+dup_at(u64 old, u64 new, bool cloexec)
+{
+    struct fdtable *t = proc_current()->files;
+    struct file *file = fd_get(t, (int)old);
+    if (file == NULL)
+        return -E_BADF;
+    int fd = fd_install_at(t, file, (int)new, cloexec);
+    if (fd < 0)
+        file_release(file);
+    return fd;
+}
+
+long
+sys_dup2(struct user_frame *f)
+{
+    if ((u32)SYS_ARG0(f) != (u32)SYS_ARG1(f))
+        return dup_at(SYS_ARG0(f), SYS_ARG1(f), false);
+    struct file_arg a;
+    int r = file_arg_get(&a, SYS_ARG0(f));
+    if (r != 0)
+        return r;
+    file_arg_done(&a);
+    return (long)(u32)SYS_ARG1(f);
+}
+
+long
+sys_dup3(struct user_frame *f)
+{
+    u32 flags = open_flags_from_linux(SYS_ARG2(f));
+    if ((flags & ~(OPEN_CLOEXEC | OPEN_READ)) != 0 || (SYS_ARG2(f) & 3) != 0 || (u32)SYS_ARG0(f) == (u32)SYS_ARG1(f))
+        return -E_INVAL;
+    return dup_at(SYS_ARG0(f), SYS_ARG1(f), (flags & OPEN_CLOEXEC) != 0);
+}
+
+/* ---- fcntl ---- */
+
+enum {
+    F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_GETLK = 5, F_SETLK = 6, F_SETLKW = 7, F_SETOWN = 8,
+    F_GETOWN = 9, F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_OFD_SETLKW = 38, F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031,
+    F_GETPIPE_SZ = 1032,
+};
+
+struct linux_flock {
+    int16_t type, whence;
+    i32 pad;
+    i64 start, length;
+    i32 pid, pad2;
+};
+_Static_assert(sizeof(struct linux_flock) == 32, "struct flock of x86-64");
+#define LINUX_READ_LOCK 0
+#define LINUX_WRITE_LOCK 1
+#define LINUX_UNLOCK 2
+
+static int
+range_from_linux(struct file *file, const struct linux_flock *l, struct lock_range *out)
+{
+    i64 base = l->whence == 0 ? 0 : l->whence == 1 ? (i64)file->pos : (i64)file->inode->size, start, end;
+    if (l->whence < 0 || l->whence > 2 || l->type < LINUX_READ_LOCK || l->type > LINUX_UNLOCK)
+        return -E_INVAL;
+    if (__builtin_add_overflow(base, l->start, &start))
+        return -E_OVERFLOW;
+    if (start < 0)
+        return -E_INVAL;
+    if (l->length == 0) {
+        end = (i64)LOCK_END_MAX;
+    } else if (l->length > 0) {
+        if (__builtin_add_overflow(start, l->length - 1, &end))
+            return -E_OVERFLOW;
+    } else {
+        end = start - 1;
+        start += l->length;
+        if (start < 0)
+            return -E_INVAL;
+    }
+    static const enum lock_kind kinds[] = { LOCK_SHARED, LOCK_EXCLUSIVE, LOCK_NONE };
+    *out = (struct lock_range){ (u64)start, (u64)end, kinds[l->type], proc_current()->pid };
+    return 0;
+}
+
+static i64
+lock_get(struct file *file, uaddr at, struct linux_flock *l, struct lock_range *want, const void *owner)
+{
+    if (want->kind == LOCK_NONE)
+        return -E_INVAL;
+    lock_record_test(file->inode, owner, want);
+    if (want->kind == LOCK_NONE) {
+        l->type = LINUX_UNLOCK;
+    } else {
+        l->type = want->kind == LOCK_SHARED ? LINUX_READ_LOCK : LINUX_WRITE_LOCK;
+        l->whence = 0;
+        l->start = (i64)want->start;
+        l->length = want->end == LOCK_END_MAX ? 0 : (i64)(want->end - want->start + 1);
+        l->pid = want->pid;
+    }
+    return copy_to_user(at, l, sizeof *l);
+}
+
+static i64
+lock_command(struct file *file, u32 command, uaddr at)
+{
+    struct linux_flock l;
+    struct lock_range want;
+    bool ofd = command >= F_OFD_GETLK;
+    const void *owner = ofd ? (const void *)file : (const void *)proc_current()->files;
+    if (file->inode == NULL)
+        return -E_BADF;
+    int r = copy_from_user(&l, at, sizeof l);
+    if (r == 0 && ofd && l.pid != 0)
+        r = -E_INVAL;
+    if (r == 0)
+        r = range_from_linux(file, &l, &want);
+    if (r != 0)
+        return r;
+    if (ofd)
+        want.pid = -1;
+    if (command == F_GETLK || command == F_OFD_GETLK)
+        return lock_get(file, at, &l, &want, owner);
+    if ((want.kind == LOCK_SHARED && (file->flags & OPEN_READ) == 0) ||
+        (want.kind == LOCK_EXCLUSIVE && (file->flags & OPEN_WRITE) == 0))
+        return -E_BADF;
+    r = lock_record(file->inode, owner, &want, command == F_SETLKW || command == F_OFD_SETLKW);
+    return r == -E_NOMEM ? -E_NOLCK : r;
+}
+
+static i64
+set_status(struct file *file, u64 arg)
+{
+    u32 wanted = open_flags_from_linux(arg) & SETTABLE;
+    if ((wanted & OPEN_DIRECT) != 0 && pipe_is(file))
+        return -E_INVAL;
+    u32 old = atomic_load(&file->flags);
+    while (!atomic_compare_exchange_weak(&file->flags, &old, (old & ~SETTABLE) | wanted))
+        ;
+    return 0;
+}
+
+static i64
+get_status(const struct file *file)
+{
+    u64 large = file->path.dentry != NULL && (file->flags & OPEN_PATH) == 0 ? 0100000 : 0;
+    return (i64)(open_flags_to_linux(file->flags & ~(u32)OPEN_CLOEXEC) | large);
+}
+
+static i64
+fcntl_table(struct fdtable *t, int fd, u32 command, u64 arg)
+{
+    bool cloexec = false;
+    int r = fd_flags(t, fd, command == F_SETFD ? (int)(arg & 1) : -1, &cloexec);
+    return r != 0 ? r : command == F_GETFD ? cloexec : 0;
+}
+
+static i64
+fcntl_file(struct file *file, u32 command, u64 arg)
+{
+    switch (command) {
+    case F_GETLK:
+    case F_SETLK:
+    case F_SETLKW:
+    case F_OFD_GETLK:
+    case F_OFD_SETLK:
+    case F_OFD_SETLKW:
+        return lock_command(file, command, arg);
+    case F_SETFL:
+        return set_status(file, arg);
+    case F_SETOWN:
+        file->owner = (i32)arg;
+        return 0;
+    case F_GETOWN:
+        return file->owner;
+    case F_SETPIPE_SZ:
+        return pipe_is(file) ? pipe_set_capacity(file, (u32)arg) : -E_BADF;
+    case F_GETPIPE_SZ:
+        return pipe_is(file) ? (i64)pipe_capacity(file) : -E_BADF;
+    default:
+        return -E_INVAL;
+    }
+}
+
+long
+sys_fcntl(struct user_frame *f)
+{
+    struct file_arg a;
+    struct process *p = proc_current();
+    u32 command = (u32)SYS_ARG1(f);
+    u64 arg = SYS_ARG2(f);
+    if (command == F_GETFD || command == F_SETFD)
+        return fcntl_table(p->files, (int)SYS_ARG0(f), command, arg);
+    int r = file_arg_get(&a, SYS_ARG0(f));
+    if (r != 0)
+        return r;
+    i64 n;
+    if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
+        n = (u32)arg >= p->limits[LIMIT_NOFILE].soft ? -E_INVAL
+                                                     : dup_lowest(a.file, (u32)arg, command == F_DUPFD_CLOEXEC);
+    else if (command == F_GETFL)
+        n = get_status(a.file);
+    else if ((a.file->flags & OPEN_PATH) != 0)
+        n = -E_BADF;
+    else
+        n = fcntl_file(a.file, command, arg);
+    file_arg_done(&a);
+    return n;
+}
+
+/* ---- ioctl ---- */
+
+#define FIOCLEX 0x5451u
+#define FIONCLEX 0x5450u
+#define FIONBIO 0x5421u
+#define FIOASYNC 0x5452u
+#define FIOQSIZE 0x5460u
+
+static i64
+ioctl_flag(struct file *file, u32 flag, uaddr at)
+{
+    i32 on;
+    int r = copy_from_user(&on, at, sizeof on);
+    if (r != 0)
+        return r;
+    if (on != 0)
+        atomic_fetch_or(&file->flags, flag);
+    else
+        atomic_fetch_and(&file->flags, ~flag);
+    return 0;
+}
+
+static i64
+ioctl_readable(struct file *file, uaddr at)
+{
+    i32 n = (i32)(file->inode->size - file->pos);
+    return copy_to_user(at, &n, sizeof n);
+}
+
+static i64
+ioctl_size(struct file *file, uaddr at)
+{
+    if (file->inode == NULL || (file->inode->type != IT_FILE && file->inode->type != IT_DIR && file->inode->type != IT_LINK))
+        return -E_NOTTY;
+    return copy_to_user(at, &file->inode->size, sizeof file->inode->size);
+}
+
+long
+sys_ioctl(struct user_frame *f)
+{
+    struct file_arg a;
+    u32 request = (u32)SYS_ARG1(f);
+    uaddr arg = SYS_ARG2(f);
+    int r = file_arg_get_open(&a, SYS_ARG0(f));
+    if (r != 0)
+        return r;
+    i64 n;
+    if (request == FIOCLEX || request == FIONCLEX)
+        n = fd_flags(proc_current()->files, (int)SYS_ARG0(f), request == FIOCLEX, NULL);
+    else if (request == FIONBIO)
+        n = ioctl_flag(a.file, OPEN_NONBLOCK, arg);
+    else if (request == FIOASYNC)
+        n = -E_NOTTY; /* no signal-driven I/O */
+    else if (request == FIOQSIZE)
+        n = ioctl_size(a.file, arg);
+    else if (request == FILE_IOCTL_READABLE && a.file->inode != NULL && a.file->inode->type == IT_FILE)
+        n = ioctl_readable(a.file, arg);
+    else
+        n = file_ioctl(a.file, request, arg);
+    file_arg_done(&a);
+    return n;
+}
+
+/* ---- flock ---- */
+
+#define FLOCK_SHARED 1u
+#define FLOCK_EXCLUSIVE 2u
+#define FLOCK_NONBLOCK 4u
+#define FLOCK_UNLOCK 8u
+
+long
+sys_flock(struct user_frame *f)
+{
+    struct file_arg a;
+    u32 op = (u32)SYS_ARG1(f) & ~FLOCK_NONBLOCK;
+    if (op != FLOCK_SHARED && op != FLOCK_EXCLUSIVE && op != FLOCK_UNLOCK)
+        return -E_INVAL;
+    int r = file_arg_get_open(&a, SYS_ARG0(f));
+    if (r != 0)
+        return r;
+    enum lock_kind kind = op == FLOCK_SHARED ? LOCK_SHARED : op == FLOCK_EXCLUSIVE ? LOCK_EXCLUSIVE : LOCK_NONE;
+    r = a.file->inode == NULL ? -E_BADF : lock_whole(a.file->inode, a.file, kind, (SYS_ARG1(f) & FLOCK_NONBLOCK) == 0);
+    file_arg_done(&a);
+    return r == -E_NOMEM ? -E_NOLCK : r;
+}

@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: MIT */
+/* poll(2), ppoll, select, pselect6. */
+#include "core/clock.h"
+#include "core/heap.h"
+#include "core/string.h"
+#include "posix/files.h"
+#include "posix/polling.h"
+#include "signal/signal.h"
+
+#define POLL_INLINE 16u
+
+struct linux_pollfd {
+    i32 fd;
+    int16_t events, revents;
+};
+/* The descriptors of one call, each file held once (Q2). */
+struct poll_entry {
+    struct file *file; /* NULL: not to be looked at, or not open */
+    u32 events, revents;
+};
+
+/* ---- the common part ---- */
+
+static u32
+poll_pass(struct poll_entry *e, u32 n, struct poll_wait *w)
+{
+    u32 ready = 0;
+    for (u32 i = 0; i < n; i++) {
+        if (e[i].file != NULL)
+            e[i].revents = file_poll(e[i].file, ready == 0 ? poll_wait_table(w) : NULL) &
+                           (e[i].events | POLL_ERR | POLL_HUP);
+        if (e[i].revents != 0)
+            ready++;
+    }
+    return ready;
+}
+
+/* How many are ready (0: time is up), or -E_INTR, -E_NOMEM. */
+static i64
+poll_entries(struct poll_entry *e, u32 n, u64 deadline_ns)
+{
+    struct poll_wait w;
+    i64 r;
+    poll_wait_begin(&w);
+    for (;;) {
+        r = poll_pass(e, n, &w);
+        if (r != 0)
+            break;
+        if (deadline_ns == 0)
+            break;
+        r = poll_wait_sleep(&w, deadline_ns);
+        if (r == -E_TIMEDOUT)
+            r = poll_pass(e, n, &w);
+        else if (r == 0)
+            continue;
+        break;
+    }
+    poll_wait_end(&w);
+    return r;
+}
+
+static void
+entries_release(struct poll_entry *e, u32 n)
+{
+    for (u32 i = 0; i < n; i++)
+        if (e[i].file != NULL)
+            file_release(e[i].file);
+}
+
+/* ---- signal masks of ppoll and pselect ---- */
+
+/* The mask for the time of the call; the old one comes back after the handler, or at the end of the call. */
+static int
+mask_begin(uaddr mask, u64 size, bool *masked)
+{
+    u64 set;
+    struct thread *t = thread_current();
+    *masked = false;
+    if (mask == 0)
+        return 0;
+    if (size != sizeof set)
+        return -E_INVAL;
+    int r = copy_from_user(&set, mask, sizeof set);
+    if (r != 0)
+        return r;
+    t->saved_mask = t->signal_mask;
+    signal_mask_set(set & ~(SIG_BIT(SIG_KILL) | SIG_BIT(SIG_STOP)));
+    *masked = true;
+    return 0;
+}
+
+static void
+mask_end(bool masked, i64 result)
+{
+    struct thread *t = thread_current();
+    if (!masked)
+        return;
+    if (result == -E_INTR)
+        t->restore_mask = true; /* the signal's handler runs under the call's mask */
+    else
+        signal_mask_set(t->saved_mask);
+}
+
+/* What is left of the time goes back to the user, as Linux does it; errors there do not matter. */
+static void
+remaining_to_user(uaddr at, u64 deadline_ns, bool timeval)
+{
+    struct linux_timespec t = { 0, 0 };
+    u64 now = clock_mono_ns();
+    if (at == 0 || deadline_ns == ~0ull)
+        return;
+    if (deadline_ns > now)
+        t = (struct linux_timespec){ (i64)((deadline_ns - now) / 1000000000u), (i64)((deadline_ns - now) % 1000000000u) };
+    if (timeval)
+        t.ns /= 1000;
+    int r = copy_to_user(at, &t, sizeof t);
+    (void)r;
+}
+
+/* ---- poll ---- */
+
+static void
+entries_from_pollfds(struct poll_entry *e, const struct linux_pollfd *fds, u32 n)
+{
+    struct fdtable *t = proc_current()->files;
+    for (u32 i = 0; i < n; i++) {
+        e[i] = (struct poll_entry){ NULL, (u16)fds[i].events, 0 };
+        if (fds[i].fd < 0)
+            continue;
+        e[i].file = fd_get(t, fds[i].fd);
+        if (e[i].file == NULL)
+            e[i].revents = POLL_NVAL;
+    }
+}
+
+static i64
+poll_fds(struct linux_pollfd *fds, struct poll_entry *e, uaddr at, u32 n, u64 deadline_ns)
+{
+    int r = copy_from_user(fds, at, n * sizeof *fds);
+    if (r != 0)
+        return r;
+    entries_from_pollfds(e, fds, n);
+    i64 ready = poll_entries(e, n, deadline_ns);
+    entries_release(e, n);
+    for (u32 i = 0; i < n && ready >= 0; i++) {
+        int16_t revents = (int16_t)e[i].revents;
+        if (copy_to_user(at + i * sizeof *fds + offsetof(struct linux_pollfd, revents), &revents, sizeof revents) != 0)
+            return -E_FAULT;
+    }
+    return ready;
+}
+
+/* deadline 0: only look. */
+static i64
+poll_user(uaddr at, u64 n, u64 deadline_ns)
+{
+    struct linux_pollfd few[POLL_INLINE];
+    struct poll_entry few_entries[POLL_INLINE];
+    if (n > MIN(proc_current()->limits[LIMIT_NOFILE].soft, (u64)FD_LIMIT_MAX))
+        return -E_INVAL;
+    if (n <= POLL_INLINE)
+        return poll_fds(few, few_entries, at, (u32)n, deadline_ns);
+    struct linux_pollfd *fds = heap_alloc(n * sizeof *fds);
+    struct poll_entry *e = heap_alloc(n * sizeof *e);
+    i64 r = fds == NULL || e == NULL ? -E_NOMEM : poll_fds(fds, e, at, (u32)n, deadline_ns);
+    heap_free(fds);
+    heap_free(e);
+    return r;
+}
+
+/* A poll that a signal without a handler interrupted goes on to the same deadline. */
+static long
+poll_again(struct user_frame *f)
+{
+    const struct thread *t = thread_current();
+    (void)f;
+    i64 r = poll_user(t->restart[1], t->restart[2], t->restart[3]);
+    return r == -E_INTR ? -E_RESTART_BLOCK : r;
+}
+
+long
+sys_poll(struct user_frame *f)
+{
+    i32 timeout_ms = (i32)SYS_ARG2(f);
+    u64 deadline = timeout_ms < 0 ? ~0ull : timeout_ms == 0 ? 0 : clock_mono_ns() + (u64)timeout_ms * 1000000u;
+    i64 r = poll_user(SYS_ARG0(f), (u32)SYS_ARG1(f), deadline);
+    if (r != -E_INTR)
+        return r;
+    struct thread *t = thread_current();
+    t->restart[1] = SYS_ARG0(f);
+    t->restart[2] = (u32)SYS_ARG1(f);
+    t->restart[3] = deadline;
+    t->restart[0] = (u64)(uintptr_t)poll_again;
+    return -E_RESTART_BLOCK;
+}
+
+static int
+deadline_of_timespec(uaddr at, u64 *deadline)
+{
+    int r = deadline_from_user(at, deadline);
+    struct linux_timespec t;
+    if (r == 0 && at != 0 && copy_from_user(&t, at, sizeof t) == 0 && t.seconds == 0 && t.ns == 0)
+        *deadline = 0;
+    return r;
+}
+
+long
+sys_ppoll(struct user_frame *f)
+{
+    u64 deadline;
+    bool masked;
+    int r = deadline_of_timespec(SYS_ARG2(f), &deadline);
+    if (r == 0)
+        r = mask_begin(SYS_ARG3(f), SYS_ARG4(f), &masked);
+    if (r != 0)
+        return r;
+    i64 n = poll_user(SYS_ARG0(f), (u32)SYS_ARG1(f), deadline);
+    mask_end(masked, n);
+    remaining_to_user(SYS_ARG2(f), deadline, false);
+    return n == -E_INTR ? -E_RESTART_NOHAND : n;
+}
+
+/* ---- select ---- */
+
+#define SELECT_IN (POLL_IN | POLL_HUP | POLL_ERR)
+#define SELECT_OUT (POLL_OUT | POLL_ERR)
+#define SELECT_EX POLL_PRI
+
+struct select_sets {
+    u64 *in[3], *out[3]; /* read, write, exceptional; words of 64 */
+    u32 n, words, entries;
+    u64 memory[];
+};
+static const u32 select_events[3] = { SELECT_IN, SELECT_OUT, SELECT_EX };
+
+static struct select_sets *
+sets_new(u32 n, const uaddr at[3], int *error)
+{
+    u32 words = (n + 63) / 64;
+    struct select_sets *s = heap_alloc_zeroed(sizeof *s + 6 * words * sizeof(u64));
+    if (s == NULL) {
+        *error = -E_NOMEM;
+        return NULL;
+    }
+    s->n = n;
+    s->words = words;
+    for (u32 k = 0; k < 3; k++) {
+        s->in[k] = s->memory + k * words;
+        s->out[k] = s->memory + (3 + k) * words;
+        if (at[k] != 0 && words != 0 && copy_from_user(s->in[k], at[k], words * sizeof(u64)) != 0) {
+            heap_free(s);
+            *error = -E_FAULT;
+            return NULL;
+        }
+        if (n % 64 != 0)
+            s->in[k][words - 1] &= ~0ull >> (64 - n % 64);
+    }
+    for (u32 w = 0; w < words; w++)
+        s->entries += (u32)__builtin_popcountll(s->in[0][w] | s->in[1][w] | s->in[2][w]);
+    return s;
+}
+
+/* Fill in the entries in the order of their descriptors.  -E_BADF: one is not open; those before it are to be released. */
+static int
+sets_to_entries(struct select_sets *s, struct poll_entry *e, u32 *count)
+{
+    struct fdtable *t = proc_current()->files;
+    for (u32 w = 0; w < s->words; w++) {
+        for (u64 any = s->in[0][w] | s->in[1][w] | s->in[2][w]; any != 0; any &= any - 1) {
+            u32 bit = (u32)__builtin_ctzll(any), events = 0;
+            for (u32 k = 0; k < 3; k++)
+                events |= (s->in[k][w] >> bit & 1) != 0 ? select_events[k] : 0;
+            struct file *f = fd_get(t, (int)(w * 64 + bit));
+            if (f == NULL)
+                return -E_BADF;
+            e[(*count)++] = (struct poll_entry){ f, events, 0 };
+        }
+    }
+    return 0;
+}
+
+static i64
+entries_to_sets(struct select_sets *s, const struct poll_entry *e)
+{
+    i64 ready = 0;
+    u32 i = 0;
+    for (u32 w = 0; w < s->words; w++) {
+        for (u64 any = s->in[0][w] | s->in[1][w] | s->in[2][w]; any != 0; any &= any - 1, i++) {
+            u64 bit = any & -any;
+            for (u32 k = 0; k < 3; k++) {
+                if ((s->in[k][w] & bit) != 0 && (e[i].revents & select_events[k]) != 0) {
+                    s->out[k][w] |= bit;
+                    ready++;
+                }
+            }
+        }
+    }
+    return ready;
+}
+
+static i64
+select_user(i32 n, const uaddr at[3], u64 deadline)
+{
+    int error = 0;
+    u32 count = 0;
+    if (n < 0)
+        return -E_INVAL;
+    struct select_sets *s = sets_new(MIN((u32)n, (u32)FD_LIMIT_MAX), at, &error);
+    if (s == NULL)
+        return error;
+    struct poll_entry *e = heap_alloc((s->entries + 1) * sizeof *e);
+    i64 r = e == NULL ? -E_NOMEM : sets_to_entries(s, e, &count);
+    if (r == 0)
+        r = poll_entries(e, count, deadline);
+    if (e != NULL)
+        entries_release(e, count);
+    if (r >= 0)
+        r = entries_to_sets(s, e);
+    for (u32 k = 0; k < 3 && r >= 0; k++)
+        if (at[k] != 0 && copy_to_user(at[k], s->out[k], s->words * sizeof(u64)) != 0)
+            r = -E_FAULT;
+    heap_free(e);
+    heap_free(s);
+    return r;
+}
+
+long
+sys_select(struct user_frame *f)
+{
+    const uaddr at[3] = { SYS_ARG1(f), SYS_ARG2(f), SYS_ARG3(f) };
+    struct linux_timeval v;
+    u64 deadline = ~0ull;
+    if (SYS_ARG4(f) != 0) {
+        if (copy_from_user(&v, SYS_ARG4(f), sizeof v) != 0)
+            return -E_FAULT;
+        if (v.seconds < 0 || v.us < 0)
+            return -E_INVAL;
+        if (v.seconds < 9000000000 && v.us < 9000000000000000)
+            deadline = v.seconds == 0 && v.us == 0
+                           ? 0 : clock_mono_ns() + (u64)v.seconds * 1000000000u + (u64)v.us * 1000u;
+    }
+    i64 r = select_user((i32)SYS_ARG0(f), at, deadline);
+    remaining_to_user(SYS_ARG4(f), deadline, true);
+    return r == -E_INTR ? -E_RESTART_NOHAND : r;
+}
+
+long
+sys_pselect6(struct user_frame *f)
+{
+    const uaddr at[3] = { SYS_ARG1(f), SYS_ARG2(f), SYS_ARG3(f) };
+    u64 deadline, sigset[2] = { 0, 8 };
+    bool masked;
+    if (SYS_ARG5(f) != 0 && copy_from_user(sigset, SYS_ARG5(f), sizeof sigset) != 0)
+        return -E_FAULT;
+    int r = deadline_of_timespec(SYS_ARG4(f), &deadline);
+    if (r == 0)
+        r = mask_begin(sigset[0], sigset[1], &masked);
+    if (r != 0)
+        return r;
+    i64 n = select_user((i32)SYS_ARG0(f), at, deadline);
+    mask_end(masked, n);
+    remaining_to_user(SYS_ARG4(f), deadline, false);
+    return n == -E_INTR ? -E_RESTART_NOHAND : n;
+}
