@@ -402,12 +402,3 @@ sys_fchdir(struct user_frame *f)
     file_arg_done(&a);
     return r;
 }
-
-long
-sys_umask(struct user_frame *f)
-{
-    struct fs_context *c = proc_current()->fs;
-    u32 old = c->umask;
-    c->umask = (u32)SYS_ARG0(f) & 0777u;
-    return old;
-}
