@@ -5,6 +5,10 @@
  * R1. A process is in the table from proc_fork to the end of its parent's wait (or its own end, when nobody waits for it).
  * R2. Family links, states, groups and sessions change under family_lock (spinlock).
  * R3. Resources (mm, files, context, signal actions) are counted; exit drops them before the parent is told.
+ * R4. A number (pid, tid, group, session) is not given out again while anything still bears it (proc/pid.h).
+ * R5. A thread stands in process->threads from its start to proc_exit_thread; whoever finds it there under process->lock may
+ *     use it until the lock is released.
+ * Locks: family_lock, then process->lock, then the locks of pid.c and of wait queues; docs/locks.md.
  */
 #ifndef LIBOS_PROC_PROC_H
 #define LIBOS_PROC_PROC_H
@@ -24,10 +28,12 @@ struct rlimit_pair {
 };
 #define PROC_RLIMITS 16
 
-struct session; /* id, controlling terminal */
+struct session; /* proc/session.h */
+struct pgroup;
 struct process {
     _Atomic u32 refs;
     i32 pid, pgid, sid;
+    i32 ppid;                             /* the parent's pid, readable without a lock */
     struct process *parent;               /* family_lock */
     struct list children, sibling;        /* family_lock */
     struct list threads;                  /* lock */
@@ -61,12 +67,31 @@ struct process {
     uaddr stack_hint;
     i32 pdeath_signal;
     u64 minor_faults, major_faults;
-    u64 reserved[16];
+    struct session *session;              /* family_lock */
+    struct pgroup *group;                 /* family_lock; pgid and sid are its numbers */
+    struct list group_link;               /* family_lock */
+    struct waitq threads_wait;            /* exec waits here until it is the only thread */
+    struct waitq stop_wait;               /* stopped threads sleep here */
+    struct thread *exec_thread;           /* lock; all other threads are ending */
+    _Atomic u32 group_stop;               /* lock; threads park on their way to the user */
+    u32 nstopped;                         /* lock; threads that are parked */
+    u32 signals_queued;                   /* lock; for RLIMIT_SIGPENDING */
+    bool stop_reported;                   /* lock; the parent has heard of this stop */
+    bool subreaper, has_subreaper;        /* family_lock; has: some ancestor is one */
+    bool mm_shared;                       /* made or was made with FORK_SHARE_MM */
+    bool init_may_die;                    /* pid 1 met a fault that it does not handle */
+    u32 continues;                        /* lock; counts SIG_CONT and SIG_KILL */
+    bool files_shared;                    /* made or was made with FORK_SHARE_FILES */
+    bool no_new_privs, keep_caps;
+    u64 max_pages, child_minor_faults;
+    struct process *dead_next;            /* exit.c */
+    u64 reserved[8];
 };
 extern struct process *proc_init_process; /* pid 1 */
 
 static inline struct process *proc_current(void) { return thread_current()->process; }
-struct process *proc_find(i32 pid);       /* a reference, or NULL */
+struct process *proc_find(i32 pid);       /* a reference, or NULL; zombies too */
+struct process *proc_next(i32 after);     /* the first with a greater pid: a reference, or NULL */
 void proc_hold(struct process *p);
 void proc_release(struct process *p);
 /* Call fn on each process of a group (0: all), under family_lock; fn must not sleep. Returns how many. */
@@ -100,9 +125,12 @@ NORETURN void proc_exit_thread(i32 code);
 #define WAIT_CONTINUED 0x4u
 #define WAIT_EXITED 0x8u
 #define WAIT_NOREAP 0x10u
+#define WAIT_CLONES 0x20u  /* only children whose exit signal is not SIG_CHLD */
+#define WAIT_ANY 0x40u     /* both */
 struct wait_report {
     i32 pid, status, uid;
     u64 user_ticks, system_ticks;
+    u64 minor_faults, max_pages;
 };
 /* which: > 0 this pid, 0 my group, -1 any, < -1 that group. 1: *out filled; 0: WAIT_NOHANG and none; -E_CHILD -E_RESTART */
 int proc_wait(i32 which, u32 flags, struct wait_report *out) MUST_CHECK;
@@ -112,5 +140,17 @@ void proc_init(void);
 /* The first process: path, argv, envp from the command line. -E_NOENT ... */
 int proc_start_init(const char *path, char **argv, char **envp) MUST_CHECK;
 u64 proc_count(void);
+/* posix installs them: wake the waiters on a word of the current process; walk a thread's robust list. */
+extern void (*proc_futex_wake_hook)(uaddr at);
+extern void (*proc_robust_hook)(struct thread *t);
+/* All threads have parked: the process is stopped, the parent is told. */
+void proc_stop_complete(struct process *p);
+/* A thread goes on after a stop: the process is no longer stopped, the parent is told. */
+void proc_continued(struct process *p);
+/* The hook exit_work: the process is ending, or another thread executes a program. */
+void proc_exit_work(struct thread *t);
+/* True when the current thread will not see the user again. */
+bool proc_is_ending(struct thread *t);
+void proc_ticks(struct process *p, u64 *user, u64 *system); /* ended and living threads */
 
 #endif

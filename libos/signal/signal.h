@@ -67,4 +67,45 @@ void signal_thread_free(struct thread *t);  /* drop queues */
 void signal_process_free(struct process *p);
 void signal_init(void);
 
+/* ---- additions ---- */
+/* As signal_send_*, but for sigqueue: -E_AGAIN when a real-time signal finds the queue full. */
+int signal_queue_process(struct process *p, int number, const struct signal_info *info) MUST_CHECK;
+int signal_queue_thread(struct thread *t, int number, const struct signal_info *info) MUST_CHECK;
+/* To the thread `tid` of process `tgid` (0: whichever has it). permit may be NULL. -E_SRCH, -E_AGAIN, or permit's error. */
+int signal_send_tid(i32 tgid, i32 tid, int number, const struct signal_info *info,
+                    int (*permit)(struct process *p, int number)) MUST_CHECK;
+/* Would the current thread not notice it (blocked or ignored)?  For a tty's job control. */
+bool signal_is_blocked_or_ignored(int number);
+/* Pending for the thread or its process, blocked or not. */
+u64 signal_pending_set(struct thread *t);
+/* Take a pending signal of `set` (sigtimedwait); 0: none. */
+int signal_take(struct thread *t, u64 set, struct signal_info *out);
+/* A copy of a process's action. */
+void signal_action_get(struct process *p, int number, struct signal_action *out);
+/* The parent is told that a child stopped, continued or ended; family_lock is held.  code: SIGNAL_CLD_*. */
+void signal_tell_parent(struct process *child, int code, i32 status);
+/* exec: what a new program has not inherited besides the actions (alternate stack, saved mask). */
+void signal_thread_exec(struct thread *t);
+/* All of the thread's work for signals is looked at again (after a change of mask or queues); process->lock is held. */
+void signal_recheck_locked(struct thread *t);
+
+enum { SIGNAL_CLD_EXITED = 1, SIGNAL_CLD_KILLED, SIGNAL_CLD_DUMPED, SIGNAL_CLD_TRAPPED, SIGNAL_CLD_STOPPED,
+       SIGNAL_CLD_CONTINUED };
+#define SIGNAL_CODE_USER 0
+#define SIGNAL_CODE_KERNEL 0x80
+
+/*
+ * What the ABI room adds: how a handler is entered, and what a system call that was interrupted gives.  push: -E_FAULT when the
+ * frame cannot be written.  restart: action NULL when no handler runs; called once for each call that was interrupted.
+ */
+struct signal_abi {
+    int (*push)(struct thread *t, struct user_frame *f, int number, const struct signal_action *action,
+                const struct signal_info *info, u64 mask);
+    void (*restart)(struct thread *t, struct user_frame *f, const struct signal_action *action);
+};
+extern struct signal_abi signal_abi;
+/* Words of thread->reserved that these rooms use. */
+#define THREAD_SET_TID(t) ((t)->reserved[6])      /* write the tid here on the first way to the user */
+#define THREAD_RESTART_KIND(t) ((t)->reserved[7]) /* E_RESTART_* of the call that was just interrupted, or 0 */
+
 #endif

@@ -1,0 +1,409 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * futex(2): sleeping on a word of user memory, and the robust lists of locks that a dead thread held.
+ *
+ * U1. A waiter stands in the bucket of its key from before it loads the word to the end of its call; who changed the word after
+ *     that load finds it there.
+ * U2. `woken` is set by the one who takes it out, under the bucket's lock.  A waiter goes only after it has held that lock once more, so
+ *     that the waker never touches a waiter that is gone.
+ * Locking: one bucket's lock; of two, that of the lower address first.  Requeue changes waiter->bucket under both.
+ */
+#include "core/clock.h"
+#include "core/mmu.h"
+#include "posix/posix.h"
+#include "posix/private.h"
+#include "proc/proc.h"
+#include "vm/mm.h"
+
+#define BUCKETS 256u
+#define ANY_BIT 0xffffffffu
+
+enum {
+    FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_REQUEUE = 3, FUTEX_CMP_REQUEUE = 4,
+    FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10
+};
+#define FUTEX_PRIVATE 128u
+#define FUTEX_CLOCK_REALTIME 256u
+
+struct futex_key {
+    u64 object, offset; /* mm and address; inode and offset; frame and offset */
+};
+struct futex_bucket {
+    struct spinlock lock;
+    struct list waiters; /* lock */
+};
+struct futex_waiter {
+    struct list link;
+    struct futex_bucket *bucket; /* [bucket->lock of the old one] */
+    struct futex_key key;
+    struct thread *thread;
+    u32 bits;
+    bool woken;
+};
+static struct futex_bucket buckets[BUCKETS];
+
+static struct futex_bucket *
+bucket_of(const struct futex_key *k)
+{
+    u64 h = (k->object >> 4) * 0x9e3779b97f4a7c15ull ^ (k->offset >> 2) * 0xc2b2ae3d27d4eb4full;
+    return &buckets[(h >> 40) % BUCKETS];
+}
+
+/* A word in memory that several processes share is known by what is shared. */
+static bool
+shared_key(struct mm *mm, uaddr at, struct futex_key *key)
+{
+    struct mm_area_info area;
+    struct mmu_page page;
+    if (!mm_next_area(mm, at, &area))
+        return false;
+    bool shared = area.start <= at && (area.flags & AREA_SHARED);
+    if (shared && area.file != NULL) {
+        key->object = (u64)(uintptr_t)area.file->inode;
+        key->offset = area.offset + (at - area.start);
+    } else if (shared && mmu_query(mm_space(mm), at, &page)) {
+        key->object = page.frame;
+        key->offset = at & (PAGE_SIZE - 1);
+    } else {
+        shared = false;
+    }
+    if (area.file != NULL)
+        file_release(area.file);
+    return shared;
+}
+
+static int
+make_key(uaddr at, bool private, struct futex_key *key)
+{
+    struct mm *mm = proc_current()->mm;
+    u32 word;
+    if (at & 3)
+        return -E_INVAL;
+    if (at >= USER_TOP)
+        return -E_FAULT;
+    if (!private) {
+        if (user_load32(at, &word) != 0) /* so that its page is there */
+            return -E_FAULT;
+        if (shared_key(mm, at, key))
+            return 0;
+    }
+    key->object = (u64)(uintptr_t)mm;
+    key->offset = at;
+    return 0;
+}
+
+static bool
+same_key(const struct futex_key *a, const struct futex_key *b)
+{
+    return a->object == b->object && a->offset == b->offset;
+}
+
+/* ---- waiting ---- */
+
+static void
+enter(struct futex_waiter *w)
+{
+    w->bucket = bucket_of(&w->key);
+    spin_lock(&w->bucket->lock);
+    list_push_back(&w->bucket->waiters, &w->link);
+    spin_unlock(&w->bucket->lock);
+}
+
+/* U2; true: it was woken. */
+static bool
+leave(struct futex_waiter *w)
+{
+    for (;;) {
+        struct futex_bucket *b = __atomic_load_n(&w->bucket, __ATOMIC_ACQUIRE);
+        spin_lock(&b->lock);
+        if (b == w->bucket) {
+            bool woken = w->woken;
+            if (!woken)
+                list_remove(&w->link);
+            spin_unlock(&b->lock);
+            return woken;
+        }
+        spin_unlock(&b->lock);
+    }
+}
+
+/* 0; -E_AGAIN: the word differs; -E_TIMEDOUT, -E_INTR, -E_FAULT. */
+static int
+wait_on(uaddr at, bool private, u32 value, u32 bits, u64 deadline_ns)
+{
+    struct futex_waiter w = { .thread = thread_current(), .bits = bits };
+    u32 word;
+    int result = make_key(at, private, &w.key);
+    if (result != 0)
+        return result;
+    enter(&w);
+    result = user_load32(at, &word);
+    if (result == 0 && word != value)
+        result = -E_AGAIN;
+    while (result == 0) {
+        thread_prepare(true);
+        if (__atomic_load_n(&w.woken, __ATOMIC_ACQUIRE)) {
+            thread_cancel();
+            break;
+        }
+        result = thread_block(deadline_ns);
+    }
+    return leave(&w) ? 0 : result;
+}
+
+/* restart[1..5]: address, value, deadline, private, bits. */
+static long
+wait_again(struct user_frame *f)
+{
+    (void)f;
+    struct thread *t = thread_current();
+    int result = wait_on(t->restart[1], t->restart[4] != 0, (u32)t->restart[2],
+                         (u32)t->restart[5], t->restart[3]);
+    if (result != -E_INTR)
+        return result;
+    t->restart[0] = (u64)(uintptr_t)wait_again;
+    return -E_RESTART_BLOCK;
+}
+
+static long
+futex_wait(struct user_frame *f, u32 op, u32 bits)
+{
+    struct thread *t = thread_current();
+    bool private = (op & FUTEX_PRIVATE) != 0;
+    u64 deadline = ~0ull, ns;
+    if (bits == 0)
+        return -E_INVAL;
+    if (SYS_ARG3(f) != 0) {
+        int error = timespec_from_user(SYS_ARG3(f), &ns);
+        if (error != 0)
+            return error;
+        if ((op & 127) == FUTEX_WAIT) {
+            deadline = deadline_after(ns);
+        } else if (op & FUTEX_CLOCK_REALTIME) {
+            u64 now = clock_real_ns();
+            deadline = deadline_after(ns > now ? ns - now : 0);
+        } else {
+            deadline = ns;
+        }
+    }
+    int result = wait_on(SYS_ARG0(f), private, (u32)SYS_ARG2(f), bits, deadline);
+    if (result != -E_INTR)
+        return result;
+    if (deadline == ~0ull)
+        return -E_RESTART;
+    t->restart[0] = (u64)(uintptr_t)wait_again;
+    t->restart[1] = SYS_ARG0(f);
+    t->restart[2] = SYS_ARG2(f);
+    t->restart[3] = deadline;
+    t->restart[4] = private;
+    t->restart[5] = bits;
+    return -E_RESTART_BLOCK;
+}
+
+/* ---- waking ---- */
+
+/* The bucket's lock is held. */
+static void
+wake_one(struct futex_waiter *w)
+{
+    struct thread *t = w->thread;
+    list_remove(&w->link);
+    __atomic_store_n(&w->woken, true, __ATOMIC_RELEASE);
+    thread_wake(t, 0);
+}
+
+static u32
+wake_key(const struct futex_key *key, u32 count, u32 bits)
+{
+    struct futex_bucket *b = bucket_of(key);
+    u32 woken = 0;
+    /* A waiter enters before it loads the word: without one in the bucket, it will see the new value (U1). */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (list_empty(&b->waiters))
+        return 0;
+    spin_lock(&b->lock);
+    list_for_each_safe(it, &b->waiters) {
+        struct futex_waiter *w = container_of(it, struct futex_waiter, link);
+        if (woken == count)
+            break;
+        if (!same_key(&w->key, key) || (w->bits & bits) == 0)
+            continue;
+        wake_one(w);
+        woken++;
+    }
+    spin_unlock(&b->lock);
+    return woken;
+}
+
+static long
+futex_wake(uaddr at, bool private, u32 count, u32 bits)
+{
+    struct futex_key key;
+    if (bits == 0)
+        return -E_INVAL;
+    int error = make_key(at, private, &key);
+    return error != 0 ? error : (long)wake_key(&key, count, bits);
+}
+
+static void
+lock_two(struct futex_bucket *a, struct futex_bucket *b)
+{
+    spin_lock(a < b ? &a->lock : &b->lock);
+    if (a != b)
+        spin_lock(a < b ? &b->lock : &a->lock);
+}
+
+static void
+unlock_two(struct futex_bucket *a, struct futex_bucket *b)
+{
+    spin_unlock(&a->lock);
+    if (a != b)
+        spin_unlock(&b->lock);
+}
+
+/*
+ * Wake `wake` waiters of the first word and move `move` others to the second.  The comparison is made before the locks, so it may be
+ * old by the time they are held; what it protects against - a waiter that missed a change - is the waiter's own load (U1).
+ */
+static long
+futex_requeue(struct user_frame *f, u32 op, bool compare)
+{
+    struct futex_key from, to;
+    bool private = (op & FUTEX_PRIVATE) != 0;
+    i32 wake = (i32)SYS_ARG2(f), move = (i32)SYS_ARG3(f);
+    u32 word, done = 0;
+    if (wake < 0 || move < 0)
+        return -E_INVAL;
+    int error = make_key(SYS_ARG0(f), private, &from);
+    if (error == 0)
+        error = make_key(SYS_ARG4(f), private, &to);
+    if (error == 0 && compare) {
+        error = user_load32(SYS_ARG0(f), &word);
+        if (error == 0 && word != (u32)SYS_ARG5(f))
+            error = -E_AGAIN;
+    }
+    if (error != 0)
+        return error;
+    struct futex_bucket *a = bucket_of(&from), *b = bucket_of(&to);
+    lock_two(a, b);
+    list_for_each_safe(it, &a->waiters) {
+        struct futex_waiter *w = container_of(it, struct futex_waiter, link);
+        if (done >= (u32)wake + (u32)move)
+            break;
+        if (!same_key(&w->key, &from))
+            continue;
+        if (done < (u32)wake) {
+            wake_one(w);
+        } else {
+            w->key = to;
+            if (a != b) {
+                list_remove(&w->link);
+                list_push_back(&b->waiters, &w->link);
+                __atomic_store_n(&w->bucket, b, __ATOMIC_RELEASE);
+            }
+        }
+        done++;
+    }
+    unlock_two(a, b);
+    return done;
+}
+
+long
+sys_futex(struct user_frame *f)
+{
+    u32 op = (u32)SYS_ARG1(f);
+    bool private = (op & FUTEX_PRIVATE) != 0;
+    if ((op & FUTEX_CLOCK_REALTIME) && (op & 127) != FUTEX_WAIT_BITSET && (op & 127) != FUTEX_WAIT)
+        return -E_NOSYS;
+    switch (op & 127) {
+    case FUTEX_WAIT:
+        return futex_wait(f, op, ANY_BIT);
+    case FUTEX_WAIT_BITSET:
+        return futex_wait(f, op, (u32)SYS_ARG5(f));
+    case FUTEX_WAKE:
+        return futex_wake(SYS_ARG0(f), private, (u32)MAX(1, (i32)SYS_ARG2(f)), ANY_BIT);
+    case FUTEX_WAKE_BITSET:
+        return futex_wake(SYS_ARG0(f), private, (u32)MAX(1, (i32)SYS_ARG2(f)), (u32)SYS_ARG5(f));
+    case FUTEX_REQUEUE:
+        return futex_requeue(f, op, false);
+    case FUTEX_CMP_REQUEUE:
+        return futex_requeue(f, op, true);
+    default:
+        return -E_NOSYS;
+    }
+}
+
+/* ---- the end of a thread ---- */
+#define FUTEX_WAITERS 0x80000000u
+#define FUTEX_OWNER_DIED 0x40000000u
+#define FUTEX_TID_MASK 0x3fffffffu
+#define ROBUST_LIMIT 2048
+
+struct linux_robust_head {
+    u64 next;
+    i64 offset;
+    u64 pending;
+};
+
+/* The word of clear_child_tid: its waiters may have taken it for shared or private. */
+static void
+wake_word(uaddr at)
+{
+    (void)futex_wake(at, false, 1, ANY_BIT);
+}
+
+static void
+lock_died(uaddr at, i32 tid)
+{
+    u32 word;
+    if ((at & 3) || user_load32(at, &word) != 0)
+        return;
+    while ((word & FUTEX_TID_MASK) == (u32)tid) {
+        u32 before = word;
+        if (user_cmpxchg32(at, &word, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED) != 0)
+            return;
+        if (word != before)
+            continue;
+        if (word & FUTEX_WAITERS)
+            wake_word(at);
+        return;
+    }
+}
+
+static void
+robust_walk(struct thread *t)
+{
+    struct linux_robust_head head;
+    uaddr end = t->robust_list;
+    if (copy_from_user(&head, end, sizeof head) != 0)
+        return;
+    u64 at = head.next & ~1ull, pending = head.pending & ~1ull;
+    for (int i = 0; i < ROBUST_LIMIT && at != end; i++) {
+        u64 next;
+        if (copy_from_user(&next, at, sizeof next) != 0)
+            break;
+        if (at != pending)
+            lock_died(at + (u64)head.offset, t->tid);
+        at = next & ~1ull;
+    }
+    if (pending != 0)
+        lock_died(pending + (u64)head.offset, t->tid);
+}
+
+long
+sys_set_robust_list(struct user_frame *f)
+{
+    if (SYS_ARG1(f) != sizeof(struct linux_robust_head))
+        return -E_INVAL;
+    thread_current()->robust_list = SYS_ARG0(f);
+    return 0;
+}
+
+void
+futex_init(void)
+{
+    for (u32 i = 0; i < BUCKETS; i++)
+        list_init(&buckets[i].waiters);
+    proc_futex_wake_hook = wake_word;
+    proc_robust_hook = robust_walk;
+}

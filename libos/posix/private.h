@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of this room share: layouts of Linux and helpers. */
+#ifndef LIBOS_POSIX_PRIVATE_H
+#define LIBOS_POSIX_PRIVATE_H
+
+#include "core/error.h"
+#include "core/types.h"
+#include "core/usercopy.h"
+
+struct thread;
+struct user_frame;
+struct signal_action;
+struct signal_info;
+struct process;
+
+extern const u8 posix_errnos[E_MAX];
+#define LINUX_EINTR 4
+#define SYS_RESTART_SYSCALL 219
+
+/* What an interrupted call gives (signal_abi.restart). */
+void posix_restart(struct thread *t, struct user_frame *f, const struct signal_action *action);
+/* sigframe.c: enter a handler (signal_abi.push). */
+int sigframe_push(struct thread *t, struct user_frame *f, int number,
+                  const struct signal_action *action, const struct signal_info *info, u64 mask);
+/* The code of SIG_FPE for vectors 16 and 19; 0: not known.  t is current. */
+int sigframe_float_code(struct thread *t, unsigned vector);
+/* signal.c: an exception of the user program (hook). */
+void posix_exception(struct thread *t, struct user_frame *f, unsigned vector, u64 error,
+                     uaddr address);
+
+/* siginfo_t: 128 bytes, all of them written. */
+struct linux_siginfo {
+    i32 signo, error, code, pad;
+    union {
+        struct {
+            i32 pid;
+            u32 uid;
+            u64 value;
+        } sent;
+        struct {
+            i32 pid;
+            u32 uid;
+            i32 status, pad;
+            i64 utime, stime;
+        } child;
+        u64 addr;
+        u8 bytes[112];
+    } u;
+};
+_Static_assert(sizeof(struct linux_siginfo) == 128, "siginfo_t");
+void siginfo_to_linux(struct linux_siginfo *to, const struct signal_info *from);
+void siginfo_from_linux(struct signal_info *to, const struct linux_siginfo *from);
+
+struct linux_timespec {
+    i64 seconds, ns;
+};
+struct linux_timeval {
+    i64 seconds, us;
+};
+struct linux_rusage {
+    struct linux_timeval utime, stime;
+    i64 maxrss, ixrss, idrss, isrss, minflt, majflt, nswap, inblock, oublock;
+    i64 msgsnd, msgrcv, nsignals, nvcsw, nivcsw;
+};
+_Static_assert(sizeof(struct linux_rusage) == 144, "struct rusage");
+/* -E_FAULT, -E_INVAL.  A time beyond what 64 bits of ns hold saturates. */
+int timespec_from_user(uaddr at, u64 *ns) MUST_CHECK;
+int timespec_to_user(uaddr at, u64 ns) MUST_CHECK;
+struct linux_timeval timeval_of_ticks(u64 tsc_ticks);
+struct linux_timeval timeval_of_ns(u64 ns);
+u64 deadline_after(u64 ns); /* on the monotonic clock; saturates below "none" */
+
+/* The permission to signal, for signal_send_tid. */
+int posix_may_signal(struct process *p, int number);
+/* futex.c */
+void futex_init(void);
+
+#endif

@@ -1,0 +1,413 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls that make, replace, end and await processes (clone, execve, exit, wait4 ...), and their families. */
+#include "core/clock.h"
+#include "core/heap.h"
+#include "core/string.h"
+#include "posix/posix.h"
+#include "posix/private.h"
+#include "posix/strings.h"
+#include "proc/proc.h"
+#include "proc/session.h"
+#include "signal/signal.h"
+#include "vm/mm.h"
+
+/* ---- clone ---- */
+#define CLONE_VM 0x100ull
+#define CLONE_FS 0x200ull
+#define CLONE_FILES 0x400ull
+#define CLONE_SIGHAND 0x800ull
+#define CLONE_PTRACE 0x2000ull
+#define CLONE_VFORK 0x4000ull
+#define CLONE_THREAD 0x10000ull
+#define CLONE_SYSVSEM 0x40000ull
+#define CLONE_SETTLS 0x80000ull
+#define CLONE_PARENT_SETTID 0x100000ull
+#define CLONE_CHILD_CLEARTID 0x200000ull
+#define CLONE_DETACHED 0x400000ull
+#define CLONE_UNTRACED 0x800000ull
+#define CLONE_CHILD_SETTID 0x1000000ull
+#define CLONE_IO 0x80000000ull
+#define CLONE_UNDERSTOOD                                                                \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PTRACE | CLONE_VFORK |   \
+     CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |                \
+     CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_IO)
+#define CLONE_SIGNAL_MASK 0xffull
+
+static const struct {
+    u64 clone;
+    u32 fork;
+} clone_flags[] = {
+    { CLONE_VM, FORK_SHARE_MM },           { CLONE_FS, FORK_SHARE_FS },
+    { CLONE_FILES, FORK_SHARE_FILES },     { CLONE_SIGHAND, FORK_SHARE_SIGNALS },
+    { CLONE_VFORK, FORK_VFORK },           { CLONE_THREAD, FORK_THREAD },
+    { CLONE_SETTLS, FORK_SET_TLS },        { CLONE_PARENT_SETTID, FORK_PARENT_TID },
+    { CLONE_CHILD_SETTID, FORK_CHILD_TID }, { CLONE_CHILD_CLEARTID, FORK_CLEAR_TID },
+};
+
+static long
+do_clone(struct user_frame *f, u64 flags, struct fork_args *args)
+{
+    if (flags & ~CLONE_UNDERSTOOD)
+        return -E_INVAL;
+    if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
+        return -E_INVAL;
+    if ((flags & CLONE_THREAD) &&
+        (flags & (CLONE_SIGHAND | CLONE_FILES | CLONE_FS)) !=
+            (CLONE_SIGHAND | CLONE_FILES | CLONE_FS))
+        return -E_INVAL; /* threads with files of their own: docs/missing.md */
+    if (args->exit_signal < 0 || args->exit_signal > SIG_MAX)
+        return -E_INVAL;
+    if ((flags & CLONE_SETTLS) && args->tls >= USER_TOP)
+        return -E_PERM;
+    for (size_t i = 0; i < ARRAY_SIZE(clone_flags); i++) {
+        if (flags & clone_flags[i].clone)
+            args->flags |= clone_flags[i].fork;
+    }
+    return proc_fork(f, args);
+}
+
+long
+sys_clone(struct user_frame *f)
+{
+    struct fork_args args = {
+        .exit_signal = (i32)(SYS_ARG0(f) & CLONE_SIGNAL_MASK),
+        .stack = SYS_ARG1(f),
+        .parent_tid = SYS_ARG2(f),
+        .child_tid = SYS_ARG3(f),
+        .tls = SYS_ARG4(f),
+    };
+    /* The upper half of the word is not for this call. */
+    return do_clone(f, SYS_ARG0(f) & 0xffffffffull & ~CLONE_SIGNAL_MASK, &args);
+}
+
+struct linux_clone_args {
+    u64 flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls;
+    u64 set_tid, set_tid_size, cgroup;
+};
+#define CLONE_ARGS_FIRST 64u
+
+long
+sys_clone3(struct user_frame *f)
+{
+    struct linux_clone_args in = { 0 };
+    u64 bytes = SYS_ARG1(f);
+    if (bytes > PAGE_SIZE)
+        return -E_2BIG;
+    if (bytes < CLONE_ARGS_FIRST)
+        return -E_INVAL;
+    int error = struct_from_user(&in, sizeof in, SYS_ARG0(f), bytes);
+    if (error != 0)
+        return error;
+    if (in.set_tid_size != 0 || in.exit_signal > SIG_MAX || (in.flags & CLONE_SIGNAL_MASK) ||
+        (in.stack == 0) != (in.stack_size == 0))
+        return -E_INVAL;
+    struct fork_args args = {
+        .exit_signal = (i32)in.exit_signal,
+        .stack = in.stack + in.stack_size,
+        .parent_tid = in.parent_tid,
+        .child_tid = in.child_tid,
+        .tls = in.tls,
+    };
+    return do_clone(f, in.flags, &args);
+}
+
+long
+sys_fork(struct user_frame *f)
+{
+    struct fork_args args = { .exit_signal = SIG_CHLD };
+    return proc_fork(f, &args);
+}
+
+long
+sys_vfork(struct user_frame *f)
+{
+    struct fork_args args = { .flags = FORK_VFORK | FORK_SHARE_MM, .exit_signal = SIG_CHLD };
+    return proc_fork(f, &args);
+}
+
+/* ---- execve ---- */
+
+static long
+do_exec(struct user_frame *f, char *path, uaddr argv, uaddr envp)
+{
+    struct string_list args, env;
+    struct process *p = proc_current();
+    u64 limit = p->limits[3].soft / 4;
+    limit = MIN(MAX(limit, 128u << 10), 6u << 20);
+    int error = strings_from_user(&args, argv, limit);
+    if (error != 0)
+        return error;
+    error = strings_from_user(&env, envp, limit - args.used);
+    if (error == 0 && args.count == 0) {
+        /* Linux gives a program at least an empty argv[0]. */
+        error = strings_add_empty(&args);
+    }
+    if (error == 0) {
+        struct exec_args e = { .argv = args.list, .envp = env.list, .argc = args.count,
+                               .envc = env.count, .bytes = args.used + env.used };
+        error = proc_exec(f, path, &e);
+    }
+    strings_free(&env);
+    strings_free(&args);
+    return error;
+}
+
+long
+sys_execve(struct user_frame *f)
+{
+    char *path;
+    int error = path_from_user(&path, SYS_ARG0(f));
+    if (error != 0)
+        return error;
+    long result = do_exec(f, path, SYS_ARG1(f), SYS_ARG2(f));
+    heap_free(path);
+    return result;
+}
+
+#define AT_FDCWD -100
+#define AT_EMPTY_PATH 0x1000u
+#define AT_SYMLINK_NOFOLLOW 0x100u
+
+/* The name under which a path relative to a descriptor can be opened again. */
+static int
+join_path(int dirfd, char **path, bool empty_ok)
+{
+    if (**path == '\0' && !empty_ok)
+        return -E_NOENT;
+    struct process *p = proc_current();
+    struct file *dir = fd_get(p->files, dirfd);
+    if (dir == NULL)
+        return -E_BADF;
+    char *full = heap_alloc(2 * PAGE_SIZE);
+    int error = full == NULL ? -E_NOMEM : path_name(p->fs, &dir->path, full, PAGE_SIZE);
+    file_release(dir);
+    if (error < 0) {
+        heap_free(full);
+        return error;
+    }
+    if (**path != '\0') {
+        size_t n = strlen(full);
+        full[n] = '/';
+        string_copy(full + n + 1, *path, 2 * PAGE_SIZE - n - 1);
+    }
+    heap_free(*path);
+    *path = full;
+    return 0;
+}
+
+long
+sys_execveat(struct user_frame *f)
+{
+    char *path;
+    u64 flags = SYS_ARG4(f);
+    int dirfd = (int)SYS_ARG0(f);
+    if (flags & ~(u64)AT_EMPTY_PATH)
+        return flags & ~(u64)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) ? -E_INVAL : -E_NOSYS;
+    int error = path_from_user(&path, SYS_ARG1(f));
+    if (error != 0)
+        return error;
+    if (*path != '/' && dirfd != AT_FDCWD)
+        error = join_path(dirfd, &path, (flags & AT_EMPTY_PATH) != 0);
+    long result = error != 0 ? error : do_exec(f, path, SYS_ARG2(f), SYS_ARG3(f));
+    heap_free(path);
+    return result;
+}
+
+/* ---- exit ---- */
+
+long
+sys_exit(struct user_frame *f)
+{
+    proc_exit_thread((i32)SYS_ARG0(f) & 0xff);
+}
+
+long
+sys_exit_group(struct user_frame *f)
+{
+    proc_exit_group(((i32)SYS_ARG0(f) & 0xff) << 8);
+}
+
+/* ---- wait ---- */
+#define WNOHANG 1u
+#define WUNTRACED 2u
+#define WEXITED 4u
+#define WCONTINUED 8u
+#define WNOWAIT 0x01000000u
+#define W_NOTHREAD 0x20000000u
+#define W_ALL 0x40000000u
+#define W_CLONE 0x80000000u
+
+static u32
+wait_flags(u32 options)
+{
+    return (options & WNOHANG ? WAIT_NOHANG : 0) | (options & WUNTRACED ? WAIT_STOPPED : 0) |
+           (options & WCONTINUED ? WAIT_CONTINUED : 0) | (options & WEXITED ? WAIT_EXITED : 0) |
+           (options & WNOWAIT ? WAIT_NOREAP : 0) | (options & W_ALL ? WAIT_ANY : 0) |
+           (options & W_CLONE ? WAIT_CLONES : 0);
+}
+
+static int
+rusage_of_report(uaddr at, const struct wait_report *r)
+{
+    struct linux_rusage u = {
+        .utime = timeval_of_ticks(r->user_ticks),
+        .stime = timeval_of_ticks(r->system_ticks),
+        .maxrss = (i64)(r->max_pages * 4),
+        .minflt = (i64)r->minor_faults,
+    };
+    return at != 0 ? copy_to_user(at, &u, sizeof u) : 0;
+}
+
+long
+sys_wait4(struct user_frame *f)
+{
+    i32 which = (i32)SYS_ARG0(f);
+    u32 options = (u32)SYS_ARG2(f);
+    struct wait_report report;
+    if (options & ~(WNOHANG | WUNTRACED | WCONTINUED | W_NOTHREAD | W_ALL | W_CLONE))
+        return -E_INVAL;
+    if (which == INT32_MIN)
+        return -E_SRCH;
+    int got = proc_wait(which, wait_flags(options) | WAIT_EXITED, &report);
+    if (got <= 0)
+        return got;
+    if (SYS_ARG1(f) != 0 && copy_to_user(SYS_ARG1(f), &report.status, sizeof report.status) != 0)
+        return -E_FAULT;
+    int error = rusage_of_report(SYS_ARG3(f), &report);
+    return error != 0 ? error : report.pid;
+}
+
+#define P_ALL 0
+#define P_PID 1
+#define P_PGID 2
+
+/* siginfo's code and status of a wait status. */
+static void
+info_of_status(struct linux_siginfo *s, i32 status)
+{
+    if (status == 0xffff) {
+        s->code = SIGNAL_CLD_CONTINUED;
+        s->u.child.status = SIG_CONT;
+    } else if ((status & 0xff) == 0x7f) {
+        s->code = SIGNAL_CLD_STOPPED;
+        s->u.child.status = (status >> 8) & 0xff;
+    } else if ((status & 0x7f) == 0) {
+        s->code = SIGNAL_CLD_EXITED;
+        s->u.child.status = (status >> 8) & 0xff;
+    } else {
+        s->code = status & 0x80 ? SIGNAL_CLD_DUMPED : SIGNAL_CLD_KILLED;
+        s->u.child.status = status & 0x7f;
+    }
+}
+
+long
+sys_waitid(struct user_frame *f)
+{
+    i32 type = (i32)SYS_ARG0(f), id = (i32)SYS_ARG1(f);
+    u32 options = (u32)SYS_ARG3(f);
+    struct wait_report report;
+    struct linux_siginfo info = { 0 };
+    if ((options & ~(WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT | W_NOTHREAD | W_ALL |
+                     W_CLONE)) ||
+        !(options & (WUNTRACED | WEXITED | WCONTINUED)))
+        return -E_INVAL;
+    if (type != P_ALL && type != P_PID && type != P_PGID)
+        return -E_INVAL;
+    if ((type == P_PID && id <= 0) || (type == P_PGID && id < 0))
+        return -E_INVAL;
+    i32 which = type == P_ALL ? -1 : type == P_PID ? id : id == 0 ? 0 : -id;
+    if (type == P_PGID && id == 1)
+        which = proc_current()->pgid == 1 ? 0 : INT32_MIN + 1; /* -1 means any */
+    int got = proc_wait(which, wait_flags(options), &report);
+    if (got < 0)
+        return got;
+    if (got > 0) {
+        info.signo = SIG_CHLD;
+        info.u.child.pid = report.pid;
+        info.u.child.uid = (u32)report.uid;
+        info_of_status(&info, report.status);
+        if (rusage_of_report(SYS_ARG4(f), &report) != 0)
+            return -E_FAULT;
+    }
+    if (SYS_ARG2(f) != 0 && copy_to_user(SYS_ARG2(f), &info, sizeof info) != 0)
+        return -E_FAULT;
+    return 0;
+}
+
+/* ---- numbers and families ---- */
+
+long
+sys_getpid(struct user_frame *f)
+{
+    (void)f;
+    return proc_current()->pid;
+}
+
+long
+sys_getppid(struct user_frame *f)
+{
+    (void)f;
+    return proc_current()->ppid;
+}
+
+long
+sys_gettid(struct user_frame *f)
+{
+    (void)f;
+    return thread_current()->tid;
+}
+
+long
+sys_set_tid_address(struct user_frame *f)
+{
+    thread_current()->clear_child_tid = SYS_ARG0(f);
+    return thread_current()->tid;
+}
+
+long
+sys_setpgid(struct user_frame *f)
+{
+    return proc_set_pgid((i32)SYS_ARG0(f), (i32)SYS_ARG1(f));
+}
+
+static long
+number_of(i32 pid, bool session)
+{
+    struct process *self = proc_current();
+    if (pid < 0)
+        return -E_SRCH;
+    if (pid == 0 || pid == self->pid)
+        return session ? self->sid : self->pgid;
+    struct process *p = proc_find(pid);
+    if (p == NULL)
+        return -E_SRCH;
+    long result = session ? p->sid : p->pgid;
+    proc_release(p);
+    return result;
+}
+
+long
+sys_getpgid(struct user_frame *f)
+{
+    return number_of((i32)SYS_ARG0(f), false);
+}
+
+long
+sys_getpgrp(struct user_frame *f)
+{
+    (void)f;
+    return proc_current()->pgid;
+}
+
+long
+sys_getsid(struct user_frame *f)
+{
+    return number_of((i32)SYS_ARG0(f), true);
+}
+
+long
+sys_setsid(struct user_frame *f)
+{
+    (void)f;
+    return proc_set_sid();
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The frame of a signal handler on the user's stack, exactly as Linux x86-64 lays it out, and the way back from it (rt_sigreturn).
+ *
+ *   higher   | ... the program's stack ...
+ *            | 128 bytes below its rsp stay as they are (System V ABI, 3.2.2)
+ *   64-al.   | vector state: FXSAVE or XSAVE area, then the second magic number
+ *   16n + 8  | restorer's address | ucontext | siginfo      <- rsp at the handler's entry
+ *
+ * X1. The user's vector state is live in the CPU: it goes through thread->fpu, between two moments without a sleep.
+ * X2. What comes back from the user is made harmless: fpu_valid checks the vector state, the kernel clamps rip and rflags on the way
+ *     out, segments are constants, SIG_KILL and SIG_STOP never get blocked.
+ */
+#include "core/fpu.h"
+#include "core/string.h"
+#include "posix/posix.h"
+#include "posix/private.h"
+#include "proc/proc.h"
+#include "signal/signal.h"
+
+#define RED_ZONE 128u
+#define SS_ONSTACK 1u
+#define SS_DISABLE 2u
+#define SS_AUTODISARM 0x80000000u
+#define ALTSTACK_MIN 2048u
+
+struct linux_stack {
+    u64 base;
+    i32 flags, pad;
+    u64 size;
+};
+struct linux_sigcontext {
+    u64 r8, r9, r10, r11, r12, r13, r14, r15;
+    u64 rdi, rsi, rbp, rbx, rdx, rax, rcx, rsp, rip, rflags;
+    u16 cs, gs, fs, ss;
+    u64 error, trap, oldmask, cr2, fpstate;
+    u64 reserved[8];
+};
+struct linux_ucontext {
+    u64 flags, link;
+    struct linux_stack stack;
+    struct linux_sigcontext mc;
+    u64 mask;
+};
+struct linux_rt_sigframe {
+    u64 restorer;
+    struct linux_ucontext uc;
+    struct linux_siginfo info;
+};
+_Static_assert(sizeof(struct linux_sigcontext) == 256, "sigcontext");
+_Static_assert(offsetof(struct linux_rt_sigframe, uc.mc) == 48, "rt_sigframe: mcontext");
+_Static_assert(offsetof(struct linux_rt_sigframe, info) == 312, "rt_sigframe: siginfo");
+_Static_assert(sizeof(struct linux_rt_sigframe) == 440, "rt_sigframe");
+
+#define UC_FP_XSTATE 1ull
+#define UC_SIGCONTEXT_SS 2ull
+#define UC_STRICT_RESTORE_SS 4ull
+
+/* The last 48 bytes of the FXSAVE area say what follows it. */
+#define FX_BYTES 512u
+#define FX_SOFTWARE 464u
+#define FP_MAGIC1 0x46505853u
+#define FP_MAGIC2 0x46505845u
+struct fx_software {
+    u32 magic1, extended_size;
+    u64 features;
+    u32 state_size;
+    u32 pad[7];
+};
+_Static_assert(sizeof(struct fx_software) == 48, "_fpx_sw_bytes");
+
+/* Bytes on the stack for the vector state. */
+static u32
+state_bytes(void)
+{
+    return fpu_features() != 0 ? fpu_bytes() + 4 : FX_BYTES;
+}
+
+/* A page of the user that must be there for a copy without sleep; the caller tries again. */
+static int
+page_in(uaddr from, u64 bytes, bool write)
+{
+    for (uaddr at = PAGE_DOWN(from); at < from + bytes; at += PAGE_SIZE) {
+        uaddr where = MAX(at, from);
+        if (where >= USER_TOP || usercopy_pager == NULL || usercopy_pager(where, write) != 0)
+            return -E_FAULT;
+    }
+    return 0;
+}
+
+/* Two pages at most hold it, so few attempts are needed unless somebody takes them away on purpose. */
+#define ATTEMPTS 8
+
+static int
+save_state(struct thread *t, uaddr to)
+{
+    u32 bytes = fpu_bytes();
+    bool extended = fpu_features() != 0;
+    if (to >= USER_TOP || USER_TOP - to < bytes + 4)
+        return -E_FAULT;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        fpu_save(t); /* X1 */
+        struct fx_software sw = { 0 };
+        u32 magic2 = FP_MAGIC2;
+        if (extended) {
+            sw.magic1 = FP_MAGIC1;
+            sw.extended_size = bytes + 4;
+            sw.features = fpu_features();
+            sw.state_size = bytes;
+        }
+        /* Those bytes of the area are software's: the processor neither reads nor writes them. */
+        memcpy((char *)t->fpu + FX_SOFTWARE, &sw, sizeof sw);
+        size_t missed = copy_to_user_nofault(to, t->fpu, bytes);
+        memset((char *)t->fpu + FX_SOFTWARE, 0, sizeof sw);
+        if (missed == 0 && extended)
+            missed = copy_to_user_nofault(to + bytes, &magic2, sizeof magic2);
+        if (missed == 0)
+            return 0;
+        if (page_in(to, bytes + 4, true) != 0)
+            return -E_FAULT;
+    }
+    return -E_FAULT;
+}
+
+/* How much of the area at `from` is there: by its software bytes, as Linux believes them only if both magics fit. */
+static int
+area_size(uaddr from, u32 *bytes)
+{
+    struct fx_software sw;
+    u32 magic2 = 0;
+    *bytes = FX_BYTES;
+    if (copy_from_user(&sw, from + FX_SOFTWARE, sizeof sw) != 0)
+        return -E_FAULT;
+    if (fpu_features() == 0 || sw.magic1 != FP_MAGIC1 || sw.state_size != fpu_bytes() ||
+        sw.extended_size < sw.state_size + 4)
+        return 0;
+    if (copy_from_user(&magic2, from + sw.state_size, sizeof magic2) != 0)
+        return -E_FAULT;
+    if (magic2 == FP_MAGIC2)
+        *bytes = fpu_bytes();
+    return 0;
+}
+
+static int
+load_state(struct thread *t, uaddr from)
+{
+    u32 bytes;
+    if (from >= USER_TOP - 2 * PAGE_SIZE || (from & 15) != 0 || area_size(from, &bytes) != 0)
+        return -E_FAULT;
+    for (int i = 0; i < ATTEMPTS; i++) {
+        /* X1: no sleep from here to fpu_load.  The save is for the segment bases, which stay as they are. */
+        fpu_save(t);
+        fpu_init_state(t->fpu);
+        if (copy_from_user_nofault(t->fpu, from, bytes) == 0) {
+            memset((char *)t->fpu + FX_SOFTWARE, 0, sizeof(struct fx_software));
+            if (bytes == FX_BYTES && fpu_features() != 0) {
+                /* Only x87 and SSE came: the header says so (SDM vol. 1, 13.4.2). */
+                u64 present = 3;
+                memcpy((char *)t->fpu + FX_BYTES, &present, sizeof present);
+            }
+            if (!fpu_valid(t->fpu)) {
+                fpu_init_state(t->fpu);
+                fpu_load(t);
+                return -E_INVAL;
+            }
+            fpu_load(t);
+            return 0;
+        }
+        if (page_in(from, bytes, false) != 0)
+            break;
+    }
+    return -E_FAULT;
+}
+
+static bool
+on_altstack(const struct thread *t, u64 rsp)
+{
+    return t->altstack_size != 0 && !(t->altstack_flags & SS_AUTODISARM) &&
+           rsp > t->altstack_base && rsp - t->altstack_base <= t->altstack_size;
+}
+
+/* Where the frame goes: its address, and that of the vector state.  -E_FAULT: an alternate stack that is too small. */
+static int
+place_frame(struct thread *t, const struct user_frame *f, const struct signal_action *action,
+            uaddr *frame, uaddr *state)
+{
+    u64 sp = f->rsp - RED_ZONE;
+    bool nested = on_altstack(t, f->rsp), entering = false;
+    if ((action->flags & SA_F_ONSTACK) && t->altstack_size != 0 && !nested) {
+        sp = t->altstack_base + t->altstack_size;
+        entering = true;
+    }
+    *state = (sp - state_bytes()) & ~63ull;
+    *frame = ((*state - sizeof(struct linux_rt_sigframe)) & ~15ull) - 8;
+    if ((nested || entering) && (*frame < t->altstack_base || *frame > sp))
+        return -E_FAULT;
+    return *frame < sp && sp < USER_TOP ? 0 : -E_FAULT;
+}
+
+static void
+fill_context(struct linux_ucontext *uc, struct thread *t, const struct user_frame *f, u64 mask,
+             uaddr state)
+{
+    uc->flags = (fpu_features() != 0 ? UC_FP_XSTATE : 0) | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
+    uc->stack.base = t->altstack_base;
+    uc->stack.size = t->altstack_size;
+    uc->stack.flags = t->altstack_size == 0 ? (i32)SS_DISABLE
+                      : on_altstack(t, f->rsp) ? (i32)SS_ONSTACK
+                                               : (i32)t->altstack_flags;
+    struct linux_sigcontext *mc = &uc->mc;
+    mc->r8 = f->r8;
+    mc->r9 = f->r9;
+    mc->r10 = f->r10;
+    mc->r11 = f->r11;
+    mc->r12 = f->r12;
+    mc->r13 = f->r13;
+    mc->r14 = f->r14;
+    mc->r15 = f->r15;
+    mc->rdi = f->rdi;
+    mc->rsi = f->rsi;
+    mc->rbp = f->rbp;
+    mc->rbx = f->rbx;
+    mc->rdx = f->rdx;
+    mc->rax = f->rax;
+    mc->rcx = f->rcx;
+    mc->rsp = f->rsp;
+    mc->rip = f->rip;
+    mc->rflags = f->rflags;
+    mc->cs = (u16)f->cs;
+    mc->ss = (u16)f->ss;
+    mc->oldmask = mask;
+    mc->fpstate = state;
+    uc->mask = mask;
+}
+
+int
+sigframe_push(struct thread *t, struct user_frame *f, int number,
+              const struct signal_action *action, const struct signal_info *info, u64 mask)
+{
+    uaddr at, state;
+    struct linux_rt_sigframe frame = { .restorer = action->restorer };
+    if (!(action->flags & SA_F_RESTORER) || place_frame(t, f, action, &at, &state) != 0)
+        return -E_FAULT; /* without a restorer there is no way back, as on Linux */
+    fill_context(&frame.uc, t, f, mask, state);
+    if (info->number == SIG_SEGV || info->number == SIG_BUS) {
+        frame.uc.mc.error = f->error;
+        frame.uc.mc.trap = 14;
+        frame.uc.mc.cr2 = info->addr;
+    }
+    siginfo_to_linux(&frame.info, info);
+    if (save_state(t, state) != 0 || copy_to_user(at, &frame, sizeof frame) != 0)
+        return -E_FAULT;
+    if (t->altstack_flags & SS_AUTODISARM) {
+        t->altstack_base = t->altstack_size = 0;
+        t->altstack_flags = 0;
+    }
+    f->rdi = (u64)number;
+    f->rsi = at + offsetof(struct linux_rt_sigframe, info);
+    f->rdx = at + offsetof(struct linux_rt_sigframe, uc);
+    f->rax = 0;
+    f->rip = action->handler;
+    f->rsp = at;
+    f->rflags &= ~0x10500ull; /* direction, trap, resume */
+    f->orig_rax = ~0ull;
+    thread_set_work(t, WORK_FULL);
+    return 0;
+}
+
+static void
+take_context(struct user_frame *f, const struct linux_sigcontext *mc)
+{
+    /* What a program may set; the others keep what they were (the kernel clamps again). */
+    const u64 flags = 0x50dd5;
+    f->r8 = mc->r8;
+    f->r9 = mc->r9;
+    f->r10 = mc->r10;
+    f->r11 = mc->r11;
+    f->r12 = mc->r12;
+    f->r13 = mc->r13;
+    f->r14 = mc->r14;
+    f->r15 = mc->r15;
+    f->rdi = mc->rdi;
+    f->rsi = mc->rsi;
+    f->rbp = mc->rbp;
+    f->rbx = mc->rbx;
+    f->rdx = mc->rdx;
+    f->rax = mc->rax;
+    f->rcx = mc->rcx;
+    f->rsp = mc->rsp;
+    f->rip = mc->rip;
+    f->rflags = (f->rflags & ~flags) | (mc->rflags & flags);
+    f->orig_rax = ~0ull;
+}
+
+static int
+set_altstack(struct thread *t, const struct linux_stack *s)
+{
+    u32 mode = (u32)s->flags & ~SS_AUTODISARM;
+    if (mode != 0 && mode != SS_DISABLE && mode != SS_ONSTACK)
+        return -E_INVAL;
+    if (mode == SS_DISABLE) {
+        t->altstack_base = t->altstack_size = 0;
+        t->altstack_flags = 0;
+        return 0;
+    }
+    if (s->size < ALTSTACK_MIN)
+        return -E_NOMEM;
+    t->altstack_base = s->base;
+    t->altstack_size = s->size;
+    t->altstack_flags = (u32)s->flags & SS_AUTODISARM;
+    return 0;
+}
+
+long
+sys_rt_sigreturn(struct user_frame *f)
+{
+    struct thread *t = thread_current();
+    struct linux_ucontext uc;
+    /* The handler's `ret` took the restorer's address off. */
+    uaddr at = f->rsp - sizeof(u64) + offsetof(struct linux_rt_sigframe, uc);
+    THREAD_RESTART_KIND(t) = 0;
+    int error = copy_from_user(&uc, at, sizeof uc);
+    if (error == 0 && uc.mc.rip >= USER_TOP)
+        error = -E_FAULT;
+    if (error == 0 && uc.mc.fpstate != 0) {
+        error = load_state(t, uc.mc.fpstate);
+    } else if (error == 0) {
+        fpu_save(t); /* for the bases, which stay */
+        fpu_init_state(t->fpu);
+        fpu_load(t);
+    }
+    if (error != 0) {
+        struct signal_info info = { .number = SIG_SEGV, .code = SIGNAL_CODE_KERNEL };
+        signal_fault(SIG_SEGV, &info);
+        return 0;
+    }
+    take_context(f, &uc.mc);
+    /* A stack that does not fit any more is not an error, as on Linux. */
+    if (!on_altstack(t, uc.mc.rsp))
+        error = set_altstack(t, &uc.stack);
+    signal_mask_set(uc.mask);
+    thread_set_work(t, WORK_FULL);
+    return (long)f->rax;
+}
+
+long
+sys_sigaltstack(struct user_frame *f)
+{
+    struct thread *t = thread_current();
+    struct linux_stack set, old = { .base = t->altstack_base, .size = t->altstack_size };
+    bool on = on_altstack(t, f->rsp);
+    old.flags = t->altstack_size == 0 ? (i32)SS_DISABLE
+                                      : (i32)(t->altstack_flags | (on ? SS_ONSTACK : 0));
+    if (SYS_ARG0(f) != 0) {
+        if (copy_from_user(&set, SYS_ARG0(f), sizeof set) != 0)
+            return -E_FAULT;
+        if (on)
+            return -E_PERM;
+        int error = set_altstack(t, &set);
+        if (error != 0)
+            return error;
+    }
+    return SYS_ARG1(f) != 0 ? copy_to_user(SYS_ARG1(f), &old, sizeof old) : 0;
+}
+
+/* FPE_FLTDIV 3, FLTOVF 4, FLTUND 5, FLTRES 6, FLTINV 7: by the lowest unmasked exception (SDM vol. 1, 8.5 and 11.5). */
+int
+sigframe_float_code(struct thread *t, unsigned vector)
+{
+    fpu_save(t);
+    u16 control, status;
+    u32 mxcsr;
+    memcpy(&control, t->fpu, sizeof control);
+    memcpy(&status, (char *)t->fpu + 2, sizeof status);
+    memcpy(&mxcsr, (char *)t->fpu + 24, sizeof mxcsr);
+    u32 raised = vector == 16 ? status & ~(u32)control & 0x3f : mxcsr & ~(mxcsr >> 7) & 0x3f;
+    static const u8 codes[6] = { 7, 5, 3, 4, 5, 6 };
+    return raised != 0 ? codes[__builtin_ctz(raised)] : 0;
+}

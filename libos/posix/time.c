@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: MIT */
+/* System calls of time: clocks, sleeping, interval timers, times of processes. */
+#include "core/clock.h"
+#include "core/heap.h"
+#include "posix/posix.h"
+#include "posix/private.h"
+#include "proc/cred.h"
+#include "proc/proc.h"
+#include "signal/signal.h"
+#include "time/vdso.h"
+
+#define NS_PER_S 1000000000ull
+#define NS_PER_US 1000ull
+#define NS_PER_TICK 10000000ull /* USER_HZ is 100 */
+#define DEADLINE_MAX (~0ull - 1) /* ~0 means none */
+
+/* ---- conversions ---- */
+
+int
+timespec_from_user(uaddr at, u64 *ns)
+{
+    struct linux_timespec ts;
+    if (copy_from_user(&ts, at, sizeof ts) != 0)
+        return -E_FAULT;
+    if (ts.seconds < 0 || ts.ns < 0 || (u64)ts.ns >= NS_PER_S)
+        return -E_INVAL;
+    if (__builtin_mul_overflow((u64)ts.seconds, NS_PER_S, ns) ||
+        __builtin_add_overflow(*ns, (u64)ts.ns, ns))
+        *ns = DEADLINE_MAX;
+    return 0;
+}
+
+int
+timespec_to_user(uaddr at, u64 ns)
+{
+    struct linux_timespec ts = { (i64)(ns / NS_PER_S), (i64)(ns % NS_PER_S) };
+    return copy_to_user(at, &ts, sizeof ts);
+}
+
+struct linux_timeval
+timeval_of_ns(u64 ns)
+{
+    return (struct linux_timeval){ (i64)(ns / NS_PER_S), (i64)(ns % NS_PER_S / NS_PER_US) };
+}
+
+struct linux_timeval
+timeval_of_ticks(u64 tsc_ticks)
+{
+    return timeval_of_ns(clock_ticks_to_ns(tsc_ticks));
+}
+
+u64
+deadline_after(u64 ns)
+{
+    u64 deadline;
+    if (__builtin_add_overflow(clock_mono_ns(), ns, &deadline) || deadline > DEADLINE_MAX)
+        return DEADLINE_MAX;
+    return deadline;
+}
+
+/* ---- clocks ---- */
+enum {
+    CLOCK_REALTIME = 0, CLOCK_MONOTONIC, CLOCK_PROCESS_CPUTIME, CLOCK_THREAD_CPUTIME,
+    CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE, CLOCK_BOOTTIME,
+    CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM, CLOCK_TAI = 11
+};
+
+static u64
+process_ns(struct process *p)
+{
+    u64 user, system;
+    proc_ticks(p, &user, &system);
+    u64 ns = clock_ticks_to_ns(user + system);
+    /* The current thread's share since it came onto the CPU is not in its sum yet. */
+    struct thread *t = thread_current();
+    if (t->process == p)
+        ns += clock_ticks_to_ns(clock_tsc() - t->sched.started);
+    return ns;
+}
+
+/* Clocks of other processes: ~pid << 3 | 2 (clock_getcpuclockid). */
+static int
+cpu_clock(i32 id, u64 *ns)
+{
+    i32 pid = ~(id >> 3);
+    if ((id & 3) == 3)
+        return -E_INVAL;
+    if (id & 4) {
+        if (pid != 0 && pid != thread_current()->tid)
+            return -E_INVAL;
+        *ns = thread_cpu_ns(thread_current());
+        return 0;
+    }
+    struct process *p = pid == 0 ? proc_current() : proc_find(pid);
+    if (p == NULL)
+        return -E_INVAL;
+    *ns = process_ns(p);
+    if (pid != 0)
+        proc_release(p);
+    return 0;
+}
+
+static int
+read_clock(i32 id, u64 *ns)
+{
+    switch (id) {
+    case CLOCK_REALTIME:
+    case CLOCK_REALTIME_COARSE:
+    case CLOCK_REALTIME_ALARM:
+    case CLOCK_TAI:
+        *ns = clock_real_ns();
+        return 0;
+    case CLOCK_MONOTONIC:
+    case CLOCK_MONOTONIC_RAW:
+    case CLOCK_MONOTONIC_COARSE:
+    case CLOCK_BOOTTIME:
+    case CLOCK_BOOTTIME_ALARM:
+        *ns = clock_mono_ns();
+        return 0;
+    case CLOCK_PROCESS_CPUTIME:
+        *ns = process_ns(proc_current());
+        return 0;
+    case CLOCK_THREAD_CPUTIME:
+        *ns = thread_cpu_ns(thread_current());
+        return 0;
+    default:
+        return id < 0 ? cpu_clock(id, ns) : -E_INVAL;
+    }
+}
+
+long
+sys_clock_gettime(struct user_frame *f)
+{
+    u64 ns;
+    int error = read_clock((i32)SYS_ARG0(f), &ns);
+    return error != 0 ? error : timespec_to_user(SYS_ARG1(f), ns);
+}
+
+long
+sys_clock_getres(struct user_frame *f)
+{
+    u64 ns;
+    i32 id = (i32)SYS_ARG0(f);
+    int error = read_clock(id, &ns);
+    if (error != 0 || SYS_ARG1(f) == 0)
+        return error;
+    bool coarse = id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE;
+    return timespec_to_user(SYS_ARG1(f), coarse ? 4000000 : 1);
+}
+
+static long
+set_clock(u64 unix_ns)
+{
+    if (!cred_is_root(proc_current()->cred))
+        return -E_PERM;
+    clock_real_set(unix_ns);
+    vdso_update();
+    return 0;
+}
+
+long
+sys_clock_settime(struct user_frame *f)
+{
+    u64 ns;
+    if ((i32)SYS_ARG0(f) != CLOCK_REALTIME)
+        return -E_INVAL;
+    int error = timespec_from_user(SYS_ARG1(f), &ns);
+    return error != 0 ? error : set_clock(ns);
+}
+
+struct linux_timezone {
+    i32 minutes_west, dst;
+};
+static struct linux_timezone timezone;
+
+long
+sys_gettimeofday(struct user_frame *f)
+{
+    struct linux_timeval tv = timeval_of_ns(clock_real_ns());
+    if (SYS_ARG0(f) != 0 && copy_to_user(SYS_ARG0(f), &tv, sizeof tv) != 0)
+        return -E_FAULT;
+    if (SYS_ARG1(f) != 0 && copy_to_user(SYS_ARG1(f), &timezone, sizeof timezone) != 0)
+        return -E_FAULT;
+    return 0;
+}
+
+long
+sys_settimeofday(struct user_frame *f)
+{
+    struct linux_timeval tv;
+    struct linux_timezone tz;
+    if (SYS_ARG0(f) != 0 && copy_from_user(&tv, SYS_ARG0(f), sizeof tv) != 0)
+        return -E_FAULT;
+    if (SYS_ARG1(f) != 0 && copy_from_user(&tz, SYS_ARG1(f), sizeof tz) != 0)
+        return -E_FAULT;
+    if (SYS_ARG0(f) != 0 && (tv.seconds < 0 || tv.us < 0 || tv.us >= 1000000 ||
+                             (u64)tv.seconds > DEADLINE_MAX / NS_PER_S - 1))
+        return -E_INVAL;
+    if (!cred_is_root(proc_current()->cred))
+        return -E_PERM;
+    if (SYS_ARG1(f) != 0)
+        timezone = tz;
+    return SYS_ARG0(f) != 0 ? set_clock((u64)tv.seconds * NS_PER_S + (u64)tv.us * NS_PER_US) : 0;
+}
+
+long
+sys_time(struct user_frame *f)
+{
+    i64 seconds = (i64)(clock_real_ns() / NS_PER_S);
+    if (SYS_ARG0(f) != 0 && copy_to_user(SYS_ARG0(f), &seconds, sizeof seconds) != 0)
+        return -E_FAULT;
+    return seconds;
+}
+
+long
+sys_times(struct user_frame *f)
+{
+    struct process *p = proc_current();
+    u64 user, system;
+    proc_ticks(p, &user, &system);
+    i64 tms[4] = {
+        (i64)(clock_ticks_to_ns(user) / NS_PER_TICK),
+        (i64)(clock_ticks_to_ns(system) / NS_PER_TICK),
+        (i64)(clock_ticks_to_ns(p->child_user_ticks) / NS_PER_TICK),
+        (i64)(clock_ticks_to_ns(p->child_system_ticks) / NS_PER_TICK),
+    };
+    if (SYS_ARG0(f) != 0 && copy_to_user(SYS_ARG0(f), tms, sizeof tms) != 0)
+        return -E_FAULT;
+    return (long)(clock_mono_ns() / NS_PER_TICK);
+}
+
+/* ---- sleeping ---- */
+#define TIMER_ABSTIME 1u
+
+/* 0, or -E_INTR. */
+static int
+sleep_until(u64 deadline_ns)
+{
+    for (;;) {
+        thread_prepare(true);
+        int woken = thread_block(deadline_ns);
+        if (woken == -E_TIMEDOUT)
+            return 0;
+        if (woken != 0)
+            return woken;
+    }
+}
+
+static long sleep_on(struct user_frame *f);
+
+/* Sleep to restart[1]; the rest of the time goes to the address in restart[2]. */
+static long
+sleep_restartable(struct thread *t)
+{
+    if (sleep_until(t->restart[1]) == 0)
+        return 0;
+    u64 now = clock_mono_ns();
+    u64 left = t->restart[1] > now ? t->restart[1] - now : 0;
+    if (t->restart[2] != 0 && timespec_to_user(t->restart[2], left) != 0)
+        return -E_FAULT;
+    t->restart[0] = (u64)(uintptr_t)sleep_on;
+    return -E_RESTART_BLOCK;
+}
+
+static long
+sleep_on(struct user_frame *f)
+{
+    (void)f;
+    return sleep_restartable(thread_current());
+}
+
+static long
+sleep_for(u64 ns, uaddr left)
+{
+    struct thread *t = thread_current();
+    t->restart[1] = deadline_after(ns);
+    t->restart[2] = left;
+    return sleep_restartable(t);
+}
+
+long
+sys_nanosleep(struct user_frame *f)
+{
+    u64 ns;
+    int error = timespec_from_user(SYS_ARG0(f), &ns);
+    return error != 0 ? error : sleep_for(ns, SYS_ARG1(f));
+}
+
+long
+sys_clock_nanosleep(struct user_frame *f)
+{
+    i32 id = (i32)SYS_ARG0(f);
+    u64 ns, now;
+    if (id == CLOCK_THREAD_CPUTIME || read_clock(id, &now) != 0)
+        return -E_INVAL;
+    if (id < 0 || id == CLOCK_PROCESS_CPUTIME || id == CLOCK_REALTIME_COARSE ||
+        id == CLOCK_MONOTONIC_COARSE || id == CLOCK_MONOTONIC_RAW)
+        return -E_NOTSUP;
+    int error = timespec_from_user(SYS_ARG2(f), &ns);
+    if (error != 0)
+        return error;
+    if (!(SYS_ARG1(f) & TIMER_ABSTIME))
+        return sleep_for(ns, SYS_ARG3(f));
+    if (ns <= now)
+        return 0;
+    return sleep_until(deadline_after(ns - now)) == 0 ? 0 : -E_RESTART_NOHAND;
+}
+
+/* ---- interval timers ---- */
+#define ITIMER_REAL 0
+#define ITIMER_VIRTUAL 1
+#define ITIMER_PROF 2
+struct linux_itimerval {
+    struct linux_timeval interval, value;
+};
+/* process->alarm is the first member. */
+struct alarm {
+    struct timer timer;
+    struct process *process; /* alive as long as the timer: exit disarms it */
+};
+
+static void
+alarm_fire(struct timer *timer)
+{
+    struct alarm *a = container_of(timer, struct alarm, timer);
+    struct process *p = a->process;
+    spin_lock(&p->lock);
+    if (p->alarm_interval_ns != 0)
+        timer_arm(timer, deadline_after(p->alarm_interval_ns));
+    spin_unlock(&p->lock);
+    signal_send_process(p, SIG_ALRM, NULL);
+}
+
+static int
+make_alarm(struct process *p)
+{
+    struct alarm *a = heap_alloc_zeroed(sizeof *a);
+    if (a == NULL)
+        return -E_NOMEM;
+    a->process = p;
+    timer_init(&a->timer, alarm_fire);
+    spin_lock(&p->lock);
+    bool raced = p->alarm != NULL;
+    if (!raced)
+        p->alarm = &a->timer;
+    spin_unlock(&p->lock);
+    if (raced)
+        heap_free(a);
+    return 0;
+}
+
+static void
+read_alarm(struct process *p, u64 *left_ns, u64 *interval_ns)
+{
+    spin_lock(&p->lock);
+    u64 deadline = p->alarm != NULL ? p->alarm->deadline_ns : 0;
+    *interval_ns = p->alarm_interval_ns;
+    spin_unlock(&p->lock);
+    u64 now = clock_mono_ns();
+    *left_ns = deadline == 0 ? 0 : deadline > now ? deadline - now : 1;
+}
+
+static int
+set_alarm(struct process *p, u64 value_ns, u64 interval_ns)
+{
+    if (p->alarm == NULL) {
+        int error = value_ns != 0 ? make_alarm(p) : 0;
+        if (error != 0 || p->alarm == NULL)
+            return error;
+    }
+    spin_lock(&p->lock);
+    p->alarm_interval_ns = 0; /* so that fire does not arm it again */
+    spin_unlock(&p->lock);
+    timer_disarm(p->alarm);
+    spin_lock(&p->lock);
+    if (value_ns != 0) {
+        p->alarm_interval_ns = interval_ns;
+        timer_arm(p->alarm, deadline_after(value_ns));
+    }
+    spin_unlock(&p->lock);
+    return 0;
+}
+
+static int
+ns_of_timeval(const struct linux_timeval *tv, u64 *ns)
+{
+    if (tv->seconds < 0 || tv->us < 0 || tv->us >= 1000000)
+        return -E_INVAL;
+    if (__builtin_mul_overflow((u64)tv->seconds, NS_PER_S, ns) ||
+        __builtin_add_overflow(*ns, (u64)tv->us * NS_PER_US, ns))
+        *ns = DEADLINE_MAX;
+    return 0;
+}
+
+static int
+which_itimer(u64 which)
+{
+    if (which == ITIMER_REAL)
+        return 0;
+    return which == ITIMER_VIRTUAL || which == ITIMER_PROF ? -E_NOSYS : -E_INVAL;
+}
+
+static int
+give_itimer(struct process *p, uaddr at)
+{
+    u64 left, interval;
+    read_alarm(p, &left, &interval);
+    struct linux_itimerval v = { timeval_of_ns(interval), timeval_of_ns(left + NS_PER_US - 1) };
+    if (left == 0)
+        v.value = (struct linux_timeval){ 0, 0 };
+    return copy_to_user(at, &v, sizeof v);
+}
+
+long
+sys_getitimer(struct user_frame *f)
+{
+    int error = which_itimer(SYS_ARG0(f));
+    return error != 0 ? error : give_itimer(proc_current(), SYS_ARG1(f));
+}
+
+long
+sys_setitimer(struct user_frame *f)
+{
+    struct process *p = proc_current();
+    struct linux_itimerval v = { 0 };
+    u64 value, interval;
+    int error = which_itimer(SYS_ARG0(f));
+    if (error != 0)
+        return error;
+    if (SYS_ARG1(f) != 0 && copy_from_user(&v, SYS_ARG1(f), sizeof v) != 0)
+        return -E_FAULT;
+    if (ns_of_timeval(&v.value, &value) != 0 || ns_of_timeval(&v.interval, &interval) != 0)
+        return -E_INVAL;
+    if (SYS_ARG2(f) != 0 && give_itimer(p, SYS_ARG2(f)) != 0)
+        return -E_FAULT;
+    return set_alarm(p, value, interval);
+}
+
+long
+sys_alarm(struct user_frame *f)
+{
+    struct process *p = proc_current();
+    u64 left, interval;
+    read_alarm(p, &left, &interval);
+    int error = set_alarm(p, (SYS_ARG0(f) & 0xffffffff) * NS_PER_S, 0);
+    if (error != 0)
+        return error;
+    /* Rounded, but never to 0 while it was running. */
+    u64 seconds = (left + NS_PER_S / 2) / NS_PER_S;
+    return (long)(left != 0 && seconds == 0 ? 1 : seconds);
+}

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * execve: open, check, follow #! lines, load - all of which can fail and changes nothing - then the commit, in which the process becomes
+ * another program.  The commit begins when the other threads have ended; from there on nothing can fail.
+ */
+#include "core/fpu.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/string.h"
+#include "proc/internal.h"
+#include "signal/signal.h"
+#include "vm/mm.h"
+
+#define SCRIPT_LINE 256
+
+/* What a #! line adds; the strings live until the exec is over. */
+struct script {
+    char line[SCRIPT_LINE];
+    char **argv;
+    char *interpreter;
+    struct script *next;
+};
+struct exec_state {
+    const char *path;
+    struct exec_args args; /* as they stand, with the scripts' additions */
+    struct script *scripts;
+    struct file *program;
+    struct cred *cred;     /* of the new program */
+    struct fdtable *files; /* an unshared copy, or NULL */
+    struct exec_image image;
+    char *exe;
+};
+
+static int
+open_program(struct process *p, const char *path, struct file **out)
+{
+    struct walk w = { .context = p->fs, .cred = p->cred, .flags = WALK_FOLLOW };
+    int error = path_walk(&w, path);
+    if (error != 0)
+        return error;
+    struct inode *inode = w.found.inode;
+    if (inode->type != IT_FILE)
+        error = -E_ACCES;
+    else if ((inode->mode & 0111) == 0)
+        error = -E_ACCES; /* not even root executes a file that is not executable */
+    else
+        error = vfs_access(inode, p->cred, 1);
+    if (error != 0) {
+        path_release(&w.found);
+        return error;
+    }
+    struct file *f = file_new(inode->file_ops, inode, OPEN_READ);
+    if (f == NULL) {
+        path_release(&w.found);
+        return -E_NOMEM;
+    }
+    f->path = w.found; /* the walk's references become the file's */
+    *out = f;
+    return 0;
+}
+
+/* The two words of a #! line, as Linux reads it: interpreter, and everything after it as one argument.  False: it is none. */
+static bool
+split_line(struct script *s, char **interpreter, char **argument)
+{
+    char *end = strchr(s->line, '\n');
+    bool cut = end == NULL;
+    if (cut)
+        end = s->line + strlen(s->line);
+    *end = '\0';
+    while (end > s->line + 2 && (end[-1] == ' ' || end[-1] == '\t'))
+        *--end = '\0';
+    char *at = s->line + 2;
+    while (*at == ' ' || *at == '\t')
+        at++;
+    if (*at == '\0')
+        return false;
+    *interpreter = at;
+    while (*at != '\0' && *at != ' ' && *at != '\t')
+        at++;
+    if (cut && *at == '\0' && at - s->line >= SCRIPT_LINE - 1)
+        return false; /* the interpreter's name does not fit */
+    *argument = NULL;
+    if (*at != '\0') {
+        *at++ = '\0';
+        while (*at == ' ' || *at == '\t')
+            at++;
+        if (*at != '\0')
+            *argument = at;
+    }
+    return true;
+}
+
+/* argv becomes: interpreter, its argument, the script's path, argv[1] ... */
+static int
+apply_script(struct exec_state *e, struct script *s)
+{
+    char *interpreter, *argument;
+    if (!split_line(s, &interpreter, &argument))
+        return -E_NOEXEC;
+    u32 kept = e->args.argc > 0 ? e->args.argc - 1 : 0;
+    u32 count = kept + 2 + (argument != NULL);
+    s->argv = heap_alloc((count + 1) * sizeof(char *));
+    if (s->argv == NULL)
+        return -E_NOMEM;
+    u32 n = 0;
+    s->argv[n++] = interpreter;
+    if (argument != NULL)
+        s->argv[n++] = argument;
+    s->argv[n++] = (char *)(uintptr_t)e->path;
+    for (u32 i = 0; i < kept; i++)
+        s->argv[n++] = e->args.argv[i + 1];
+    s->argv[n] = NULL;
+    e->args.bytes += strlen(interpreter) + 1 + strlen(e->path) + 1;
+    if (argument != NULL)
+        e->args.bytes += strlen(argument) + 1;
+    if (e->args.argc > 0)
+        e->args.bytes -= strlen(e->args.argv[0]) + 1;
+    e->args.argv = s->argv;
+    e->args.argc = count;
+    e->path = interpreter;
+    return 0;
+}
+
+/* Read the beginning of the file. 1: a script, applied; 0: something else. */
+static int
+try_script(struct exec_state *e)
+{
+    char head[SCRIPT_LINE];
+    struct uio u;
+    u64 pos = 0;
+    uio_libos(&u, head, sizeof head - 1);
+    i64 got = file_read(e->program, &u, &pos);
+    if (got < 0)
+        return (int)got;
+    if (got < 2 || head[0] != '#' || head[1] != '!')
+        return 0;
+    head[got] = '\0';
+    struct script *s = heap_alloc_zeroed(sizeof *s);
+    if (s == NULL)
+        return -E_NOMEM;
+    s->next = e->scripts;
+    e->scripts = s;
+    memcpy(s->line, head, (size_t)got + 1);
+    int error = apply_script(e, s);
+    return error != 0 ? error : 1;
+}
+
+static void
+drop_state(struct exec_state *e)
+{
+    while (e->scripts != NULL) {
+        struct script *s = e->scripts;
+        e->scripts = s->next;
+        heap_free(s->argv);
+        heap_free(s);
+    }
+    if (e->program != NULL)
+        file_release(e->program);
+    if (e->cred != NULL)
+        cred_release(e->cred);
+    if (e->files != NULL)
+        fdtable_release(e->files);
+    if (e->image.mm != NULL)
+        mm_release(e->image.mm);
+    heap_free(e->exe);
+}
+
+/* The absolute name of the program, for /proc/self/exe. */
+static char *
+program_name(struct process *p, struct exec_state *e)
+{
+    char *buffer = heap_alloc(PAGE_SIZE);
+    if (buffer == NULL)
+        return NULL;
+    if (path_name(p->fs, &e->program->path, buffer, PAGE_SIZE) < 0)
+        string_copy(buffer, e->path, PAGE_SIZE);
+    char *name = heap_string(buffer);
+    heap_free(buffer);
+    return name;
+}
+
+/* Everything that can fail. */
+static int
+prepare(struct process *p, struct exec_state *e)
+{
+    for (int depth = 0;; depth++) {
+        int error = open_program(p, e->path, &e->program);
+        if (error != 0)
+            return error;
+        int script = try_script(e);
+        if (script < 0)
+            return script;
+        if (script == 0)
+            break;
+        if (depth >= EXEC_SCRIPT_DEPTH)
+            return -E_LOOP;
+        file_release(e->program);
+        e->program = NULL;
+    }
+    e->cred = cred_for_exec(p->cred, e->program->inode, !p->no_new_privs);
+    if (e->cred == NULL)
+        return -E_NOMEM;
+    if (p->files_shared) {
+        int error = fdtable_copy(p->files, &e->files);
+        if (error != 0)
+            return error;
+    }
+    e->exe = program_name(p, e);
+    u32 ids[4] = { e->cred->uid, e->cred->euid, e->cred->gid, e->cred->egid };
+    return exec_load(e->program, &e->args, ids, &e->image);
+}
+
+static void
+take_name(struct process *p, struct thread *t, const char *path)
+{
+    const char *base = strrchr(path, '/');
+    string_copy(p->name, base != NULL ? base + 1 : path, sizeof p->name);
+    memcpy(t->name, p->name, sizeof t->name);
+}
+
+static int
+unshare_actions(struct process *p)
+{
+    struct signal_actions *fresh = signal_actions_copy(p->actions);
+    if (fresh == NULL)
+        return -E_NOMEM;
+    spin_lock(&p->lock);
+    struct signal_actions *old = p->actions;
+    p->actions = fresh;
+    spin_unlock(&p->lock);
+    signal_actions_release(old);
+    return 0;
+}
+
+static void
+new_registers(struct thread *t, struct user_frame *f, const struct exec_image *image)
+{
+    u64 cs = f->cs, ss = f->ss;
+    memset(f, 0, sizeof *f);
+    f->rip = image->entry;
+    f->rsp = image->stack;
+    f->rflags = 0x202;
+    f->cs = cs;
+    f->ss = ss;
+    f->orig_rax = ~0ull;
+    fpu_reset(t);
+    thread_set_work(t, WORK_FULL);
+}
+
+/* From here on nothing fails. */
+static void
+commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_state *e,
+       const char *name)
+{
+    struct mm *old = p->mm;
+    p->mm = e->image.mm;
+    e->image.mm = NULL;
+    mm_switch(p->mm);
+    t->clear_child_tid = 0;
+    t->robust_list = 0;
+    if (old != NULL)
+        mm_release(old);
+    p->mm_shared = false;
+    process_vfork_done(p);
+    if (e->files != NULL) {
+        struct fdtable *shared = p->files;
+        p->files = e->files;
+        e->files = shared; /* released with the state */
+        p->files_shared = false;
+    }
+    fdtable_close_exec(p->files);
+    signal_actions_exec(p);
+    signal_thread_exec(t);
+    take_name(p, t, name);
+    spin_lock(&p->lock);
+    struct cred *cred = p->cred;
+    bool elevated = cred->euid != e->cred->euid || cred->egid != e->cred->egid;
+    p->cred = e->cred;
+    e->cred = cred;
+    char *exe = p->exe;
+    p->exe = e->exe;
+    e->exe = exe;
+    spin_unlock(&p->lock);
+    p->dumpable = elevated ? 0 : 1;
+    if (elevated)
+        p->pdeath_signal = 0;
+    p->exit_signal = SIG_CHLD;
+    p->stack_hint = e->image.stack;
+    spin_lock(&family_lock);
+    p->execed = true;
+    spin_unlock(&family_lock);
+    new_registers(t, f, &e->image);
+}
+
+int
+process_first_program(struct process *p, const char *path, struct exec_args *args,
+                      struct thread **out)
+{
+    struct exec_state e = { .path = path, .args = *args };
+    e.args.filename = path;
+    /* The loader asks for the current process's place and ids; nothing in between sleeps, since there is nobody else yet. */
+    thread_current()->process = p;
+    int error = prepare(p, &e);
+    thread_current()->process = NULL;
+    struct thread *t = NULL;
+    if (error == 0) {
+        p->mm = e.image.mm;
+        t = thread_create_user(p);
+        if (t == NULL) {
+            p->mm = NULL;
+            error = -E_NOMEM;
+        }
+    }
+    if (error == 0) {
+        e.image.mm = NULL;
+        t->tid = p->pid;
+        take_name(p, t, path);
+        p->exe = e.exe;
+        e.exe = NULL;
+        p->stack_hint = e.image.stack;
+        thread_frame(t)->rip = e.image.entry;
+        thread_frame(t)->rsp = e.image.stack;
+        thread_frame(t)->orig_rax = ~0ull;
+        *out = t;
+    }
+    drop_state(&e);
+    return error;
+}
+
+int
+proc_exec(struct user_frame *frame, const char *path, struct exec_args *args)
+{
+    struct thread *t = thread_current();
+    struct process *p = t->process;
+    struct exec_state *e = heap_alloc_zeroed(sizeof *e);
+    if (e == NULL)
+        return -E_NOMEM;
+    e->path = path;
+    e->args = *args;
+    e->args.filename = path;
+    int error = prepare(p, e);
+    if (error == 0 && p->mm_shared)
+        error = unshare_actions(p);
+    if (error == 0)
+        error = process_end_others(p);
+    if (error == 0)
+        commit(p, t, frame, e, path);
+    drop_state(e);
+    heap_free(e);
+    return error;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The end of threads and processes.
+ *
+ * A process ends in these steps:
+ *   1. proc_exit_group sets group_exit under process->lock and gives every other thread WORK_EXIT.
+ *   2. Each thread leaves process->threads on its own; the last one goes on with 3.
+ *   3. Resources go: memory (a vfork parent wakes), files, place, actions.  All of this may sleep.
+ *   4. Under family_lock: children get a new parent, orphaned groups are told, the parent is told, and the process is a zombie - or is
+ *      buried at once when the parent does not want to know.  From here on the parent may free everything but what the thread
+ *      holds by its own reference.
+ *   5. The thread lets go of the process and never comes back.
+ */
+#include "core/clock.h"
+#include "core/heap.h"
+#include "core/hooks.h"
+#include "core/log.h"
+#include "core/usercopy.h"
+#include "proc/internal.h"
+#include "signal/signal.h"
+#include "vm/mm.h"
+
+void (*proc_futex_wake_hook)(uaddr at);
+void (*proc_robust_hook)(struct thread *t);
+
+bool
+proc_is_ending(struct thread *t)
+{
+    struct process *p = t->process;
+    return p->group_exit || (p->exec_thread != NULL && p->exec_thread != t);
+}
+
+/* Every thread but `self` is to end; process->lock is held. */
+static void
+end_threads_locked(struct process *p, struct thread *self)
+{
+    list_for_each(it, &p->threads) {
+        struct thread *t = container_of(it, struct thread, process_link);
+        if (t == self)
+            continue;
+        thread_set_work(t, WORK_EXIT);
+        thread_poke(t);
+    }
+    wait_wake(&p->stop_wait, ~0u);
+    wait_wake(&p->threads_wait, ~0u);
+}
+
+int
+process_end_others(struct process *p)
+{
+    struct thread *self = thread_current();
+    spin_lock(&p->lock);
+    if (p->group_exit || p->exec_thread != NULL) {
+        int error = p->group_exit ? -E_INTR : -E_AGAIN;
+        spin_unlock(&p->lock);
+        return error;
+    }
+    if (p->nthreads > 1) {
+        p->exec_thread = self;
+        end_threads_locked(p, self);
+    }
+    spin_unlock(&p->lock);
+    /* Only the end of the process interrupts; a mere signal waits until the new program runs. */
+    while (wait_until(&p->threads_wait, __atomic_load_n(&p->nthreads, __ATOMIC_ACQUIRE) == 1,
+                      true, ~0ull) != 0) {
+        if (p->group_exit)
+            return -E_INTR;
+        atomic_fetch_and_explicit(&self->work, ~WORK_SIGNAL, memory_order_relaxed);
+    }
+    spin_lock(&p->lock);
+    p->exec_thread = NULL;
+    int error = p->group_exit ? -E_INTR : 0;
+    if (self->tid != p->pid) {
+        /* The survivor takes the process's number, as on Linux. */
+        i32 old = self->tid;
+        pid_set_thread(old, NULL);
+        self->tid = p->pid;
+        pid_set_thread(self->tid, self);
+        pid_drop(old);
+    }
+    signal_recheck_locked(self);
+    spin_unlock(&p->lock);
+    return error;
+}
+
+/* What pthreads waits for: the word cleared and a waiter woken, and the locks that the thread held. */
+static void
+leave_memory(struct thread *t)
+{
+    struct process *p = t->process;
+    if (t->robust_list != 0 && proc_robust_hook != NULL)
+        proc_robust_hook(t);
+    t->robust_list = 0;
+    if (t->clear_child_tid == 0)
+        return;
+    u32 zero = 0;
+    /* Only worth it when somebody shares the memory: another thread, or a relative by vfork or clone. */
+    if ((p->nthreads > 1 || p->mm_shared) &&
+        copy_to_user(t->clear_child_tid, &zero, sizeof zero) == 0 && proc_futex_wake_hook != NULL)
+        proc_futex_wake_hook(t->clear_child_tid);
+    t->clear_child_tid = 0;
+}
+
+static void
+drop_resources(struct process *p)
+{
+    if (p->alarm != NULL) {
+        timer_disarm(p->alarm);
+        heap_free(p->alarm);
+        p->alarm = NULL;
+    }
+    struct mm *mm = p->mm;
+    p->mm = NULL;
+    if (mm != NULL) {
+        thread_current()->space = NULL; /* any space will do until the thread has gone */
+        mm_switch(NULL);
+        mm_release(mm);
+    }
+    process_vfork_done(p);
+    fdtable_release(p->files);
+    p->files = NULL;
+    fs_context_release(p->fs);
+    p->fs = NULL;
+}
+
+/* A process whose parent ended: the nearest living ancestor that asked for it, else pid 1. */
+static struct process *
+find_reaper(struct process *p)
+{
+    if (p->has_subreaper) {
+        for (struct process *a = p->parent; a != NULL; a = a->parent) {
+            if (a->subreaper && !a->group_exit && a->state != PROC_ZOMBIE)
+                return a;
+        }
+    }
+    return proc_init_process;
+}
+
+/* Does p want its children to vanish without being waited for? */
+static bool
+ignores_children(struct process *p)
+{
+    struct signal_action a;
+    if (p->actions == NULL)
+        return true;
+    signal_action_get(p, SIG_CHLD, &a);
+    return a.handler == SIG_HANDLER_IGNORE || (a.flags & SA_F_NOCLDWAIT);
+}
+
+/* Buried processes, whose last references are dropped after the lock.  `dead_next` links them, and `group` holds what became
+ * empty by their leaving: both fields are nobody else's by then. */
+struct burial {
+    struct process *dead;
+};
+
+static void
+bury(struct burial *b, struct process *p)
+{
+    struct pgroup *empty = NULL;
+    process_bury_locked(p, &empty);
+    p->group = empty;
+    p->dead_next = b->dead;
+    b->dead = p;
+}
+
+static void
+finish_burials(struct burial *b)
+{
+    while (b->dead != NULL) {
+        struct process *p = b->dead;
+        b->dead = p->dead_next;
+        struct pgroup *empty = p->group;
+        p->group = NULL;
+        pgroup_free(empty);
+        proc_release(p);
+    }
+}
+
+static int
+exit_code_kind(i32 status)
+{
+    if ((status & 0x7f) == 0)
+        return SIGNAL_CLD_EXITED;
+    return status & 0x80 ? SIGNAL_CLD_DUMPED : SIGNAL_CLD_KILLED;
+}
+
+static i32
+exit_code_value(i32 status)
+{
+    return (status & 0x7f) == 0 ? (status >> 8) & 0xff : status & 0x7f;
+}
+
+/* Tell the parent of a zombie; true when it is not going to wait for it. */
+static bool
+tell_and_ask(struct process *p)
+{
+    struct process *parent = p->parent;
+    bool unwanted = p->exit_signal == SIG_CHLD && ignores_children(parent);
+    if (p->exit_signal != 0)
+        signal_tell_parent(p, exit_code_kind(p->exit_status), exit_code_value(p->exit_status));
+    wait_wake(&parent->child_wait, ~0u);
+    return unwanted;
+}
+
+static void
+give_children_away(struct process *p, struct burial *b)
+{
+    if (list_empty(&p->children))
+        return;
+    struct process *reaper = find_reaper(p);
+    list_for_each_safe(it, &p->children) {
+        struct process *child = container_of(it, struct process, sibling);
+        list_remove(&child->sibling);
+        child->parent = reaper;
+        child->ppid = reaper->pid;
+        child->exit_signal = SIG_CHLD;
+        if (child->state == PROC_ZOMBIE) {
+            list_push_front(&reaper->children, &child->sibling);
+            if (tell_and_ask(child))
+                bury(b, child);
+        } else {
+            list_push_back(&reaper->children, &child->sibling);
+            if (child->pdeath_signal != 0)
+                signal_send_process(child, child->pdeath_signal, NULL);
+        }
+    }
+}
+
+/* Step 4. */
+static void
+become_zombie(struct process *p)
+{
+    struct burial b = { .dead = NULL };
+    spin_lock(&family_lock);
+    pgroup_orphans_locked(p);
+    give_children_away(p, &b);
+    if (p->session != NULL && p->session->leader == p)
+        p->session->leader = NULL;
+    if (p->state == PROC_STOPPED)
+        proc_stopped_count--;
+    /* Zombies stand first, so that a wait for any child finds one at once. */
+    list_remove(&p->sibling);
+    list_push_front(&p->parent->children, &p->sibling);
+    p->report = 0;
+    atomic_store_explicit(&p->state, PROC_ZOMBIE, memory_order_release);
+    if (tell_and_ask(p))
+        bury(&b, p);
+    spin_unlock(&family_lock);
+    finish_burials(&b);
+}
+
+/* A session leader takes the terminal with it. */
+static void
+leave_terminal(struct process *p)
+{
+    struct tty *tty = p->tty;
+    if (tty == NULL || p->session == NULL || p->session->leader != p)
+        return;
+    i32 sid = p->sid;
+    if (session_ended_hook != NULL)
+        session_ended_hook(tty, sid);
+    session_tty_clear(sid);
+}
+
+static void
+end_process(struct process *p)
+{
+    if (p == proc_init_process) {
+        if (libos_hooks.init_ended != NULL)
+            libos_hooks.init_ended(p->exit_status);
+        libos_panic("attempted to kill init: wait status 0x%x", (unsigned)p->exit_status);
+    }
+    leave_terminal(p);
+    drop_resources(p);
+    become_zombie(p);
+    /* Nobody asks for the actions of a process without children, and senders see `exiting` first. */
+    spin_lock(&p->lock);
+    struct signal_actions *actions = p->actions;
+    p->actions = NULL;
+    spin_unlock(&p->lock);
+    signal_actions_release(actions);
+}
+
+static NORETURN void
+end_thread(struct thread *t)
+{
+    struct process *p = t->process;
+    leave_memory(t);
+    i32 tid = t->tid;
+    spin_lock(&p->lock);
+    process_remove_thread_locked(p, t);
+    bool last = p->nthreads == 0;
+    if (last) {
+        p->exiting = true;
+        p->group_exit = true;
+    }
+    signal_thread_free(t);
+    struct thread *waiting = p->exec_thread;
+    bool all_parked = !last && p->group_stop && p->nstopped == p->nthreads;
+    spin_unlock(&p->lock);
+    if (waiting != NULL)
+        wait_wake(&p->threads_wait, ~0u);
+    if (all_parked)
+        proc_stop_complete(p);
+    if (tid != p->pid)
+        pid_drop(tid);
+    if (last)
+        end_process(p);
+    t->space = NULL;
+    t->process = NULL;
+    proc_release(p);
+    thread_exit();
+}
+
+NORETURN void
+proc_exit_thread(i32 code)
+{
+    struct thread *t = thread_current();
+    struct process *p = t->process;
+    spin_lock(&p->lock);
+    /* The first thread's status is the process's, unless the group is told to end. */
+    if (!p->group_exit && t->tid == p->pid)
+        p->exit_status = (code & 0xff) << 8;
+    spin_unlock(&p->lock);
+    end_thread(t);
+}
+
+NORETURN void
+proc_exit_group(i32 status)
+{
+    struct thread *t = thread_current();
+    struct process *p = t->process;
+    spin_lock(&p->lock);
+    if (!p->group_exit && (p->exec_thread == NULL || p->exec_thread == t)) {
+        p->group_exit = true;
+        p->exit_status = status;
+        p->group_stop = 0;
+        if (p->nthreads > 1)
+            end_threads_locked(p, t);
+    }
+    spin_unlock(&p->lock);
+    end_thread(t);
+}
+
+void
+proc_exit_work(struct thread *t)
+{
+    if (t->process == NULL)
+        thread_exit(); /* fork gave it up before it ran */
+    end_thread(t);
+}

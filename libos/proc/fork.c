@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * fork, vfork, clone: one function.  Everything is allocated first; then one commit under family_lock, which cannot fail but
+ * for a signal or the process's end, and makes the child visible and runnable.
+ */
+#include "core/fpu.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/string.h"
+#include "core/usercopy.h"
+#include "proc/internal.h"
+#include "signal/signal.h"
+#include "vm/mm.h"
+
+/* A new process: what the parent shares or copies.  The parent's own lists do not change here. */
+static int
+inherit_resources(struct process *p, struct process *from, u32 flags)
+{
+    int error = 0;
+    if (flags & FORK_SHARE_FILES) {
+        fdtable_hold(from->files);
+        p->files = from->files;
+        p->files_shared = from->files_shared = true;
+    } else {
+        error = fdtable_copy(from->files, &p->files);
+    }
+    if (error != 0)
+        return error;
+    if (flags & FORK_SHARE_FS) {
+        atomic_fetch_add_explicit(&from->fs->refs, 1, memory_order_relaxed);
+        p->fs = from->fs;
+    } else {
+        p->fs = fs_context_copy(from->fs);
+    }
+    if (flags & FORK_SHARE_SIGNALS) {
+        signal_actions_hold(from->actions);
+        p->actions = from->actions;
+    } else {
+        p->actions = signal_actions_copy(from->actions);
+    }
+    if (p->fs == NULL || p->actions == NULL)
+        return -E_NOMEM;
+    if (flags & FORK_SHARE_MM) {
+        mm_hold(from->mm);
+        p->mm_shared = from->mm_shared = true;
+        p->mm = from->mm;
+        return 0;
+    }
+    return mm_fork(from->mm, &p->mm);
+}
+
+static void
+inherit_fields(struct process *p, struct process *from)
+{
+    spin_lock(&from->lock);
+    cred_hold(from->cred);
+    p->cred = from->cred;
+    memcpy(p->limits, from->limits, sizeof p->limits);
+    spin_unlock(&from->lock);
+    memcpy(p->name, from->name, sizeof p->name);
+    p->nice = from->nice;
+    p->dumpable = from->dumpable;
+    p->stack_hint = from->stack_hint;
+    p->no_new_privs = from->no_new_privs;
+    p->keep_caps = from->keep_caps;
+    p->has_subreaper = from->has_subreaper || from->subreaper;
+}
+
+/* The child's first thread, or a further one of the same process: registers and what POSIX lets it inherit. */
+static struct thread *
+make_thread(struct process *p, struct thread *from, struct user_frame *frame,
+            const struct fork_args *args, i32 tid)
+{
+    struct thread *t = thread_create_user(p);
+    if (t == NULL)
+        return NULL;
+    struct user_frame *f = thread_frame(t);
+    *f = *frame;
+    f->rax = 0;
+    f->orig_rax = ~0ull;
+    if (args->stack != 0)
+        f->rsp = args->stack;
+    t->tid = tid;
+    fpu_fork(t);
+    if (args->flags & FORK_SET_TLS)
+        t->fs_base = args->tls;
+    t->signal_mask = from->restore_mask ? from->saved_mask : from->signal_mask;
+    if (!(args->flags & FORK_SHARE_MM) || (args->flags & FORK_VFORK)) {
+        t->altstack_base = from->altstack_base;
+        t->altstack_size = from->altstack_size;
+        t->altstack_flags = from->altstack_flags;
+    }
+    if (args->flags & FORK_CLEAR_TID)
+        t->clear_child_tid = args->child_tid;
+    if (args->flags & FORK_CHILD_TID) {
+        THREAD_SET_TID(t) = args->child_tid;
+        thread_set_work(t, WORK_SIGNAL);
+    }
+    memcpy(t->name, from->name, sizeof t->name);
+    return t;
+}
+
+/* thread_create_user gave a thread that never ran: let it start only to end. */
+static void
+abandon_thread(struct thread *t)
+{
+    t->process = NULL;
+    t->space = NULL;
+    thread_set_work(t, WORK_EXIT);
+    thread_start(t);
+}
+
+static i64
+fork_thread(struct user_frame *frame, const struct fork_args *args)
+{
+    struct thread *self = thread_current();
+    struct process *p = self->process;
+    i32 tid = pid_alloc();
+    if (tid < 0)
+        return tid;
+    struct thread *t = make_thread(p, self, frame, args, tid);
+    if (t == NULL) {
+        pid_drop(tid);
+        return -E_NOMEM;
+    }
+    proc_hold(p); /* the thread's own */
+    if ((args->flags & FORK_PARENT_TID) && copy_to_user(args->parent_tid, &tid, sizeof tid) != 0) {
+        /* Linux ignores it too: the thread is made all the same. */
+    }
+    int error = process_add_thread(p, t);
+    if (error != 0) {
+        pid_drop(tid);
+        abandon_thread(t);
+        proc_release(p);
+        return -E_AGAIN;
+    }
+    thread_start(t);
+    return tid;
+}
+
+/* The parent of vfork sleeps until the child lets go of the memory.  Only what cannot be blocked can wake it, and only its end
+ * makes it give up. */
+static void
+vfork_wait(struct thread *self, struct process *child)
+{
+    u64 mask = self->signal_mask;
+    signal_mask_set(~0ull);
+    while (wait_until(&child->vfork_wait,
+                      !__atomic_load_n(&child->vfork_child, __ATOMIC_ACQUIRE), true, ~0ull) != 0) {
+        if (proc_is_ending(self))
+            break;
+        /* A stop: it is acted upon after the wait, from the same pending set. */
+        atomic_fetch_and_explicit(&self->work, ~WORK_SIGNAL, memory_order_relaxed);
+    }
+    signal_mask_set(mask);
+}
+
+void
+process_vfork_done(struct process *p)
+{
+    if (!p->vfork_child)
+        return;
+    __atomic_store_n(&p->vfork_child, false, __ATOMIC_RELEASE);
+    wait_wake(&p->vfork_wait, ~0u);
+}
+
+/* True: a signal is to be acted upon first, so that no child escapes one that was sent to the whole group (the call is
+ * restarted). */
+static bool
+must_look_first(struct thread *self)
+{
+    return signal_pending(self) || self->process->group_exit || self->process->exec_thread != NULL;
+}
+
+/*
+ * The commit.  Under family_lock the parent's group is what a sender to the group sees: the child is in it or the signal is pending
+ * for the parent.
+ */
+static bool
+commit_process(struct process *p, struct process *parent, struct thread *self, struct thread *t)
+{
+    spin_lock(&family_lock);
+    if (must_look_first(self)) {
+        spin_unlock(&family_lock);
+        return false;
+    }
+    p->tty = parent->tty;
+    process_publish_locked(p, parent, parent->group);
+    spin_lock(&p->lock);
+    list_push_back(&p->threads, &t->process_link);
+    p->nthreads = 1;
+    pid_set_thread(t->tid, t);
+    spin_unlock(&p->lock);
+    spin_unlock(&family_lock);
+    return true;
+}
+
+static i64
+fork_process(struct user_frame *frame, const struct fork_args *args)
+{
+    struct thread *self = thread_current();
+    struct process *parent = self->process;
+    int error = 0;
+    struct process *p = process_new(&error);
+    if (p == NULL)
+        return error;
+    inherit_fields(p, parent);
+    p->exit_signal = args->exit_signal;
+    if (parent->exe != NULL)
+        p->exe = heap_string(parent->exe);
+    error = inherit_resources(p, parent, args->flags);
+    struct thread *t = error == 0 ? make_thread(p, self, frame, args, p->pid) : NULL;
+    if (t == NULL) {
+        process_discard(p);
+        return error != 0 ? error : -E_NOMEM;
+    }
+    i32 pid = p->pid;
+    p->vfork_child = (args->flags & FORK_VFORK) != 0;
+    if ((args->flags & FORK_PARENT_TID) && copy_to_user(args->parent_tid, &pid, sizeof pid) != 0)
+        error = 0; /* as on Linux, not an error of the fork */
+    proc_hold(p); /* the thread's own */
+    if (!commit_process(p, parent, self, t)) {
+        abandon_thread(t);
+        atomic_fetch_sub_explicit(&p->refs, 1, memory_order_relaxed);
+        process_discard(p);
+        return -E_RESTART_ALWAYS;
+    }
+    if (args->flags & FORK_VFORK) {
+        proc_hold(p);
+        thread_start(t);
+        vfork_wait(self, p);
+        proc_release(p);
+    } else {
+        thread_start(t);
+    }
+    return pid;
+}
+
+i64
+proc_fork(struct user_frame *frame, const struct fork_args *args)
+{
+    return args->flags & FORK_THREAD ? fork_thread(frame, args) : fork_process(frame, args);
+}

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: MIT */
+/* The start of the room, and of the first process. */
+#include "core/fpu.h"
+#include "core/heap.h"
+#include "core/hooks.h"
+#include "core/log.h"
+#include "core/string.h"
+#include "proc/internal.h"
+#include "signal/signal.h"
+#include "vm/mm.h"
+
+void
+proc_init(void)
+{
+    libos_hooks.exit_work = proc_exit_work;
+}
+
+static u64
+count_strings(char **list, u64 *bytes)
+{
+    u64 n = 0;
+    for (; list[n] != NULL; n++)
+        *bytes += strlen(list[n]) + 1;
+    return n;
+}
+
+/* Descriptors 0, 1 and 2 on the console.  Without one the program runs without, as on Linux. */
+static void
+open_console(struct process *p)
+{
+    struct walk w = { .context = p->fs, .cred = p->cred, .flags = WALK_FOLLOW };
+    struct file *f;
+    int error = vfs_open(&w, "/dev/console", OPEN_READ | OPEN_WRITE | OPEN_NOCTTY, 0, &f);
+    if (error != 0) {
+        log_error("warning: unable to open an initial console (%d)", error);
+        return;
+    }
+    for (int i = 0; i < 3; i++) {
+        file_hold(f);
+        if (fd_install(p->files, f, 0, false) < 0)
+            file_release(f);
+    }
+    file_release(f);
+}
+
+static int
+init_resources(struct process *p)
+{
+    p->cred = cred_new();
+    p->fs = fs_context_new();
+    p->actions = signal_actions_new();
+    if (p->cred == NULL || p->fs == NULL || p->actions == NULL)
+        return -E_NOMEM;
+    return fdtable_new(&p->files);
+}
+
+/* A process without resources that did not start: tried again with the next path, so that it stays number 1. */
+static void
+drop_resources(struct process *p)
+{
+    if (p->files != NULL)
+        fdtable_release(p->files);
+    if (p->fs != NULL)
+        fs_context_release(p->fs);
+    if (p->actions != NULL)
+        signal_actions_release(p->actions);
+    if (p->cred != NULL)
+        cred_release(p->cred);
+    p->files = NULL;
+    p->fs = NULL;
+    p->actions = NULL;
+    p->cred = NULL;
+}
+
+static void
+start_first(struct process *p, struct thread *t, struct pgroup *g)
+{
+    proc_init_process = p;
+    proc_hold(p); /* the thread's own */
+    spin_lock(&family_lock);
+    process_publish_locked(p, NULL, g);
+    g->session->leader = p;
+    spin_unlock(&family_lock);
+    int error = process_add_thread(p, t);
+    ASSERT(error == 0);
+    thread_start(t);
+}
+
+int
+proc_start_init(const char *path, char **argv, char **envp)
+{
+    static struct process *p;
+    struct thread *t = NULL;
+    int error = 0;
+    if (p == NULL)
+        p = process_new(&error);
+    if (p == NULL)
+        return error;
+    ASSERT(p->pid == 1 && proc_init_process == NULL);
+    p->exit_signal = SIG_CHLD;
+    struct pgroup *g = pgroup_new(p->pid, NULL);
+    error = g == NULL ? -E_NOMEM : init_resources(p);
+    if (error == 0) {
+        open_console(p);
+        struct exec_args args = { .argv = argv, .envp = envp };
+        args.argc = (u32)count_strings(argv, &args.bytes);
+        args.envc = (u32)count_strings(envp, &args.bytes);
+        error = process_first_program(p, path, &args, &t);
+    }
+    if (error != 0) {
+        drop_resources(p);
+        heap_free(g);
+        return error;
+    }
+    start_first(p, t, g);
+    return 0;
+}

@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of processes: making and freeing them, references, look-up, iteration. */
+#include "core/clock.h"
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/string.h"
+#include "proc/internal.h"
+#include "signal/signal.h"
+#include "vm/mm.h"
+
+struct spinlock family_lock = SPINLOCK_INIT;
+struct process *proc_init_process;
+static _Atomic u64 process_count;
+
+/* Linux's defaults; the numbers are posix's RLIMIT_* (0 CPU .. 15 RTTIME). */
+static const struct rlimit_pair default_limits[PROC_RLIMITS] = {
+    [0] = { ~0ull, ~0ull },        [1] = { ~0ull, ~0ull },   [2] = { ~0ull, ~0ull },
+    [3] = { 8ull << 20, ~0ull },   [4] = { 0, ~0ull },       [5] = { ~0ull, ~0ull },
+    [6] = { 16384, 16384 },        [7] = { 1024, 4096 },     [8] = { 8ull << 20, 8ull << 20 },
+    [9] = { ~0ull, ~0ull },        [10] = { ~0ull, ~0ull },  [11] = { 16384, 16384 },
+    [12] = { 819200, 819200 },     [13] = { 0, 0 },          [14] = { 0, 0 },
+    [15] = { ~0ull, ~0ull },
+};
+
+struct process *
+process_new(int *error)
+{
+    struct process *p = heap_alloc_zeroed(sizeof *p);
+    if (p == NULL) {
+        *error = -E_NOMEM;
+        return NULL;
+    }
+    p->pid = pid_alloc();
+    if (p->pid < 0) {
+        *error = p->pid;
+        heap_free(p);
+        return NULL;
+    }
+    atomic_store_explicit(&p->refs, 1, memory_order_relaxed);
+    list_init(&p->children);
+    list_init(&p->sibling);
+    list_init(&p->threads);
+    list_init(&p->group_link);
+    waitq_init(&p->child_wait);
+    waitq_init(&p->vfork_wait);
+    waitq_init(&p->threads_wait);
+    waitq_init(&p->stop_wait);
+    p->start_ns = clock_mono_ns();
+    p->dumpable = 1;
+    memcpy(p->limits, default_limits, sizeof p->limits);
+    return p;
+}
+
+/* What a process still holds when nobody can reach it any more. */
+static void
+process_free_rest(struct process *p)
+{
+    signal_process_free(p);
+    if (p->cred != NULL)
+        cred_release(p->cred);
+    heap_free(p->exe);
+    heap_free(p);
+}
+
+void
+process_discard(struct process *p)
+{
+    if (p->mm != NULL)
+        mm_release(p->mm);
+    if (p->files != NULL)
+        fdtable_release(p->files);
+    if (p->fs != NULL)
+        fs_context_release(p->fs);
+    if (p->actions != NULL)
+        signal_actions_release(p->actions);
+    pid_drop(p->pid);
+    process_free_rest(p);
+}
+
+void
+process_publish_locked(struct process *p, struct process *parent, struct pgroup *g)
+{
+    p->parent = parent;
+    p->ppid = parent != NULL ? parent->pid : 0;
+    if (parent != NULL)
+        list_push_back(&parent->children, &p->sibling);
+    pgroup_enter_locked(p, g);
+    pid_set_process(p->pid, p);
+    atomic_fetch_add_explicit(&process_count, 1, memory_order_relaxed);
+}
+
+void
+process_bury_locked(struct process *p, struct pgroup **empty)
+{
+    pid_set_process(p->pid, NULL);
+    list_remove(&p->sibling);
+    p->parent = NULL;
+    *empty = pgroup_leave_locked(p);
+    atomic_store_explicit(&p->state, PROC_DEAD, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&process_count, 1, memory_order_relaxed);
+}
+
+void
+proc_hold(struct process *p)
+{
+    atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);
+}
+
+void
+proc_release(struct process *p)
+{
+    u32 before = atomic_fetch_sub_explicit(&p->refs, 1, memory_order_acq_rel);
+    ASSERT(before > 0);
+    if (before > 1)
+        return;
+    ASSERT(list_empty(&p->children) && list_empty(&p->threads) && list_empty(&p->sibling));
+    pid_drop(p->pid);
+    process_free_rest(p);
+}
+
+struct process *
+proc_find(i32 pid)
+{
+    spin_lock(&pid_lock);
+    struct pid_slot *s = pid_slot_locked(pid);
+    struct process *p = s != NULL ? s->process : NULL;
+    if (p != NULL)
+        proc_hold(p);
+    spin_unlock(&pid_lock);
+    return p;
+}
+
+struct process *
+proc_next(i32 after)
+{
+    spin_lock(&pid_lock);
+    struct process *p = NULL;
+    for (i32 pid = pid_next_used(after); pid > 0 && p == NULL; pid = pid_next_used(pid)) {
+        struct pid_slot *s = pid_slot_locked(pid);
+        p = s != NULL ? s->process : NULL;
+    }
+    if (p != NULL)
+        proc_hold(p);
+    spin_unlock(&pid_lock);
+    return p;
+}
+
+u32
+proc_each_in_group(i32 pgid, bool (*fn)(struct process *p, void *arg), void *arg)
+{
+    u32 count = 0;
+    spin_lock(&family_lock);
+    struct process *self = thread_current()->process;
+    struct pgroup *g = pgid != 0 ? pgroup_find_locked(pgid) : self != NULL ? self->group : NULL;
+    if (g != NULL) {
+        list_for_each_safe(it, &g->members) {
+            count++;
+            if (!fn(container_of(it, struct process, group_link), arg))
+                break;
+        }
+    }
+    spin_unlock(&family_lock);
+    return count;
+}
+
+u64
+proc_count(void)
+{
+    return atomic_load_explicit(&process_count, memory_order_relaxed);
+}
+
+/* Without separate accounting by core, all of a thread's time counts as the user's. */
+static u64
+thread_user_ticks(const struct thread *t)
+{
+    return t->user_ticks + t->system_ticks != 0 ? t->user_ticks : t->sched.runtime;
+}
+
+void
+proc_ticks(struct process *p, u64 *user, u64 *system)
+{
+    spin_lock(&p->lock);
+    *user = p->user_ticks;
+    *system = p->system_ticks;
+    list_for_each(it, &p->threads) {
+        struct thread *t = container_of(it, struct thread, process_link);
+        *user += thread_user_ticks(t);
+        *system += t->system_ticks;
+    }
+    spin_unlock(&p->lock);
+}
+
+int
+process_add_thread(struct process *p, struct thread *t)
+{
+    spin_lock(&p->lock);
+    if (p->group_exit || p->exec_thread != NULL) {
+        spin_unlock(&p->lock);
+        return -E_INTR;
+    }
+    list_push_back(&p->threads, &t->process_link);
+    p->nthreads++;
+    pid_set_thread(t->tid, t);
+    if (p->group_stop)
+        thread_set_work(t, WORK_SIGNAL);
+    spin_unlock(&p->lock);
+    return 0;
+}
+
+void
+process_remove_thread_locked(struct process *p, struct thread *t)
+{
+    list_remove(&t->process_link);
+    p->nthreads--;
+    pid_set_thread(t->tid, NULL);
+    p->user_ticks += thread_user_ticks(t);
+    p->system_ticks += t->system_ticks;
+}
+
+char *
+heap_string(const char *s)
+{
+    size_t bytes = strlen(s) + 1;
+    char *copy = heap_alloc(bytes);
+    if (copy != NULL)
+        memcpy(copy, s, bytes);
+    return copy;
+}

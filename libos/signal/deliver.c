@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Acting on signals, on the thread's way to the user: end, stop, go on, or enter a handler.
+ *
+ *   signal_work -> park           the process is stopped; until SIG_CONT, SIG_KILL or the end
+ *               -> take_one       one pending signal and its action, under process->lock
+ *               -> enter_handler  writes the user's frame (posix), then the mask changes
+ * A call that was interrupted is restarted (or not) with the first handler, or at the end when no handler ran.
+ */
+#include "core/error.h"
+#include "core/hooks.h"
+#include "core/log.h"
+#include "core/usercopy.h"
+#include "proc/proc.h"
+#include "proc/session.h"
+#include "signal/internal.h"
+
+struct signal_abi signal_abi;
+
+void
+signal_mask_set(u64 mask)
+{
+    struct thread *t = thread_current();
+    struct process *p = t->process;
+    mask &= ~SIGNALS_UNBLOCKABLE;
+    if (mask == t->signal_mask)
+        return;
+    spin_lock(&p->lock);
+    u64 newly_blocked = mask & ~t->signal_mask & p->signal_pending;
+    t->signal_mask = mask;
+    signal_recheck_locked(t);
+    /* What this thread was to take may now be another's. */
+    if (newly_blocked != 0 && p->nthreads > 1) {
+        list_for_each(it, &p->threads) {
+            struct thread *other = container_of(it, struct thread, process_link);
+            if (other == t || (newly_blocked & ~other->signal_mask) == 0)
+                continue;
+            thread_set_work(other, WORK_SIGNAL);
+            thread_poke(other);
+        }
+    }
+    spin_unlock(&p->lock);
+}
+
+/* process->lock is held: the thread has left its process. */
+void
+signal_thread_free(struct thread *t)
+{
+    struct process *p = t->process;
+    p->signals_queued -= queue_drop(pending_of_thread(t), ~0ull);
+    if (p->signal_pending == 0)
+        return;
+    list_for_each(it, &p->threads) {
+        struct thread *other = container_of(it, struct thread, process_link);
+        if (signal_pending(other)) {
+            thread_set_work(other, WORK_SIGNAL);
+            thread_poke(other);
+        }
+    }
+}
+
+void
+signal_process_free(struct process *p)
+{
+    (void)queue_drop(pending_of_process(p), ~0ull);
+}
+
+void
+signal_thread_exec(struct thread *t)
+{
+    t->altstack_base = 0;
+    t->altstack_size = 0;
+    t->altstack_flags = 0;
+    t->restore_mask = false;
+    THREAD_RESTART_KIND(t) = 0;
+    THREAD_SET_TID(t) = 0;
+}
+
+int
+signal_take(struct thread *t, u64 set, struct signal_info *out)
+{
+    struct process *p = t->process;
+    u32 gone = 0;
+    spin_lock(&p->lock);
+    int number = queue_take(pending_of_thread(t), set, out, &gone);
+    if (number == 0)
+        number = queue_take(pending_of_process(p), set, out, &gone);
+    p->signals_queued -= gone;
+    spin_unlock(&p->lock);
+    return number;
+}
+
+bool
+signal_is_blocked_or_ignored(int number)
+{
+    struct thread *t = thread_current();
+    struct process *p = t->process;
+    return (t->signal_mask & SIG_BIT(number)) != 0 || (p->actions->ignored & SIG_BIT(number)) != 0;
+}
+
+void
+signal_fault(int number, const struct signal_info *info)
+{
+    struct thread *t = thread_current();
+    struct process *p = t->process;
+    struct signal_actions *a = p->actions;
+    u64 bit = SIG_BIT(number);
+    u32 made;
+    spin_lock(&p->lock);
+    if ((t->signal_mask & bit) || (a->ignored & bit)) {
+        spin_lock(&a->lock);
+        a->action[number - 1].handler = SIG_HANDLER_DEFAULT;
+        a->ignored &= ~bit;
+        a->caught &= ~bit;
+        spin_unlock(&a->lock);
+        t->signal_mask &= ~bit;
+    }
+    if (p == proc_init_process && !(a->caught & bit))
+        p->init_may_die = true;
+    if (queue_put(pending_of_thread(t), number, info, false, &made) == 0)
+        p->signals_queued += made;
+    thread_set_work(t, WORK_SIGNAL);
+    spin_unlock(&p->lock);
+}
+
+/* Sleep as long as the process is stopped. */
+static void
+park(struct thread *t, struct process *p)
+{
+    spin_lock(&p->lock);
+    if (!p->group_stop || proc_is_ending(t)) {
+        spin_unlock(&p->lock);
+        return;
+    }
+    p->nstopped++;
+    bool all = p->nstopped == p->nthreads;
+    spin_unlock(&p->lock);
+    if (all)
+        proc_stop_complete(p);
+    (void)wait_until(&p->stop_wait, !p->group_stop || proc_is_ending(t), false, ~0ull);
+    spin_lock(&p->lock);
+    p->nstopped--;
+    spin_unlock(&p->lock);
+    proc_continued(p);
+}
+
+/* A stop signal's default action.  Orphaned groups do not stop for the terminal's (POSIX, 2.4.3). */
+static void
+stop_process(struct thread *t, struct process *p, int number)
+{
+    u32 before = p->continues;
+    if (number != SIG_STOP && session_group_orphaned(p->pgid))
+        return;
+    spin_lock(&p->lock);
+    bool stop = p->continues == before && !proc_is_ending(t);
+    if (stop && !p->group_stop) {
+        p->group_stop = 1;
+        p->stop_signal = number;
+        list_for_each(it, &p->threads) {
+            struct thread *other = container_of(it, struct thread, process_link);
+            if (other == t)
+                continue;
+            thread_set_work(other, WORK_SIGNAL);
+            thread_poke(other);
+        }
+    }
+    spin_unlock(&p->lock);
+    park(t, p);
+}
+
+enum taken { TAKEN_NONE, TAKEN_IGNORE, TAKEN_STOP, TAKEN_END, TAKEN_HANDLER };
+
+/* Take one signal that the thread does not block, with a copy of its action. */
+static enum taken
+take_one(struct thread *t, struct process *p, struct signal_info *info,
+         struct signal_action *action, int *number)
+{
+    u32 gone = 0;
+    u64 set = ~t->signal_mask;
+    spin_lock(&p->lock);
+    *number = queue_take(pending_of_thread(t), set, info, &gone);
+    if (*number == 0)
+        *number = queue_take(pending_of_process(p), set, info, &gone);
+    p->signals_queued -= gone;
+    if (*number == 0) {
+        spin_unlock(&p->lock);
+        return TAKEN_NONE;
+    }
+    u64 bit = SIG_BIT(*number);
+    struct signal_actions *a = p->actions;
+    spin_lock(&a->lock);
+    *action = a->action[*number - 1];
+    enum taken what = TAKEN_END;
+    if (action->handler > SIG_HANDLER_IGNORE) {
+        what = TAKEN_HANDLER;
+        if (action->flags & SA_F_RESETHAND) {
+            a->action[*number - 1].handler = SIG_HANDLER_DEFAULT;
+            a->caught &= ~bit;
+        }
+    } else if (action->handler == SIG_HANDLER_IGNORE || (bit & SIGNALS_IGNORED)) {
+        what = TAKEN_IGNORE;
+    } else if (p == proc_init_process && !p->init_may_die) {
+        what = TAKEN_IGNORE;
+    } else if (bit & SIGNALS_STOP) {
+        what = TAKEN_STOP;
+    }
+    spin_unlock(&a->lock);
+    spin_unlock(&p->lock);
+    return what;
+}
+
+static void
+enter_handler(struct thread *t, struct user_frame *f, int number,
+              const struct signal_action *action, const struct signal_info *info)
+{
+    u64 mask = t->restore_mask ? t->saved_mask : t->signal_mask;
+    if (THREAD_RESTART_KIND(t) != 0)
+        signal_abi.restart(t, f, action);
+    if (signal_abi.push(t, f, number, action, info, mask) != 0) {
+        /* The frame cannot be written.  If that was for SIG_SEGV itself its handler is of no use. */
+        if (number == SIG_SEGV)
+            t->signal_mask |= SIG_BIT(SIG_SEGV);
+        signal_fault(SIG_SEGV, NULL);
+        return;
+    }
+    t->restore_mask = false;
+    u64 added = action->mask | (action->flags & SA_F_NODEFER ? 0 : SIG_BIT(number));
+    signal_mask_set(t->signal_mask | added);
+}
+
+/* FORK_CHILD_TID: the child writes its own number, since the parent cannot reach its memory. */
+static void
+write_tid(struct thread *t)
+{
+    uaddr at = THREAD_SET_TID(t);
+    THREAD_SET_TID(t) = 0;
+    if (copy_to_user(at, &t->tid, sizeof t->tid) != 0)
+        return; /* as on Linux: the child finds no number there */
+}
+
+void
+signal_work(struct thread *t, struct user_frame *f)
+{
+    struct process *p = t->process;
+    struct signal_info info;
+    struct signal_action action;
+    int number;
+    if (THREAD_SET_TID(t) != 0)
+        write_tid(t);
+    for (;;) {
+        if (proc_is_ending(t))
+            proc_exit_work(t);
+        if (p->group_stop)
+            park(t, p);
+        enum taken what = take_one(t, p, &info, &action, &number);
+        if (what == TAKEN_NONE)
+            break;
+        if (what == TAKEN_HANDLER)
+            enter_handler(t, f, number, &action, &info);
+        else if (what == TAKEN_STOP)
+            stop_process(t, p, number);
+        else if (what == TAKEN_END)
+            proc_exit_group(number);
+    }
+    if (THREAD_RESTART_KIND(t) != 0)
+        signal_abi.restart(t, f, NULL);
+    if (t->restore_mask) {
+        t->restore_mask = false;
+        signal_mask_set(t->saved_mask);
+    }
+    /* The loop above took everything; what came since has set WORK_SIGNAL again. */
+}
+
+void
+signal_init(void)
+{
+    libos_hooks.signal_work = signal_work;
+}
