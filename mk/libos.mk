@@ -7,7 +7,7 @@ LIBOS_ROOMS := core sched time vm vfs fs pipe proc signal tty posix boot
 ROOM_core_NEEDS :=
 ROOM_sched_NEEDS := core
 ROOM_time_NEEDS := core
-ROOM_vm_NEEDS := core time vfs
+ROOM_vm_NEEDS := core time vfs proc signal
 ROOM_vfs_NEEDS := core fs pipe
 ROOM_fs_NEEDS := core vfs vm
 ROOM_pipe_NEEDS := core vfs
@@ -27,7 +27,7 @@ LIBOS_WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-p
 LIBOS_INCLUDES := -Ilibos -I$(BUILD)/gen -I.
 LIBOS_CFLAGS := -std=c17 -O2 -g -ffreestanding -fno-stack-protector -fpie -mcmodel=small -mno-red-zone \
     -mgeneral-regs-only -fno-asynchronous-unwind-tables -fcf-protection=none -fno-strict-aliasing \
-    -fvisibility=hidden $(LIBOS_WARNINGS)
+    -include libos/core/hidden.h $(LIBOS_WARNINGS)
 LIBOS_CFLAGS := $(subst -std=c17,-std=gnu17,$(LIBOS_CFLAGS)) # asm, typeof and statement expressions (core/wait.h)
 LIBOS_HOST_CFLAGS := -std=gnu17 -O1 -g -DLIBOS_HOST -D_GNU_SOURCE -fno-strict-aliasing -fno-omit-frame-pointer \
     -fsanitize=address,undefined -fno-sanitize-recover=all $(LIBOS_WARNINGS)
@@ -43,7 +43,7 @@ $(L)/%.S.o: libos/%.S $(LIBOS_GENERATED)
 
 $(BUILD)/libos.elf: $(LIBOS_OBJECTS) libos/libos.ld
 	ld -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none --no-dynamic-linker \
-	    -T libos/libos.ld -o $@.new $(LIBOS_OBJECTS)
+	    --no-relax -T libos/libos.ld -o $@.new $(LIBOS_OBJECTS)
 	mv $@.new $@
 
 libos: $(BUILD)/libos.elf check-includes

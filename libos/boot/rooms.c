@@ -5,25 +5,60 @@
 #include "core/error.h"
 #include "core/hw.h"
 #include "core/log.h"
+#include "fs/cpio/cpio.h"
+#include "fs/dev/dev.h"
+#include "fs/tmpfs/tmpfs.h"
+#include "posix/posix.h"
+#include "proc/proc.h"
+#include "signal/signal.h"
 #include "time/vdso.h"
+#include "tty/tty.h"
+#include "vfs/vfs.h"
+#include "vm/mm.h"
+
+static bool found_archive;
+
+static void
+mount_root(void)
+{
+    struct filesystem *fs;
+    int r = tmpfs_create(&fs);
+    if (r == 0)
+        r = vfs_mount_root(fs);
+    if (r != 0)
+        libos_panic("no root file system: error %d", r);
+    r = cpio_unpack_initrd(&found_archive);
+    if (r != 0)
+        log_error("Initramfs unpacking failed: error %d", r);
+    r = dev_populate();
+    if (r == 0)
+        r = hostpipe_populate();
+    if (r != 0)
+        log_error("cannot make the nodes of /dev: error %d", r);
+}
 
 void
 boot_rooms(void)
 {
     vdso_init();
+    vm_init();
+    vfs_init();
+    tty_init();
+    hostpipe_init();
+    proc_init();
+    signal_init();
+    posix_init();
+    mount_root();
 }
 
 bool
 boot_have_archive(void)
 {
-    size_t bytes;
-    hw_initrd(&bytes);
-    return bytes != 0;
+    return found_archive;
 }
 
 int
 boot_start_process(const char *path, char **argv, char **envp)
 {
-    (void)path, (void)argv, (void)envp;
-    return -E_NOENT;
+    return proc_start_init(path, argv, envp);
 }
