@@ -86,13 +86,24 @@ move_pages(struct mm *m, uaddr from, uaddr to, u64 bytes)
         struct mmu_page page;
         if (!mmu_query(&m->space, from + off, &page))
             continue;
-        int rc = mmu_map(&m->space, to + off, page.frame, page.flags ? page.flags : MMU_READ, 1, NULL);
+        int rc = mmu_map(&m->space, to + off, page.frame, page.flags, 1, NULL);
         if (rc != 0)
             return rc;
-        if (page.flags == 0)
-            mmu_protect(&m->space, to + off, 1, 0);
     }
     return 0;
+}
+
+/* Pages without any access are not seen by mmu_query: they get some while they are moved. */
+static int
+move_all_pages(struct mm *m, const struct area *a, uaddr from, uaddr to, u64 bytes)
+{
+    if (a->prot != 0)
+        return move_pages(m, from, to, bytes);
+    mmu_protect(&m->space, from, bytes >> PAGE_SHIFT, MMU_READ);
+    int rc = move_pages(m, from, to, bytes);
+    mmu_protect(&m->space, from, bytes >> PAGE_SHIFT, 0);
+    mmu_protect(&m->space, to, bytes >> PAGE_SHIFT, 0);
+    return rc;
 }
 
 struct move {
@@ -115,7 +126,8 @@ move_area(struct mm *m, const struct move *v, uaddr *out)
     rc = mm_map_locked(m, v->at, v->new_bytes, a->prot, a->flags | place, a->file, a->inode, page, &to);
     if (rc != 0)
         return rc;
-    rc = move_pages(m, v->old, to, MIN(v->old_bytes, v->new_bytes));
+    a = area_find(&m->areas, v->old);
+    rc = move_all_pages(m, a, v->old, to, MIN(v->old_bytes, v->new_bytes));
     if (rc != 0) {
         (void)!mm_unmap_locked(m, to, v->new_bytes); /* cut at area bounds: cannot fail but by merging */
         return rc;
