@@ -3,19 +3,6 @@
 #include "core/string.h"
 
 #ifndef LIBOS_HOST
-/* The compiler calls this for __builtin_popcountll where it may not assume the instruction. */
-int __popcountdi2(long x);
-
-int
-__popcountdi2(long x)
-{
-    u64 v = (u64)x;
-    v -= (v >> 1) & 0x5555555555555555ull;
-    v = (v & 0x3333333333333333ull) + ((v >> 2) & 0x3333333333333333ull);
-    v = (v + (v >> 4)) & 0x0f0f0f0f0f0f0f0full;
-    return (int)((v * 0x0101010101010101ull) >> 56);
-}
-
 void *
 memchr(const void *s, int c, size_t bytes)
 {
