@@ -431,7 +431,43 @@ test_unmap_when_tree_is_current_then_own_tlb_is_flushed(void)
     CHECK(unmap(b, 0, 20, 0, 20) == 0 && machine_invlpgs == 0 && machine_flushes == 0);
     CHECK(unmap(a, 0, 8, 0, 20) == 0 && machine_invlpgs == 8 && machine_flushes == 0);
     CHECK(unmap(a, 0, 20, 0, 20) == 0 && machine_invlpgs == 8 && machine_flushes == 1);
-    CHECK(unmap(window, FB_WINDOW_BASE, 20, 0, 20) == 0 && machine_flushes == 2 && listed == 20);
+    CHECK(unmap(window, FB_WINDOW_BASE, 9, 0, 20) == 0 && machine_flushes == 2 && listed == 9);
+    CHECK(unmap(window, FB_WINDOW_BASE, 20, 0, 20) == 0 && machine_flushes == 3 && machine_invlpgs == 8);
+    CHECK(unmap(a, 0, 1, FB_UNMAP_TABLES, 3) == 0 && listed == 3 && machine_invlpgs == 11); /* walks of nodes */
+    teardown();
+}
+
+/* Verify S6: a call that removes something writable, or a node, starts one epoch; others none. */
+static void
+test_unmap_when_writable_or_node_then_new_epoch(void)
+{
+    setup();
+    link_to(a, 0, 1);
+    CHECK(map(a, 0, MEM, R, 3) == 0 && map(a, 0x3000, MEM + 3, R | W, 3) == 0);
+    u64 epoch = epoch_now();
+    CHECK(unmap(a, 0, 3, 0, 8) == 0 && epoch_now() == epoch && frame_records[MEM].stamp == 0);
+    CHECK(unmap(a, 0, 6, 0, 8) == 0 && epoch_now() == epoch + 1 && frame_records[MEM + 3].stamp == epoch + 1);
+    CHECK(unmap(a, 0, 6, FB_UNMAP_TABLES, 8) == 0 && epoch_now() == epoch + 2);
+    CHECK(frame_records[TABLES].stamp == epoch + 2);
+    CHECK(space_link_table(a, 0, 3, TABLES) == -FB_E_FLUSH);
+    teardown();
+}
+
+/* Verify that copy-on-write, like unmapping, leaves a stamp and flushes: a writable translation of the source may be left. */
+static void
+test_copy_when_cow_then_frame_waits_for_flush(void)
+{
+    unsigned level;
+    setup();
+    link_to(a, 0, 1);
+    link_to(b, 0, 1);
+    CHECK(map(a, 0, MEM, R | W, 9) == 0);
+    CHECK(space_copy_range(b.space, a.space, 0, 512, FB_COPY_COW, &done, &level) == 0);
+    CHECK(machine_flushes == 1 && machine_invlpgs == 0);
+    CHECK(unmap(a, 0, 512, 0, 16) == 0 && listed == 0 && unmap(b, 0, 512, 0, 16) == 0 && listed == 9);
+    CHECK(frame_give(MEM + 8, FB_FRAME_TABLE) == -FB_E_FLUSH);
+    machine_other_flushes();
+    CHECK(frame_give(MEM + 8, FB_FRAME_TABLE) == 0);
     teardown();
 }
 
@@ -551,6 +587,8 @@ main(void)
     RUN(test_protect_when_rights_change_then_counts_follow);
     RUN(test_unmap_when_list_is_full_then_resume);
     RUN(test_unmap_when_tree_is_current_then_own_tlb_is_flushed);
+    RUN(test_unmap_when_writable_or_node_then_new_epoch);
+    RUN(test_copy_when_cow_then_frame_waits_for_flush);
     RUN(test_copy_when_cow_or_share_then_both_sides_right);
     RUN(test_evict_when_node_is_within_then_all_below_goes);
     RUN(test_unmap_when_nodes_are_empty_then_they_are_listed);
