@@ -8,7 +8,8 @@
 static u64
 files_limit(void)
 {
-    return proc_current()->limits[LIMIT_NOFILE].soft;
+    const struct process *p = proc_current();
+    return p != NULL ? p->limits[LIMIT_NOFILE].soft : FD_LIMIT_MAX; /* the LibOS itself, for the first process */
 }
 
 void
