@@ -2,8 +2,8 @@
 /*
  * Counting 4 KiB mappings: the hot path of frame/, inline, for frame/ and space/ alone.
  *
- * A word changes by compare-and-swap where its type must be looked at, and by a plain atomic addition where the
- * caller's own count already keeps the type what it is.
+ * A word changes by compare-and-swap where its type must be looked at, and by a plain
+ * atomic addition where the caller's own count already keeps the type what it is.
  */
 #ifndef KERNEL_FRAME_COUNT_H
 #define KERNEL_FRAME_COUNT_H
@@ -17,11 +17,13 @@
 #define FRAME_WMAP_ONE (1ull << 16)
 #define FRAME_MAP_ONE (1ull << 40)
 #define FRAME_PINS_MAX 0xfffull
-/* A word at or above this has no room; the distance to 2^24 covers additions that other CPUs make at this moment. */
+/* A word at or above this has no room; the distance to 2^24 covers additions that other
+ * CPUs make at this moment. */
 #define FRAME_MAPS_FULL (0xffff00ull << 40)
 #define FRAME_TRIES 64 /* compare-and-swaps until BUSY */
 
-/* Add `delta` (of the above) to the word of f: everything that is not the straight case. */
+/* Add `delta` (of the above) to the word of f: everything that is not the straight case.
+ */
 int frame_count_in(frame_t f, u64 delta, bool write) MUST_CHECK;
 
 static inline struct fb_frame_record *
@@ -30,18 +32,21 @@ frame_record(frame_t f)
     return &frame_records[f];
 }
 
-/* A writable translation was removed before this call: the epoch after the current one covers it.  The old stamp is
- * loaded before the epoch, so what is stored is never behind what another CPU stored.  A failed swap means that
- * another CPU stored a newer epoch, so tries are bounded by the epochs that begin meanwhile. */
+/* A writable translation was removed before this call: the epoch after the current one
+ * covers it.  The old stamp is loaded before the epoch, so what is stored is never behind
+ * what another CPU stored.  A failed swap means that another CPU stored a newer epoch, so
+ * tries are bounded by the epochs that begin meanwhile. */
 static inline void
 frame_stamp(u32 *stamp)
 {
     for (;;) {
         u32 old = __atomic_load_n(stamp, __ATOMIC_ACQUIRE);
-        u32 next = (u32)__atomic_load_n(&record->epoch, __ATOMIC_ACQUIRE) + 1; /* epoch_now(), inline */
-        next += next == 0;                                                     /* 0 means never */
+        u32 next = (u32)__atomic_load_n(&record->epoch, __ATOMIC_ACQUIRE); /* epoch_now() */
+        next++;
+        next += next == 0; /* 0 means never */
         if (old == next ||
-            __atomic_compare_exchange_n(stamp, &old, next, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+            __atomic_compare_exchange_n(stamp, &old, next, false, __ATOMIC_ACQ_REL,
+                                        __ATOMIC_RELAXED))
             return;
     }
 }
@@ -55,7 +60,8 @@ frame_map_page(frame_t f, bool write)
     u64 delta = write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE;
     u64 word = __atomic_load_n(&r->word, __ATOMIC_RELAXED);
     if (FB_FRAME_TYPE(word) == FB_FRAME_DATA && word < FRAME_MAPS_FULL &&
-        __atomic_compare_exchange_n(&r->word, &word, word + delta, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+        __atomic_compare_exchange_n(&r->word, &word, word + delta, false,
+                                    __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
         /* F7.  Looked at only now: once it is counted, the flag cannot change. */
         if (!write || !(__atomic_load_n(&r->flags, __ATOMIC_RELAXED) & FRAME_F_STALE))
             return 0;
@@ -70,7 +76,8 @@ frame_unmap_page(frame_t f, bool write)
     struct fb_frame_record *r = frame_record(f);
     if (write)
         frame_stamp(&r->stamp);
-    u64 word = __atomic_fetch_sub(&r->word, write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE,
+    u64 word = __atomic_fetch_sub(&r->word,
+                                  write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE,
                                   __ATOMIC_ACQ_REL);
     ASSERT(FB_FRAME_MAPS(word) != 0);
     return FB_FRAME_MAPS(word) == 1;
@@ -83,15 +90,17 @@ frame_has_room(const struct fb_frame_record *r)
     return __atomic_load_n(&r->word, __ATOMIC_RELAXED) < FRAME_MAPS_FULL;
 }
 
-/* Map a page once more that the caller knows to be mapped at least as strongly (it holds that tree's lock), so that the type
- * allows it, and that has room. */
+/* Map a page once more that the caller knows to be mapped at least as strongly (it holds
+ * that tree's lock), so that the type allows it, and that has room. */
 static inline void
 frame_map_again(struct fb_frame_record *r, bool write)
 {
-    __atomic_fetch_add(&r->word, write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE, __ATOMIC_ACQ_REL);
+    __atomic_fetch_add(&r->word, write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE,
+                       __ATOMIC_ACQ_REL);
 }
 
-/* Copy on write: the caller's writable mapping became a read-only one, and there is one more. */
+/* Copy on write: the caller's writable mapping became a read-only one, and there is one
+ * more. */
 static inline void
 frame_share(struct fb_frame_record *r)
 {
@@ -123,7 +132,8 @@ void large_make_stale(frame_t f);
 int large_map(frame_t f, unsigned level, u64 delta, bool write) MUST_CHECK;
 void large_unmap(frame_t f, unsigned level, u64 delta, bool write);
 
-/* Has the stamp's epoch passed on all CPUs?  Brings the own CPU there; if `ask`, asks the others. */
+/* Has the stamp's epoch passed on all CPUs?  Brings the own CPU there; if `ask`, asks the
+ * others. */
 bool frame_stamp_passed(const u32 *stamp, bool ask);
 
 #endif

@@ -2,9 +2,10 @@
 /*
  * Frame records: counting, and changes of type.
  *
- * A change of type has three steps: frame_claim checks everything and makes the frame KERNEL (F6), then contents are
- * cleared, then frame_commit gives the new type.  The stamp is looked at after the claim: before it, another CPU could
- * map, write and unmap the frame, and leave the word as it was.
+ * A change of type has three steps: frame_claim checks everything and makes the frame
+ * KERNEL (F6), then contents are cleared, then frame_commit gives the new type.  The
+ * stamp is looked at after the claim: before it, another CPU could map, write and unmap
+ * the frame, and leave the word as it was.
  */
 #include "frame/count.h"
 
@@ -47,7 +48,8 @@ static void
 frame_unclaim(frame_t f, enum fb_frame_type to)
 {
     struct fb_frame_record *r = frame_record(f);
-    enum fb_frame_type from = r->flags & FRAME_F_WAS_TABLE ? FB_FRAME_TABLE : FB_FRAME_DATA;
+    enum fb_frame_type from = r->flags & FRAME_F_WAS_TABLE ? FB_FRAME_TABLE
+                                                           : FB_FRAME_DATA;
     __atomic_store_n(&r->flags, r->flags & FRAME_F_STALE, __ATOMIC_RELAXED);
     __atomic_fetch_add(&r->word, TYPE_STEP(FB_FRAME_KERNEL, from), __ATOMIC_RELEASE);
     large_leave(f, large_unit(to));
@@ -71,11 +73,12 @@ frame_claim(frame_t f, enum fb_frame_type to)
         /* To DATA only a table goes: a DATA frame would be cleared for nothing. */
         if ((from != FB_FRAME_DATA || to == FB_FRAME_DATA) && from != FB_FRAME_TABLE)
             goto leave;
-        if (FB_FRAME_PINS(word) ||
-            FB_FRAME_WMAPS(word) || (unit == LARGE_SECRET && FB_FRAME_MAPS(word)))
+        if (FB_FRAME_PINS(word) || FB_FRAME_WMAPS(word) ||
+            (unit == LARGE_SECRET && FB_FRAME_MAPS(word)))
             goto leave;
         error = -FB_E_BUSY;
-        if (!__atomic_compare_exchange_n(&r->word, &word, word + TYPE_STEP(from, FB_FRAME_KERNEL), false,
+        if (!__atomic_compare_exchange_n(&r->word, &word,
+                                         word + TYPE_STEP(from, FB_FRAME_KERNEL), false,
                                          __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             continue;
         u16 flags = r->flags & FRAME_F_STALE;
@@ -103,7 +106,9 @@ frame_commit(frame_t f, enum fb_frame_type to, bool pin)
     r->used = 0;
     __atomic_store_n(&r->stamp, 0, __ATOMIC_RELAXED); /* its epoch has passed */
     __atomic_store_n(&r->flags, pin ? FB_FRAME_F_LINKED : 0, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&r->word, TYPE_STEP(FB_FRAME_KERNEL, to) + (pin ? FRAME_PIN_ONE : 0), __ATOMIC_RELEASE);
+    __atomic_fetch_add(&r->word,
+                       TYPE_STEP(FB_FRAME_KERNEL, to) + (pin ? FRAME_PIN_ONE : 0),
+                       __ATOMIC_RELEASE);
     if (was_table)
         large_leave(f, LARGE_TYPED);
 }
@@ -159,12 +164,14 @@ frame_take_back(frame_t f)
     u64 word = __atomic_load_n(&r->word, __ATOMIC_ACQUIRE);
     enum fb_frame_type from = (enum fb_frame_type)FB_FRAME_TYPE(word);
     if (from == FB_FRAME_TABLE && FB_FRAME_PINS(word) == 0) {
-        /* A clean table, as good as DATA: if its epoch has not passed, frame_map turns it later. */
+        /* A clean table, as good as DATA: if its epoch has not passed, frame_map turns it
+         * later. */
         if (frame_claim(f, FB_FRAME_DATA) == 0)
             frame_commit(f, FB_FRAME_DATA, false);
         return;
     }
-    ASSERT(from == FB_FRAME_TABLE || from == FB_FRAME_ROOT || from == FB_FRAME_CAPTAB || from == FB_FRAME_OBJECT);
+    ASSERT(from == FB_FRAME_TABLE || from == FB_FRAME_ROOT || from == FB_FRAME_CAPTAB ||
+           from == FB_FRAME_OBJECT);
     if (from != FB_FRAME_TABLE)
         zero_frame(f);
     else
@@ -173,8 +180,9 @@ frame_take_back(frame_t f)
     large_make_stale(f);
     r->used = 0;
     __atomic_store_n(&r->flags, FRAME_F_STALE, __ATOMIC_RELAXED);
-    __atomic_fetch_add(&r->word, TYPE_STEP(from, FB_FRAME_DATA) - FB_FRAME_PINS(word) * FRAME_PIN_ONE,
-                       __ATOMIC_RELEASE);
+    __atomic_fetch_add(
+        &r->word, TYPE_STEP(from, FB_FRAME_DATA) - FB_FRAME_PINS(word) * FRAME_PIN_ONE,
+        __ATOMIC_RELEASE);
     large_leave(f, large_unit(from));
 }
 
@@ -207,13 +215,15 @@ frame_count_in(frame_t f, u64 delta, bool write)
                 return error;
             continue;
         }
-        if (type != FB_FRAME_DATA && (write || (type != FB_FRAME_TABLE && type != FB_FRAME_PUBLIC)))
+        if (type != FB_FRAME_DATA &&
+            (write || (type != FB_FRAME_TABLE && type != FB_FRAME_PUBLIC)))
             return -FB_E_INUSE;
-        if (delta >= FRAME_MAP_ONE ? word >= FRAME_MAPS_FULL
-                                   : delta == FRAME_PIN_ONE && FB_FRAME_PINS(word) == FRAME_PINS_MAX)
+        if (delta >= FRAME_MAP_ONE
+                ? word >= FRAME_MAPS_FULL
+                : delta == FRAME_PIN_ONE && FB_FRAME_PINS(word) == FRAME_PINS_MAX)
             return -FB_E_COUNT;
-        if (!__atomic_compare_exchange_n(&r->word, &word, word + delta, false, __ATOMIC_ACQ_REL,
-                                         __ATOMIC_RELAXED))
+        if (!__atomic_compare_exchange_n(&r->word, &word, word + delta, false,
+                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             continue;
         /* F7; no give can come between now that it is counted. */
         if (!write || !(__atomic_load_n(&r->flags, __ATOMIC_RELAXED) & FRAME_F_STALE) ||
@@ -272,6 +282,7 @@ frame_pin(frame_t f)
 void
 frame_unpin(frame_t f)
 {
-    u64 word = __atomic_fetch_sub(&frame_record(f)->word, FRAME_PIN_ONE, __ATOMIC_ACQ_REL);
+    u64 word = __atomic_fetch_sub(&frame_record(f)->word, FRAME_PIN_ONE,
+                                  __ATOMIC_ACQ_REL);
     ASSERT(FB_FRAME_TYPE(word) == FB_FRAME_DATA && FB_FRAME_PINS(word) != 0);
 }

@@ -2,8 +2,9 @@
 /*
  * Heads of large runs, and the arrays' birth.
  *
- * Each frame has two heads, one of its 2 MiB run and one of its 1 GiB run.  A head counts what its frames are and how
- * often the run is mapped as one page; F3 is kept because both stand in one word.
+ * Each frame has two heads, one of its 2 MiB run and one of its 1 GiB run.  A head counts
+ * what its frames are and how often the run is mapped as one page; F3 is kept because
+ * both stand in one word.
  */
 #include "frame/count.h"
 
@@ -55,10 +56,12 @@ frame_init(void *memory, u64 frames)
     heads[2] = heads[1] + runs(frames, 1);
     for (unsigned level = 1; level <= 2; level++)
         for (u64 i = 0; i < runs(frames, level); i++)
-            heads[level][i].word = run_frames(i << RUN_SHIFT(level), level) * LARGE_SECRET;
+            heads[level][i].word = run_frames(i << RUN_SHIFT(level), level) *
+                                   LARGE_SECRET;
 }
 
-/* What the frames [lo, hi) count as in a head of theirs: added up only where the run is not secret as a whole. */
+/* What the frames [lo, hi) count as in a head of theirs: added up only where the run is
+ * not secret as a whole. */
 static u64
 old_units(frame_t lo, frame_t hi)
 {
@@ -99,10 +102,11 @@ head_enter(struct frame_large *head, u64 unit)
 {
     u64 word = __atomic_load_n(&head->word, __ATOMIC_RELAXED);
     for (int i = 0; i < FRAME_TRIES; i++) {
-        if (unit == LARGE_SECRET ? word >= LARGE_WMAP : (word / LARGE_WMAP & LARGE_COUNT_MAX) != 0)
+        if (unit == LARGE_SECRET ? word >= LARGE_WMAP
+                                 : (word / LARGE_WMAP & LARGE_COUNT_MAX) != 0)
             return -FB_E_INUSE;
-        if (__atomic_compare_exchange_n(&head->word, &word, word + unit, false, __ATOMIC_ACQ_REL,
-                                        __ATOMIC_RELAXED))
+        if (__atomic_compare_exchange_n(&head->word, &word, word + unit, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             return 0;
     }
     return -FB_E_BUSY;
@@ -148,14 +152,16 @@ large_map(frame_t f, unsigned level, u64 delta, bool write)
     struct frame_large *head = large_head(f, level);
     u64 word = __atomic_load_n(&head->word, __ATOMIC_RELAXED);
     for (int i = 0; i < FRAME_TRIES; i++) {
-        if (word / LARGE_SECRET & LARGE_FIELD_FRAMES || (write && (word & LARGE_FIELD_FRAMES)))
+        if (word / LARGE_SECRET & LARGE_FIELD_FRAMES ||
+            (write && (word & LARGE_FIELD_FRAMES)))
             return -FB_E_INUSE;
         if (delta >= LARGE_MAP && word / LARGE_MAP == LARGE_COUNT_MAX)
             return -FB_E_COUNT;
-        if (!__atomic_compare_exchange_n(&head->word, &word, word + delta, false, __ATOMIC_ACQ_REL,
-                                         __ATOMIC_RELAXED))
+        if (!__atomic_compare_exchange_n(&head->word, &word, word + delta, false,
+                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
             continue;
-        /* From here on no frame of the run can become a table, so `stale` stands still (F7). */
+        /* From here on no frame of the run can become a table, so `stale` stands still
+         * (F7). */
         if (!write || frame_stamp_passed(&head->stale, true))
             return 0;
         __atomic_fetch_sub(&head->word, delta, __ATOMIC_ACQ_REL);

@@ -2,17 +2,20 @@
 /*
  * Copying a range of one space to another of the same domain: the kernel's part of fork.
  *
- * The source's lock keeps its mappings, so that their frames can be counted once more without asking for their type.
- * Cost: about 25 instructions for each page that is present, 1.3 for each absent one of a page table that exists.
+ * The source's lock keeps its mappings, so that their frames can be counted once more
+ * without asking for their type. Cost: about 25 instructions for each page that is
+ * present, 1.3 for each absent one of a page table that exists.
  */
 #include "space/walk.h"
 
 /* One span of page-table entries, into the page table that has `to` for its first. */
 static int
-copy_pages(struct change *c, const struct span *s, u64 *to, bool cow, struct steps *steps, u64 *at)
+copy_pages(struct change *c, const struct span *s, u64 *to, bool cow, struct steps *steps,
+           u64 *at)
 {
     u64 *e = s->entry, *end = e + s->count, weaken = cow ? PTE_W : 0, weakened = 0;
-    u64 offset = (u64)to - (u64)e, va = s->va - (u64)e / 8 * PAGE_SIZE; /* from e to its copy and its address */
+    u64 offset = (u64)to - (u64)e,
+        va = s->va - (u64)e / 8 * PAGE_SIZE; /* from e to its copy and its address */
     struct fb_frame_record *records = frame_records;
     int error = 0, left = steps->pages;
     for (; (e = entries_skip(e, end)) != end; e++) {
@@ -67,8 +70,8 @@ copy_large(const struct span *s, u64 *to, struct steps *steps, u64 *at)
 }
 
 static int
-copy_span(struct change *from, struct tree to, const struct span *s, bool cow, struct steps *steps, u64 *at,
-          unsigned *level)
+copy_span(struct change *from, struct tree to, const struct span *s, bool cow,
+          struct steps *steps, u64 *at, unsigned *level)
 {
     unsigned l;
     u64 *first = entries_skip(s->entry, s->entry + s->count);
@@ -89,12 +92,14 @@ copy_span(struct change *from, struct tree to, const struct span *s, bool cow, s
 }
 
 int
-space_copy_range(struct space *to, struct space *from, u64 va, u64 pages, u32 flags, u64 *done, unsigned *level)
+space_copy_range(struct space *to, struct space *from, u64 va, u64 pages, u32 flags,
+                 u64 *done, unsigned *level)
 {
     struct tree dst = {to, to->domain}, src = {from, from->domain};
     *done = 0;
     *level = 0;
-    if ((flags != FB_COPY_COW && flags != FB_COPY_SHARE) || to == from || to->domain != from->domain)
+    if ((flags != FB_COPY_COW && flags != FB_COPY_SHARE) || to == from ||
+        to->domain != from->domain)
         return -FB_E_ARG;
     int error = tree_range(src, va, pages);
     if (error)

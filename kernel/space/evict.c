@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Taking by force: mappings of an interval of frames when it is revoked, and everything at the end of a domain.
+ * Taking by force: mappings of an interval of frames when it is revoked, and everything
+ * at the end of a domain.
  *
- * A sweep goes through the tree by address.  Where a node itself is to go, all below it goes too, whatever its frame.  The
- * domain lets no other call change its trees meanwhile (`evicting`, or it is dead), so what was swept stays so.
+ * A sweep goes through the tree by address.  Where a node itself is to go, all below it
+ * goes too, whatever its frame.  The domain lets no other call change its trees meanwhile
+ * (`evicting`, or it is dead), so what was swept stays so.
  */
 #include "space/walk.h"
 
@@ -26,9 +28,11 @@ path_hit(struct tree t, u64 va, frame_t lo, frame_t hi)
 
 /* Remove what is to go of a span; false: the steps are spent, go on at *at. */
 static bool
-sweep_span(struct change *c, const struct span *s, bool all, frame_t lo, frame_t hi, struct steps *steps, u64 *at)
+sweep_span(struct change *c, const struct span *s, bool all, frame_t lo, frame_t hi,
+           struct steps *steps, u64 *at)
 {
-    u64 *e = s->entry, *end = e + s->count, span = pte_span(s->level), pages = span / PAGE_SIZE;
+    u64 *e = s->entry, *end = e + s->count, span = pte_span(s->level),
+        pages = span / PAGE_SIZE;
     unsigned removed = 0;
     for (; (e = entries_skip(e, end)) != end; e++) {
         if (steps->pages-- <= 0)

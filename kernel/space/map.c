@@ -7,7 +7,8 @@
 #define MAP_FLAGS (MAP_RIGHTS | FB_MAP_2M | FB_MAP_1G | FB_MAP_REPLACE | FB_MAP_UNCACHED)
 
 static int
-map_check(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags, u64 count)
+map_check(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags,
+          u64 count)
 {
     bool large = flags & (FB_MAP_2M | FB_MAP_1G);
     if ((flags & ~MAP_FLAGS) || !(flags & FB_MAP_READ))
@@ -18,21 +19,24 @@ map_check(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flag
         return -FB_E_ARG;
     if ((flags & FB_MAP_REPLACE) && (large || count != 1))
         return -FB_E_ARG;
-    if (!m->read || ((flags & FB_MAP_WRITE) && !m->write) || ((flags & FB_MAP_EXEC) && !m->exec))
+    if (!m->read || ((flags & FB_MAP_WRITE) && !m->write) ||
+        ((flags & FB_MAP_EXEC) && !m->exec))
         return -FB_E_AUTHORITY;
     if (!t.space && (flags & FB_MAP_WRITE) && (flags & FB_MAP_EXEC))
         return -FB_E_WX;
     u64 pages = flags & FB_MAP_1G ? 1ull << 18 : flags & FB_MAP_2M ? 1ull << 9 : 1;
     if (va % (pages * PAGE_SIZE) || frame % pages)
         return -FB_E_ALIGN;
-    if (count > FB_WINDOW_SIZE >> PAGE_SHIFT << 8) /* more than any tree has: the product must not wrap */
+    if (count > FB_WINDOW_SIZE >>
+        PAGE_SHIFT << 8) /* more than any tree has: the product must not wrap */
         return -FB_E_RANGE;
     if (frame < m->lo || frame >= m->hi || count * pages > m->hi - frame)
         return -FB_E_RANGE;
     return tree_range(t, va, count * pages);
 }
 
-/* Exchange one 4 KiB entry.  The new frame is counted before the entry shows it, the old one after. */
+/* Exchange one 4 KiB entry.  The new frame is counted before the entry shows it, the old
+ * one after. */
 static int
 map_replace(struct change *c, u64 *entry, u64 value, u64 va, u64 *old)
 {
@@ -79,7 +83,8 @@ map_page(struct change *c, u64 va, u64 value, u32 flags, u64 *done, u64 *old)
     return error;
 }
 
-/* Fill n entries of one node with a run that begins with `value`; *filled says how many. */
+/* Fill n entries of one node with a run that begins with `value`; *filled says how many.
+ */
 static int
 map_entries(u64 *entry, unsigned n, unsigned level, u64 value, unsigned *filled)
 {
@@ -128,8 +133,8 @@ map_pages(struct change *c, u64 va, u64 value, unsigned level, u64 count, u64 *d
 }
 
 int
-space_map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags, u64 count, u64 *done,
-              u64 *old)
+space_map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags,
+              u64 count, u64 *done, u64 *old)
 {
     *done = 0;
     if (old)

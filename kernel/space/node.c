@@ -4,7 +4,8 @@
 #include "hal/hal.h"
 #include "space/walk.h"
 
-_Static_assert(257 * 8 + sizeof(struct space) <= PAGE_SIZE / 4 * 3, "fields end before the kernel's entries");
+_Static_assert(257 * 8 + sizeof(struct space) <= PAGE_SIZE / 4 * 3,
+               "fields end before the kernel's entries");
 
 int
 space_list_lock(struct domain *d)
@@ -97,8 +98,9 @@ space_free(struct space *s)
     (void)epoch_next();
 }
 
-/* Set the entry of a node; a lower-half top-level entry stands in both roots, in the LibOS view without execute (S1).  Not in
- * a `direct` domain, where user code runs in that view. */
+/* Set the entry of a node; a lower-half top-level entry stands in both roots, in the
+ * LibOS view without execute (S1).  Not in a `direct` domain, where user code runs in
+ * that view. */
 static void
 node_entry_set(struct change *c, u64 *entry, unsigned level, u64 value)
 {
@@ -145,7 +147,8 @@ space_missing_level(struct tree t, u64 va)
     return pte_load(entry) == 0 ? level : 0;
 }
 
-/* invlpg of any address drops the paging-structure caches of the current root (SDM vol. 3, 4.10.4.1). */
+/* invlpg of any address drops the paging-structure caches of the current root (SDM vol.
+ * 3, 4.10.4.1). */
 static void
 node_unlink(struct change *c, u64 *entry, unsigned level, u64 va)
 {

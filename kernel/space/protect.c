@@ -2,13 +2,15 @@
 /*
  * Changing rights.
  *
- * Order (F1): a page is counted writable before its entry says so, and its entry says read-only before it is counted so.
+ * Order (F1): a page is counted writable before its entry says so, and its entry says
+ * read-only before it is counted so.
  */
 #include "space/walk.h"
 
 #define MAP_RIGHTS (FB_MAP_READ | FB_MAP_WRITE | FB_MAP_EXEC)
 
-/* The rights that an entry gets which has `have`: what the caller asks, without what it may not add. */
+/* The rights that an entry gets which has `have`: what the caller asks, without what it
+ * may not add. */
 static u32
 rights_wanted(u32 have, u32 flags, const struct frames *m, frame_t f, u64 pages)
 {
@@ -24,7 +26,8 @@ rights_wanted(u32 have, u32 flags, const struct frames *m, frame_t f, u64 pages)
 }
 
 static int
-protect_entry(struct change *c, u64 *entry, unsigned level, u64 va, u32 flags, const struct frames *m)
+protect_entry(struct change *c, u64 *entry, unsigned level, u64 va, u32 flags,
+              const struct frames *m)
 {
     u64 value = pte_load(entry);
     frame_t f = pte_frame(value);
@@ -39,8 +42,9 @@ protect_entry(struct change *c, u64 *entry, unsigned level, u64 va, u32 flags, c
     }
     if (want == have)
         return 0;
-    while (!__atomic_compare_exchange_n(entry, &value, (value & ~PTE_RIGHTS) | pte_of_rights(want), false,
-                                        __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+    while (!__atomic_compare_exchange_n(entry, &value,
+                                        (value & ~PTE_RIGHTS) | pte_of_rights(want),
+                                        false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         ; /* the hardware set the accessed or the dirty bit: at most twice (W2) */
     if (have & ~want)
         change_page(c, va);
@@ -53,7 +57,8 @@ protect_entry(struct change *c, u64 *entry, unsigned level, u64 va, u32 flags, c
 
 /* Returns 0, -RESUME or -BUSY; *at is where to go on. */
 static int
-protect_span(struct change *c, const struct span *s, u32 flags, const struct frames *m, struct steps *steps, u64 *at)
+protect_span(struct change *c, const struct span *s, u32 flags, const struct frames *m,
+             struct steps *steps, u64 *at)
 {
     u64 *e = s->entry, *end = e + s->count, span = pte_span(s->level);
     for (; (e = entries_skip(e, end)) != end; e++) {
@@ -69,7 +74,8 @@ protect_span(struct change *c, const struct span *s, u32 flags, const struct fra
 }
 
 int
-space_protect_range(struct tree t, u64 va, u64 pages, u32 flags, const struct frames *m, u64 *done)
+space_protect_range(struct tree t, u64 va, u64 pages, u32 flags, const struct frames *m,
+                    u64 *done)
 {
     *done = 0;
     u32 rights = flags & MAP_RIGHTS;

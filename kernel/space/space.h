@@ -2,17 +2,20 @@
 /*
  * Spaces and windows: page tables, and the range calls on them.
  *
- * S1. A space is an 8 KiB-aligned pair of ROOT frames: the even one is the user view, the odd one the LibOS view.  Both have
- *     the same lower half; in the LibOS view its top-level entries are no-execute (gate `views`).
- *     A `direct` domain's spaces use the LibOS view alone, executable.
- * S2. The space's own fields stand in the user root's unused entries 257..: bit 0 of each word is clear, so that the
- *     hardware sees absent entries (SDM vol. 3, 4.5).
- * S3. A window is the subtree under its domain's window_frame; the LibOS view of each space has it at slot 256. The user view
- *     never has it.
+ * S1. A space is an 8 KiB-aligned pair of ROOT frames: the even one is the user view, the
+ *     odd one the LibOS view.  Both have the same lower half; in the LibOS view its
+ *     top-level entries are no-execute (gate `views`). A `direct` domain's spaces use the
+ *     LibOS view alone, executable.
+ * S2. The space's own fields stand in the user root's unused entries 257..: bit 0 of each
+ *     word is clear, so that the hardware sees absent entries (SDM vol. 3, 4.5).
+ * S3. A window is the subtree under its domain's window_frame; the LibOS view of each
+ *     space has it at slot 256. The user view never has it.
  * S4. Who changes a tree holds its try-lock (`busy`); who finds it taken returns BUSY.
- * S5. A node's record counts its present entries (`used`); it is unlinked only at zero, and then is clean (F4).
- * S6. Removing a mapping: clear the entry (atomic exchange), count it away (frame_unmap), and before the call returns start a
- *     new epoch if a writable one was removed.  The own TLB is flushed for the range before the call returns.
+ * S5. A node's record counts its non-zero entries (`used`); it is unlinked only at zero,
+ *     and then is clean (F4).
+ * S6. Removing a mapping: clear the entry (atomic exchange), count it away (frame_unmap),
+ *     and before the call returns start a new epoch if a writable one was removed.  The
+ *     own TLB is flushed for the range before the call returns.
  * S7. In the window no page is writable and executable.
  */
 #ifndef KERNEL_SPACE_SPACE_H
@@ -23,7 +26,7 @@
 struct domain;
 struct cap;
 
-struct space { /* at word 257 of the user root */
+struct space {                 /* at word 257 of the user root */
     u64 busy;                  /* S4: 0 or 2 */
     u64 dying;                 /* 0 or 2 */
     struct domain *domain;     /* [I] */
@@ -38,8 +41,16 @@ space_of_root(frame_t even)
 {
     return (struct space *)((u64 *)frame_ptr(even) + 257);
 }
-static inline u64 space_user_cr3(const struct space *s) { return s->root; }
-static inline u64 space_libos_cr3(const struct space *s) { return s->root + PAGE_SIZE; }
+static inline u64
+space_user_cr3(const struct space *s)
+{
+    return s->root;
+}
+static inline u64
+space_libos_cr3(const struct space *s)
+{
+    return s->root + PAGE_SIZE;
+}
 
 /* A tree to work on: a space's lower half, or a domain's window. */
 struct tree {
@@ -53,45 +64,55 @@ struct frames {
     bool read, write, exec, give;
 };
 
-/* Every call here that names a tree returns -BUSY while its lock is taken or a revocation evicts from its domain, and -DEAD
- * when the domain or the space is ending; `evict` and `tear_down` go on in both cases.  *done is set on errors too. */
+/* Every call here that names a tree returns -BUSY while its lock is taken or a revocation
+ * evicts from its domain, and -DEAD when the domain or the space is ending; `evict` and
+ * `tear_down` go on in both cases.  *done is set on errors too. */
 
-/* Give a pair of frames (already checked to be in the caller's interval) to be the roots. The commit that
- * follows cap_reserve: frame_give_run may fail, nothing else.  Puts the space on the domain's list (-BUSY: list_busy is
- * taken); the caller sets `cap`.  The domain's window_frame is a linked TABLE (frame_link).  -ALIGN: the frame is odd. */
+/* Give a pair of frames (already checked to be in the caller's interval) to be the roots.
+ * The commit that follows cap_reserve: frame_give_run may fail, nothing else.  Puts the
+ * space on the domain's list (-BUSY: list_busy is taken); the caller sets `cap`.  The
+ * domain's window_frame is a linked TABLE (frame_link).  -ALIGN: the frame is odd. */
 int space_init(struct domain *d, frame_t even, struct space **out) MUST_CHECK;
 /* The try-lock of the domain's list of spaces. */
 int space_list_lock(struct domain *d) MUST_CHECK;
 void space_list_unlock(struct domain *d);
-/* If the lower half has no node left, mark the space dying, so that none can come; else -INUSE.  -BUSY. */
+/* If the lower half has no node left, mark the space dying, so that none can come; else
+ * -INUSE.  -BUSY. */
 int space_check_empty(struct space *s) MUST_CHECK;
-/* After quiet: the space leaves the domain's list, whose lock the caller holds, and the roots become DATA. */
+/* After quiet: the space leaves the domain's list, whose lock the caller holds, and the
+ * roots become DATA. */
 void space_free(struct space *s);
 
-/* Level 1 (page table), 2, 3; a window's level 3 is its domain's window_frame: -ARG.  -RANGE, -MAPPED, -NOTABLE (then
- * space_missing_level says which), and the errors of frame_link. */
+/* Level 1 (page table), 2, 3; a window's level 3 is its domain's window_frame: -ARG.
+ * -RANGE, -MAPPED, -NOTABLE (then space_missing_level says which), and the errors of
+ * frame_link. */
 int space_link_table(struct tree t, u64 va, unsigned level, frame_t frame) MUST_CHECK;
 /* The level of the first node that va lacks, 0: none. */
 unsigned space_missing_level(struct tree t, u64 va);
-/* done: pages of the flags' size that were mapped (also on errors; NOTABLE: level << 56 | pages); old: FB_OUT entry for
- * REPLACE, or NULL.  REPLACE also maps where nothing was.  -BUSY also: frame.h, F7. */
-int space_map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags, u64 count, u64 *done,
-                  u64 *old) MUST_CHECK;
-/* done: 4 KiB pages passed over.  Flags without READ keep frame and count, without access (a held entry).
- * m: NULL: nothing can be added.  -ALIGN also: a large page lies only partly in the range (so for unmap and copy). */
-int space_protect_range(struct tree t, u64 va, u64 pages, u32 flags, const struct frames *m, u64 *done) MUST_CHECK;
-/* list: max entries, in the caller's buffer (kernel mapping); max = 0: no list is wanted.  -ARG: unknown flags. */
-int space_unmap_range(struct tree t, u64 va, u64 pages, u32 flags, u64 *list, u64 max, u64 *listed,
-                      u64 *done) MUST_CHECK;
-/* done: pages handled; on NOTABLE *level names the node that `to` lacks.  -ARG: flags, one space, two domains, or a large
- * page with COW. */
-int space_copy_range(struct space *to, struct space *from, u64 va, u64 pages, u32 flags, u64 *done,
-                     unsigned *level) MUST_CHECK;
-/* Revocation: remove every mapping of frames [lo, hi) from a tree, and nodes that lie there with all below them (they
- * become DATA); *cursor is the address to go on from (0 at first, and again when done); -RESUME, -BUSY. */
+/* done: pages of the flags' size that were mapped (also on errors; NOTABLE: level << 56 |
+ * pages); old: FB_OUT entry for REPLACE, or NULL.  REPLACE also maps where nothing was.
+ * -BUSY also: frame.h, F7. */
+int space_map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags,
+                  u64 count, u64 *done, u64 *old) MUST_CHECK;
+/* done: 4 KiB pages passed over.  Flags without READ keep frame and count, without access
+ * (a held entry). m: NULL: nothing can be added.  -ALIGN also: a large page lies only
+ * partly in the range (so for unmap and copy). */
+int space_protect_range(struct tree t, u64 va, u64 pages, u32 flags,
+                        const struct frames *m, u64 *done) MUST_CHECK;
+/* list: max entries, in the caller's buffer (kernel mapping); max = 0: no list is wanted.
+ * -ARG: unknown flags. */
+int space_unmap_range(struct tree t, u64 va, u64 pages, u32 flags, u64 *list, u64 max,
+                      u64 *listed, u64 *done) MUST_CHECK;
+/* done: pages handled; on NOTABLE *level names the node that `to` lacks.  -ARG: flags,
+ * one space, two domains, or a large page with COW. */
+int space_copy_range(struct space *to, struct space *from, u64 va, u64 pages, u32 flags,
+                     u64 *done, unsigned *level) MUST_CHECK;
+/* Revocation: remove every mapping of frames [lo, hi) from a tree, and nodes that lie
+ * there with all below them (they become DATA); *cursor is the address to go on from (0
+ * at first, and again when done); -RESUME, -BUSY. */
 int space_evict(struct tree t, frame_t lo, frame_t hi, u64 *cursor) MUST_CHECK;
-/* End of a domain, whose vCPUs have stopped: unmap everything and take all nodes back (not the roots, not the
- * window_frame); -RESUME, -BUSY. cursor as above. */
+/* End of a domain, whose vCPUs have stopped: unmap everything and take all nodes back
+ * (not the roots, not the window_frame); -RESUME, -BUSY. cursor as above. */
 int space_tear_down(struct tree t, u64 *cursor) MUST_CHECK;
 
 #endif

@@ -4,7 +4,8 @@
 
 /* Returns 0 or -RESUME; *at is where to go on. */
 static int
-unmap_span(struct change *c, const struct span *s, struct out *out, struct steps *steps, u64 *at)
+unmap_span(struct change *c, const struct span *s, struct out *out, struct steps *steps,
+           u64 *at)
 {
     u64 *e = s->entry, *end = e + s->count, step = pte_span(s->level);
     unsigned level = s->level;
@@ -31,7 +32,8 @@ unmap_span(struct change *c, const struct span *s, struct out *out, struct steps
 }
 
 int
-space_unmap_range(struct tree t, u64 va, u64 pages, u32 flags, u64 *list, u64 max, u64 *listed, u64 *done)
+space_unmap_range(struct tree t, u64 va, u64 pages, u32 flags, u64 *list, u64 max,
+                  u64 *listed, u64 *done)
 {
     *listed = *done = 0;
     if (flags & ~FB_UNMAP_TABLES)

@@ -8,8 +8,10 @@ void
 tree_settle(struct change *c)
 {
     struct tree t = c->tree;
-    /* A window is in sight of whatever space is loaded.  Others are flushed when they are loaded. */
-    bool here = !t.space || (this_cpu()->libos_cr3 & ~(2 * PAGE_SIZE - 1)) == t.space->root;
+    /* A window is in sight of whatever space is loaded.  Others are flushed when they are
+     * loaded. */
+    bool here = !t.space ||
+                (this_cpu()->libos_cr3 & ~(2 * PAGE_SIZE - 1)) == t.space->root;
     if (c->pages > FLUSH_PAGES && here)
         hal_cr3_write(hal_cr3_read());
     else if (here)
@@ -27,7 +29,8 @@ span_next(struct tree t, u64 va, u64 end, struct span *s, struct steps *steps)
         u64 *entry = tree_walk(t, va, 0, &level);
         u64 reach = pte_span(level + 1), base = va & ~(reach - 1);
         unsigned first = pte_index(va, level);
-        unsigned limit = end - base >= reach ? PTE_ENTRIES : pte_index(end - 1, level) + 1;
+        unsigned limit = end - base >= reach ? PTE_ENTRIES
+                                             : pte_index(end - 1, level) + 1;
         *s = (struct span){.entry = entry, .va = va, .level = level, .count = 1};
         if (level == 0) {
             s->count = limit - first;
@@ -42,7 +45,9 @@ span_next(struct tree t, u64 va, u64 end, struct span *s, struct steps *steps)
         u64 *node = entry - first;
         s->count = 0;
         steps->scans -= 4 + (int)(limit - first) / 8;
-        s->next = base + (empty ? reach : (u64)(entries_skip(entry, node + limit) - node) * pte_span(level));
+        s->next = base + (empty ? reach
+                                : (u64)(entries_skip(entry, node + limit) - node) *
+                                      pte_span(level));
         if (s->next > end)
             s->next = end;
         if (empty || steps->scans <= 0)
@@ -55,6 +60,7 @@ span_next(struct tree t, u64 va, u64 end, struct span *s, struct steps *steps)
 int
 span_check(const struct span *s, u64 end)
 {
-    bool whole = s->level == 0 || s->count == 0 || (s->va % pte_span(s->level) == 0 && s->next <= end);
+    bool whole = s->level == 0 || s->count == 0 ||
+                 (s->va % pte_span(s->level) == 0 && s->next <= end);
     return whole ? 0 : -FB_E_ALIGN;
 }

@@ -3,8 +3,9 @@
  * Private to space/: walking a tree, and what a call settles before it returns.
  *
  * W1. A node's `used` equals its non-zero entries whenever the tree's lock is free.
- * W2. Entries change only under the lock, except for the accessed and dirty bits, which the hardware sets at any time:
- *     an entry is removed by exchange and changed by compare-and-swap or a locked AND.
+ * W2. Entries change only under the lock, except for the accessed and dirty bits, which
+ *     the hardware sets at any time: an entry is removed by exchange and changed by
+ *     compare-and-swap or a locked AND.
  */
 #ifndef KERNEL_SPACE_WALK_H
 #define KERNEL_SPACE_WALK_H
@@ -15,13 +16,13 @@
 #include "space/space.h"
 
 #define FLUSH_PAGES 8u
-#define SCAN_STEPS 2048 /* groups of entries that one call looks at, about 10 instructions each */
+#define SCAN_STEPS 2048 /* groups of 8 entries that one call looks at */
 
 /* What a call changed in a tree, to be settled by tree_leave. */
 struct change {
     struct tree tree;
-    bool epoch;   /* S6: a writable mapping or a node was removed */
-    u32 pages;    /* translations removed or weakened; the first FLUSH_PAGES of them: */
+    bool epoch; /* S6: a writable mapping or a node was removed */
+    u32 pages;  /* translations removed or weakened; the first FLUSH_PAGES of them: */
     u64 va[FLUSH_PAGES];
 };
 
@@ -31,8 +32,9 @@ struct steps {
     int scans;
 };
 
-/* Neighbouring entries of one node: `count` of them from `entry` on, for addresses va up to next.
- * count = 0: a node of this level without any entry.  level > 0 and count = 1: a large page. */
+/* Neighbouring entries of one node: `count` of them from `entry` on, for addresses va up
+ * to next. count = 0: a node of this level without any entry.  level > 0 and count = 1: a
+ * large page. */
 struct span {
     u64 *entry;
     u64 va, next;
@@ -74,7 +76,8 @@ tree_end(struct tree t)
     return t.space ? FB_USER_TOP : FB_WINDOW_END;
 }
 
-/* From the entry *entry to that of va in the node below it; false: there is no node below. */
+/* From the entry *entry to that of va in the node below it; false: there is no node
+ * below. */
 static inline bool
 tree_step(u64 **entry, u64 va, unsigned level)
 {
@@ -86,8 +89,8 @@ tree_step(u64 **entry, u64 va, unsigned level)
     return true;
 }
 
-/* The entry for va at level `want`, or above it where there is no node to go down to.  About 9 instructions a level:
- * written out, so that shifts are constants. */
+/* The entry for va at level `want`, or above it where there is no node to go down to.
+ * About 9 instructions a level: written out, so that shifts are constants. */
 static inline u64 *
 tree_walk(struct tree t, u64 va, unsigned want, unsigned *level)
 {
@@ -116,7 +119,8 @@ node_used(const u64 *entry)
     return &frame_record(ptr_frame(entry))->used;
 }
 
-/* The first non-zero entry of [e, end), or end.  An empty cache line costs 11 instructions. */
+/* The first non-zero entry of [e, end), or end.  An empty cache line costs 11
+ * instructions. */
 static inline u64 *
 entries_skip(u64 *e, u64 *end)
 {
@@ -138,7 +142,8 @@ tree_range(struct tree t, u64 va, u64 pages)
 {
     if (va % PAGE_SIZE)
         return -FB_E_ALIGN;
-    if (va < tree_base(t) || va >= tree_end(t) || pages == 0 || pages > (tree_end(t) - va) >> PAGE_SHIFT)
+    if (va < tree_base(t) || va >= tree_end(t) || pages == 0 ||
+        pages > (tree_end(t) - va) >> PAGE_SHIFT)
         return -FB_E_RANGE;
     return 0;
 }
@@ -154,8 +159,9 @@ tree_unlock(struct tree t)
 
 /* Take the try-lock.  -BUSY; unless `forced`: -DEAD, and -BUSY while a revocation evicts.
  *
- * `evicting` is read after the lock was taken, with a full barrier between: either this call sees that a revocation has
- * begun, or the revocation finds the lock taken, or it comes after this call and finds what it mapped. */
+ * `evicting` is read after the lock was taken, with a full barrier between: either this
+ * call sees that a revocation has begun, or the revocation finds the lock taken, or it
+ * comes after this call and finds what it mapped. */
 static inline int
 tree_enter(struct change *c, struct tree t, bool forced)
 {
@@ -169,7 +175,8 @@ tree_enter(struct change *c, struct tree t, bool forced)
     if (forced)
         return 0;
     int error = 0;
-    if (!domain_alive(t.domain) || (t.space && __atomic_load_n(&t.space->dying, __ATOMIC_ACQUIRE)))
+    if (!domain_alive(t.domain) ||
+        (t.space && __atomic_load_n(&t.space->dying, __ATOMIC_ACQUIRE)))
         error = -FB_E_DEAD;
     else if (atomic_load(&t.domain->evicting))
         error = -FB_E_BUSY;
@@ -199,12 +206,14 @@ change_page(struct change *c, u64 va)
     c->pages++;
 }
 
-/* The next span at or after va, before end; false: there is none.  Spends steps->scans; when they are spent it returns an
- * empty span, from which a later call goes on at span.next. */
+/* The next span at or after va, before end; false: there is none.  Spends steps->scans;
+ * when they are spent it returns an empty span, from which a later call goes on at
+ * span.next. */
 bool span_next(struct tree t, u64 va, u64 end, struct span *s, struct steps *steps);
 /* -ALIGN: the span is a large page that the range [va, end) covers in part only. */
 int span_check(const struct span *s, u64 end) MUST_CHECK;
-/* Remove a leaf: clear, count away, note the change.  Returns its FB_OUT entry if that was the last 4 KiB mapping, else 0. */
+/* Remove a leaf: clear, count away, note the change.  Returns its FB_OUT entry if that
+ * was the last 4 KiB mapping, else 0. */
 static inline u64
 leaf_remove(struct change *c, u64 *entry, unsigned level, u64 va)
 {
@@ -213,12 +222,13 @@ leaf_remove(struct change *c, u64 *entry, unsigned level, u64 va)
     if (old & PTE_P)
         change_page(c, va);
     c->epoch |= write;
-    if (!(level == 0 ? frame_unmap_page(pte_frame(old), write) : frame_unmap(pte_frame(old), level, write)))
+    if (!(level == 0 ? frame_unmap_page(pte_frame(old), write)
+                     : frame_unmap(pte_frame(old), level, write)))
         return 0;
     return pte_frame(old) | FB_OUT_VALID | (old & PTE_D ? FB_OUT_DIRTY : 0);
 }
-/* Unlink the nodes without entries above va, from level 1 up to `highest`.  `out`: list them as clean tables there, false:
- * it has no room; NULL: they become DATA. */
+/* Unlink the nodes without entries above va, from level 1 up to `highest`.  `out`: list
+ * them as clean tables there, false: it has no room; NULL: they become DATA. */
 bool node_prune(struct change *c, u64 va, unsigned highest, struct out *out);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Frame records: every documented error, the large counts, stamps, and four threads at the same words. */
+/* Frame records: every documented error, the large counts, stamps, and four threads at
+ * the same words. */
 #include "base/cpu.h"
 #include "base/epoch.h"
 #include "frame/count.h"
@@ -34,7 +35,8 @@ test_any_when_no_record_then_range(void)
     CHECK(frame_pin(MACHINE_FRAMES) == -FB_E_RANGE);
 }
 
-/* Verify that boot typing gives records and heads that agree, over ranges of any alignment, also twice. */
+/* Verify that boot typing gives records and heads that agree, over ranges of any
+ * alignment, also twice. */
 static void
 test_boot_type_when_ranges_overlap_then_heads_agree(void)
 {
@@ -42,8 +44,9 @@ test_boot_type_when_ranges_overlap_then_heads_agree(void)
     static const struct {
         frame_t lo, hi;
         enum fb_frame_type type;
-    } ranges[] = {{0, 1, FB_FRAME_PUBLIC}, {700, 2000, FB_FRAME_RESERVED}, {1024, 1536, FB_FRAME_DATA},
-                  {1030, 1031, FB_FRAME_TABLE}, {513, 3001, FB_FRAME_PUBLIC}, {16383, 16384, FB_FRAME_KERNEL}};
+    } ranges[] = {{0, 1, FB_FRAME_PUBLIC},      {700, 2000, FB_FRAME_RESERVED},
+                  {1024, 1536, FB_FRAME_DATA},  {1030, 1031, FB_FRAME_TABLE},
+                  {513, 3001, FB_FRAME_PUBLIC}, {16383, 16384, FB_FRAME_KERNEL}};
     for (unsigned k = 0; k < sizeof(ranges) / sizeof(ranges[0]); k++)
         frame_boot_type(ranges[k].lo, ranges[k].hi, ranges[k].type);
     u64 all = 0;
@@ -64,7 +67,8 @@ static void
 test_map_when_type_forbids_then_inuse(void)
 {
     machine_init();
-    static const enum fb_frame_type secret[] = {FB_FRAME_RESERVED, FB_FRAME_ROOT, FB_FRAME_CAPTAB, FB_FRAME_OBJECT,
+    static const enum fb_frame_type secret[] = {FB_FRAME_RESERVED, FB_FRAME_ROOT,
+                                                FB_FRAME_CAPTAB, FB_FRAME_OBJECT,
                                                 FB_FRAME_KERNEL};
     for (unsigned i = 0; i < 5; i++) {
         frame_boot_type(RUN1, RUN1 + 1, secret[i]);
@@ -102,7 +106,8 @@ test_counts_when_full_then_count(void)
 {
     machine_init();
     frame_records[70].word += FRAME_MAPS_FULL;
-    CHECK(frame_map(70, 0, false) == -FB_E_COUNT && frame_map(70, 0, true) == -FB_E_COUNT);
+    CHECK(frame_map(70, 0, false) == -FB_E_COUNT &&
+          frame_map(70, 0, true) == -FB_E_COUNT);
     CHECK(!frame_has_room(&frame_records[70]) && frame_has_room(&frame_records[71]));
     frame_records[70].word -= FRAME_MAP_ONE;
     CHECK(frame_map(70, 0, true) == 0);
@@ -118,7 +123,8 @@ test_counts_when_full_then_count(void)
     CHECK(frame_map(RUN1, 1, false) == 0);
 }
 
-/* Verify that a frame that is mapped for writing or pinned does not change its type, and one for reading not to a secret one. */
+/* Verify that a frame that is mapped for writing or pinned does not change its type, and
+ * one for reading not to a secret one. */
 static void
 test_give_when_in_use_then_inuse(void)
 {
@@ -128,13 +134,18 @@ test_give_when_in_use_then_inuse(void)
     CHECK(frame_pin(71) == 0 && frame_give(71, FB_FRAME_OBJECT) == -FB_E_INUSE);
     CHECK(frame_map(72, 0, false) == 0 && frame_give(72, FB_FRAME_ROOT) == -FB_E_INUSE);
     CHECK(frame_give(72, FB_FRAME_TABLE) == 0);
-    CHECK(frame_give(73, FB_FRAME_CAPTAB) == 0 && frame_give(73, FB_FRAME_TABLE) == -FB_E_INUSE);
-    CHECK(frame_link(74) == 0 && frame_link(74) == -FB_E_INUSE && frame_give(74, FB_FRAME_ROOT) == -FB_E_INUSE);
+    CHECK(frame_give(73, FB_FRAME_CAPTAB) == 0 &&
+          frame_give(73, FB_FRAME_TABLE) == -FB_E_INUSE);
+    CHECK(frame_link(74) == 0 && frame_link(74) == -FB_E_INUSE &&
+          frame_give(74, FB_FRAME_ROOT) == -FB_E_INUSE);
     CHECK(frame_map(74, 0, true) == -FB_E_INUSE);
-    CHECK(frame_map(RUN1, 1, true) == 0 && frame_give(RUN1 + 5, FB_FRAME_TABLE) == -FB_E_INUSE);
-    CHECK(frame_map(RUN1 + 512, 1, false) == 0 && frame_give(RUN1 + 513, FB_FRAME_ROOT) == -FB_E_INUSE);
+    CHECK(frame_map(RUN1, 1, true) == 0 &&
+          frame_give(RUN1 + 5, FB_FRAME_TABLE) == -FB_E_INUSE);
+    CHECK(frame_map(RUN1 + 512, 1, false) == 0 &&
+          frame_give(RUN1 + 513, FB_FRAME_ROOT) == -FB_E_INUSE);
     CHECK(frame_give(RUN1 + 513, FB_FRAME_TABLE) == 0);
-    CHECK(frame_map(RUN1 + 512, 1, true) == -FB_E_INUSE && frame_add_write(RUN1 + 512, 1) == -FB_E_INUSE);
+    CHECK(frame_map(RUN1 + 512, 1, true) == -FB_E_INUSE &&
+          frame_add_write(RUN1 + 512, 1) == -FB_E_INUSE);
 }
 
 /* Verify that a run is given as a whole or not at all, contents included. */
@@ -146,7 +157,8 @@ test_give_run_when_one_fails_then_none(void)
     CHECK(frame_pin(85) == 0 && frame_give(82, FB_FRAME_TABLE) == 0);
     u64 head = large_head(80, 1)->word;
     CHECK(frame_give_run(80, 8, FB_FRAME_OBJECT) == -FB_E_INUSE);
-    CHECK(frame_type(80) == FB_FRAME_DATA && frame_type(82) == FB_FRAME_TABLE && large_head(80, 1)->word == head);
+    CHECK(frame_type(80) == FB_FRAME_DATA && frame_type(82) == FB_FRAME_TABLE &&
+          large_head(80, 1)->word == head);
     CHECK(*(u8 *)frame_ptr(80) == 0x5a);
     frame_unpin(85);
     CHECK(frame_give_run(80, 8, FB_FRAME_OBJECT) == 0);
@@ -160,16 +172,19 @@ test_give_run_when_one_fails_then_none(void)
     CHECK(large_head(80, 1)->word == 64 * LARGE_SECRET);
 }
 
-/* Verify F1: after a writable mapping went, the frame becomes a table only when both CPUs have flushed. */
+/* Verify F1: after a writable mapping went, the frame becomes a table only when both CPUs
+ * have flushed. */
 static void
 test_give_when_translation_may_be_left_then_flush(void)
 {
     machine_init();
     CHECK(frame_map(70, 0, true) == 0 && frame_unmap(70, 0, true));
     CHECK(frame_map(RUN1, 1, true) == 0 && !frame_unmap(RUN1, 1, true));
-    CHECK(frame_give(70, FB_FRAME_TABLE) == -FB_E_FLUSH && frame_type(70) == FB_FRAME_DATA);
+    CHECK(frame_give(70, FB_FRAME_TABLE) == -FB_E_FLUSH &&
+          frame_type(70) == FB_FRAME_DATA);
     CHECK(frame_give(RUN1 + 7, FB_FRAME_TABLE) == -FB_E_FLUSH);
-    CHECK(frame_map(70, 0, true) == 0 && frame_unmap(70, 0, true)); /* writing goes on as before */
+    CHECK(frame_map(70, 0, true) == 0 &&
+          frame_unmap(70, 0, true)); /* writing goes on as before */
     epoch_next();
     CHECK(frame_give(70, FB_FRAME_TABLE) == -FB_E_FLUSH);
     machine_other_flushes();
@@ -179,7 +194,8 @@ test_give_when_translation_may_be_left_then_flush(void)
     CHECK(frame_give(71, FB_FRAME_TABLE) == 0); /* a read-only one leaves no danger */
 }
 
-/* Verify F7: a former node is written again only when no CPU can hold it as a node, as a page of either size. */
+/* Verify F7: a former node is written again only when no CPU can hold it as a node, as a
+ * page of either size. */
 static void
 test_map_when_node_was_taken_back_then_busy_until_flush(void)
 {
@@ -190,13 +206,16 @@ test_map_when_node_was_taken_back_then_busy_until_flush(void)
     CHECK(frame_map(RUN1 + 3, 0, true) == -FB_E_BUSY && machine_kicks);
     CHECK(frame_map(RUN1, 1, true) == -FB_E_BUSY && frame_pin(RUN1 + 3) == -FB_E_BUSY);
     CHECK(frame_map(RUN1 + 3, 0, false) == 0 && frame_map(RUN1, 1, false) == 0);
-    CHECK(frame_add_write(RUN1 + 3, 0) == -FB_E_BUSY && frame_add_write(RUN1, 1) == -FB_E_BUSY);
+    CHECK(frame_add_write(RUN1 + 3, 0) == -FB_E_BUSY &&
+          frame_add_write(RUN1, 1) == -FB_E_BUSY);
     machine_other_flushes();
     CHECK(frame_add_write(RUN1 + 3, 0) == 0 && frame_add_write(RUN1, 1) == 0);
-    CHECK(frame_map(RUN1 + 3, 0, true) == 0 && frame_map(RUN1, 1, true) == 0 && frame_pin(RUN1 + 3) == 0);
+    CHECK(frame_map(RUN1 + 3, 0, true) == 0 && frame_map(RUN1, 1, true) == 0 &&
+          frame_pin(RUN1 + 3) == 0);
 }
 
-/* Verify that a clean table is linked again without clearing, and becomes DATA when it is written. */
+/* Verify that a clean table is linked again without clearing, and becomes DATA when it is
+ * written. */
 static void
 test_table_when_clean_then_links_or_becomes_data(void)
 {
@@ -213,16 +232,20 @@ test_table_when_clean_then_links_or_becomes_data(void)
     machine_other_flushes();
     CHECK(frame_add_write(70, 0) == 0 && frame_type(70) == FB_FRAME_DATA);
     CHECK(large_head(70, 1)->word == 64 * LARGE_SECRET);
-    CHECK(frame_give(71, FB_FRAME_TABLE) == 0 && frame_pin(71) == 0 && frame_type(71) == FB_FRAME_DATA);
+    CHECK(frame_give(71, FB_FRAME_TABLE) == 0 && frame_pin(71) == 0 &&
+          frame_type(71) == FB_FRAME_DATA);
     CHECK(frame_give(72, FB_FRAME_TABLE) == 0 && frame_give(72, FB_FRAME_TABLE) == 0);
-    CHECK(frame_give(72, FB_FRAME_ROOT) == 0 && large_head(72, 1)->word == 65 * LARGE_SECRET);
+    CHECK(frame_give(72, FB_FRAME_ROOT) == 0 &&
+          large_head(72, 1)->word == 65 * LARGE_SECRET);
     frame_take_back(72);
     CHECK(frame_give(73, FB_FRAME_TABLE) == 0);
     frame_take_back(73);
-    CHECK(frame_type(73) == FB_FRAME_DATA && large_head(72, 1)->word == 64 * LARGE_SECRET);
+    CHECK(frame_type(73) == FB_FRAME_DATA &&
+          large_head(72, 1)->word == 64 * LARGE_SECRET);
 }
 
-/* Verify that stamps work where the epoch's low half wraps, and that an ancient one does not block for ever. */
+/* Verify that stamps work where the epoch's low half wraps, and that an ancient one does
+ * not block for ever. */
 static void
 test_stamp_when_epoch_wraps_then_still_ordered(void)
 {
@@ -230,7 +253,8 @@ test_stamp_when_epoch_wraps_then_still_ordered(void)
     record->epoch = 0xffffffffull - 1;
     machine_other_flushes();
     for (unsigned i = 0; i < 4; i++) {
-        CHECK(frame_map(70, 0, true) == 0 && frame_unmap(70, 0, true) && frame_records[70].stamp != 0);
+        CHECK(frame_map(70, 0, true) == 0 && frame_unmap(70, 0, true) &&
+              frame_records[70].stamp != 0);
         epoch_next();
         CHECK(frame_give(70, FB_FRAME_TABLE) == -FB_E_FLUSH);
         epoch_next();
@@ -252,7 +276,8 @@ test_stamp_when_epoch_wraps_then_still_ordered(void)
 #define SHARED 8u /* frames that all threads fight for */
 static unsigned gives, maps_done;
 
-/* While a thread has a writable mapping the frame must be DATA; while it has a linked table nobody may have one. */
+/* While a thread has a writable mapping the frame must be DATA; while it has a linked
+ * table nobody may have one. */
 static void *
 fight(void *argument)
 {
@@ -275,19 +300,22 @@ fight(void *argument)
             __atomic_fetch_add(&maps_done, 1, __ATOMIC_RELAXED);
             if (write && level)
                 for (frame_t k = RUN1; k < RUN1 + SHARED; k++)
-                    CHECK(frame_type(k) == FB_FRAME_DATA || frame_type(k) == FB_FRAME_KERNEL);
+                    CHECK(frame_type(k) == FB_FRAME_DATA ||
+                          frame_type(k) == FB_FRAME_KERNEL);
             if (write && !level)
                 CHECK(frame_type(f) == FB_FRAME_DATA);
             frame_unmap(f, level, write);
             break;
         case 2:
             error = frame_link(f);
-            CHECK(error == 0 || error == -FB_E_INUSE || error == -FB_E_BUSY || error == -FB_E_FLUSH);
+            CHECK(error == 0 || error == -FB_E_INUSE || error == -FB_E_BUSY ||
+                  error == -FB_E_FLUSH);
             if (error)
                 break;
             __atomic_fetch_add(&gives, 1, __ATOMIC_RELAXED);
             u64 word = __atomic_load_n(&frame_records[f].word, __ATOMIC_ACQUIRE);
-            CHECK(FB_FRAME_TYPE(word) == FB_FRAME_TABLE && FB_FRAME_WMAPS(word) == 0 && FB_FRAME_PINS(word) == 1);
+            CHECK(FB_FRAME_TYPE(word) == FB_FRAME_TABLE && FB_FRAME_WMAPS(word) == 0 &&
+                  FB_FRAME_PINS(word) == 1);
             CHECK((large_head(f, 1)->word / LARGE_WMAP & 0x1fff) == 0);
             if (seed >> 34 & 1)
                 frame_unlink(f);
@@ -304,12 +332,14 @@ fight(void *argument)
     return NULL;
 }
 
-/* Verify that four threads that map, link, pin and take back the same frames never break F1..F6. */
+/* Verify that four threads that map, link, pin and take back the same frames never break
+ * F1..F6. */
 static void
 test_words_when_four_threads_then_invariants_hold(void)
 {
     machine_init();
-    /* The other CPU is gone and this one is always up to date: flushes are not what is tested here. */
+    /* The other CPU is gone and this one is always up to date: flushes are not what is
+     * tested here. */
     cpu_by_id(1)->online = 0;
     this_cpu()->epoch = ~0ull >> 1;
     pthread_t thread[THREADS];
@@ -325,7 +355,8 @@ test_words_when_four_threads_then_invariants_hold(void)
             frame_take_back(f);
         CHECK(frame_records[f].word == FB_FRAME_DATA);
     }
-    CHECK(large_head(RUN1, 1)->word == 0 && large_head(RUN1, 2)->word == 64 * LARGE_SECRET);
+    CHECK(large_head(RUN1, 1)->word == 0 &&
+          large_head(RUN1, 2)->word == 64 * LARGE_SECRET);
 }
 
 int

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Page-table entries of 4-level paging (SDM vol. 3, 4.5), and the kernel's encoding of "no access".
+ * Page-table entries of 4-level paging (SDM vol. 3, 4.5), and the kernel's encoding of
+ * "no access".
  *
- * A held entry keeps its frame and its count while nothing may be accessed through it: the present bit is clear, so that
- * the hardware ignores the rest, PTE_HELD is set, and the frame, large, cache and dirty bits stand where they always do.
+ * A held entry keeps its frame and its count while nothing may be accessed through it:
+ * the present bit is clear, so that the hardware ignores the rest, PTE_HELD is set, and
+ * the frame, large, cache and dirty bits stand where they always do.
  */
 #ifndef KERNEL_HAL_X86_64_PTE_H
 #define KERNEL_HAL_X86_64_PTE_H
@@ -17,8 +19,9 @@
 #define PTE_PCD 0x10ull
 #define PTE_A FB_PTE_ACCESSED
 #define PTE_D FB_PTE_DIRTY
-#define PTE_LARGE FB_PTE_LARGE /* at levels 1 and 2; at level 0 the bit is PAT, never set */
-#define PTE_HELD 0x200ull      /* software */
+#define PTE_LARGE                                                                        \
+    FB_PTE_LARGE          /* at levels 1 and 2; at level 0 the bit is PAT, never set */
+#define PTE_HELD 0x200ull /* software */
 #define PTE_NX FB_PTE_NX
 #define PTE_NODE (PTE_P | PTE_W | PTE_U) /* upper levels: the leaf decides */
 #define PTE_ENTRIES 512u
@@ -68,14 +71,16 @@ pte_rights(u64 entry)
 {
     if (!(entry & PTE_P))
         return 0;
-    return FB_MAP_READ | (entry & PTE_W ? FB_MAP_WRITE : 0) | (entry & PTE_NX ? 0 : FB_MAP_EXEC);
+    return FB_MAP_READ | (entry & PTE_W ? FB_MAP_WRITE : 0) |
+           (entry & PTE_NX ? 0 : FB_MAP_EXEC);
 }
 static inline u64
 pte_of_rights(u32 rights)
 {
     if (!(rights & FB_MAP_READ))
         return PTE_HELD | PTE_U | PTE_NX;
-    return PTE_P | PTE_U | (rights & FB_MAP_WRITE ? PTE_W : 0) | (rights & FB_MAP_EXEC ? 0 : PTE_NX);
+    return PTE_P | PTE_U | (rights & FB_MAP_WRITE ? PTE_W : 0) |
+           (rights & FB_MAP_EXEC ? 0 : PTE_NX);
 }
 #define PTE_RIGHTS (PTE_P | PTE_W | PTE_U | PTE_NX | PTE_HELD)
 

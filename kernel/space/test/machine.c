@@ -14,6 +14,7 @@
 u64 physmap_base;
 u32 cpu_count = 2;
 u32 machine_cpu;
+u64 machine_records = MACHINE_FRAMES;
 struct translation machine_tlb[2][MACHINE_TLB];
 unsigned machine_flushes, machine_invlpgs, machine_kicks;
 unsigned test_failures;
@@ -79,21 +80,22 @@ machine_init(void)
 {
     static void *memory, *records;
     if (memory == NULL) {
-        memory = mmap(NULL, MACHINE_FRAMES * PAGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-        records = mmap(NULL, frame_records_bytes(MACHINE_FRAMES), PROT_READ | PROT_WRITE,
+        memory = mmap(NULL, MACHINE_FRAMES * PAGE_SIZE, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        records = mmap(NULL, frame_records_bytes(1 << 19), PROT_READ | PROT_WRITE,
                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(memory != MAP_FAILED && records != MAP_FAILED);
     }
     physmap_base = (u64)memory;
-    memset(records, 0, frame_records_bytes(MACHINE_FRAMES));
+    memset(records, 0, frame_records_bytes(machine_records));
     memset(&the_record, 0, sizeof(the_record));
     memset(machine_tlb, 0, sizeof(machine_tlb));
     machine_cpu = 0;
     the_record.epoch = 5;
     the_record.features = FB_FEATURE_PAGE1G;
     record = &the_record;
-    frame_init(records, MACHINE_FRAMES);
-    frame_boot_type(64, MACHINE_FRAMES, FB_FRAME_DATA);
+    frame_init(records, machine_records);
+    frame_boot_type(64, machine_records, FB_FRAME_DATA);
     frame_boot_type(0, 64, FB_FRAME_KERNEL);
     for (u32 i = 0; i < 2; i++) {
         memset(&cpus[i], 0, sizeof(cpus[i]));
@@ -124,7 +126,8 @@ void
 machine_touch(u32 cpu, u64 va, frame_t frame, frame_t pages, bool write)
 {
     static unsigned next;
-    machine_tlb[cpu][next++ % MACHINE_TLB] = (struct translation){va, frame, pages, write, true};
+    machine_tlb[cpu][next++ % MACHINE_TLB] = (struct translation){va, frame, pages, write,
+                                                                  true};
 }
 
 bool

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The range calls one by one: each documented error, flushes, epochs, bounds, and that nothing is lost. */
+/* The range calls one by one: each documented error, flushes, epochs, bounds, and that
+ * nothing is lost. */
 #include "base/cpu.h"
 #include "base/epoch.h"
 #include "frame/count.h"
@@ -111,7 +112,8 @@ entry_ptr(struct tree t, u64 va)
     return &e[pte_index(va, level)];
 }
 
-/* Verify each error of making a space, and that a failed one leaves the frames as they were. */
+/* Verify each error of making a space, and that a failed one leaves the frames as they
+ * were. */
 static void
 test_init_when_frames_cannot_be_roots_then_error(void)
 {
@@ -128,7 +130,8 @@ test_init_when_frames_cannot_be_roots_then_error(void)
     domain.state = FB_DOMAIN_DYING;
     CHECK(space_init(&domain, 306, &s) == -FB_E_DEAD);
     domain.state = FB_DOMAIN_ALIVE;
-    CHECK(domain.spaces == b.space && b.space->next == a.space && a.space->prev == b.space && domain.nspaces == 2);
+    CHECK(domain.spaces == b.space && b.space->next == a.space &&
+          a.space->prev == b.space && domain.nspaces == 2);
     teardown();
 }
 
@@ -157,20 +160,25 @@ static void
 test_link_when_refused_then_error(void)
 {
     setup();
-    CHECK(space_link_table(a, 0, 0, TABLES) == -FB_E_ARG && space_link_table(a, 0, 4, TABLES) == -FB_E_ARG);
+    CHECK(space_link_table(a, 0, 0, TABLES) == -FB_E_ARG &&
+          space_link_table(a, 0, 4, TABLES) == -FB_E_ARG);
     CHECK(space_link_table(window, FB_WINDOW_BASE, 3, TABLES) == -FB_E_ARG);
     CHECK(space_link_table(a, FB_USER_TOP, 1, TABLES) == -FB_E_RANGE);
     CHECK(space_link_table(a, FB_WINDOW_BASE, 1, TABLES) == -FB_E_RANGE);
     CHECK(space_link_table(window, 0, 1, TABLES) == -FB_E_RANGE);
     CHECK(space_link_table(window, FB_WINDOW_END, 1, TABLES) == -FB_E_RANGE);
-    CHECK(space_link_table(a, 0, 1, TABLES) == -FB_E_NOTABLE && space_missing_level(a, 0) == 3);
+    CHECK(space_link_table(a, 0, 1, TABLES) == -FB_E_NOTABLE &&
+          space_missing_level(a, 0) == 3);
     link_to(a, 0, 2);
     CHECK(space_missing_level(a, 0) == 1 && space_missing_level(a, GIB) == 2);
     CHECK(space_link_table(a, 0x12345, 2, next_table) == -FB_E_MAPPED);
-    CHECK(space_link_table(a, 0, 1, TABLES) == -FB_E_INUSE); /* it is a node already (F5) */
-    CHECK(space_link_table(a, 0, 1, 200) == -FB_E_INUSE && space_link_table(a, 0, 1, 3) == -FB_E_INUSE);
+    CHECK(space_link_table(a, 0, 1, TABLES) ==
+          -FB_E_INUSE); /* it is a node already (F5) */
+    CHECK(space_link_table(a, 0, 1, 200) == -FB_E_INUSE &&
+          space_link_table(a, 0, 1, 3) == -FB_E_INUSE);
     CHECK(space_link_table(a, 0, 1, MACHINE_FRAMES) == -FB_E_RANGE);
-    CHECK(map(a, MIB2, MEM, FB_MAP_2M | R, 1) == 0 && space_link_table(a, MIB2, 1, next_table) == -FB_E_MAPPED);
+    CHECK(map(a, MIB2, MEM, FB_MAP_2M | R, 1) == 0 &&
+          space_link_table(a, MIB2, 1, next_table) == -FB_E_MAPPED);
     link_to(a, 0, 1);
     CHECK(map(a, 0, MEM + 600, R | W, 1) == 0 && unmap(a, 0, 1, 0, 1) == 0);
     CHECK(space_link_table(a, 2 * MIB2, 1, MEM + 600) == -FB_E_FLUSH);
@@ -196,8 +204,10 @@ test_calls_when_tree_is_not_free_then_busy_or_dead(void)
         CHECK(space_link_table(a, GIB, 2, 2500) == want);
         CHECK(map(a, 0, MEM, R, 1) == want && unmap(a, 0, 1, 0, 1) == want);
         CHECK(space_protect_range(a, 0, 1, R, NULL, &done) == want);
-        CHECK(space_copy_range(a.space, b.space, 0, 1, FB_COPY_COW, &done, &level) == want);
-        CHECK(space_copy_range(b.space, a.space, 0, 1, FB_COPY_COW, &done, &level) == want);
+        CHECK(space_copy_range(a.space, b.space, 0, 1, FB_COPY_COW, &done, &level) ==
+              want);
+        CHECK(space_copy_range(b.space, a.space, 0, 1, FB_COPY_COW, &done, &level) ==
+              want);
         CHECK(b.space->busy == 0 && a.space->busy == (i == 0 ? 2 : 0));
         u64 cursor = 0;
         CHECK(space_evict(a, 1, 2, &cursor) == (i == 0 ? -FB_E_BUSY : 0));
@@ -221,7 +231,13 @@ test_map_when_refused_then_error(void)
     setup();
     link_to(a, 0, 1);
     link_to(window, FB_WINDOW_BASE, 1);
-    static const u32 bad[] = {0, W, X, R | 0x8, R | 0x200, R | FB_MAP_NOADD, R | FB_MAP_2M | FB_MAP_1G,
+    static const u32 bad[] = {0,
+                              W,
+                              X,
+                              R | 0x8,
+                              R | 0x200,
+                              R | FB_MAP_NOADD,
+                              R | FB_MAP_2M | FB_MAP_1G,
                               R | FB_MAP_2M | FB_MAP_REPLACE};
     for (unsigned i = 0; i < 8; i++)
         CHECK(map(a, 0, MEM, bad[i], 1) == -FB_E_ARG && done == 0);
@@ -237,22 +253,28 @@ test_map_when_refused_then_error(void)
     CHECK(space_map_run(a, 0, &m, MEM, R | FB_MAP_2M, 1, &done, &old) == -FB_E_RANGE);
     m.read = false;
     CHECK(space_map_run(a, 0, &m, MEM, R, 1, &done, &old) == -FB_E_AUTHORITY);
-    CHECK(map(a, 0x10, MEM, R, 1) == -FB_E_ALIGN && map(a, 0x1000, MEM, R | FB_MAP_2M, 1) == -FB_E_ALIGN);
-    CHECK(map(a, 0, MEM + 1, R | FB_MAP_2M, 1) == -FB_E_ALIGN && map(a, MIB2, MEM, R | FB_MAP_1G, 1) == -FB_E_ALIGN);
+    CHECK(map(a, 0x10, MEM, R, 1) == -FB_E_ALIGN &&
+          map(a, 0x1000, MEM, R | FB_MAP_2M, 1) == -FB_E_ALIGN);
+    CHECK(map(a, 0, MEM + 1, R | FB_MAP_2M, 1) == -FB_E_ALIGN &&
+          map(a, MIB2, MEM, R | FB_MAP_1G, 1) == -FB_E_ALIGN);
     CHECK(map(a, 0, MEM, R, 0) == -FB_E_RANGE && map(a, 0, MEM, R, ~0ull) == -FB_E_RANGE);
-    CHECK(map(a, FB_USER_TOP - PAGE_SIZE, MEM, R, 2) == -FB_E_RANGE && map(a, FB_USER_TOP, MEM, R, 1) == -FB_E_RANGE);
-    CHECK(map(a, FB_WINDOW_BASE, MEM, R, 1) == -FB_E_RANGE && map(window, 0, MEM, R, 1) == -FB_E_RANGE);
+    CHECK(map(a, FB_USER_TOP - PAGE_SIZE, MEM, R, 2) == -FB_E_RANGE &&
+          map(a, FB_USER_TOP, MEM, R, 1) == -FB_E_RANGE);
+    CHECK(map(a, FB_WINDOW_BASE, MEM, R, 1) == -FB_E_RANGE &&
+          map(window, 0, MEM, R, 1) == -FB_E_RANGE);
     CHECK(map(window, FB_WINDOW_END - PAGE_SIZE, MEM, R, 2) == -FB_E_RANGE);
-    CHECK(map(window, FB_WINDOW_BASE, MEM, R | W | X, 1) == -FB_E_WX && map(a, 0, MEM, R | W | X, 1) == 0);
+    CHECK(map(window, FB_WINDOW_BASE, MEM, R | W | X, 1) == -FB_E_WX &&
+          map(a, 0, MEM, R | W | X, 1) == 0);
     CHECK(map(a, 0x1ff000, MEM, R, 2) == -FB_E_NOTABLE && done == (1ull << 56 | 1));
     CHECK(map(a, GIB, MEM, R, 1) == -FB_E_NOTABLE && done == 2ull << 56);
     CHECK(map(a, GIB, MEM, R | FB_MAP_2M, 1) == -FB_E_NOTABLE && done == 2ull << 56);
     CHECK(map(a, 1ull << 39, MEM, R, 1) == -FB_E_NOTABLE && done == 3ull << 56);
     CHECK(map(a, 0x1fe000, MEM, R, 2) == -FB_E_MAPPED && done == 1);
     CHECK(map(a, 0, MEM, R | FB_MAP_2M, 1) == -FB_E_MAPPED);
-    CHECK(map(a, MIB2, MEM, R | FB_MAP_2M, 1) == 0 && map(a, MIB2, MEM, R, 1) == -FB_E_MAPPED);
-    CHECK(space_map_run(a, 0x1000, &(struct frames){0, 4096, true, true, true, true}, TABLES, R | W, 1, &done, &old) ==
-          -FB_E_INUSE);
+    CHECK(map(a, MIB2, MEM, R | FB_MAP_2M, 1) == 0 &&
+          map(a, MIB2, MEM, R, 1) == -FB_E_MAPPED);
+    CHECK(space_map_run(a, 0x1000, &(struct frames){0, 4096, true, true, true, true},
+                        TABLES, R | W, 1, &done, &old) == -FB_E_INUSE);
     frame_records[MEM + 1].word += FRAME_MAPS_FULL;
     CHECK(map(a, 0x1000, MEM, R, 2) == -FB_E_COUNT && done == 1);
     frame_records[MEM + 1].word -= FRAME_MAPS_FULL;
@@ -277,12 +299,16 @@ test_map_when_long_then_resume(void)
     CHECK(space_protect_range(a, 0, 2048, R, NULL, &done) == -FB_E_RESUME && done == 515);
     CHECK(epoch_now() == epoch + 1); /* S6: once a call */
     CHECK(machine_flushes == 1 && machine_invlpgs == 0);
-    CHECK(space_protect_range(a, 515 * PAGE_SIZE, 1533, R, NULL, &done) == -FB_E_RESUME && done == 512);
-    CHECK(unmap(a, 0, 2048, FB_UNMAP_TABLES, 2048) == -FB_E_RESUME && done == 515 && listed == 513);
+    CHECK(space_protect_range(a, 515 * PAGE_SIZE, 1533, R, NULL, &done) == -FB_E_RESUME &&
+          done == 512);
+    CHECK(unmap(a, 0, 2048, FB_UNMAP_TABLES, 2048) == -FB_E_RESUME && done == 515 &&
+          listed == 513);
     CHECK(list[509] == (FB_OUT_VALID | FB_OUT_TABLE | (TABLES + 2)));
     u64 at = done, calls = 0, frames = listed;
     int error;
-    for (; (error = unmap(a, at * PAGE_SIZE, 2048 - at, FB_UNMAP_TABLES, 100)) == -FB_E_RESUME; calls++) {
+    for (; (error = unmap(a, at * PAGE_SIZE, 2048 - at, FB_UNMAP_TABLES, 100)) ==
+           -FB_E_RESUME;
+         calls++) {
         at += done;
         frames += listed;
         CHECK(calls < 20 && listed == 100);
@@ -292,7 +318,8 @@ test_map_when_long_then_resume(void)
     teardown();
 }
 
-/* Verify that a range with many page tables and few pages is cut into calls by its scans, and comes to its end. */
+/* Verify that a range with many page tables and few pages is cut into calls by its scans,
+ * and comes to its end. */
 static void
 test_ranges_when_sparse_then_bounded(void)
 {
@@ -305,16 +332,20 @@ test_ranges_when_sparse_then_bounded(void)
     u64 at = 0, pages = GIB / PAGE_SIZE * 100;
     unsigned calls = 1, level;
     int error;
-    for (; (error = space_copy_range(b.space, a.space, at, pages - at / PAGE_SIZE, FB_COPY_COW, &done, &level)) ==
-           -FB_E_RESUME; calls++)
+    for (; (error = space_copy_range(b.space, a.space, at, pages - at / PAGE_SIZE,
+                                     FB_COPY_COW, &done, &level)) == -FB_E_RESUME;
+         calls++)
         at += done * PAGE_SIZE;
     CHECK(error == 0 && calls > 3 && calls < 10);
-    for (at = 0, calls = 1; (error = space_protect_range(b, at, pages - at / PAGE_SIZE, 0, NULL, &done)) == -FB_E_RESUME;
+    for (at = 0, calls = 1; (error = space_protect_range(b, at, pages - at / PAGE_SIZE, 0,
+                                                         NULL, &done)) == -FB_E_RESUME;
          calls++)
         at += done * PAGE_SIZE;
     CHECK(error == 0 && calls > 3 && calls < 10 && entry(b, 0x1ff000) & PTE_HELD);
     u64 total = 0;
-    for (at = 0, calls = 1; (error = unmap(a, at, pages - at / PAGE_SIZE, FB_UNMAP_TABLES, 64)) == -FB_E_RESUME; calls++) {
+    for (at = 0, calls = 1; (error = unmap(a, at, pages - at / PAGE_SIZE, FB_UNMAP_TABLES,
+                                           64)) == -FB_E_RESUME;
+         calls++) {
         at += done * PAGE_SIZE;
         total += listed;
         CHECK(calls < 50);
@@ -330,16 +361,20 @@ test_map_when_replace_then_old_is_told(void)
 {
     setup();
     link_to(a, 0, 1);
-    CHECK(map(a, 0x1000, MEM, R | FB_MAP_REPLACE, 1) == 0 && old == 0); /* nothing was there */
+    CHECK(map(a, 0x1000, MEM, R | FB_MAP_REPLACE, 1) == 0 &&
+          old == 0); /* nothing was there */
     u64 epoch = epoch_now();
-    CHECK(map(a, 0x1000, MEM + 1, R | W | FB_MAP_REPLACE, 1) == 0 && old == (FB_OUT_VALID | MEM));
+    CHECK(map(a, 0x1000, MEM + 1, R | W | FB_MAP_REPLACE, 1) == 0 &&
+          old == (FB_OUT_VALID | MEM));
     CHECK(machine_invlpgs == 1 && epoch_now() == epoch); /* no writable one went */
     *entry_ptr(a, 0x1000) |= PTE_D | PTE_A;
     CHECK(map(a, 0x2000, MEM + 1, R, 1) == 0);
-    CHECK(map(a, 0x1000, MEM + 1, R | FB_MAP_REPLACE, 1) == 0 && old == 0 && epoch_now() == epoch + 1);
+    CHECK(map(a, 0x1000, MEM + 1, R | FB_MAP_REPLACE, 1) == 0 && old == 0 &&
+          epoch_now() == epoch + 1);
     CHECK(map(a, 0x1000, MEM + 2, R | W | FB_MAP_REPLACE, 1) == 0 && old == 0);
     *entry_ptr(a, 0x1000) |= PTE_D;
-    CHECK(map(a, 0x1000, MEM + 3, R | FB_MAP_REPLACE, 1) == 0 && old == (FB_OUT_VALID | FB_OUT_DIRTY | (MEM + 2)));
+    CHECK(map(a, 0x1000, MEM + 3, R | FB_MAP_REPLACE, 1) == 0 &&
+          old == (FB_OUT_VALID | FB_OUT_DIRTY | (MEM + 2)));
     CHECK(map(a, 0x1000, 200, R | FB_MAP_REPLACE, 1) == -FB_E_RANGE && done == 0);
     frame_records[MEM + 4].word = FB_FRAME_PUBLIC;
     CHECK(map(a, 0x1000, MEM + 4, R | W | FB_MAP_REPLACE, 1) == -FB_E_INUSE && done == 0);
@@ -361,14 +396,16 @@ test_protect_when_rights_change_then_counts_follow(void)
     CHECK(space_protect_range(a, 1, 1, R, NULL, &done) == -FB_E_ALIGN);
     CHECK(space_protect_range(a, 0, 0, R, NULL, &done) == -FB_E_RANGE);
     CHECK(space_protect_range(a, 0, ~0ull, R, NULL, &done) == -FB_E_RANGE);
-    CHECK(space_protect_range(window, FB_WINDOW_BASE, 1, R | W | X, &all, &done) == -FB_E_WX);
+    CHECK(space_protect_range(window, FB_WINDOW_BASE, 1, R | W | X, &all, &done) ==
+          -FB_E_WX);
     CHECK(map(a, 0, MEM, R, 2) == 0);
     struct frames m = {MEM + 1, MEM + 2, true, true, false, false};
     CHECK(space_protect_range(a, 0, 512, R | W | X, &m, &done) == 0 && done == 512);
     CHECK(pte_rights(entry(a, 0)) == R && pte_rights(entry(a, 0x1000)) == (R | W));
     CHECK(FB_FRAME_WMAPS(frame_records[MEM + 1].word) == 1);
     CHECK(machine_invlpgs == 0); /* more rights need no flush */
-    CHECK(space_protect_range(a, 0x1000, 1, R | W | X, NULL, &done) == 0); /* W stays: it was there */
+    CHECK(space_protect_range(a, 0x1000, 1, R | W | X, NULL, &done) ==
+          0); /* W stays: it was there */
     CHECK(pte_rights(entry(a, 0x1000)) == (R | W));
     *entry_ptr(a, 0x1000) |= PTE_D;
     CHECK(space_protect_range(a, 0x1000, 1, 0, NULL, &done) == 0 && machine_invlpgs == 1);
@@ -377,8 +414,10 @@ test_protect_when_rights_change_then_counts_follow(void)
     CHECK(map(a, 0x1000, MEM, R, 1) == -FB_E_MAPPED);
     CHECK(space_protect_range(a, 0x1000, 1, R | W | FB_MAP_NOADD, NULL, &done) == 0);
     CHECK(entry(a, 0x1000) & PTE_HELD);
-    CHECK(space_protect_range(a, 0x1000, 1, R, NULL, &done) == 0 && pte_rights(entry(a, 0x1000)) == R);
-    CHECK(unmap(a, 0x1000, 1, 0, 1) == 0 && list[0] == (FB_OUT_VALID | FB_OUT_DIRTY | (MEM + 1)));
+    CHECK(space_protect_range(a, 0x1000, 1, R, NULL, &done) == 0 &&
+          pte_rights(entry(a, 0x1000)) == R);
+    CHECK(unmap(a, 0x1000, 1, 0, 1) == 0 &&
+          list[0] == (FB_OUT_VALID | FB_OUT_DIRTY | (MEM + 1)));
     /* A frame that is a table, mapped for reading, does not get WRITE. */
     struct frames tables = {TABLES, TABLES + 1, true, true, true, true};
     CHECK(space_map_run(window, FB_WINDOW_BASE, &tables, TABLES, R, 1, &done, &old) == 0);
@@ -386,8 +425,10 @@ test_protect_when_rights_change_then_counts_follow(void)
     CHECK(pte_rights(entry(window, FB_WINDOW_BASE)) == R);
     CHECK(map(a, MIB2, MEM, R | W | FB_MAP_2M, 1) == 0);
     CHECK(space_protect_range(a, MIB2 + PAGE_SIZE, 511, R, NULL, &done) == -FB_E_ALIGN);
-    CHECK(space_protect_range(a, 0x1000, 600, R, NULL, &done) == -FB_E_ALIGN && done == 511);
-    CHECK(space_protect_range(a, MIB2, 512, R, NULL, &done) == 0 && large_head(MEM, 1)->word == LARGE_MAP);
+    CHECK(space_protect_range(a, 0x1000, 600, R, NULL, &done) == -FB_E_ALIGN &&
+          done == 511);
+    CHECK(space_protect_range(a, MIB2, 512, R, NULL, &done) == 0 &&
+          large_head(MEM, 1)->word == LARGE_MAP);
     CHECK(space_protect_range(a, MIB2, 512, R | W, &all, &done) == 0);
     CHECK(large_head(MEM, 1)->word == LARGE_MAP + LARGE_WMAP);
     teardown();
@@ -401,24 +442,32 @@ test_unmap_when_list_is_full_then_resume(void)
     link_to(a, 0, 1);
     link_to(a, MIB2, 2);
     CHECK(unmap(a, 0, 1, 2, 1) == -FB_E_ARG && unmap(a, 1, 1, 0, 1) == -FB_E_ALIGN);
-    CHECK(unmap(a, 0, 0, 0, 1) == -FB_E_RANGE && unmap(a, FB_USER_TOP, 1, 0, 1) == -FB_E_RANGE);
+    CHECK(unmap(a, 0, 0, 0, 1) == -FB_E_RANGE &&
+          unmap(a, FB_USER_TOP, 1, 0, 1) == -FB_E_RANGE);
     CHECK(map(a, 0x3000, MEM, R | W, 5) == 0);
-    CHECK(unmap(a, 0, 100, FB_UNMAP_TABLES, 3) == -FB_E_RESUME && listed == 3 && done == 6);
-    CHECK(unmap(a, 0x6000, 94, FB_UNMAP_TABLES, 3) == -FB_E_RESUME && listed == 3 && done == 0);
+    CHECK(unmap(a, 0, 100, FB_UNMAP_TABLES, 3) == -FB_E_RESUME && listed == 3 &&
+          done == 6);
+    CHECK(unmap(a, 0x6000, 94, FB_UNMAP_TABLES, 3) == -FB_E_RESUME && listed == 3 &&
+          done == 0);
     CHECK(unmap(a, 0x6000, 94, FB_UNMAP_TABLES, 3) == 0 && listed == 2 && done == 94);
-    CHECK(list[0] == (FB_OUT_VALID | FB_OUT_TABLE | (TABLES + 1)) && space_missing_level(a, 0) == 3);
+    CHECK(list[0] == (FB_OUT_VALID | FB_OUT_TABLE | (TABLES + 1)) &&
+          space_missing_level(a, 0) == 3);
     machine_other_flushes();
     link_to(a, 0, 1);
-    CHECK(map(a, 0, MEM, R, 3) == 0 && unmap(a, 0, 3, FB_UNMAP_TABLES, 0) == 0 && listed == 0); /* no list wanted */
+    CHECK(map(a, 0, MEM, R, 3) == 0 && unmap(a, 0, 3, FB_UNMAP_TABLES, 0) == 0 &&
+          listed == 0); /* no list wanted */
     CHECK(space_missing_level(a, 0) == 3);
     machine_other_flushes();
     link_to(a, 0, 2);
-    CHECK(map(a, MIB2, MEM, R | FB_MAP_2M, 1) == 0 && unmap(a, MIB2, 1, 0, 1) == -FB_E_ALIGN);
-    CHECK(unmap(a, 0, 0x7fffffffeull, 0, 1) == 0 && done == 0x7fffffffeull && listed == 0);
+    CHECK(map(a, MIB2, MEM, R | FB_MAP_2M, 1) == 0 &&
+          unmap(a, MIB2, 1, 0, 1) == -FB_E_ALIGN);
+    CHECK(unmap(a, 0, 0x7fffffffeull, 0, 1) == 0 && done == 0x7fffffffeull &&
+          listed == 0);
     teardown();
 }
 
-/* Verify that only trees in sight are flushed, few pages one by one, and the window always. */
+/* Verify that only trees in sight are flushed, few pages one by one, and the window
+ * always. */
 static void
 test_unmap_when_tree_is_current_then_own_tlb_is_flushed(void)
 {
@@ -426,18 +475,23 @@ test_unmap_when_tree_is_current_then_own_tlb_is_flushed(void)
     link_to(a, 0, 1);
     link_to(b, 0, 1);
     link_to(window, FB_WINDOW_BASE, 1);
-    CHECK(map(a, 0, MEM, R, 20) == 0 && map(b, 0, MEM, R, 20) == 0 && map(window, FB_WINDOW_BASE, MEM, R, 20) == 0);
+    CHECK(map(a, 0, MEM, R, 20) == 0 && map(b, 0, MEM, R, 20) == 0 &&
+          map(window, FB_WINDOW_BASE, MEM, R, 20) == 0);
     CHECK(machine_invlpgs == 0 && machine_flushes == 0);
     CHECK(unmap(b, 0, 20, 0, 20) == 0 && machine_invlpgs == 0 && machine_flushes == 0);
     CHECK(unmap(a, 0, 8, 0, 20) == 0 && machine_invlpgs == 8 && machine_flushes == 0);
     CHECK(unmap(a, 0, 20, 0, 20) == 0 && machine_invlpgs == 8 && machine_flushes == 1);
-    CHECK(unmap(window, FB_WINDOW_BASE, 9, 0, 20) == 0 && machine_flushes == 2 && listed == 9);
-    CHECK(unmap(window, FB_WINDOW_BASE, 20, 0, 20) == 0 && machine_flushes == 3 && machine_invlpgs == 8);
-    CHECK(unmap(a, 0, 1, FB_UNMAP_TABLES, 3) == 0 && listed == 3 && machine_invlpgs == 11); /* walks of nodes */
+    CHECK(unmap(window, FB_WINDOW_BASE, 9, 0, 20) == 0 && machine_flushes == 2 &&
+          listed == 9);
+    CHECK(unmap(window, FB_WINDOW_BASE, 20, 0, 20) == 0 && machine_flushes == 3 &&
+          machine_invlpgs == 8);
+    CHECK(unmap(a, 0, 1, FB_UNMAP_TABLES, 3) == 0 && listed == 3 &&
+          machine_invlpgs == 11); /* walks of nodes */
     teardown();
 }
 
-/* Verify S6: a call that removes something writable, or a node, starts one epoch; others none. */
+/* Verify S6: a call that removes something writable, or a node, starts one epoch; others
+ * none. */
 static void
 test_unmap_when_writable_or_node_then_new_epoch(void)
 {
@@ -445,15 +499,18 @@ test_unmap_when_writable_or_node_then_new_epoch(void)
     link_to(a, 0, 1);
     CHECK(map(a, 0, MEM, R, 3) == 0 && map(a, 0x3000, MEM + 3, R | W, 3) == 0);
     u64 epoch = epoch_now();
-    CHECK(unmap(a, 0, 3, 0, 8) == 0 && epoch_now() == epoch && frame_records[MEM].stamp == 0);
-    CHECK(unmap(a, 0, 6, 0, 8) == 0 && epoch_now() == epoch + 1 && frame_records[MEM + 3].stamp == epoch + 1);
+    CHECK(unmap(a, 0, 3, 0, 8) == 0 && epoch_now() == epoch &&
+          frame_records[MEM].stamp == 0);
+    CHECK(unmap(a, 0, 6, 0, 8) == 0 && epoch_now() == epoch + 1 &&
+          frame_records[MEM + 3].stamp == epoch + 1);
     CHECK(unmap(a, 0, 6, FB_UNMAP_TABLES, 8) == 0 && epoch_now() == epoch + 2);
     CHECK(frame_records[TABLES].stamp == epoch + 2);
     CHECK(space_link_table(a, 0, 3, TABLES) == -FB_E_FLUSH);
     teardown();
 }
 
-/* Verify that copy-on-write, like unmapping, leaves a stamp and flushes: a writable translation of the source may be left. */
+/* Verify that copy-on-write, like unmapping, leaves a stamp and flushes: a writable
+ * translation of the source may be left. */
 static void
 test_copy_when_cow_then_frame_waits_for_flush(void)
 {
@@ -464,7 +521,8 @@ test_copy_when_cow_then_frame_waits_for_flush(void)
     CHECK(map(a, 0, MEM, R | W, 9) == 0);
     CHECK(space_copy_range(b.space, a.space, 0, 512, FB_COPY_COW, &done, &level) == 0);
     CHECK(machine_flushes == 1 && machine_invlpgs == 0);
-    CHECK(unmap(a, 0, 512, 0, 16) == 0 && listed == 0 && unmap(b, 0, 512, 0, 16) == 0 && listed == 9);
+    CHECK(unmap(a, 0, 512, 0, 16) == 0 && listed == 0 && unmap(b, 0, 512, 0, 16) == 0 &&
+          listed == 9);
     CHECK(frame_give(MEM + 8, FB_FRAME_TABLE) == -FB_E_FLUSH);
     machine_other_flushes();
     CHECK(frame_give(MEM + 8, FB_FRAME_TABLE) == 0);
@@ -479,11 +537,13 @@ test_copy_when_cow_or_share_then_both_sides_right(void)
     setup();
     struct space *sa = a.space, *sb = b.space;
     link_to(a, 0, 1);
-    CHECK(map(a, 0, MEM, R | W, 1) == 0 && map(a, 0x1000, MEM + 1, R | X, 1) == 0 && map(a, 0x2000, MEM + 2, R | W, 1) == 0);
+    CHECK(map(a, 0, MEM, R | W, 1) == 0 && map(a, 0x1000, MEM + 1, R | X, 1) == 0 &&
+          map(a, 0x2000, MEM + 2, R | W, 1) == 0);
     CHECK(space_protect_range(a, 0x2000, 1, 0, NULL, &done) == 0);
     machine_invlpgs = 0;
     CHECK(space_copy_range(sb, sa, 0, 3, 0, &done, &level) == -FB_E_ARG);
-    CHECK(space_copy_range(sb, sa, 0, 3, FB_COPY_COW | FB_COPY_SHARE, &done, &level) == -FB_E_ARG);
+    CHECK(space_copy_range(sb, sa, 0, 3, FB_COPY_COW | FB_COPY_SHARE, &done, &level) ==
+          -FB_E_ARG);
     CHECK(space_copy_range(sa, sa, 0, 3, FB_COPY_COW, &done, &level) == -FB_E_ARG);
     struct domain other = domain;
     sb->domain = &other;
@@ -492,37 +552,48 @@ test_copy_when_cow_or_share_then_both_sides_right(void)
     CHECK(space_copy_range(sb, sa, 1, 3, FB_COPY_COW, &done, &level) == -FB_E_ALIGN);
     CHECK(space_copy_range(sb, sa, 0, 0, FB_COPY_COW, &done, &level) == -FB_E_RANGE);
     for (unsigned want = 3; want >= 1; want--) {
-        CHECK(space_copy_range(sb, sa, 0, 3, FB_COPY_COW, &done, &level) == -FB_E_NOTABLE);
+        CHECK(space_copy_range(sb, sa, 0, 3, FB_COPY_COW, &done, &level) ==
+              -FB_E_NOTABLE);
         CHECK(level == want && done == 0);
         CHECK(space_link_table(b, 0, want, next_table++) == 0);
     }
     frame_records[MEM].word += FRAME_MAPS_FULL;
-    CHECK(space_copy_range(sb, sa, 0, 3, FB_COPY_COW, &done, &level) == -FB_E_COUNT && done == 0);
-    CHECK(space_copy_range(sb, sa, 0, 3, FB_COPY_SHARE, &done, &level) == -FB_E_COUNT && done == 0);
+    CHECK(space_copy_range(sb, sa, 0, 3, FB_COPY_COW, &done, &level) == -FB_E_COUNT &&
+          done == 0);
+    CHECK(space_copy_range(sb, sa, 0, 3, FB_COPY_SHARE, &done, &level) == -FB_E_COUNT &&
+          done == 0);
     frame_records[MEM].word -= FRAME_MAPS_FULL;
     *entry_ptr(a, 0) |= PTE_D | PTE_A;
     u64 epoch = epoch_now();
-    CHECK(space_copy_range(sb, sa, 0, 512, FB_COPY_COW, &done, &level) == 0 && done == 512);
+    CHECK(space_copy_range(sb, sa, 0, 512, FB_COPY_COW, &done, &level) == 0 &&
+          done == 512);
     CHECK(epoch_now() == epoch + 1 && machine_invlpgs == 1);
     CHECK(entry(a, 0) == (MEM << 12 | PTE_P | PTE_U | PTE_NX | PTE_A | PTE_D));
-    CHECK(entry(b, 0) == (MEM << 12 | PTE_P | PTE_U | PTE_NX) && entry(b, 0x1000) == entry(a, 0x1000));
+    CHECK(entry(b, 0) == (MEM << 12 | PTE_P | PTE_U | PTE_NX) &&
+          entry(b, 0x1000) == entry(a, 0x1000));
     CHECK(entry(b, 0x2000) == entry(a, 0x2000) && (entry(b, 0x2000) & PTE_HELD));
     CHECK(frame_records[MEM].word == (2 * FRAME_MAP_ONE | FB_FRAME_DATA));
-    CHECK(space_copy_range(sb, sa, 0, 512, FB_COPY_COW, &done, &level) == -FB_E_MAPPED && done == 0);
+    CHECK(space_copy_range(sb, sa, 0, 512, FB_COPY_COW, &done, &level) == -FB_E_MAPPED &&
+          done == 0);
     CHECK(unmap(b, 0, 512, 0, 8) == 0 && listed == 0);
     CHECK(map(a, 0x9000, MEM + 9, R | W, 1) == 0);
     CHECK(space_copy_range(sb, sa, 0x9000, 1, FB_COPY_SHARE, &done, &level) == 0);
-    CHECK(FB_FRAME_WMAPS(frame_records[MEM + 9].word) == 2 && pte_rights(entry(b, 0x9000)) == (R | W));
+    CHECK(FB_FRAME_WMAPS(frame_records[MEM + 9].word) == 2 &&
+          pte_rights(entry(b, 0x9000)) == (R | W));
     CHECK(map(a, MIB2, MEM + 512, R | W | FB_MAP_2M, 1) == 0);
-    CHECK(space_copy_range(sb, sa, MIB2, 512, FB_COPY_COW, &done, &level) == -FB_E_ARG && done == 0);
-    CHECK(space_copy_range(sb, sa, MIB2, 12, FB_COPY_SHARE, &done, &level) == -FB_E_ALIGN);
+    CHECK(space_copy_range(sb, sa, MIB2, 512, FB_COPY_COW, &done, &level) == -FB_E_ARG &&
+          done == 0);
+    CHECK(space_copy_range(sb, sa, MIB2, 12, FB_COPY_SHARE, &done, &level) ==
+          -FB_E_ALIGN);
     CHECK(space_copy_range(sb, sa, MIB2, 512, FB_COPY_SHARE, &done, &level) == 0);
     CHECK(large_head(MEM + 512, 1)->word == 2 * (LARGE_MAP + LARGE_WMAP));
-    CHECK(space_copy_range(sb, sa, MIB2, 512, FB_COPY_SHARE, &done, &level) == -FB_E_MAPPED);
+    CHECK(space_copy_range(sb, sa, MIB2, 512, FB_COPY_SHARE, &done, &level) ==
+          -FB_E_MAPPED);
     teardown();
 }
 
-/* Verify that eviction of nodes takes what is below them, in bounded steps, and leaves the rest. */
+/* Verify that eviction of nodes takes what is below them, in bounded steps, and leaves
+ * the rest. */
 static void
 test_evict_when_node_is_within_then_all_below_goes(void)
 {
@@ -537,13 +608,15 @@ test_evict_when_node_is_within_then_all_below_goes(void)
     u64 cursor = 0;
     unsigned calls = 1;
     int error;
-    for (; (error = space_evict(a, TABLES + 1, TABLES + 2, &cursor)) == -FB_E_RESUME; calls++)
+    for (; (error = space_evict(a, TABLES + 1, TABLES + 2, &cursor)) == -FB_E_RESUME;
+         calls++)
         CHECK(cursor != 0);
     CHECK(error == 0 && cursor == 0 && calls == 3);
     CHECK(space_missing_level(a, 0) == 2 && space_missing_level(a, GIB) == 0);
     for (u64 i = 0; i < 9; i++)
         CHECK(frame_type(TABLES + 1 + i) == FB_FRAME_DATA);
-    CHECK(space_evict(a, MEM + 7, MEM + 8, &cursor) == 0 && entry(a, GIB) == 0 && space_missing_level(a, GIB) == 0);
+    CHECK(space_evict(a, MEM + 7, MEM + 8, &cursor) == 0 && entry(a, GIB) == 0 &&
+          space_missing_level(a, GIB) == 0);
     teardown();
 }
 
@@ -558,19 +631,44 @@ test_unmap_when_nodes_are_empty_then_they_are_listed(void)
     CHECK(unmap(a, 0, FB_USER_TOP / PAGE_SIZE, FB_UNMAP_TABLES, 16) == 0 && listed == 6);
     CHECK(space_check_empty(a.space) == 0);
     link_to(window, FB_WINDOW_BASE + GIB, 1);
-    CHECK(unmap(window, FB_WINDOW_BASE, FB_WINDOW_SIZE / PAGE_SIZE, FB_UNMAP_TABLES, 16) == 0 && listed == 2);
+    CHECK(unmap(window, FB_WINDOW_BASE, FB_WINDOW_SIZE / PAGE_SIZE, FB_UNMAP_TABLES,
+                16) == 0 &&
+          listed == 2);
     teardown();
 }
 
-/* Verify that 1 GiB pages are counted at their head; the machine of this test is too small to have a whole one. */
+/* Verify that 1 GiB pages are counted at their head, in all calls. */
 static void
-test_map_when_1g_beyond_memory_then_range(void)
+test_map_when_1g_then_counted_at_head(void)
 {
+    unsigned level;
+    struct frames m = {0, 1 << 19, true, true, true, true};
+    frame_t g = 1 << 18;
     setup();
     link_to(a, 0, 3);
-    struct frames m = {0, 1 << 18, true, true, true, true};
-    CHECK(space_map_run(a, GIB, &m, 0, R | FB_MAP_1G, 1, &done, &old) == -FB_E_RANGE && done == 0);
+    CHECK(space_map_run(a, GIB, &m, 0, R | FB_MAP_1G, 1, &done, &old) == -FB_E_RANGE);
     teardown();
+    machine_records = 1 << 19;
+    setup();
+    link_to(a, 0, 3);
+    CHECK(space_map_run(a, GIB, &m, 0, R | FB_MAP_1G, 1, &done, &old) == -FB_E_INUSE);
+    CHECK(space_map_run(a, GIB, &m, g, R | W | FB_MAP_1G, 2, &done, &old) == -FB_E_RANGE);
+    CHECK(space_map_run(a, GIB, &m, g, R | W | FB_MAP_1G, 1, &done, &old) == 0 && done == 1);
+    CHECK(large_head(g, 2)->word == LARGE_MAP + LARGE_WMAP && large_head(g, 1)->word == 0);
+    CHECK(frame_give(g + 9, FB_FRAME_TABLE) == -FB_E_INUSE);
+    CHECK(large_head(g, 1)->word == 0);
+    CHECK(space_protect_range(a, GIB, 1 << 18, R, NULL, &done) == 0 && done == 1 << 18);
+    CHECK(large_head(g, 2)->word == LARGE_MAP && frame_give(g + 9, FB_FRAME_ROOT) == -FB_E_INUSE);
+    CHECK(space_copy_range(b.space, a.space, GIB, 1 << 18, FB_COPY_SHARE, &done, &level) ==
+          -FB_E_NOTABLE);
+    CHECK(level == 3 && space_link_table(b, 0, 3, next_table++) == 0);
+    CHECK(space_copy_range(b.space, a.space, 0, 1 << 20, FB_COPY_SHARE, &done, &level) == 0);
+    CHECK(large_head(g, 2)->word == 2 * LARGE_MAP && entry(b, GIB) == entry(a, GIB));
+    u64 cursor = 0;
+    CHECK(space_evict(b, g + 77, g + 78, &cursor) == 0 && entry(b, GIB) == 0);
+    CHECK(unmap(a, GIB, 1 << 18, 0, 1) == 0 && listed == 0 && large_head(g, 2)->word == 0);
+    teardown();
+    machine_records = MACHINE_FRAMES;
 }
 
 int
@@ -592,6 +690,6 @@ main(void)
     RUN(test_copy_when_cow_or_share_then_both_sides_right);
     RUN(test_evict_when_node_is_within_then_all_below_goes);
     RUN(test_unmap_when_nodes_are_empty_then_they_are_listed);
-    RUN(test_map_when_1g_beyond_memory_then_range);
+    RUN(test_map_when_1g_then_counted_at_head);
     return test_failures != 0;
 }

@@ -2,8 +2,9 @@
 /*
  * A long random sequence of calls on three spaces and a window, against a plain model.
  *
- * The model is an array of what each page of a few 2 MiB regions has.  After every call all tables are walked, and compared
- * with the model, the records, and the invariants F1..F7, S1, S3, S5, S6, S7.
+ * The model is an array of what each page of a few 2 MiB regions has.  After every call
+ * all tables are walked, and compared with the model, the records, and the invariants
+ * F1..F7, S1, S3, S5, S6, S7.
  */
 #include "base/cpu.h"
 #include "base/epoch.h"
@@ -20,7 +21,7 @@
 #define POOL 10240u /* frames of the pool begin a 2 MiB run */
 #define POOL_FRAMES 128u
 #define DATA_FRAMES 40u /* of them, those that are mapped most often */
-#define RUNS 3u /* 2 MiB runs that large mappings use: the pool's and two more */
+#define RUNS 3u         /* 2 MiB runs that large mappings use: the pool's and two more */
 #define RIGHTS (FB_MAP_READ | FB_MAP_WRITE | FB_MAP_EXEC)
 
 static const u64 region_va[REGIONS] = {
@@ -151,7 +152,8 @@ check_roots(const struct space *s)
 {
     const u64 *user = frame_ptr(s->root >> 12), *libos = user + 512;
     for (unsigned i = 0; i < 256; i++) /* S1 */
-        CHECK((libos[i] & ~(PTE_A | PTE_D)) == ((user[i] | (user[i] ? PTE_NX : 0)) & ~(PTE_A | PTE_D)));
+        CHECK((libos[i] & ~(PTE_A | PTE_D)) ==
+              ((user[i] | (user[i] ? PTE_NX : 0)) & ~(PTE_A | PTE_D)));
     CHECK(user[256] == 0); /* S3 */
     CHECK(libos[256] == (domain.window_frame << 12 | PTE_NODE));
     for (unsigned i = 257; i < 384; i++) /* S2 */
@@ -168,7 +170,8 @@ check_frames(void)
         u64 word = frame_records[f].word;
         CHECK(FB_FRAME_MAPS(word) == maps[f] && FB_FRAME_WMAPS(word) == wmaps[f]);
         CHECK(FB_FRAME_PINS(word) == linked[f]); /* F5 */
-        CHECK(frame_type(f) == FB_FRAME_DATA || (frame_type(f) == FB_FRAME_TABLE && wmaps[f] == 0));
+        CHECK(frame_type(f) == FB_FRAME_DATA ||
+              (frame_type(f) == FB_FRAME_TABLE && wmaps[f] == 0));
         typed[(f - POOL) / 512] += frame_type(f) == FB_FRAME_TABLE;
         if (frame_type(f) == FB_FRAME_TABLE && !linked[f])
             CHECK(memcmp(frame_ptr(f), zero, PAGE_SIZE) == 0); /* F4 */
@@ -196,8 +199,10 @@ check_tlb(void)
             for (t = 0; t < SPACES && trees[t].space->root != root; t++)
                 ;
         unsigned r = region_at(t, x->va);
-        const struct page *p = x->pages > 1 ? &large[t][r] : &model[t][r][x->va / PAGE_SIZE % 512];
-        CHECK(p->used && p->rights && p->frame == x->frame && (!x->write || (p->rights & FB_MAP_WRITE)));
+        const struct page *p = x->pages > 1 ? &large[t][r]
+                                            : &model[t][r][x->va / PAGE_SIZE % 512];
+        CHECK(p->used && p->rights && p->frame == x->frame &&
+              (!x->write || (p->rights & FB_MAP_WRITE)));
     }
 }
 
@@ -254,10 +259,12 @@ random_range(unsigned t, u64 *pages)
 static void
 op_link(void)
 {
-    unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t)), level = 1 + (unsigned)rnd(3);
+    unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t)),
+             level = 1 + (unsigned)rnd(3);
     frame_t f = POOL + rnd(rnd(4) ? POOL_FRAMES : DATA_FRAMES);
     u64 va = base_of(t, r) + rnd(0x1ff000);
-    bool was_table = frame_type(f) == FB_FRAME_TABLE, pinned = FB_FRAME_PINS(frame_records[f].word);
+    bool was_table = frame_type(f) == FB_FRAME_TABLE,
+         pinned = FB_FRAME_PINS(frame_records[f].word);
     int error = space_link_table(trees[t], va, level, f);
     unsigned lacks = missing(t, r, level);
     if (level == 3 && t == SPACES)
@@ -280,7 +287,8 @@ op_link(void)
 static void
 op_link_path(void)
 {
-    unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t)), lowest = rnd(8) ? 1 : 2;
+    unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t)),
+             lowest = rnd(8) ? 1 : 2;
     if (large[t][r].used)
         return;
     for (unsigned level = t == SPACES ? 2 : 3; level >= lowest; level--)
@@ -296,8 +304,10 @@ op_link_path(void)
 static void
 op_map(void)
 {
-    unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t)), first = (unsigned)rnd(rnd(3) ? 48 : 512);
-    u64 va = base_of(t, r) + first * PAGE_SIZE, count = 1 + rnd(rnd(4) ? 6 : 24), done, old;
+    unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t)),
+             first = (unsigned)rnd(rnd(3) ? 48 : 512);
+    u64 va = base_of(t, r) + first * PAGE_SIZE, count = 1 + rnd(rnd(4) ? 6 : 24), done,
+        old;
     frame_t f = POOL + rnd(rnd(8) ? DATA_FRAMES : POOL_FRAMES);
     u32 flags = FB_MAP_READ | (u32)rnd(8);
     bool replace = rnd(3) == 0;
@@ -344,22 +354,26 @@ op_map(void)
 static void
 op_map_large(void)
 {
-    unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t) - 1), run = (unsigned)rnd(RUNS);
+    unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t) - 1),
+             run = (unsigned)rnd(RUNS);
     u32 flags = FB_MAP_2M | FB_MAP_READ | (u32)rnd(4);
     u64 done;
     bool nodes = missing(t, r, 1), busy = node[t][r][1] || large[t][r].used;
-    int error = space_map_run(trees[t], base_of(t, r), &all, POOL + run * 512, flags, 1, &done, NULL);
+    int error = space_map_run(trees[t], base_of(t, r), &all, POOL + run * 512, flags, 1,
+                              &done, NULL);
     if (nodes)
         CHECK(error == -FB_E_NOTABLE);
     else if (busy)
         CHECK(error == -FB_E_MAPPED);
     else if (error == -FB_E_INUSE)
-        CHECK((flags & FB_MAP_WRITE) && (large_head(POOL + run * 512, 1)->word & 0x7ffff));
+        CHECK((flags & FB_MAP_WRITE) &&
+              (large_head(POOL + run * 512, 1)->word & 0x7ffff));
     else if (error == -FB_E_BUSY)
         machine_other_flushes();
     else {
         CHECK(error == 0 && done == 1);
-        large[t][r] = (struct page){.used = true, .rights = flags & RIGHTS, .frame = (u16)(POOL + run * 512)};
+        large[t][r] = (struct page){
+            .used = true, .rights = flags & RIGHTS, .frame = (u16)(POOL + run * 512)};
     }
 }
 
@@ -392,7 +406,8 @@ protect_model(struct page *p, u32 flags, const struct frames *m, unsigned pages)
     }
     /* Adding WRITE fails where the frame is a table, or the run holds one. */
     if ((want & ~p->rights & FB_MAP_WRITE) &&
-        (pages > 1 ? (large_head(p->frame, 1)->word & 0x7ffff) != 0 : frame_type(p->frame) != FB_FRAME_DATA))
+        (pages > 1 ? (large_head(p->frame, 1)->word & 0x7ffff) != 0
+                   : frame_type(p->frame) != FB_FRAME_DATA))
         want &= ~FB_MAP_WRITE;
     p->rights = (u8)want;
 }
@@ -402,7 +417,8 @@ op_protect(void)
 {
     unsigned t = (unsigned)rnd(TREES);
     u64 pages, done = 0, va = random_range(t, &pages), end = va + pages * PAGE_SIZE;
-    static const u32 choices[] = {0, 1, 3, 5, 7, 1 | FB_MAP_NOADD, 3 | FB_MAP_NOADD, FB_MAP_NOADD};
+    static const u32 choices[] = {
+        0, 1, 3, 5, 7, 1 | FB_MAP_NOADD, 3 | FB_MAP_NOADD, FB_MAP_NOADD};
     u32 flags = choices[rnd(8)];
     struct frames some = {POOL, POOL + (rnd(2) ? 2048 : 32), true, rnd(2), rnd(2), true};
     const struct frames *m = rnd(4) ? &some : NULL;
@@ -414,7 +430,8 @@ op_protect(void)
             CHECK(t == SPACES && (flags & 7) == 7);
             return;
         }
-        CHECK(error == 0 || error == -FB_E_RESUME || error == -FB_E_BUSY || (error == -FB_E_ALIGN && cut));
+        CHECK(error == 0 || error == -FB_E_RESUME || error == -FB_E_BUSY ||
+              (error == -FB_E_ALIGN && cut));
         CHECK(error || done == pages);
         for (unsigned r = 0; r < regions_of(t); r++) {
             u64 stop = va + done * PAGE_SIZE;
@@ -442,14 +459,16 @@ static u64
 entry_at(unsigned t, u64 va)
 {
     unsigned level = t == SPACES ? 2 : 3;
-    const u64 *e = frame_ptr(t == SPACES ? domain.window_frame : trees[t].space->root >> 12);
+    const u64 *e = frame_ptr(t == SPACES ? domain.window_frame
+                                         : trees[t].space->root >> 12);
     for (; level > 0 && pte_is_node(e[pte_index(va, level)]); level--)
         e = frame_ptr(pte_frame(e[pte_index(va, level)]));
     return e[pte_index(va, level)];
 }
 
-/* Take what has gone from [va, end) away from the model: all before `reach` at least (beyond, when the list was full
- * before a node went whose pages are gone).  Each last mapping must be listed. */
+/* Take what has gone from [va, end) away from the model: all before `reach` at least
+ * (beyond, when the list was full before a node went whose pages are gone).  Each last
+ * mapping must be listed. */
 static void
 unmap_model(unsigned t, u64 va, u64 reach, u64 end, u64 *list, u64 listed)
 {
@@ -480,7 +499,8 @@ unmap_model(unsigned t, u64 va, u64 reach, u64 end, u64 *list, u64 listed)
     }
 }
 
-/* Nodes that are gone: asked of the tables, since which are left depends on the path of the sweep. */
+/* Nodes that are gone: asked of the tables, since which are left depends on the path of
+ * the sweep. */
 static void
 sync_nodes(unsigned t, bool *changed)
 {
@@ -499,19 +519,22 @@ static void
 op_unmap(void)
 {
     unsigned t = (unsigned)rnd(TREES);
-    u64 pages, done, listed, list[64], va = random_range(t, &pages), max = 1 + rnd(rnd(2) ? 63 : 4);
+    u64 pages, done, listed, list[64], va = random_range(t, &pages),
+                                       max = 1 + rnd(rnd(2) ? 63 : 4);
     u32 flags = rnd(2) ? FB_UNMAP_TABLES : 0;
     bool cut = cuts_large(t, va, va + pages * PAGE_SIZE), changed;
     for (int calls = 0;; calls++) {
         CHECK(calls < 5000);
-        int error = space_unmap_range(trees[t], va, pages, flags, list, max, &listed, &done);
+        int error = space_unmap_range(trees[t], va, pages, flags, list, max, &listed,
+                                      &done);
         CHECK(error == 0 || error == -FB_E_RESUME || (error == -FB_E_ALIGN && cut));
         CHECK(listed <= max && (error || done == pages));
         unsigned tables = 0;
         for (u64 i = 0; i < listed; i++)
             if (list[i] & FB_OUT_TABLE) {
                 frame_t f = FB_OUT_FRAME(list[i]);
-                CHECK(frame_type(f) == FB_FRAME_TABLE && !(frame_records[f].flags & FB_FRAME_F_LINKED));
+                CHECK(frame_type(f) == FB_FRAME_TABLE &&
+                      !(frame_records[f].flags & FB_FRAME_F_LINKED));
                 list[i] = 0;
                 tables++;
             }
@@ -560,8 +583,8 @@ op_copy(void)
     u64 pages, done, va = random_range(a, &pages);
     bool cow = rnd(2), cut = cuts_large(a, va, va + pages * PAGE_SIZE);
     for (;;) {
-        int error = space_copy_range(trees[b].space, trees[a].space, va, pages, cow ? FB_COPY_COW : FB_COPY_SHARE,
-                                     &done, &level);
+        int error = space_copy_range(trees[b].space, trees[a].space, va, pages,
+                                     cow ? FB_COPY_COW : FB_COPY_SHARE, &done, &level);
         if (a == b) {
             CHECK(error == -FB_E_ARG);
             return;
@@ -575,7 +598,8 @@ op_copy(void)
         else if (error == -FB_E_NOTABLE)
             CHECK(level && missing(b, r, large[a][r].used ? 1 : 0) == level);
         else if (error == -FB_E_MAPPED)
-            CHECK(page_at(b, at)->used || large[b][r].used || (large[a][r].used && node[b][r][1]));
+            CHECK(page_at(b, at)->used || large[b][r].used ||
+                  (large[a][r].used && node[b][r][1]));
         else if (error == -FB_E_ARG)
             CHECK(cow && large[a][r].used);
         else if (error == -FB_E_BUSY) /* F7 of a large run */
@@ -595,11 +619,14 @@ in_hit(unsigned t, unsigned r, frame_t lo, frame_t hi)
 {
     unsigned level;
     for (unsigned l = t == SPACES ? 2 : 3; l >= 1; l--) {
-        u64 *e = t == SPACES ? frame_ptr(domain.window_frame) : frame_ptr(trees[t].space->root >> 12);
-        for (level = t == SPACES ? 2 : 3; level > l && pte_is_node(e[pte_index(base_of(t, r), level)]); level--)
+        u64 *e = t == SPACES ? frame_ptr(domain.window_frame)
+                             : frame_ptr(trees[t].space->root >> 12);
+        for (level = t == SPACES ? 2 : 3;
+             level > l && pte_is_node(e[pte_index(base_of(t, r), level)]); level--)
             e = frame_ptr(pte_frame(e[pte_index(base_of(t, r), level)]));
         u64 value = e[pte_index(base_of(t, r), level)];
-        if (level == l && pte_is_node(value) && pte_frame(value) >= lo && pte_frame(value) < hi)
+        if (level == l && pte_is_node(value) && pte_frame(value) >= lo &&
+            pte_frame(value) < hi)
             return true;
     }
     return false;
@@ -616,7 +643,8 @@ op_evict(void)
     u64 cursor = 0;
     domain.evicting = 1;
     u64 done;
-    CHECK(space_map_run(trees[t], base_of(t, 0), &all, POOL, FB_MAP_READ, 1, &done, NULL) == -FB_E_BUSY);
+    CHECK(space_map_run(trees[t], base_of(t, 0), &all, POOL, FB_MAP_READ, 1, &done,
+                        NULL) == -FB_E_BUSY);
     int error;
     while ((error = space_evict(trees[t], lo, hi, &cursor)) == -FB_E_RESUME)
         CHECK(cursor != 0);
@@ -642,14 +670,16 @@ op_evict(void)
 static void
 op_touch(void)
 {
-    unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t)), i = (unsigned)rnd(64);
+    unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t)),
+             i = (unsigned)rnd(64);
     u32 cpu = (u32)rnd(2);
     u64 va = base_of(t, r) + i * PAGE_SIZE;
     bool big = large[t][r].used;
     struct page *p = big ? &large[t][r] : &model[t][r][i];
     if (!p->used || !p->rights)
         return;
-    u64 *e = t == SPACES ? frame_ptr(domain.window_frame) : frame_ptr(trees[t].space->root >> 12);
+    u64 *e = t == SPACES ? frame_ptr(domain.window_frame)
+                         : frame_ptr(trees[t].space->root >> 12);
     unsigned level = t == SPACES ? 2 : 3;
     for (; pte_is_node(e[pte_index(va, level)]) && level > 0; level--) {
         u64 *entry = &e[pte_index(va, level)];
@@ -689,7 +719,8 @@ end(void)
 {
     domain.state = FB_DOMAIN_DYING;
     u64 cursor = 0, done;
-    CHECK(space_map_run(trees[0], 0, &all, POOL, FB_MAP_READ, 1, &done, NULL) == -FB_E_DEAD);
+    CHECK(space_map_run(trees[0], 0, &all, POOL, FB_MAP_READ, 1, &done, NULL) ==
+          -FB_E_DEAD);
     for (unsigned t = 0; t < TREES; t++) {
         int error;
         while ((error = space_tear_down(trees[t], &cursor)) == -FB_E_RESUME)
@@ -712,7 +743,8 @@ end(void)
         }
         CHECK(frame_records[f].word == FB_FRAME_DATA && frame_records[f].used == 0);
     }
-    CHECK(large_head(POOL, 1)->word == 0 && large_head(POOL, 2)->word == 64 * LARGE_SECRET);
+    CHECK(large_head(POOL, 1)->word == 0 &&
+          large_head(POOL, 2)->word == 64 * LARGE_SECRET);
     /* Everything can be mapped again, the first time or after a repetition. */
     for (frame_t f = 64; f < MACHINE_FRAMES; f++) {
         int error = frame_map(f, 0, true);
@@ -720,14 +752,16 @@ end(void)
     }
 }
 
-/* Verify that calls, tables, records and TLBs agree with the model after each of many random calls. */
+/* Verify that calls, tables, records and TLBs agree with the model after each of many
+ * random calls. */
 static unsigned rounds = 20;
 static void
 test_random_calls_agree_with_model(void)
 {
-    static void (*const ops[])(void) = {op_link, op_link_path, op_link_path, op_map, op_map, op_map, op_map, op_map_large,
-                                        op_protect, op_protect, op_unmap, op_copy, op_copy, op_touch, op_touch,
-                                        op_touch, op_touch};
+    static void (*const ops[])(void) = {
+        op_link, op_link_path, op_link_path, op_map,     op_map,   op_map,
+        op_map,  op_map_large, op_protect,   op_protect, op_unmap, op_copy,
+        op_copy, op_touch,     op_touch,     op_touch,   op_touch};
     for (unsigned round = 0; round < rounds; round++) {
         seed = 88172645463325252ull + round * 7919;
         start();
