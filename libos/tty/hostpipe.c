@@ -196,8 +196,8 @@ hostpipe_init(void)
     mutex_init(&in.lock);
     waitq_init(&in.readable);
     waitq_init(&in.writable);
-    /* A debug console reads as 0xe9; without one nothing is there. */
-    present = hw_port_in(ports[HOST_CTL], 1, &probe) == 0 && probe == 0xe9;
+    /* A debug port reads as a constant (0 or 0xe9); where none is, the bus reads as ones. */
+    present = hw_port_in(ports[HOST_CTL], 1, &probe) == 0 && probe != 0xff;
     if (!present)
         return;
     if (cmdline_value("feuer.stdin", value, sizeof(value)) >= 0 && strcmp(value, "none") == 0)
