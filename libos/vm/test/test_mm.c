@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Address spaces against a plain model: for each page of a window what is mapped, with which rights, and the byte that it
+ * must hold; through mmap, munmap, mprotect, mremap, madvise, fork, exit and truncation, in random order.
+ */
+#include <string.h>
+
+#include "core/error.h"
+#include "core/host/host.h"
+#include "core/page.h"
+#include "core/random.h"
+#include "core/test/check.h"
+#include "core/usercopy.h"
+#include "fs/tmpfs/tmpfs.h"
+#include "proc/proc.h"
+#include "time/vdso.h"
+#include "vfs/vfs.h"
+#include "vm/frames.h"
+#include "vm/mm.h"
+#include "vm/mm_private.h"
+
+#define BASE 0x100000000ull
+#define PAGES 96u
+#define MMS 4u
+#define OBJECTS 64u
+#define OBJECT_PAGES 32u
+
+struct page {
+    bool mapped, shared, own; /* own: a private page that was written since */
+    u8 prot, value;
+    u8 object;      /* 0: anonymous and private */
+    u8 object_page;
+};
+struct space {
+    struct mm *mm;
+    struct page page[PAGES];
+};
+static u8 object_value[OBJECTS][OBJECT_PAGES];
+static u64 object_pages[OBJECTS]; /* beyond: no access */
+static u8 objects_used;
+static struct space spaces[MMS];
+static struct process self;
+static struct file *the_file;
+
+static u64
+rnd(u64 n)
+{
+    return random_u64() % n;
+}
+
+static void
+enter(struct mm *m)
+{
+    self.mm = m;
+    thread_current()->process = &self;
+    mm_switch(m);
+}
+
+static u8
+model_value(const struct page *p)
+{
+    return p->object && !p->own ? object_value[p->object][p->object_page] : p->value;
+}
+
+static void
+check_page(struct space *s, u64 i)
+{
+    const struct page *p = &s->page[i];
+    u8 got = 0;
+    int rc = copy_from_user(&got, BASE + i * PAGE_SIZE + 5, 1);
+    if (!p->mapped || p->prot == 0 || (p->object && p->object_page >= object_pages[p->object]))
+        CHECK(rc == -E_FAULT);
+    else
+        CHECK(rc == 0 && got == model_value(p));
+}
+
+static void
+write_page(struct space *s, u64 i)
+{
+    struct page *p = &s->page[i];
+    u8 v = (u8)rnd(256);
+    int rc = copy_to_user(BASE + i * PAGE_SIZE + 5, &v, 1);
+    if (!p->mapped || !(p->prot & PROT_W) || (p->object && p->object_page >= object_pages[p->object])) {
+        CHECK(rc == -E_FAULT);
+        return;
+    }
+    CHECK(rc == 0);
+    if (p->shared) {
+        object_value[p->object][p->object_page] = v;
+    } else {
+        p->own = true;
+        p->value = v;
+    }
+}
+
+static u32
+random_prot(void)
+{
+    static const u32 some[] = { 0, PROT_R, PROT_R | PROT_W, PROT_R | PROT_W, PROT_R | PROT_X };
+    return some[rnd(5)];
+}
+
+static void
+map_pages(struct space *s, u64 i, u64 n)
+{
+    u32 prot = random_prot(), kind = (u32)rnd(4);
+    uaddr at;
+    if (kind == 1 && objects_used + 1u == OBJECTS)
+        kind = 0;
+    u64 first = kind >= 2 ? rnd(OBJECT_PAGES - 1) : 0;
+    n = kind ? MIN(n, OBJECT_PAGES - first) : n;
+    u8 object = kind == 1 ? ++objects_used : kind ? 1 : 0;
+    u32 flags = MAP_AT_FIXED | (kind == 1 || kind == 2 ? AREA_SHARED : 0) | (rnd(8) ? 0 : MAP_AT_POPULATE);
+    CHECK(mm_map(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE - rnd(4000), prot, flags, kind >= 2 ? the_file : NULL,
+                 first * PAGE_SIZE, &at) == 0);
+    CHECK(at == BASE + i * PAGE_SIZE);
+    if (kind == 1) {
+        object_pages[object] = n;
+        memset(object_value[object], 0, OBJECT_PAGES);
+    }
+    for (u64 k = 0; k < n; k++) {
+        s->page[i + k] = (struct page){ .mapped = true, .shared = kind == 1 || kind == 2, .prot = (u8)prot,
+                                        .object = object, .object_page = (u8)(first + k) };
+        if ((flags & MAP_AT_POPULATE) && (prot & PROT_W) && kind == 3 && first + k < object_pages[1]) {
+            s->page[i + k].own = true; /* populating a private mapping for writing copies at once */
+            s->page[i + k].value = object_value[1][first + k];
+        }
+    }
+}
+
+static void
+protect_pages(struct space *s, u64 i, u64 n)
+{
+    u32 prot = random_prot();
+    bool whole = true;
+    for (u64 k = i; k < i + n; k++)
+        whole = whole && s->page[k].mapped;
+    int rc = mm_protect(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE, prot);
+    CHECK(rc == (whole ? 0 : -E_NOMEM));
+    for (u64 k = i; whole && k < i + n; k++)
+        s->page[k].prot = (u8)prot;
+}
+
+static void
+advise_pages(struct space *s, u64 i, u64 n)
+{
+    bool whole = true;
+    for (u64 k = i; k < i + n; k++) {
+        struct page *p = &s->page[k];
+        whole = whole && p->mapped;
+        p->own = false;
+        if (!p->object)
+            p->value = 0;
+    }
+    CHECK(mm_advise(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE, MM_ADVISE_DONTNEED) == (whole ? 0 : -E_NOMEM));
+}
+
+static bool
+one_area(struct space *s, u64 i, u64 n)
+{
+    struct area *a = area_find(&s->mm->areas, BASE + i * PAGE_SIZE);
+    return a && a->start <= BASE + i * PAGE_SIZE && a->end >= BASE + (i + n) * PAGE_SIZE;
+}
+
+static void
+move_pages_to(struct space *s, u64 i, u64 n, u64 to)
+{
+    uaddr at;
+    bool overlap = to < i + n && i < to + n;
+    int rc = mm_remap(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE, n * PAGE_SIZE, MM_REMAP_MAYMOVE | MM_REMAP_FIXED,
+                      BASE + to * PAGE_SIZE, &at);
+    if (overlap || rc != 0) {
+        CHECK(overlap ? rc == -E_INVAL : rc == -E_FAULT);
+        return;
+    }
+    for (u64 k = 0; k < n; k++) {
+        s->page[to + k] = s->page[i + k];
+        s->page[i + k] = (struct page){ .mapped = false };
+    }
+}
+
+static void
+fork_space(struct space *s)
+{
+    struct space *child = &spaces[rnd(MMS)];
+    if (child->mm)
+        return;
+    CHECK(mm_fork(s->mm, &child->mm) == 0);
+    memcpy(child->page, s->page, sizeof(s->page));
+}
+
+static void
+truncate_file(void)
+{
+    u64 pages = rnd(OBJECT_PAGES + 1), old = object_pages[1];
+    CHECK(vfs_truncate(the_file->inode, pages * PAGE_SIZE) == 0);
+    object_pages[1] = pages;
+    if (pages < old)
+        memset(object_value[1] + pages, 0, OBJECT_PAGES - pages);
+    for (u32 m = 0; pages < old && m < MMS; m++)
+        for (u64 k = 0; k < PAGES; k++)
+            if (spaces[m].page[k].object == 1 && spaces[m].page[k].object_page >= pages)
+                spaces[m].page[k].own = false;
+}
+
+static void
+step(void)
+{
+    struct space *s = &spaces[rnd(MMS)];
+    u64 i = rnd(PAGES), n = 1 + rnd(MIN(PAGES - i, 12ull));
+    if (!s->mm)
+        return;
+    enter(s->mm);
+    switch (rnd(14)) {
+    case 0: case 1:
+        map_pages(s, i, n);
+        break;
+    case 2:
+        CHECK(mm_unmap(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE) == 0);
+        memset(&s->page[i], 0, n * sizeof(struct page));
+        break;
+    case 3: case 4:
+        protect_pages(s, i, n);
+        break;
+    case 5:
+        advise_pages(s, i, n);
+        break;
+    case 6:
+        if (one_area(s, i, n))
+            move_pages_to(s, i, n, rnd(PAGES - n + 1));
+        break;
+    case 7:
+        fork_space(s);
+        break;
+    case 8:
+        if (s != &spaces[0] && rnd(3) == 0) {
+            enter(spaces[0].mm);
+            mm_release(s->mm);
+            memset(s, 0, sizeof(*s));
+        }
+        break;
+    case 9:
+        if (rnd(4) == 0)
+            truncate_file();
+        break;
+    default:
+        write_page(s, i);
+        check_page(s, rnd(PAGES));
+    }
+}
+
+static struct file *
+new_file(u64 bytes)
+{
+    struct inode *inode;
+    CHECK(tmpfs_shared_memory(bytes, &inode) == 0);
+    struct file *f = file_new(inode->file_ops, inode, OPEN_READ | OPEN_WRITE);
+    CHECK(f);
+    inode_release(inode);
+    return f;
+}
+
+/* Verify that 60,000 random steps in up to four forked spaces show what the model says, and lose no frame and no object. */
+static void
+test_mm_when_changed_at_random_then_as_the_model(void)
+{
+    struct host_counts before = host_count();
+    the_file = new_file(OBJECT_PAGES * PAGE_SIZE);
+    object_pages[1] = OBJECT_PAGES;
+    objects_used = 1;
+    for (int round = 0; round < 12; round++) {
+        CHECK(mm_create(&spaces[0].mm) == 0);
+        for (int k = 0; k < 5000; k++)
+            step();
+        for (u32 m = 0; m < MMS; m++) {
+            if (!spaces[m].mm)
+                continue;
+            CHECK(area_map_valid(&spaces[m].mm->areas));
+            enter(spaces[m].mm);
+            for (u64 k = 0; k < PAGES; k++)
+                check_page(&spaces[m], k);
+        }
+        for (u32 m = 0; m < MMS; m++) {
+            mm_release(spaces[m].mm);
+            memset(&spaces[m], 0, sizeof(spaces[m]));
+        }
+        objects_used = 1;
+    }
+    file_release(the_file);
+    thread_current()->process = NULL;
+    struct host_counts after = host_count();
+    CHECK(after.mapped == before.mapped && after.objects == before.objects);
+    CHECK(after.frames <= before.frames + 1); /* a leaf of owner bits stays */
+}
+
+/* Verify that neighbours with the same properties become one area, and that a hole cuts them. */
+static void
+test_map_when_adjacent_then_one_area(void)
+{
+    struct mm *m;
+    uaddr at;
+    CHECK(mm_create(&m) == 0);
+    for (int i = 0; i < 10; i++)
+        CHECK(mm_map(m, BASE + (u64)i * PAGE_SIZE, PAGE_SIZE, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == 0);
+    CHECK(m->areas.count == 1);
+    CHECK(mm_protect(m, BASE + 4 * PAGE_SIZE, PAGE_SIZE, PROT_R | PROT_W) == 0 && m->areas.count == 3);
+    CHECK(mm_protect(m, BASE + 4 * PAGE_SIZE, PAGE_SIZE, PROT_R) == 0 && m->areas.count == 1);
+    CHECK(mm_unmap(m, BASE + 4 * PAGE_SIZE, PAGE_SIZE) == 0 && m->areas.count == 2);
+    CHECK(mm_map(m, BASE, PAGE_SIZE, PROT_R, MAP_AT_FIXED_NOREPLACE, NULL, 0, &at) == -E_EXIST);
+    mm_release(m);
+}
+
+/* Verify the errors that mm.h names. */
+static void
+test_map_when_wrong_then_error(void)
+{
+    struct mm *m;
+    uaddr at;
+    struct file *f = new_file(4096);
+    CHECK(mm_create(&m) == 0);
+    CHECK(mm_map(m, 0, 0, PROT_R, 0, NULL, 0, &at) == -E_INVAL);
+    CHECK(mm_map(m, 0, ~0ull, PROT_R, 0, NULL, 0, &at) == -E_NOMEM);
+    CHECK(mm_map(m, BASE + 1, 4096, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == -E_INVAL);
+    CHECK(mm_map(m, USER_TOP - 4096, 8192, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == -E_NOMEM);
+    CHECK(mm_map(m, 0, 4096, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == -E_PERM);
+    CHECK(mm_map(m, 0, 4096, PROT_R, 0, f, 100, &at) == -E_INVAL);
+    CHECK(mm_map(m, 0, 8192, PROT_R, 0, f, ~0ull << 12, &at) == -E_OVERFLOW);
+    f->flags = OPEN_READ;
+    CHECK(mm_map(m, 0, 4096, PROT_R | PROT_W, AREA_SHARED, f, 0, &at) == -E_ACCES);
+    CHECK(mm_map(m, 0, 4096, PROT_R, AREA_SHARED, f, 0, &at) == 0);
+    CHECK(mm_protect(m, at, 4096, PROT_R | PROT_W) == -E_ACCES);
+    f->flags = OPEN_WRITE;
+    CHECK(mm_map(m, 0, 4096, PROT_R, 0, f, 0, &at) == -E_ACCES);
+    CHECK(mm_unmap(m, BASE + 1, 4096) == -E_INVAL && mm_unmap(m, BASE, 0) == -E_INVAL);
+    CHECK(mm_unmap(m, ~0ull << 12, 4096) == -E_INVAL);
+    CHECK(mm_fault(m, BASE, PROT_R) == -E_FAULT && mm_fault(m, ~0ull, PROT_R) == -E_FAULT);
+    CHECK(mm_sync(m, BASE, 4096, 0) == -E_NOMEM);
+    mm_release(m);
+    file_release(f);
+}
+
+/* Verify that the break grows and shrinks, and stops at a mapping. */
+static void
+test_brk_when_moved_then_memory_follows(void)
+{
+    struct mm *m;
+    uaddr at;
+    u8 v = 7;
+    CHECK(mm_create(&m) == 0);
+    m->brk_start = m->brk = BASE + 100;
+    enter(m);
+    CHECK(mm_brk(m, 0) == BASE + 100);
+    CHECK(mm_brk(m, BASE + 10000) == BASE + 10000);
+    CHECK(copy_to_user(BASE + 9000, &v, 1) == 0);
+    CHECK(mm_brk(m, BASE + 5000) == BASE + 5000);
+    CHECK(copy_to_user(BASE + 9000, &v, 1) == -E_FAULT);
+    CHECK(mm_brk(m, BASE + 20000) == BASE + 20000);
+    CHECK(copy_from_user(&v, BASE + 9000, 1) == 0 && v == 0);
+    CHECK(mm_map(m, BASE + 16 * PAGE_SIZE, PAGE_SIZE, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == 0);
+    CHECK(mm_brk(m, BASE + 17 * PAGE_SIZE) == BASE + 20000);
+    thread_current()->process = NULL;
+    mm_release(m);
+}
+
+/* Verify that a stack grows to its bound, and no nearer than the guard to what is below. */
+static void
+test_stack_when_touched_below_then_grows(void)
+{
+    struct mm *m;
+    uaddr at, top = BASE + (64ull << 20);
+    u8 v = 1;
+    CHECK(mm_create(&m) == 0);
+    enter(m);
+    CHECK(mm_map(m, top - 8192, 8192, PROT_R | PROT_W, MAP_AT_FIXED | AREA_GROWSDOWN, NULL, 0, &at) == 0);
+    CHECK(copy_to_user(top - (1 << 20), &v, 1) == 0);
+    CHECK(copy_to_user(top - MM_STACK_MAX, &v, 1) == 0);
+    CHECK(copy_to_user(top - MM_STACK_MAX - 1, &v, 1) == -E_FAULT);
+    CHECK(mm_unmap(m, BASE, 128ull << 20) == 0);
+    CHECK(mm_map(m, top - 8192, 8192, PROT_R | PROT_W, MAP_AT_FIXED | AREA_GROWSDOWN, NULL, 0, &at) == 0);
+    CHECK(mm_map(m, top - (2 << 20), 4096, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == 0);
+    CHECK(copy_to_user(top - (1 << 20) + 4096, &v, 1) == 0);
+    CHECK(copy_to_user(top - (1 << 20) - 4096, &v, 1) == -E_FAULT);
+    thread_current()->process = NULL;
+    mm_release(m);
+}
+
+/* Verify that after the child has gone, the parent's page is written in place: no frame more. */
+static void
+test_copy_when_alone_again_then_in_place(void)
+{
+    struct mm *m, *child;
+    uaddr at;
+    u8 v = 3;
+    CHECK(mm_create(&m) == 0);
+    enter(m);
+    CHECK(mm_map(m, BASE, PAGE_SIZE, PROT_R | PROT_W, MAP_AT_FIXED, NULL, 0, &at) == 0);
+    CHECK(copy_to_user(BASE, &v, 1) == 0);
+    CHECK(mm_fork(m, &child) == 0);
+    struct mmu_page before, after;
+    CHECK(mmu_query(&m->space, BASE, &before) && !(before.flags & MMU_WRITE));
+    mm_release(child);
+    CHECK(copy_to_user(BASE, &v, 1) == 0 && mmu_query(&m->space, BASE, &after) && after.frame == before.frame);
+    thread_current()->process = NULL;
+    mm_release(m);
+}
+
+/* Verify that running out of heap at each point of fork and map loses nothing. */
+static void
+test_fork_when_heap_is_short_then_nothing_lost(void)
+{
+    struct mm *m, *child;
+    uaddr at;
+    CHECK(mm_create(&m) == 0);
+    for (u64 i = 0; i < 12; i++)
+        CHECK(mm_map(m, BASE + 2 * i * PAGE_SIZE, PAGE_SIZE, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == 0);
+    struct host_counts before = host_count();
+    int failures = 0;
+    for (u64 n = 0; n < 40; n++) {
+        host_fail_heap_after(n);
+        int rc = mm_fork(m, &child);
+        host_fail_heap_after(~0ull);
+        if (rc == 0)
+            mm_release(child);
+        else
+            failures++;
+        struct host_counts now = host_count();
+        CHECK(now.frames == before.frames && now.objects == before.objects && now.mapped == before.mapped);
+    }
+    CHECK(failures >= 12);
+    mm_release(m);
+}
+
+int
+main(void)
+{
+    host_init(64);
+    vdso_init();
+    vm_init();
+    static struct filesystem *fs; /* stays */
+    CHECK(tmpfs_create(&fs) == 0);
+    RUN(test_map_when_adjacent_then_one_area);
+    RUN(test_map_when_wrong_then_error);
+    RUN(test_brk_when_moved_then_memory_follows);
+    RUN(test_stack_when_touched_below_then_grows);
+    RUN(test_copy_when_alone_again_then_in_place);
+    RUN(test_fork_when_heap_is_short_then_nothing_lost);
+    RUN(test_mm_when_changed_at_random_then_as_the_model);
+    DONE();
+}
