@@ -13,6 +13,7 @@ agent; how QEMU ends says nothing about it.
   X3  Standard input is sent only after "start": an earlier byte could be lost while
       the guest sets up its serial port.
 """
+import collections
 import fcntl
 import os
 import re
@@ -33,6 +34,7 @@ PACKET = 4096
 INPUT_FILE_MAX = 512 << 20
 CHUNK = 1 << 18
 PIPE_SIZE = 1 << 18
+OUTPUT_KEPT = 64 << 20
 F_SETPIPE_SZ = 1031
 GATHER_SECONDS = 0.001
 OUTPUT_BEGINS = b"\1feuer: output begins\1\n"
@@ -77,21 +79,32 @@ def input_kind():
     return "stream"
 
 
-class Output(threading.Thread):
+class Output:
     """Copies one output channel to a descriptor of ours until its end.
 
+    One thread reads and one writes, with a store of OUTPUT_KEPT bytes between them: while
+    QEMU waits for room in a pipe the whole guest stands still, the other stream too.
     QEMU writes single bytes.  A pause after each read lets them gather, which more than
     doubles the rate: else each of them wakes this thread.
     """
 
     def __init__(self, source, target, wake, begin):
-        super().__init__(daemon=True)
         self.source, self.target, self.wake, self.begin = source, target, wake, begin
         self.refused = False
+        self.store = collections.deque()
+        self.stored = 0
+        self.ended = False
+        self.changed = threading.Condition()
+        self.reader = threading.Thread(target=self.read_all, daemon=True)
+        self.writer = threading.Thread(target=self.write_stored, daemon=True)
         try:
             fcntl.fcntl(source, F_SETPIPE_SZ, PIPE_SIZE)
         except OSError:
             pass  # The system's limit for users; it works with less.
+
+    def start(self):
+        self.reader.start()
+        self.writer.start()
 
     def skip_firmware(self):
         """What comes before the agent's mark is SeaBIOS's; returns what follows."""
@@ -103,9 +116,31 @@ class Output(threading.Thread):
             seen = seen[-len(self.begin):] + data
         return seen.split(self.begin, 1)[1]
 
-    def run(self):
-        data = self.skip_firmware() if self.begin else b""
+    def read_all(self):
+        data = self.skip_firmware() if self.begin else os.read(self.source, CHUNK)
         while True:
+            with self.changed:
+                self.store.append(data)
+                self.stored += len(data)
+                self.changed.notify_all()
+                while self.stored > OUTPUT_KEPT and not self.refused:
+                    self.changed.wait()
+            time.sleep(GATHER_SECONDS)
+            data = os.read(self.source, CHUNK)
+            if not data:
+                break
+        with self.changed:
+            self.ended = True
+            self.changed.notify_all()
+
+    def write_stored(self):
+        while True:
+            with self.changed:
+                while not self.store and not self.ended:
+                    self.changed.wait()
+                if not self.store:
+                    return
+                data = self.store.popleft()
             try:
                 if not self.refused:
                     write_all(self.target, data)
@@ -113,10 +148,14 @@ class Output(threading.Thread):
                 # Nobody reads any more.  What still comes is thrown away.
                 self.refused = True
                 os.write(self.wake, b"!")
-            time.sleep(GATHER_SECONDS)
-            data = os.read(self.source, CHUNK)
-            if not data:
-                return
+            with self.changed:
+                self.stored -= len(data)
+                self.changed.notify_all()
+
+    def finished(self, seconds):
+        """Wait until all is written; False if that takes longer."""
+        self.writer.join(seconds)
+        return not self.writer.is_alive()
 
 
 class Input(threading.Thread):
@@ -230,8 +269,8 @@ class Session:
         self.process = machine.start()
         self.outputs = [Output(pipes["stdout"], 1, wake_end, OUTPUT_BEGINS),
                         Output(pipes["stderr"], 2, wake_end, b"")]
-        for thread in self.outputs:
-            thread.start()
+        for output in self.outputs:
+            output.start()
         self.selector = selectors.DefaultSelector()
         for name, descriptor in (("console", pipes["console"]), ("ctl", pipes["ctl"]),
                                  ("wake", self.wake),
@@ -309,7 +348,7 @@ class Session:
             ready = self.selector.select(left)
             for key, _ in ready:
                 self.handle(key.data, key.fd)
-            if any(thread.refused for thread in self.outputs):
+            if any(output.refused for output in self.outputs):
                 self.fail(128 + signal.SIGPIPE, None)
             names = {key.data for key in self.selector.get_map().values()}
             if self.status is None and "ctl" not in names and "console" not in names:
@@ -347,13 +386,12 @@ class Session:
     def finish(self):
         """The rest of the output, then the status for our own end."""
         limit = self.begin + self.options.timeout if self.options.timeout else None
-        refused = any(thread.refused for thread in self.outputs)
-        for thread in self.outputs:
-            thread.join(None if limit is None or refused
-                        else max(0.1, limit - time.monotonic()))
-            if thread.is_alive():
+        refused = any(output.refused for output in self.outputs)
+        for output in self.outputs:
+            if not output.finished(None if limit is None or refused
+                                   else max(0.1, limit - time.monotonic())):
                 self.fail(TIMEOUT_STATUS, "time-out: nobody read the command's output")
-        if self.failure is None and any(thread.refused for thread in self.outputs):
+        if self.failure is None and any(output.refused for output in self.outputs):
             return 128 + signal.SIGPIPE
         if self.status is not None and (self.failure is None or not self.failure[1]):
             return self.status if self.failure is None else self.failure[0]
