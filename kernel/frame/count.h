@@ -41,8 +41,8 @@ frame_stamp(u32 *stamp)
 {
     for (;;) {
         u32 old = __atomic_load_n(stamp, __ATOMIC_ACQUIRE);
-        u32 next = (u32)__atomic_load_n(&record->epoch, __ATOMIC_ACQUIRE); /* epoch_now() */
-        next++;
+        u32 next = (u32)__atomic_load_n(&record->epoch, __ATOMIC_ACQUIRE);
+        next++;            /* epoch_now(), inline, and one */
         next += next == 0; /* 0 means never */
         if (old == next ||
             __atomic_compare_exchange_n(stamp, &old, next, false, __ATOMIC_ACQ_REL,
@@ -51,13 +51,13 @@ frame_stamp(u32 *stamp)
     }
 }
 
+/* The straight case of frame_count_in: a DATA frame with room. */
 static inline int
-frame_map_page(frame_t f, bool write)
+frame_count_page(frame_t f, u64 delta, bool write)
 {
     if (__builtin_expect(f >= frame_count, 0))
         return -FB_E_RANGE;
     struct fb_frame_record *r = frame_record(f);
-    u64 delta = write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE;
     u64 word = __atomic_load_n(&r->word, __ATOMIC_RELAXED);
     if (FB_FRAME_TYPE(word) == FB_FRAME_DATA && word < FRAME_MAPS_FULL &&
         __atomic_compare_exchange_n(&r->word, &word, word + delta, false,
@@ -68,6 +68,13 @@ frame_map_page(frame_t f, bool write)
         __atomic_fetch_sub(&r->word, delta, __ATOMIC_ACQ_REL);
     }
     return frame_count_in(f, delta, write);
+}
+
+static inline int
+frame_map_page(frame_t f, bool write)
+{
+    return frame_count_page(f, write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE,
+                            write);
 }
 
 static inline bool
@@ -81,6 +88,16 @@ frame_unmap_page(frame_t f, bool write)
                                   __ATOMIC_ACQ_REL);
     ASSERT(FB_FRAME_MAPS(word) != 0);
     return FB_FRAME_MAPS(word) == 1;
+}
+
+/* A 4 KiB mapping is no longer writable. */
+static inline void
+frame_drop_page(frame_t f)
+{
+    struct fb_frame_record *r = frame_record(f);
+    frame_stamp(&r->stamp);
+    u64 word = __atomic_fetch_sub(&r->word, FRAME_WMAP_ONE, __ATOMIC_ACQ_REL);
+    ASSERT(FB_FRAME_WMAPS(word) != 0);
 }
 
 /* Is there room in the count of mappings? */

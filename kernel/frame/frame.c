@@ -256,21 +256,17 @@ int
 frame_add_write(frame_t f, unsigned level)
 {
     if (level == 0)
-        return frame_count_in(f, FRAME_WMAP_ONE, true);
+        return frame_count_page(f, FRAME_WMAP_ONE, true);
     return large_map(f, level, LARGE_WMAP, true);
 }
 
 void
 frame_drop_write(frame_t f, unsigned level)
 {
-    struct fb_frame_record *r = frame_record(f);
-    if (level != 0) {
+    if (level == 0)
+        frame_drop_page(f);
+    else
         large_unmap(f, level, LARGE_WMAP, true);
-        return;
-    }
-    frame_stamp(&r->stamp);
-    u64 word = __atomic_fetch_sub(&r->word, FRAME_WMAP_ONE, __ATOMIC_ACQ_REL);
-    ASSERT(FB_FRAME_WMAPS(word) != 0);
 }
 
 int

@@ -9,68 +9,85 @@
 
 #define MAP_RIGHTS (FB_MAP_READ | FB_MAP_WRITE | FB_MAP_EXEC)
 
-/* The rights that an entry gets which has `have`: what the caller asks, without what it
- * may not add. */
-static u32
-rights_wanted(u32 have, u32 flags, const struct frames *m, frame_t f, u64 pages)
+/* What the caller asks of each entry. */
+struct ask {
+    u64 bits; /* of PTE_RIGHTS, all that is asked */
+    bool noadd;
+    const struct frames *m; /* what may be added */
+};
+
+/* The entry with what is asked, without what the caller may not add. */
+static u64
+entry_wanted(u64 value, u64 pages, const struct ask *ask)
 {
-    u32 want = flags & MAP_RIGHTS;
-    if (flags & FB_MAP_NOADD)
-        return want & have;
-    bool within = m && f >= m->lo && f < m->hi && m->hi - f >= pages;
-    if (!(have & FB_MAP_WRITE) && !(within && m->write))
-        want &= ~FB_MAP_WRITE;
-    if (!(have & FB_MAP_EXEC) && !(within && m->exec))
-        want &= ~FB_MAP_EXEC;
-    return want;
+    u64 bits = ask->bits, write = bits & ~value & PTE_W, exec = value & ~bits & PTE_NX;
+    if (ask->noadd) {
+        if (!(value & PTE_P))
+            return value;
+        bits = (bits & ~write) | exec;
+    } else if (write | exec) {
+        const struct frames *m = ask->m;
+        frame_t f = pte_frame(value);
+        bool within = m && f >= m->lo && f < m->hi && m->hi - f >= pages;
+        if (write && !(within && m->write))
+            bits &= ~PTE_W;
+        if (exec && !(within && m->exec))
+            bits |= PTE_NX;
+    }
+    return (value & ~PTE_RIGHTS) | bits;
 }
 
 static int
-protect_entry(struct change *c, u64 *entry, unsigned level, u64 va, u32 flags,
-              const struct frames *m)
+protect_entry(struct change *c, u64 *entry, unsigned level, u64 va, const struct ask *ask)
 {
     u64 value = pte_load(entry);
     frame_t f = pte_frame(value);
-    u32 have = pte_rights(value);
-    u32 want = rights_wanted(have, flags, m, f, pte_span(level) / PAGE_SIZE);
-    if (want & ~have & FB_MAP_WRITE) {
-        int error = frame_add_write(f, level);
+    u64 next = entry_wanted(value, pte_span(level) / PAGE_SIZE, ask);
+    if (next & ~value & PTE_W) {
+        int error = level == 0 ? frame_count_page(f, FRAME_WMAP_ONE, true)
+                               : frame_add_write(f, level);
         if (error == -FB_E_BUSY)
             return error;
         if (error) /* the frame's type forbids it: left without the added right */
-            want &= ~FB_MAP_WRITE;
+            next &= ~PTE_W;
     }
-    if (want == have)
+    if (next == value)
         return 0;
+    u64 lost = (value & ~next & (PTE_P | PTE_W)) | (next & ~value & PTE_NX);
     while (!__atomic_compare_exchange_n(entry, &value,
-                                        (value & ~PTE_RIGHTS) | pte_of_rights(want),
+                                        (value & ~PTE_RIGHTS) | (next & PTE_RIGHTS),
                                         false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
         ; /* the hardware set the accessed or the dirty bit: at most twice (W2) */
-    if (have & ~want)
+    if (lost)
         change_page(c, va);
-    if (have & ~want & FB_MAP_WRITE) {
-        frame_drop_write(f, level);
+    if (lost & PTE_W) {
         c->epoch = true;
+        if (level == 0)
+            frame_drop_page(f);
+        else
+            frame_drop_write(f, level);
     }
     return 0;
 }
 
 /* Returns 0, -RESUME or -BUSY; *at is where to go on. */
 static int
-protect_span(struct change *c, const struct span *s, u32 flags, const struct frames *m,
+protect_span(struct change *c, const struct span *s, const struct ask *ask,
              struct steps *steps, u64 *at)
 {
     u64 *e = s->entry, *end = e + s->count, span = pte_span(s->level);
+    int error = 0, left = steps->pages;
+    unsigned level = s->level;
     for (; (e = entries_skip(e, end)) != end; e++) {
-        *at = s->va + (u64)(e - s->entry) * span;
-        if (steps->pages-- == 0)
-            return -FB_E_RESUME;
-        int error = protect_entry(c, e, s->level, *at, flags, m);
+        u64 va = s->va + (u64)(e - s->entry) * span;
+        error = left == 0 ? -FB_E_RESUME : protect_entry(c, e, level, va, ask);
         if (error)
-            return error;
+            break;
+        left--;
     }
-    *at = s->next;
-    return 0;
+    steps->pages = left;
+    *at = error ? s->va + (u64)(e - s->entry) * span : s->next;
+    return error;
 }
 
 int
@@ -90,6 +107,7 @@ space_protect_range(struct tree t, u64 va, u64 pages, u32 flags, const struct fr
     error = tree_enter(&c, t, false);
     if (error)
         return error;
+    struct ask ask = {pte_of_rights(rights), flags & FB_MAP_NOADD, m};
     struct steps steps = {FB_RANGE_STEP, SCAN_STEPS};
     struct span s;
     u64 at = va, end = va + pages * PAGE_SIZE;
@@ -97,7 +115,7 @@ space_protect_range(struct tree t, u64 va, u64 pages, u32 flags, const struct fr
         at = s.va;
         error = span_check(&s, end);
         if (!error)
-            error = protect_span(&c, &s, flags, m, &steps, &at);
+            error = protect_span(&c, &s, &ask, &steps, &at);
         if (!error && steps.scans <= 0 && at < end)
             error = -FB_E_RESUME;
     }

@@ -23,7 +23,7 @@ struct translation {
 };
 
 extern u64 machine_records; /* frames that have records: MACHINE_FRAMES, or more */
-extern u32 machine_cpu; /* which CPU executes */
+extern u32 machine_cpu;     /* which CPU executes */
 extern struct translation machine_tlb[2][MACHINE_TLB];
 extern unsigned machine_flushes, machine_invlpgs, machine_kicks;
 

@@ -653,20 +653,25 @@ test_map_when_1g_then_counted_at_head(void)
     link_to(a, 0, 3);
     CHECK(space_map_run(a, GIB, &m, 0, R | FB_MAP_1G, 1, &done, &old) == -FB_E_INUSE);
     CHECK(space_map_run(a, GIB, &m, g, R | W | FB_MAP_1G, 2, &done, &old) == -FB_E_RANGE);
-    CHECK(space_map_run(a, GIB, &m, g, R | W | FB_MAP_1G, 1, &done, &old) == 0 && done == 1);
-    CHECK(large_head(g, 2)->word == LARGE_MAP + LARGE_WMAP && large_head(g, 1)->word == 0);
+    CHECK(space_map_run(a, GIB, &m, g, R | W | FB_MAP_1G, 1, &done, &old) == 0 &&
+          done == 1);
+    CHECK(large_head(g, 2)->word == LARGE_MAP + LARGE_WMAP &&
+          large_head(g, 1)->word == 0);
     CHECK(frame_give(g + 9, FB_FRAME_TABLE) == -FB_E_INUSE);
     CHECK(large_head(g, 1)->word == 0);
     CHECK(space_protect_range(a, GIB, 1 << 18, R, NULL, &done) == 0 && done == 1 << 18);
-    CHECK(large_head(g, 2)->word == LARGE_MAP && frame_give(g + 9, FB_FRAME_ROOT) == -FB_E_INUSE);
-    CHECK(space_copy_range(b.space, a.space, GIB, 1 << 18, FB_COPY_SHARE, &done, &level) ==
-          -FB_E_NOTABLE);
+    CHECK(large_head(g, 2)->word == LARGE_MAP &&
+          frame_give(g + 9, FB_FRAME_ROOT) == -FB_E_INUSE);
+    CHECK(space_copy_range(b.space, a.space, GIB, 1 << 18, FB_COPY_SHARE, &done,
+                           &level) == -FB_E_NOTABLE);
     CHECK(level == 3 && space_link_table(b, 0, 3, next_table++) == 0);
-    CHECK(space_copy_range(b.space, a.space, 0, 1 << 20, FB_COPY_SHARE, &done, &level) == 0);
+    CHECK(space_copy_range(b.space, a.space, 0, 1 << 20, FB_COPY_SHARE, &done, &level) ==
+          0);
     CHECK(large_head(g, 2)->word == 2 * LARGE_MAP && entry(b, GIB) == entry(a, GIB));
     u64 cursor = 0;
     CHECK(space_evict(b, g + 77, g + 78, &cursor) == 0 && entry(b, GIB) == 0);
-    CHECK(unmap(a, GIB, 1 << 18, 0, 1) == 0 && listed == 0 && large_head(g, 2)->word == 0);
+    CHECK(unmap(a, GIB, 1 << 18, 0, 1) == 0 && listed == 0 &&
+          large_head(g, 2)->word == 0);
     teardown();
     machine_records = MACHINE_FRAMES;
 }
