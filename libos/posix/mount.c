@@ -85,8 +85,8 @@ mount_new_at(const char *type, const struct path *at, u64 flags, const char *dat
         fs->read_only = (flags & MS_RDONLY) != 0;
         r = vfs_mount_at(fs, at);
     }
-    if (r != 0 && fs->destroy != NULL)
-        fs->destroy(fs);
+    if (r != 0)
+        vfs_discard(fs);
     return r;
 }
 

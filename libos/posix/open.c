@@ -113,8 +113,8 @@ memfd_filesystem(void)
         fs = NULL;
     }
     spin_unlock(&lock);
-    if (fs != NULL && fs->destroy != NULL)
-        fs->destroy(fs);
+    if (fs != NULL)
+        vfs_discard(fs);
     return shared;
 }
 

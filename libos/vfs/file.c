@@ -47,9 +47,9 @@ file_release(struct file *f)
         locks_drop_owner(f->inode, f);
     if (f->ops->release != NULL)
         f->ops->release(f);
-    path_release(&f->path);
     if (f->inode != NULL)
         inode_release(f->inode);
+    path_release(&f->path); /* last: with it the file system may go */
     heap_free(f);
 }
 

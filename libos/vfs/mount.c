@@ -29,9 +29,17 @@ mount_bury(struct mount *doomed)
         dentry_forget(fs);
         dentry_release(m->root);
         heap_free(m);
-        if (fs->destroy != NULL)
-            fs->destroy(fs);
+        vfs_discard(fs);
     }
+}
+
+void
+vfs_discard(struct filesystem *fs)
+{
+    if (fs->destroy == NULL)
+        return;
+    inode_release(fs->root);
+    fs->destroy(fs);
 }
 
 void

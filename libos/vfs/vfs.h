@@ -279,19 +279,20 @@ int vfs_chroot(struct fs_context *c, const struct cred *cred, const struct path 
 /* ---- file systems ---- */
 struct filesystem {
     const char *name;
-    struct inode *root;
+    struct inode *root;    /* with one reference, which vfs_discard drops */
     struct mutex rename_mutex;
     u64 dev;
     int (*statfs)(struct filesystem *fs, u64 out[8]); /* type bsize blocks bfree bavail files ffree namelen */
     void *priv;
     bool read_only;
-    void (*destroy)(struct filesystem *fs); /* unmounted and unused; NULL: never unmounted */
+    void (*destroy)(struct filesystem *fs); /* unused, its root released; NULL: lives for ever */
 };
 int vfs_mount_root(struct filesystem *fs) MUST_CHECK;
 int vfs_mount(struct filesystem *fs, const char *path) MUST_CHECK;  /* from the first root, with root's rights */
 int vfs_mount_at(struct filesystem *fs, const struct path *at) MUST_CHECK;
 /* -E_BUSY: files, directories or mounts in it are in use (not with detach); -E_INVAL: not the root of a mount. */
 int vfs_umount(const struct path *root, bool detach) MUST_CHECK;
+void vfs_discard(struct filesystem *fs); /* one that is not mounted; done by the vfs when a mount ends */
 bool vfs_is_mount_root(const struct path *p);
 void vfs_init(void);
 

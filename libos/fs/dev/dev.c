@@ -92,8 +92,8 @@ dev_filesystem(struct filesystem **out)
         return r;
     (*out)->name = "devtmpfs";
     r = dev_fill((*out)->root);
-    if (r != 0 && (*out)->destroy != NULL)
-        (*out)->destroy(*out);
+    if (r != 0)
+        vfs_discard(*out);
     return r;
 }
 
