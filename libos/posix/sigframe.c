@@ -145,7 +145,7 @@ static int
 load_state(struct thread *t, uaddr from)
 {
     u32 bytes;
-    if (from >= USER_TOP - 2 * PAGE_SIZE || (from & 15) != 0 || area_size(from, &bytes) != 0)
+    if (from >= USER_TOP || (from & 15) != 0 || area_size(from, &bytes) != 0)
         return -E_FAULT;
     for (int i = 0; i < ATTEMPTS; i++) {
         /* X1: no sleep from here to fpu_load.  The save is for the segment bases, which stay as they are. */
