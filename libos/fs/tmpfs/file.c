@@ -409,7 +409,7 @@ file_seek_to(struct file *f, i64 offset, int whence)
 
 /* ---- fallocate ---- */
 
-/* Pages [first, last) become holes.  Mutex held; given up in between when the file is mapped, see file_set_size. */
+/* Pages [first, last) become holes; those that the archive would show again (T1), or that are mapped, become pages of zeros. */
 static int
 punch_pages(struct inode *i, u64 first, u64 last)
 {
@@ -419,8 +419,11 @@ punch_pages(struct inode *i, u64 first, u64 last)
         int rc = file_page(i, page, true, &frame);
         if (rc != 0)
             return rc;
+        page_clear(page_ptr(frame));
     }
-    if (is_mapped(i)) { /* mapped pages keep their frames and are cleared: no mapping has to go */
+    if (c->source)
+        first = MAX(first, PAGE_UP(c->source_bytes) >> PAGE_SHIFT);
+    if (is_mapped(i)) {
         for (u64 page = first; pages_next(&c->pages, page, &page) && page < last; page++)
             page_clear(page_ptr(pages_get(&c->pages, page)));
         return 0;
