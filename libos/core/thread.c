@@ -354,8 +354,8 @@ thread_create_user(struct process *p)
     if (libos_hooks.process_space)
         t->space = libos_hooks.process_space(p);
     struct user_frame *f = thread_frame(t);
-    f->cs = 0x33; /* what Linux shows its programs; the kernel uses its own constants */
-    f->ss = 0x2b;
+    f->cs = USER_CS;
+    f->ss = USER_SS;
     f->rflags = 0x202;
     atomic_store(&t->work, WORK_FULL);
     return t;

@@ -26,6 +26,10 @@ struct user_frame {
     u64 rip, cs, rflags, rsp, ss;
 };
 
+/* Segments as Linux shows them to its programs; what is loaded is the kernel's business. */
+#define USER_CS 0x33u
+#define USER_SS 0x2bu
+
 enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_SLEEPING, THREAD_DEAD };
 
 /* Bits of `work`: looked at on each return to the user. */

@@ -127,9 +127,9 @@ int
 main(void)
 {
     host_init(MEGABYTES);
+    RUN(test_table_pool_gives_each_node_once); /* first: it needs blocks of 2 MiB */
     RUN(test_page_runs_are_aligned);
     RUN(test_page_exhaust_and_free_merges);
     RUN(test_slab_objects_do_not_overlap);
-    RUN(test_table_pool_gives_each_node_once);
     DONE();
 }

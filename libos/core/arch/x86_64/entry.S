@@ -2,6 +2,9 @@
 /*
  * Entries from the kernel: start of a vCPU, system calls (the gate), upcalls; returns to the user; the switch of stacks.
  *
+ * The frame's place is used for user frames alone, so what the gate does not write there (rax, rcx, r11, cs, ss) is the user's own
+ * from earlier, never the LibOS's.
+ *
  * At the gate all registers but rip, rflags and rsp are the user's; those three are in the control block, rcx and r11 are
  * free (the syscall instruction takes them from the user program).  rsp is the end of the current thread's stack, so
  * frame and thread are at fixed distances from it, and no segment register is needed.
@@ -51,7 +54,6 @@ gate_entry:
         mov     %r8, F_R8(%rsp)
         mov     %r9, F_R9(%rsp)
         mov     %rax, F_ORIG_RAX(%rsp)
-        mov     %rax, F_RAX(%rsp)
         mov     %rbx, F_RBX(%rsp)
         mov     %rbp, F_RBP(%rsp)
         mov     %r12, F_R12(%rsp)
@@ -60,10 +62,8 @@ gate_entry:
         mov     %r15, F_R15(%rsp)
         mov     CB_USER_RIP(%r11), %rcx
         mov     %rcx, F_RIP(%rsp)
-        mov     %rcx, F_RCX(%rsp)
         mov     CB_USER_RFLAGS(%r11), %rcx
         mov     %rcx, F_RFLAGS(%rsp)
-        mov     %rcx, F_R11(%rsp)
         mov     CB_USER_RSP(%r11), %rcx
         mov     %rcx, F_RSP(%rsp)
         lea     FROM_FRAME(0)(%rsp), %rdi

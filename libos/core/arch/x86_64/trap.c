@@ -61,6 +61,8 @@ static NORETURN void
 user_trap(struct thread *t, struct user_frame *f, u64 vector)
 {
     f->orig_rax = ~0ull;
+    f->cs = USER_CS;
+    f->ss = USER_SS;
     u64 error = f->error, address = t->cb->save[FB_SAVE_USER].cr2;
     if (vector == FB_VECTOR_EVENT)
         event_dispatch(t->cb->save[FB_SAVE_USER].events);
