@@ -29,9 +29,6 @@ void machine_yield(void);
 NORETURN void machine_end(void); /* after a panic */
 void machine_backtrace(void);    /* of the caller, to the console */
 
-/* Direct map. */
-extern u8 *machine_dmap;
-extern u64 machine_dmap_first; /* frame at which machine_dmap stands */
 /* Memory of the instance, and its capabilities. */
 struct machine_range {
     u64 cap;

@@ -36,24 +36,18 @@ static u8 *zone_of_block;                       /* [I] by 2 MiB from page_first 
 static u64 total_frames;                        /* [buddy_lock] */
 static struct lcpu_cache caches[FB_CPUS_MAX];
 
-void *
-page_ptr(frame_t f)
-{
-    return machine_dmap + (f - machine_dmap_first) * PAGE_SIZE;
-}
-
-frame_t
-page_frame(const void *p)
-{
-    return (frame_t)((const u8 *)p - machine_dmap) / PAGE_SIZE + machine_dmap_first;
-}
-
 u64
 page_cap(frame_t f)
 {
+    static u32 last; /* a hint: most memory is one range */
+    const struct machine_range *hint = &machine_memory[__atomic_load_n(&last, __ATOMIC_RELAXED)];
+    if (__builtin_expect(f - hint->lo < hint->hi - hint->lo, 1))
+        return hint->cap;
     for (u32 i = 0; i < machine_memory_ranges; i++)
-        if (f >= machine_memory[i].lo && f < machine_memory[i].hi)
+        if (f >= machine_memory[i].lo && f < machine_memory[i].hi) {
+            __atomic_store_n(&last, i, __ATOMIC_RELAXED);
             return machine_memory[i].cap;
+        }
     libos_panic("frame %lx is not ours", f);
 }
 

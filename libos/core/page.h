@@ -12,8 +12,23 @@
 
 #include "core/types.h"
 
-void *page_ptr(frame_t f);                /* direct map */
-frame_t page_frame(const void *p);        /* the frame of a direct-map address */
+/* The direct map: where a frame is, and the frame of an address in it. */
+#ifdef LIBOS_HOST
+void *page_ptr(frame_t f);
+frame_t page_frame(const void *p);
+#else
+#define PAGE_DIRECT_MAP 0xffff800000000000ull /* WINDOW_DMAP: asserted in machine.c */
+static inline void *
+page_ptr(frame_t f)
+{
+    return (void *)(PAGE_DIRECT_MAP + (f << PAGE_SHIFT));
+}
+static inline frame_t
+page_frame(const void *p)
+{
+    return ((u64)p - PAGE_DIRECT_MAP) >> PAGE_SHIFT;
+}
+#endif
 u64 page_cap(frame_t f);                  /* MEMORY capability that covers it */
 
 frame_t page_alloc(void);                 /* FRAME_NONE: out of memory */

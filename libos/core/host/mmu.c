@@ -38,6 +38,18 @@ static u64 mapped;
 static u8 *user_base;
 static size_t user_bytes;
 
+void *
+page_ptr(frame_t f)
+{
+    return machine_dmap + (f - machine_dmap_first) * PAGE_SIZE;
+}
+
+frame_t
+page_frame(const void *p)
+{
+    return (frame_t)((const u8 *)p - machine_dmap) / PAGE_SIZE + machine_dmap_first;
+}
+
 void
 host_mmu_init(void)
 {

@@ -15,6 +15,7 @@
 #include "core/hooks.h"
 #include "core/hw.h"
 #include "core/log.h"
+#include "core/page.h"
 #include "core/string.h"
 
 #define LIST_BYTES 8192u /* of the buffer, for space_unmap; the rest is the console's */
@@ -22,8 +23,6 @@
 
 const struct fb_record *machine_record = (const struct fb_record *)WINDOW_RECORD;
 const struct instance_info *instance = (const struct instance_info *)INSTANCE_INFO_VA;
-u8 *machine_dmap = (u8 *)WINDOW_DMAP;
-u64 machine_dmap_first;
 struct machine_range machine_memory[INSTANCE_RANGES];
 u32 machine_memory_ranges;
 u64 machine_all_cpus;
@@ -34,6 +33,7 @@ u64 boot_stack_tops[FB_CPUS_MAX]; /* entry.S; written once each by the first vCP
 _Alignas(THREAD_STACK) char boot_stack_0[THREAD_STACK];
 static _Alignas(THREAD_STACK) char fault_stack_0[THREAD_STACK];
 
+_Static_assert(PAGE_DIRECT_MAP == WINDOW_DMAP, "core/page.h");
 _Static_assert(sizeof(struct user_frame) == FRAME_BYTES && THREAD_STACK == STACK_BYTES, "offsets.h");
 _Static_assert(offsetof(struct user_frame, orig_rax) == F_ORIG_RAX, "offsets.h");
 _Static_assert(offsetof(struct user_frame, rax) == F_RAX, "offsets.h");

@@ -274,31 +274,38 @@ mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages, bool
     return result;
 }
 
+/* The entry of va in a node; 0: what is below is not there. */
+static inline u64
+entry_of(frame_t node, uaddr va, unsigned shift)
+{
+    const u64 *entries = page_ptr(node);
+    return __atomic_load_n(&entries[(va >> shift) & 511], __ATOMIC_RELAXED);
+}
+
 bool
 mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out)
 {
-    u32 slot = (u32)(va >> 39);
-    for (u32 i = 0; i < s->ntops; i++) {
-        if (s->tops[i].slot != slot)
-            continue;
-        const u64 *node = page_ptr(s->tops[i].frame);
-        u64 e = 0;
-        for (unsigned shift = 30;; shift -= 9) {
-            e = __atomic_load_n(&node[(va >> shift) & 511], __ATOMIC_RELAXED);
-            if (!(e & FB_PTE_PRESENT))
-                return false;
-            if (shift == 12 || (e & FB_PTE_LARGE))
-                break;
-            node = page_ptr(FB_PTE_FRAME(e));
-        }
-        out->frame = FB_PTE_FRAME(e);
-        out->flags = MMU_READ | (e & FB_PTE_WRITE ? MMU_WRITE : 0) | (e & FB_PTE_NX ? 0 : MMU_EXEC);
-        out->dirty = e & FB_PTE_DIRTY;
-        out->accessed = e & FB_PTE_ACCESSED;
-        return true;
-    }
-    return false;
+    const struct mmu_top *top = s->tops, *end = top + s->ntops;
+    while (top < end && top->slot != va >> 39)
+        top++;
+    if (top == end)
+        return false;
+    u64 e = entry_of(top->frame, va, 30);
+    if ((e & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
+        return false; /* nobody maps pages of 1 GiB or 2 MiB in a lower half */
+    e = entry_of(FB_PTE_FRAME(e), va, 21);
+    if ((e & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
+        return false;
+    e = entry_of(FB_PTE_FRAME(e), va, 12);
+    if (!(e & FB_PTE_PRESENT))
+        return false;
+    out->frame = FB_PTE_FRAME(e);
+    out->flags = MMU_READ | (e & FB_PTE_WRITE) | (e & FB_PTE_NX ? 0 : MMU_EXEC);
+    out->dirty = e & FB_PTE_DIRTY;
+    out->accessed = e & FB_PTE_ACCESSED;
+    return true;
 }
+_Static_assert(FB_PTE_WRITE == MMU_WRITE, "mmu_query");
 
 void
 mmu_activate(struct lcpu *c, struct mmu_space *s)
