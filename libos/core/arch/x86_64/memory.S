@@ -162,7 +162,7 @@ page_clear:
         .size   page_clear, . - page_clear
 
 /* size_t usercopy_raw(void *to, const void *from, size_t bytes): bytes not copied.  Of 8..16 bytes, all or none: the caller goes
- * on with usercopy_exact, which stops at the very byte (or eight bytes) that faulted. */
+ * on with usercopy_exact, which stops at the very byte that faulted. */
         .globl  usercopy_raw
         .type   usercopy_raw, @function
         .p2align 4
@@ -196,10 +196,16 @@ usercopy_exact:
 2:      rep movsb
         xor     %eax, %eax
         ret
+        /* Eight bytes faulted.  If they may straddle two pages, the first of them can still be moved, one by one. */
 3:      lea     (%rdx,%rcx,8), %rax
-        ret
+        mov     %edi, %r8d
+        or      %esi, %r8d
+        test    $7, %r8d
+        jz      5f
+        mov     %rax, %rcx
+        jmp     2b
 4:      mov     %rcx, %rax
-        ret
+5:      ret
         fixup   1b, 3b
         fixup   2b, 4b
         .size   usercopy_exact, . - usercopy_exact

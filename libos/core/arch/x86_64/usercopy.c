@@ -97,13 +97,13 @@ zero_user(uaddr to, size_t bytes)
 size_t
 copy_to_user_nofault(uaddr to, const void *from, size_t bytes)
 {
-    return user_range(to, bytes) ? usercopy_raw((void *)to, from, bytes) : bytes;
+    return user_range(to, bytes) ? usercopy_exact((void *)to, from, bytes) : bytes;
 }
 
 size_t
 copy_from_user_nofault(void *to, uaddr from, size_t bytes)
 {
-    return user_range(from, bytes) ? usercopy_raw(to, (const void *)from, bytes) : bytes;
+    return user_range(from, bytes) ? usercopy_exact(to, (const void *)from, bytes) : bytes;
 }
 
 static inline bool
