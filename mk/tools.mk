@@ -2,16 +2,21 @@
 # What runs and measures: the guest agent, the default root, `make run`, benchmarks.
 
 export FEUER_BUILD := $(abspath $(BUILD))
-GUEST_CFLAGS := -static -std=c17 -O2 -g $(WARNINGS) -Wall -Wextra -Werror
+GUEST_CFLAGS = -static -std=c17 -O2 -g $(WARNINGS)
 AGENT := $(BUILD)/user/agent
 
 agent: $(AGENT)
 $(AGENT): user/agent/agent.c user/agent/linux.c user/agent/agent.h
 	@mkdir -p $(@D)
-	musl-gcc $(GUEST_CFLAGS) -o $@ $(filter %.c,$^)
+	musl-gcc $(GUEST_CFLAGS) -s -o $@ $(filter %.c,$^)
+
+INIT := $(BUILD)/user/init
+$(INIT): user/init/init.c
+	@mkdir -p $(@D)
+	musl-gcc $(GUEST_CFLAGS) -s -o $@ $<
 
 rootfs: $(BUILD)/rootfs.cpio
-$(BUILD)/rootfs.cpio: tools/feuerlib/rootfs.py tools/feuerlib/cpio.py $(wildcard tools/rootfs/* tools/rootfs/*/*)
+$(BUILD)/rootfs.cpio: $(INIT) tools/feuerlib/rootfs.py tools/feuerlib/cpio.py $(wildcard tools/rootfs/* tools/rootfs/*/*)
 	tools/feuer rootfs -o $@ >/dev/null
 
 # Installs what is missing, builds, and boots on this terminal.  RUN_ARGS: options of `tools/feuer run`.

@@ -55,30 +55,31 @@ def kernel_is_linux(path):
     raise UserError("%s is neither a Linux bzImage nor an ELF kernel" % path)
 
 
-def find_agent():
-    """The guest agent, compiled when it is missing or older than its source."""
-    path = os.path.join(build_dir(), "user", "agent")
-    folder = os.path.join(REPO, "user", "agent")
-    sources = [os.path.join(folder, name) for name in ("agent.c", "linux.c", "agent.h")]
+def guest_program(name):
+    """The path of user/NAME compiled for the guest; done here when the build did not."""
+    path = os.path.join(build_dir(), "user", name)
+    folder = os.path.join(REPO, "user", name)
+    files = [os.path.join(folder, one) for one in sorted(os.listdir(folder))
+             if one.endswith((".c", ".h"))]
     try:
         built = os.stat(path).st_mtime
     except OSError:
         built = -1
-    if all(os.path.isfile(source) and os.stat(source).st_mtime <= built
-           for source in sources):
+    if all(os.stat(file).st_mtime <= built for file in files):
         return path
     partial = "%s.%d" % (path, os.getpid())
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    command = ["musl-gcc", "-static", "-std=c17", "-O2", "-o", partial] + sources[:2]
+    command = ["musl-gcc", "-static", "-std=c17", "-O2", "-s", "-o", partial]
+    command += [file for file in files if file.endswith(".c")]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT)
     except FileNotFoundError:
-        raise UserError("musl-gcc is missing, the guest agent cannot be compiled; run "
-                        "tools/deps.sh, or install the package musl-tools")
+        raise UserError("musl-gcc is missing, user/%s cannot be compiled; run "
+                        "tools/deps.sh, or install the package musl-tools" % name)
     if done.returncode != 0:
-        raise UserError("the guest agent does not compile:\n"
-                        + done.stdout.decode(errors="replace"))
+        raise UserError("user/%s does not compile:\n%s"
+                        % (name, done.stdout.decode(errors="replace")))
     os.replace(partial, path)
     return path
 
@@ -129,7 +130,7 @@ def initial_archive(options, console, input_file):
             archive = cpio.Writer(out, out.tell())
             if options.command:
                 archive.directory(".feuer", 0o755)
-                archive.file(".feuer/agent", find_agent(), 0o755, 0)
+                archive.file(".feuer/agent", guest_program("agent"), 0o755, 0)
                 archive.bytes(".feuer/exec", request_text(options, console), 0o600)
             if input_file:
                 archive.rest(".feuer/stdin", 0)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""The default root: Debian's busybox-static and bash-static, and tools/rootfs/.
+"""The default root: Debian's busybox-static and bash-static, tools/rootfs/, user/init.
 
 The archive is the same for the same packages and sources: times are one fixed date,
 owners are root, and names are sorted.
@@ -9,7 +9,8 @@ import stat
 import subprocess
 
 from . import cpio, debian
-from .common import TOOLS, UserError, build_dir, replace_file
+from .common import REPO, TOOLS, UserError, build_dir, replace_file
+from .machine import guest_program
 
 OVERLAY = os.path.join(TOOLS, "rootfs")
 DATE = 1767225600  # 2026-01-01 00:00:00 UTC
@@ -53,6 +54,7 @@ def entries(refresh=False):
         table[name] = ("node", stat.S_IFCHR | mode, os.makedev(major, minor))
     for name in applets(busybox):
         table[name] = ("symlink", "/bin/busybox")
+    table["init"] = ("file", guest_program("init"), 0o755)
     table["bin/busybox"] = ("file", busybox, 0o755)
     table["bin/bash"] = ("file", bash, 0o755)
     table["bin/bash-static"] = ("symlink", "bash")
@@ -95,6 +97,7 @@ def default():
     """The path of the default root, built when missing or older than its sources."""
     path = os.path.join(build_dir(), "rootfs.cpio")
     sources = [os.path.join(TOOLS, "feuerlib", name) for name in ("rootfs.py", "cpio.py")]
+    sources.append(os.path.join(REPO, "user", "init", "init.c"))
     for directory, _, names in os.walk(OVERLAY):
         sources += [os.path.join(directory, name) for name in names]
     try:
