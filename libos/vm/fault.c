@@ -4,7 +4,9 @@
  *
  * V7. A page is mapped writable only if its frame is the area's alone (private) or the file's own (shared).
  * V8. A private frame that only this space maps (page_maps == 1) and no file caches is written in place after a fork.
- * The fault of an anonymous page is one look into the page table, one cleared frame, one map call.
+ * V9. Memory that is touched page by page is made present ahead of the touch: from the third fault in a row on 2, 4, 8 and
+ *     then AHEAD_MAX pages, never beyond the area.
+ * The fault of an anonymous page is one cleared frame and one map call; ahead, one call for all.
  */
 #include "core/error.h"
 #include "core/hooks.h"
@@ -20,8 +22,10 @@
 #include "vm/mm.h"
 #include "vm/mm_private.h"
 
-#define FAULT_ERROR_WRITE 0x2u /* SDM vol. 3, 4.7 */
+#define FAULT_ERROR_PRESENT 0x1u /* SDM vol. 3, 4.7 */
+#define FAULT_ERROR_WRITE 0x2u
 #define FAULT_ERROR_FETCH 0x10u
+#define AHEAD_MAX 16u
 #define AROUND 16u /* pages of a file that one read fault makes present, if the file has them */
 
 /* Put a frame of our own at `page`, in place of what is there. */
@@ -32,11 +36,52 @@ map_own(struct mm *m, struct area *a, uaddr page, frame_t frame, bool replace)
     int rc = mmu_map(&m->space, page, frame, area_mmu_flags(a) | (replace ? MMU_REPLACE : 0), 1, &old);
     if (rc != 0) {
         page_free(frame);
-        return rc;
+        return rc == -E_EXIST ? 0 : rc; /* another thread was first */
     }
     if (old != FRAME_NONE)
         frame_lost(NULL, old, false);
     return 0;
+}
+
+/* Order of the run of pages that this fault makes present (V9). */
+static unsigned
+ahead_order(struct mm *m, const struct area *a, uaddr page)
+{
+    m->ahead = page == m->next_fault ? m->ahead + 1 : 0;
+    m->next_fault = page + PAGE_SIZE;
+    if (m->ahead < 2)
+        return 0;
+    unsigned order = MIN(m->ahead - 1, 4u);
+    while (order && (a->end - page) >> PAGE_SHIFT < 1ull << order)
+        order--;
+    return order;
+}
+
+/* A run of pages was mapped up to one that was there already: free those of our frames that are not mapped. */
+static void
+sort_out(struct mm *m, uaddr page, frame_t run, u64 count)
+{
+    struct mmu_page there;
+    for (u64 i = 0; i < count; i++)
+        if (!mmu_query(&m->space, page + (i << PAGE_SHIFT), &there) || there.frame != run + i)
+            page_free(run + i);
+}
+
+/* True: done.  False: there is no run of frames; a single one is to be tried. */
+static bool
+fault_ahead(struct mm *m, struct area *a, uaddr page, unsigned order)
+{
+    frame_t run = page_alloc_run(order);
+    u64 count = 1ull << order;
+    if (run == FRAME_NONE)
+        return false;
+    for (u64 i = 0; i < count; i++)
+        page_clear(page_ptr(run + i));
+    int rc = mmu_map(&m->space, page, run, area_mmu_flags(a), count, NULL);
+    if (rc != 0)
+        sort_out(m, page, run, count);
+    m->next_fault = page + (count << PAGE_SHIFT);
+    return rc == 0 || rc == -E_EXIST; /* the page itself is there then: it is the first of the run */
 }
 
 static int
@@ -44,10 +89,14 @@ fault_anonymous(struct mm *m, struct area *a, uaddr page, bool write)
 {
     if (!write) {
         u32 flags = area_mmu_flags(a) & ~MMU_WRITE;
-        if (mmu_map(&m->space, page, frame_zero(), flags, 1, NULL) == 0)
+        int rc = mmu_map(&m->space, page, frame_zero(), flags, 1, NULL);
+        if (rc == 0 || rc == -E_EXIST)
             return 0;
         /* The count of its mappings is full, or there is no memory for a node: the second tells. */
     }
+    unsigned order = ahead_order(m, a, page);
+    if (order && fault_ahead(m, a, page, order))
+        return 0;
     frame_t frame = page_alloc_zeroed();
     return frame == FRAME_NONE ? -E_NOMEM : map_own(m, a, page, frame, false);
 }
@@ -122,6 +171,8 @@ fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
         rc = -E_IO;
     if (rc == 0)
         rc = inode->ops->page(inode, file_page(a, page), shared && (a->prot & PROT_W), &frame);
+    if (rc == -E_NOSPC)
+        rc = -E_IO; /* a hole that cannot be filled: SIGBUS */
     if (rc == 0 && write && !shared) {
         frame_t copy = page_alloc();
         if (copy == FRAME_NONE) {
@@ -133,7 +184,9 @@ fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
     } else if (rc == 0) {
         u32 flags = area_mmu_flags(a) & ~(shared ? 0 : MMU_WRITE);
         rc = mmu_map(&m->space, page, frame, flags, 1, NULL);
-        if (rc == 0 && !write)
+        if (rc == -E_EXIST)
+            rc = 0; /* another thread was first */
+        else if (rc == 0 && !write)
             fault_around(m, a, page);
     }
     mutex_unlock(&inode->mutex);
@@ -148,16 +201,17 @@ fault_vdso(struct mm *m, struct area *a, uaddr page)
     if (index > vdso_image_pages())
         return -E_IO;
     frame_t frame = index == 0 ? vdso_data_frame() : vdso_image_frame((u32)index - 1);
-    return mmu_map(&m->space, page, frame, area_mmu_flags(a) & ~MMU_WRITE, 1, NULL);
+    int rc = mmu_map(&m->space, page, frame, area_mmu_flags(a) & ~MMU_WRITE, 1, NULL);
+    return rc == -E_EXIST ? 0 : rc;
 }
 
 int
-mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need)
+mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need, bool absent)
 {
     struct mmu_page there;
     if ((need & PROT_W) ? !(a->prot & PROT_W) : (need & PROT_X) ? !(a->prot & PROT_X) : a->prot == 0)
         return -E_ACCES;
-    if (!mmu_query(&m->space, page, &there)) {
+    if (absent || !mmu_query(&m->space, page, &there)) {
         if (a->inode)
             return fault_file(m, a, page, need);
         if (a->flags & AREA_VDSO)
@@ -194,16 +248,22 @@ area_at_locked(struct mm *m, uaddr at)
     return a;
 }
 
-int
-mm_fault(struct mm *m, uaddr at, u32 prot_needed)
+static int
+fault_at(struct mm *m, uaddr at, u32 prot_needed, bool absent)
 {
     if (at >= USER_TOP)
         return -E_FAULT;
     mutex_lock(&m->lock);
     struct area *a = area_at_locked(m, at);
-    int rc = a ? mm_fault_locked(m, a, PAGE_DOWN(at), prot_needed) : -E_FAULT;
+    int rc = a ? mm_fault_locked(m, a, PAGE_DOWN(at), prot_needed, absent) : -E_FAULT;
     mutex_unlock(&m->lock);
     return rc;
+}
+
+int
+mm_fault(struct mm *m, uaddr at, u32 prot_needed)
+{
+    return fault_at(m, at, prot_needed, false);
 }
 
 int
@@ -213,7 +273,7 @@ mm_populate_locked(struct mm *m, uaddr at, u64 bytes, bool write)
         struct area *a = area_find(&m->areas, page);
         if (!a || a->start > page)
             return -E_NOMEM;
-        int rc = mm_fault_locked(m, a, page, write ? PROT_W : PROT_R);
+        int rc = mm_fault_locked(m, a, page, write ? PROT_W : PROT_R, false);
         if (rc != 0)
             return rc == -E_ACCES ? -E_INVAL : rc == -E_IO ? -E_FAULT : rc;
     }
@@ -243,7 +303,7 @@ page_fault(struct thread *t, struct user_frame *f, u64 error, uaddr address)
     struct signal_info info = { .code = CODE_SEGV_MAPERR, .addr = address };
     struct process *p = t->process;
     int number = SIG_SEGV;
-    int rc = mm_fault(p->mm, address, need);
+    int rc = fault_at(p->mm, address, need, !(error & FAULT_ERROR_PRESENT));
     if (rc == 0) {
         p->minor_faults++;
         return;

@@ -24,6 +24,8 @@ struct mm {
     struct mmu_space space;
     uaddr map_top;          /* mappings without a wish are placed below it */
     uaddr brk_start, brk;
+    uaddr next_fault;       /* where the next fault is if memory is touched page by page */
+    u32 ahead;              /* how many faults in a row were such */
 };
 
 void mm_keep_drop(struct mm *m);
@@ -42,7 +44,8 @@ int area_cut_locked(struct mm *m, uaddr start, uaddr end) MUST_CHECK;
 int mm_unmap_locked(struct mm *m, uaddr at, u64 bytes) MUST_CHECK;
 int mm_map_locked(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file, struct inode *inode,
                   u64 page, uaddr *out) MUST_CHECK;
-int mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need) MUST_CHECK;
+/* absent: the hardware said that nothing is there, so that the page table need not be read. */
+int mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need, bool absent) MUST_CHECK;
 /* The area at `at` after growing a stack down to it if that may be; NULL: none. */
 struct area *area_at_locked(struct mm *m, uaddr at);
 int mm_populate_locked(struct mm *m, uaddr at, u64 bytes, bool write) MUST_CHECK;
