@@ -45,6 +45,7 @@ boot_rooms(void)
     vfs_init();
     tty_init();
     hostpipe_init();
+    counts_init();
     proc_init();
     signal_init();
     posix_init();

@@ -8,6 +8,7 @@
 /* Initialise all rooms above core, mount the root, unpack the archive. */
 void boot_rooms(void);
 bool boot_have_archive(void);
+void counts_init(void); /* /dev/feuer */
 int boot_start_process(const char *path, char **argv, char **envp) MUST_CHECK;
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/hw.h and core/heap.h on the host: no ports, no lines; the heap is the host's, under its sanitizers. */
+/* core/hw.h and core/heap.h on the host: no ports, no lines; the heap is the host's,
+ * under its sanitizers. */
 #include "core/hw.h"
 
 #include <malloc.h>
@@ -78,9 +79,16 @@ hw_console_write(const char *text, size_t bytes)
 }
 
 u64
+hw_slots_used(void)
+{
+    return 0; /* the host has no capability table */
+}
+
+u64
 hw_entropy(void)
 {
-    static u64 x = 88172645463325252ull; /* xorshift (Marsaglia, 2003): the same in each run */
+    /* xorshift (Marsaglia, 2003): the same in each run */
+    static u64 x = 88172645463325252ull;
     x ^= x << 13;
     x ^= x >> 7;
     x ^= x << 17;

@@ -112,6 +112,13 @@ hw_entropy(void)
     return v;
 }
 
+u64
+hw_slots_used(void)
+{
+    const struct fb_domain_status *status = (const void *)(lcpu_current()->buffer + CONSOLE_OFFSET);
+    return fb_domain_status(0, CONSOLE_OFFSET, NULL) == 0 ? status->slots_used : 0;
+}
+
 void
 hw_power(enum hw_power op)
 {
@@ -154,7 +161,8 @@ hw_initrd(size_t *bytes)
 static bool
 in_initrd(frame_t f)
 {
-    return f >= instance->initrd.lo >> PAGE_SHIFT && f < PAGE_UP(instance->initrd.hi) >> PAGE_SHIFT;
+    return f >= instance->initrd.lo >> PAGE_SHIFT &&
+        f < PAGE_UP(instance->initrd.hi) >> PAGE_SHIFT;
 }
 
 bool
