@@ -91,6 +91,13 @@ def make_parser():
                               "downloaded when missing")
     one.add_argument("--refresh", action="store_true", help="ask for a newer one")
 
+    one = commands.add_parser("bench", help="instructions for each basic operation, on "
+                              "FeuerBird (both gates) and on Linux")
+    one.add_argument("--kernel", metavar="FILE", help="(build/feuerbird)")
+    one.add_argument("--samples", type=positive, default=31, metavar="N", help="(31)")
+    one.add_argument("--no-linux", action="store_true", help="FeuerBird alone")
+    one.add_argument("rows", nargs="*", metavar="ROW", help="only these rows")
+
     one = commands.add_parser("manifest", help="print or replace a kernel's manifest")
     one.add_argument("--kernel", metavar="FILE", help="(build/feuerbird)")
     one.add_argument("--set", metavar="FILE", help="the new manifest's text")
@@ -145,6 +152,9 @@ def dispatch(options):
     if options.name == "run":
         from . import interact
         return interact.main(options)
+    if options.name == "bench":
+        from . import bench
+        return bench.main(options)
     return {"rootfs": run_rootfs, "linux-kernel": run_linux_kernel,
             "manifest": run_manifest}[options.name](options)
 
