@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the compiler calls for __builtin_popcountll where the CPU's instruction may be absent (Hacker's Delight, 5-1). */
+/* What the compiler calls for __builtin_popcountll where the CPU's instruction may be
+ * absent (Hacker's Delight, 5-1). */
 #include "core/types.h"
 
 int __popcountdi2(i64 value);

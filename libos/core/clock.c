@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Clocks: TSC and the record's calibration; the wall clock is an offset to the monotonic one. */
+/* Clocks: TSC and the record's calibration; the wall clock is an offset to the monotonic
+ * one. */
 #include <abi/layout.h>
 
 #include "core/clock.h"
@@ -25,7 +26,8 @@ clock_mono_ns(void)
     return clock_ticks_to_ns(machine_tsc() - machine_record->tsc_base);
 }
 
-/* The least TSC value at which clock_mono_ns() >= mono_ns: ceil(mono_ns * 2^32 / mult) + base. */
+/* The least TSC value at which clock_mono_ns() >= mono_ns: ceil(mono_ns * 2^32 / mult) +
+ * base. */
 u64
 clock_ns_to_tsc(u64 mono_ns)
 {
@@ -34,7 +36,8 @@ clock_ns_to_tsc(u64 mono_ns)
     if (high >= mult)
         return FB_FOREVER - 1; /* the quotient does not fit: centuries away */
     u64 quotient, rest;
-    __asm__("divq %4" : "=a"(quotient), "=d"(rest) : "a"(low), "d"(high), "r"(mult) : "cc");
+    __asm__("divq %4" : "=a"(quotient), "=d"(rest) : "a"(low), "d"(high),
+            "r"(mult) : "cc");
     if (rest)
         quotient++;
     u64 tsc = quotient + machine_record->tsc_base;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Time: monotonic nanoseconds since boot from the TSC and the record, wall clock, and timers. */
+/* Time: monotonic nanoseconds since boot from the TSC and the record, wall clock, and
+ * timers. */
 #ifndef LIBOS_CORE_CLOCK_H
 #define LIBOS_CORE_CLOCK_H
 
@@ -17,7 +18,8 @@ u64 clock_ns_to_tsc(u64 mono_ns);   /* deadline for the kernel; saturates */
 u64 clock_tsc(void);
 u64 clock_ticks_to_ns(u64 ticks);   /* a difference */
 
-/* A timer calls fire on some vCPU, in LibOS context with no locks held, at or after the deadline; fire must not sleep. */
+/* A timer calls fire on some vCPU, in LibOS context with no locks held, at or after the
+ * deadline; fire must not sleep. */
 struct timer {
     struct tree_node node; /* in the tree of its vCPU */
     u64 deadline_ns;       /* 0: not armed */
@@ -26,7 +28,8 @@ struct timer {
 };
 void timer_init(struct timer *t, void (*fire)(struct timer *t));
 void timer_arm(struct timer *t, u64 deadline_ns); /* re-arms; O(log n) */
-bool timer_disarm(struct timer *t);               /* true: it was armed and will not fire; after false it is not running any more */
+/* true: it was armed and will not fire; after false it is not running any more */
+bool timer_disarm(struct timer *t);
 
 /* For core: one for each vCPU. */
 struct timers {
@@ -37,7 +40,8 @@ struct timers {
 void timers_init(struct lcpu *c);
 void timers_run(struct lcpu *c);         /* fire what is due; c is the current one */
 u64 timers_next_tsc(struct lcpu *c);     /* deadline of the first; FB_FOREVER */
-/* Arm the kernel's timer for the first timer or the end of the slice, unless it is armed for no later already. */
+/* Arm the kernel's timer for the first timer or the end of the slice, unless it is armed
+ * for no later already. */
 void timers_program(struct lcpu *c, u64 slice_end_tsc);
 void clock_init(void);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Command-line options: words apart by blanks; double quotes hold blanks together, as on Linux. */
+/* Command-line options: words apart by blanks; double quotes hold blanks together, as on
+ * Linux. */
 #include "core/cmdline.h"
 
 #include "core/error.h"
@@ -44,7 +45,8 @@ cmdline_value(const char *name, char *value, size_t size)
     while (cmdline_next(&cursor, word, sizeof(word)) >= 0) {
         if (strcmp(word, "--") == 0)
             break; /* what follows is for the first program */
-        if (strncmp(word, name, length) != 0 || (word[length] != 0 && word[length] != '='))
+        if (strncmp(word, name, length) != 0 || (word[length] != 0 &&
+                                                 word[length] != '='))
             continue;
         const char *text = word[length] ? word + length + 1 : "";
         found = (int)MIN(string_copy(value, text, size), size - 1);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Events: what to do for each bit.  Called in LibOS context, from an upcall, from the idle loop, or from thread_breathe.
+ * Events: what to do for each bit. Called in LibOS context, from an upcall, from the idle
+ * loop, or from thread_breathe.
  *
- * V1. Handlers are bound at start, before other vCPUs run, and never unbound: reading the table takes no lock.
+ * V1. Handlers are bound at start, before other vCPUs run, and never unbound: reading the
+ *     table takes no lock.
  */
 #include "core/event.h"
 
@@ -64,7 +66,7 @@ event_dispatch(u64 bits)
     if (bits & (1ull << FB_EVENT_SLICE))
         machine_yield(); /* before the grace is over */
     if (bits & (1ull << FB_EVENT_REVOKE))
-        log_error("the kernel asks for something back; this instance has nothing to give");
+        log_error("the kernel asks for something back; there is nothing to give");
     u64 bound = bits & ((2ull << EVENT_LAST_FREE) - (1ull << EVENT_FIRST_FREE));
     while (bound) {
         unsigned bit = (unsigned)__builtin_ctzll(bound);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Events of the kernel: a handler for each bit.  Events are delivered to vCPU 0, where interrupt lines are bound. */
+/* Events of the kernel: a handler for each bit. Events are delivered to vCPU 0, where
+ * interrupt lines are bound. */
 #ifndef LIBOS_CORE_EVENT_H
 #define LIBOS_CORE_EVENT_H
 
@@ -9,7 +10,8 @@
 #define EVENT_FIRST_FREE 8 /* bits 8..55 are for event_bind */
 #define EVENT_LAST_FREE 55
 
-/* fn(arg) runs on vCPU 0 in LibOS context, with no locks held; it must not sleep.  Start only. */
+/* fn(arg) runs on vCPU 0 in LibOS context, with no locks held; it must not sleep. Start
+ * only. */
 void event_bind(unsigned bit, void (*fn)(void *arg), void *arg);
 /* A free bit; panics when there are none. */
 unsigned event_allocate(void);

@@ -25,7 +25,8 @@ struct spec {
 };
 
 static void
-put_padded(struct sink *s, const char *text, size_t length, const struct spec *spec, char pad)
+put_padded(struct sink *s, const char *text, size_t length, const struct spec *spec,
+           char pad)
 {
     size_t fill = spec->width > length ? spec->width - length : 0;
     if (!spec->left)
@@ -39,7 +40,8 @@ put_padded(struct sink *s, const char *text, size_t length, const struct spec *s
 }
 
 static void
-put_number(struct sink *s, u64 value, unsigned base, bool negative, const struct spec *spec)
+put_number(struct sink *s, u64 value, unsigned base, bool negative,
+           const struct spec *spec)
 {
     char digits[24];
     size_t at = sizeof(digits);
@@ -56,7 +58,8 @@ put_number(struct sink *s, u64 value, unsigned base, bool negative, const struct
     }
     if (negative)
         digits[--at] = '-';
-    put_padded(s, digits + at, sizeof(digits) - at, spec, spec->zero && !spec->left ? '0' : ' ');
+    put_padded(s, digits + at, sizeof(digits) - at, spec, spec->zero &&
+               !spec->left ? '0' : ' ');
 }
 
 static const char *
@@ -100,7 +103,8 @@ put_string(struct sink *s, const char *text, const struct spec *spec)
 {
     if (!text)
         text = "(null)";
-    size_t length = spec->precision >= 0 ? strnlen(text, (size_t)spec->precision) : strlen(text);
+    size_t most = spec->precision >= 0 ? (size_t)spec->precision : SIZE_MAX;
+    size_t length = strnlen(text, most);
     put_padded(s, text, length, spec, ' ');
 }
 

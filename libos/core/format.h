@@ -7,7 +7,8 @@
 
 #include "core/types.h"
 
-/* Writes at most size bytes with the NUL; returns the length that was needed without it. */
+/* Writes at most size bytes with the NUL; returns the length that was needed without
+ * it. */
 size_t format_args(char *buffer, size_t size, const char *format, va_list args);
 
 #endif

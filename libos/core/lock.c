@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Locks: the slow paths.  K1-K3 in lock.h; a mutex is handed from its owner to the waiter that came first. */
+/* Locks: the slow paths. K1-K3 in lock.h; a mutex is handed from its owner to the waiter
+ * that came first. */
 #include "core/lock.h"
 
 #include "core/log.h"

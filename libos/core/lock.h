@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Locks.  LibOS code runs with events masked, so nothing on the same vCPU interrupts a holder.
+ * Locks. LibOS code runs with events masked, so nothing on the same vCPU interrupts a
+ * holder.
  *
  * K1. A spinlock is held for a short, bounded time and never across a sleep.
- * K2. A waiter spins a bounded time with `pause`, then gives its slice away (fb_yield), so that a holder whose vCPU was
+ * K2. A waiter spins a bounded time with `pause`, then gives its slice away (fb_yield),
+ *     so that a holder whose vCPU was
  *     preempted by force can go on.
  * K3. A mutex is held across sleeps; it is taken before any spinlock.
- * Order: mutexes (mm, inode, directory by address) before spinlocks; docs/locks.md has the whole order.
+ * Order: mutexes (mm, inode, directory by address) before spinlocks; docs/locks.md has
+ * the whole order.
  */
 #ifndef LIBOS_CORE_LOCK_H
 #define LIBOS_CORE_LOCK_H
@@ -22,14 +25,17 @@ static inline void
 spin_lock(struct spinlock *l)
 {
     u32 free = 0;
-    if (!atomic_compare_exchange_strong_explicit(&l->held, &free, 1, memory_order_acquire, memory_order_relaxed))
+    if (!atomic_compare_exchange_strong_explicit(&l->held, &free, 1, memory_order_acquire,
+                                                 memory_order_relaxed))
         spin_lock_slow(l);
 }
 static inline bool
 spin_try(struct spinlock *l)
 {
     u32 free = 0;
-    return atomic_compare_exchange_strong_explicit(&l->held, &free, 1, memory_order_acquire, memory_order_relaxed);
+    return atomic_compare_exchange_strong_explicit(&l->held, &free, 1,
+                                                   memory_order_acquire,
+        memory_order_relaxed);
 }
 static inline void
 spin_unlock(struct spinlock *l)

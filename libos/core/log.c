@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The log: one line at a time to the console; the end of the instance when one of its own invariants is broken. */
+/* The log: one line at a time to the console; the end of the instance when one of its own
+ * invariants is broken. */
 #include "core/log.h"
 
 #include "core/format.h"
@@ -62,7 +63,8 @@ libos_panic(const char *format, ...)
     if (atomic_exchange(&panicking, 1) == 0) {
         va_list args;
         va_start(args, format);
-        write_line("libos: PANIC: ", format, args, true); /* without locks or hooks: they may be what broke */
+        /* without locks or hooks: they may be what broke */
+        write_line("libos: PANIC: ", format, args, true);
         va_end(args);
         machine_backtrace();
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What core needs of the machine below it: arch/x86_64 has it over kernel calls, host/ over a process of the host.
+ * What core needs of the machine below it: arch/x86_64 has it over kernel calls, host/
+ * over a process of the host.
  * Only core and sched include this.
  */
 #ifndef LIBOS_CORE_MACHINE_H
@@ -20,7 +21,8 @@ machine_pause(void)
 }
 #endif
 u64 machine_tsc(void);
-/* Fetch and clear this vCPU's events; sleep until there are some or the deadline (TSC; 0 polls, ~0 for ever). */
+/* Fetch and clear this vCPU's events; sleep until there are some or the deadline (TSC; 0
+ * polls, ~0 for ever). */
 u64 machine_wait(u64 deadline_tsc);
 bool machine_events_pending(void);
 void machine_timer(u64 deadline_tsc);
@@ -36,16 +38,19 @@ struct machine_range {
 };
 extern struct machine_range machine_memory[];
 extern u32 machine_memory_ranges;
-/* Take 512 frames out of the writable direct map, for the kernel: readable (table nodes) or not mapped at all. */
+/* Take 512 frames out of the writable direct map, for the kernel: readable (table nodes)
+ * or not mapped at all. */
 int machine_seal(frame_t first, bool readable) MUST_CHECK;
 u64 machine_frame_maps(frame_t f);
 
-/* Threads: prepare a stack such that the first switch to it calls thread_first_run(); switch stacks; go to the user. */
+/* Threads: prepare a stack such that the first switch to it calls thread_first_run();
+ * switch stacks; go to the user. */
 void machine_thread_setup(struct thread *t);
 void machine_thread_release(struct thread *t);
 void machine_switch(struct thread *from, struct thread *to);
 NORETURN void machine_enter_user(struct thread *t);
-/* The user's half of the CPU: vector state, bases, control block. `to` or `from` may be without a process. */
+/* The user's half of the CPU: vector state, bases, control block. `to` or `from` may be
+ * without a process. */
 void machine_user_leave(struct thread *from);
 void machine_user_enter(struct thread *to);
 /* Make a space current on this vCPU (mmu.c); leave a dying one before sleeping. */

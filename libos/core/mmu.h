@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Spaces, for vm: mapping, protection, copying.  What the kernel answers with BUSY, RESUME, NOTABLE or FLUSH is handled
+ * Spaces, for vm: mapping, protection, copying. What the kernel answers with BUSY,
+ * RESUME, NOTABLE or FLUSH is handled
  * here; a caller sees 0 or -E_NOMEM.
  *
- * M1. The caller serialises the calls on one space (its mm lock); mmu_switch needs no lock.
- * M2. When a call that takes a mapping or a right away returns, no CPU has a stale translation of it; the frames that
+ * M1. The caller serialises the calls on one space (its mm lock); mmu_switch needs no
+ *     lock.
+ * M2. When a call that takes a mapping or a right away returns, no CPU has a stale
+ *     translation of it; the frames that
  *     it reports may be reused at once.
- * M3. The kernel's counts are the counts: a frame is reported exactly when its last mapping goes.
+ * M3. The kernel's counts are the counts: a frame is reported exactly when its last
+ *     mapping goes.
  */
 #ifndef LIBOS_CORE_MMU_H
 #define LIBOS_CORE_MMU_H
@@ -36,20 +40,28 @@ struct mmu_space {
 };
 
 int mmu_space_create(struct mmu_space *s) MUST_CHECK; /* -E_NOMEM */
-/* Everything must be unmapped with mmu_unmap(tables = true) before; no user thread may have it. May sleep. */
+/* Everything must be unmapped with mmu_unmap(tables = true) before; no user thread may
+ * have it. May sleep. */
 void mmu_space_destroy(struct mmu_space *s);
 
-/* Map `count` frames from `frame` on.  *old (may be NULL unless MMU_REPLACE): the frame whose last mapping was replaced, or
+/* Map `count` frames from `frame` on. *old (may be NULL unless MMU_REPLACE): the frame
+ * whose last mapping was replaced, or
  * FRAME_NONE. With a page there already and no MMU_REPLACE: -E_EXIST. */
-int mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count, frame_t *old) MUST_CHECK;
-/* Change the protection of the present pages of a range; flags 0: no access (the pages stay). */
+int mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count,
+            frame_t *old) MUST_CHECK;
+/* Change the protection of the present pages of a range; flags 0: no access (the pages
+ * stay). */
 void mmu_protect(struct mmu_space *s, uaddr va, u64 pages, u32 flags);
-/* Remove the present pages of a range. `lost` is called for each frame that this was the last mapping of, after the flush; it must
+/* Remove the present pages of a range. `lost` is called for each frame that this was the
+ * last mapping of, after the flush; it must
  * not sleep.  tables: give emptied nodes back too. */
 typedef void (*mmu_lost_fn)(void *arg, frame_t frame, bool dirty);
-void mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn lost, void *arg);
-/* Map the present pages of `from` at the same addresses of `to`; cow takes WRITE away on both sides. */
-int mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages, bool cow) MUST_CHECK;
+void mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn lost,
+               void *arg);
+/* Map the present pages of `from` at the same addresses of `to`; cow takes WRITE away on
+ * both sides. */
+int mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages,
+             bool cow) MUST_CHECK;
 
 struct mmu_page {
     frame_t frame;
@@ -59,7 +71,8 @@ struct mmu_page {
 /* What is mapped at va: true and *out, or false.  Reads the page tables; no call. */
 bool mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out);
 
-/* Make it the current thread's space (exec, the start of a process), here and from now on. */
+/* Make it the current thread's space (exec, the start of a process), here and from now
+ * on. */
 void mmu_switch(struct mmu_space *s);
 /* Flush it on all CPUs on which it is current; rarely needed, see M2. */
 void mmu_flush(struct mmu_space *s);

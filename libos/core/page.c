@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames: a buddy allocator (Knowlton, 1965) under a small cache of single frames for each vCPU.  G1-G3 in page.h.
+ * Frames: a buddy allocator (Knowlton, 1965) under a small cache of single frames for
+ * each vCPU. G1-G3 in page.h.
  *
- * B1. page_states[f] <= PAGE_MAX_ORDER exactly for the heads of free blocks; such a block is aligned to its size, and its buddy
+ * B1. page_states[f] <= PAGE_MAX_ORDER exactly for the heads of free blocks; such a block
+ *     is aligned to its size, and its buddy
  *     is not free at the same order.
- * B2. A free block's list link is in its first 16 bytes, in the direct map; frames in a cache are PAGE_USED.
- * B3. A block of 2 MiB that the direct map does not have as one large page (an edge) counts as mapped for each of its frames, so
- *     that the kernel never reports the last mapping gone: its frames are for runs alone, which are not mapped elsewhere.
- * Lock: buddy_lock, taken under nothing but a queue's or a room's spinlock; nothing is taken under it.
+ * B2. A free block's list link is in its first 16 bytes, in the direct map; frames in a
+ *     cache are PAGE_USED.
+ * B3. A block of 2 MiB that the direct map does not have as one large page (an edge)
+ *     counts as mapped for each of its frames, so
+ *     that the kernel never reports the last mapping gone: its frames are for runs alone,
+ *     which are not mapped elsewhere.
+ * Lock: buddy_lock, taken under nothing but a queue's or a room's spinlock; nothing is
+ * taken under it.
  */
 #include "core/page.h"
 
@@ -31,8 +37,9 @@ struct zone {
     u64 free;                                   /* [buddy_lock] without the caches */
 };
 static struct zone zones[ZONES];
-static u8 *zone_of_block;                       /* [I] by 2 MiB from page_first on: WHOLE or EDGE */
-#define EDGE_ORDER 3u                           /* runs up to this come from edges first */
+/* [I] by 2 MiB from page_first on: WHOLE or EDGE */
+static u8 *zone_of_block;
+#define EDGE_ORDER 3u /* runs up to this come from edges first */
 static u64 total_frames;                        /* [buddy_lock] */
 static struct lcpu_cache caches[FB_CPUS_MAX];
 
@@ -40,7 +47,8 @@ u64
 page_cap(frame_t f)
 {
     static u32 last; /* a hint: most memory is one range */
-    const struct machine_range *hint = &machine_memory[__atomic_load_n(&last, __ATOMIC_RELAXED)];
+    const struct machine_range *hint = &machine_memory[__atomic_load_n(&last,
+                                                                       __ATOMIC_RELAXED)];
     if (__builtin_expect(f - hint->lo < hint->hi - hint->lo, 1))
         return hint->cap;
     for (u32 i = 0; i < machine_memory_ranges; i++)
@@ -71,7 +79,8 @@ free_block_locked(frame_t f, unsigned order)
     zones[zone].free += 1ull << order;
     while (order < PAGE_MAX_ORDER) {
         frame_t buddy = f ^ (1ull << order);
-        if (buddy < page_first || buddy >= page_end || *page_state(buddy) != order || zone_index(buddy) != zone)
+        if (buddy < page_first || buddy >= page_end || *page_state(buddy) != order ||
+            zone_index(buddy) != zone)
             break;
         list_remove(page_ptr(buddy));
         *page_state(buddy) = PAGE_USED;
@@ -111,7 +120,8 @@ page_alloc_run(unsigned order)
 {
     ASSERT(order <= PAGE_MAX_ORDER);
     spin_lock(&buddy_lock);
-    /* What is large may be mapped elsewhere, or leave the direct map as one large page: it does not come from an edge. */
+    /* What is large may be mapped elsewhere, or leave the direct map as one large page:
+     * it does not come from an edge. */
     frame_t f = order <= EDGE_ORDER ? take_block_locked(&zones[EDGE], order) : FRAME_NONE;
     if (f == FRAME_NONE)
         f = take_block_locked(&zones[WHOLE], order);
@@ -233,7 +243,8 @@ page_init_lcpu(struct lcpu *c)
     c->caches = &caches[c->id];
 }
 
-/* The end of the part of [lo, hi) that starts at lo and is all used or all free; *is_used says which. */
+/* The end of the part of [lo, hi) that starts at lo and is all used or all free; *is_used
+ * says which. */
 static frame_t
 run_end(frame_t lo, frame_t hi, const struct fb_range *used, u32 nused, bool *is_used)
 {
@@ -268,14 +279,17 @@ each_free_run(const struct fb_range *used, u32 nused, run_fn fn, u64 need)
     return false;
 }
 
-/* B3: is it in the direct map as one large page?  The steward maps what lies whole in a range of memory so, and leaves out what it
- * used itself; of a used range that covers the block nothing is known, but the archive's is mapped like other memory. */
+/* B3: is it in the direct map as one large page? The steward maps what lies whole in a
+ * range of memory so, and leaves out what it
+ * used itself; of a used range that covers the block nothing is known, but the archive's
+ * is mapped like other memory. */
 static bool
 is_whole_block(frame_t first, const struct fb_range *used, u32 nused)
 {
     frame_t end = first + 512;
     for (u32 i = 0; i < nused; i++)
-        if (used[i].lo < end && used[i].hi > first && (used[i].lo > first || used[i].hi < end))
+        if (used[i].lo < end && used[i].hi > first && (used[i].lo > first ||
+                                                       used[i].hi < end))
             return false;
     for (u32 i = 0; i < machine_memory_ranges; i++)
         if (machine_memory[i].lo <= first && end <= machine_memory[i].hi)
@@ -299,7 +313,8 @@ static bool
 free_run(frame_t lo, frame_t hi, u64 need)
 {
     (void)need;
-    if (lo < states_end && hi > states_at) { /* the run that holds the state bytes, at its start */
+    /* the run that holds the state bytes, at its start */
+    if (lo < states_end && hi > states_at) {
         lo = states_end;
         total_frames += states_end - states_at;
     }
@@ -330,7 +345,8 @@ page_init(const struct fb_range *used, u32 nused)
     memset(page_states, PAGE_OUTSIDE, page_end - page_first);
     zone_of_block = page_states + (page_end - page_first);
     for (u64 i = 0; i < blocks; i++)
-        zone_of_block[i] = is_whole_block(((page_first >> 9) + i) << 9, used, nused) ? WHOLE : EDGE;
+        zone_of_block[i] = is_whole_block(((page_first >> 9) + i) << 9, used,
+                                          nused) ? WHOLE : EDGE;
     memset(page_state(states_at), PAGE_USED, need);
     each_free_run(used, nused, free_run, 0);
 }

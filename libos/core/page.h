@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Physical memory of the instance: single frames from per-vCPU caches over a buddy allocator.
+ * Physical memory of the instance: single frames from per-vCPU caches over a buddy
+ * allocator.
  *
- * G1. A frame that page_alloc returns is nobody else's, is writable in the direct map, and its contents are undefined
+ * G1. A frame that page_alloc returns is nobody else's, is writable in the direct map,
+ *     and its contents are undefined
  *     (page_alloc_zeroed: zero).
- * G2. Frames for the kernel (table nodes, roots) come from chunks of 2 MiB that have left the writable direct map.
+ * G2. Frames for the kernel (table nodes, roots) come from chunks of 2 MiB that have left
+ *     the writable direct map.
  * G3. Counts: total = free + used, at any quiet moment.
  */
 #ifndef LIBOS_CORE_PAGE_H
@@ -34,10 +37,12 @@ u64 page_cap(frame_t f);                  /* MEMORY capability that covers it */
 frame_t page_alloc(void);                 /* FRAME_NONE: out of memory */
 frame_t page_alloc_zeroed(void);
 void page_free(frame_t f);
-frame_t page_alloc_run(unsigned order);   /* 2^order contiguous, aligned frames; order <= 10 */
+/* 2^order contiguous, aligned frames; order <= 10 */
+frame_t page_alloc_run(unsigned order);
 void page_free_run(frame_t f, unsigned order);
 
-/* Page-table nodes: clean ones first.  page_table_free takes nodes that the kernel reported with FB_OUT_TABLE. */
+/* Page-table nodes: clean ones first. page_table_free takes nodes that the kernel
+ * reported with FB_OUT_TABLE. */
 frame_t page_table_alloc(void);
 void page_table_free(frame_t f);
 /* An even pair for a space's roots. */

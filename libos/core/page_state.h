@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One byte for each frame of the instance, for the page allocator, the slabs and the table pool only. */
+/* One byte for each frame of the instance, for the page allocator, the slabs and the
+ * table pool only. */
 #ifndef LIBOS_CORE_PAGE_STATE_H
 #define LIBOS_CORE_PAGE_STATE_H
 
@@ -10,7 +11,8 @@ struct lcpu;
 struct heap_counts;
 
 #define PAGE_MAX_ORDER 10u
-/* 0..PAGE_MAX_ORDER: head of a free block of that order, whose first bytes are its list link. */
+/* 0..PAGE_MAX_ORDER: head of a free block of that order, whose first bytes are its list
+ * link. */
 #define PAGE_USED 0x20u    /* in use, or within a free block */
 #define PAGE_LARGE 0x30u   /* | order: head of a large heap object */
 #define PAGE_SLAB 0x40u    /* | index of the page within its slab */

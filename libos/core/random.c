@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Random bytes.  ChaCha20's block function is RFC 8439, 2.3; after each request the first 32 bytes of the
- * stream become the next key, so that a key that leaks later tells nothing about what was given out before.
+ * Random bytes. ChaCha20's block function is RFC 8439, 2.3; after each request the first
+ * 32 bytes of the
+ * stream become the next key, so that a key that leaks later tells nothing about what was
+ * given out before.
  */
 #include "core/random.h"
 
@@ -95,7 +97,8 @@ random_bytes(void *to, size_t bytes)
         p += n;
         bytes -= n;
         if (counter == ~0u)
-            nonce = (u64)1 << 63 | nonce; /* 256 GiB in one request: another part of the stream */
+            /* 256 GiB in one request: another part of the stream */
+            nonce = (u64)1 << 63 | nonce;
     }
     memset(block, 0, sizeof(block));
     memset(k, 0, sizeof(k));

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What core asks of the scheduler (libos/sched).  Mechanism (states, switching, locking) is core/thread.c's, choice is sched's.
+ * What core asks of the scheduler (libos/sched). Mechanism (states, switching, locking)
+ * is core/thread.c's, choice is sched's.
  *
  * Q1. A thread is in at most one queue, that of thread->cpu, and then is RUNNABLE.
- * Q2. A queue's lock is held from the decision to switch until the old thread's stack is left, and released on the new one's.
- * Q3. thread->cpu changes only while the thread is not queued and not running, under the lock of the old queue.
+ * Q2. A queue's lock is held from the decision to switch until the old thread's stack is
+ *     left, and released on the new one's.
+ * Q3. thread->cpu changes only while the thread is not queued and not running, under the
+ *     lock of the old queue.
  * Order: a queue's lock is taken last; of two, the second only with spin_try.
  */
 #ifndef LIBOS_CORE_SCHED_H
@@ -18,7 +21,8 @@ struct runq {
     struct tree fair;   /* [lock] by vruntime */
     u64 load;           /* [lock] sum of the queued weights */
     u64 min_vruntime;   /* [lock] never goes back */
-    u64 slice_end;      /* [lock] TSC at which the current thread should go; ~0 while nobody waits */
+    /* [lock] TSC at which the current thread should go; ~0 while nobody waits */
+    u64 slice_end;
 };
 static inline struct runq *
 runq_of(struct lcpu *c)
@@ -36,12 +40,15 @@ enum sched_put_reason { SCHED_NEW, SCHED_WOKEN, SCHED_PREEMPTED, SCHED_YIELDED }
 void sched_put(struct lcpu *c, struct thread *t, enum sched_put_reason why);
 struct thread *sched_pick(struct lcpu *c);               /* takes it out; NULL: none */
 void sched_charge(struct lcpu *c, struct thread *t);     /* the running one, up to now */
-bool sched_preempts(struct lcpu *c, struct thread *woken); /* should it replace the running one? */
+/* should it replace the running one? */
+bool sched_preempts(struct lcpu *c, struct thread *woken);
 bool sched_slice_over(struct lcpu *c);
-void sched_start_slice(struct lcpu *c);                  /* after a switch, and when the first waiter comes */
+/* after a switch, and when the first waiter comes */
+void sched_start_slice(struct lcpu *c);
 void sched_migrate(struct thread *t, struct lcpu *from, struct lcpu *to);
 
-/* Without locks: where a woken or new thread should go; a thread of another queue for an idle vCPU (t->cpu is set). */
+/* Without locks: where a woken or new thread should go; a thread of another queue for an
+ * idle vCPU (t->cpu is set). */
 struct lcpu *sched_place(struct thread *t);
 struct thread *sched_steal(struct lcpu *c);
 

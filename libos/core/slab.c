@@ -1,12 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The heap: size classes over slabs (Bonwick, 1994), with a magazine for each class and vCPU; larger objects are runs of frames.
+ * The heap: size classes over slabs (Bonwick, 1994), with a magazine for each class and
+ * vCPU; larger objects are runs of frames.
  *
- * H1. A slab is a run of 1 or 4 frames with its header at the start; every frame of it has PAGE_SLAB | index in its state,
+ * H1. A slab is a run of 1 or 4 frames with its header at the start; every frame of it
+ *     has PAGE_SLAB | index in its state,
  *     so that an object finds its slab.
- * H2. A free object of a slab has its link in the first word and FREE_MARK xor its address in the second; a set mark at
- *     free is a double free, a wrong one at allocation is a write after free: both end the instance.
- * H3. A slab is in its class's list exactly while it has free objects that no magazine holds; when all are free, it goes.
+ * H2. A free object of a slab has its link in the first word and FREE_MARK xor its
+ *     address in the second; a set mark at
+ *     free is a double free, a wrong one at allocation is a write after free: both end
+ *     the instance.
+ * H3. A slab is in its class's list exactly while it has free objects that no magazine
+ *     holds; when all are free, it goes.
  * Lock: class lock; the page allocator's is taken under it.
  */
 #include "core/heap.h"
@@ -30,7 +35,8 @@ struct slab {
     void *free;
     u64 pad[3];
 };
-_Static_assert(sizeof(struct slab) == 56 || sizeof(struct slab) == 64, "objects start at 64");
+_Static_assert(sizeof(struct slab) == 56 || sizeof(struct slab) == 64,
+               "objects start at 64");
 #define SLAB_HEADER 64u
 
 struct slab_class {
@@ -71,7 +77,8 @@ static struct slab *
 slab_make(unsigned class)
 {
     unsigned order = class_order[class];
-    frame_t f = page_alloc_run(order); /* a run even of one: it may be of an edge (page.c, B3) */
+    /* a run even of one: it may be of an edge (page.c, B3) */
+    frame_t f = page_alloc_run(order);
     if (f == FRAME_NONE)
         return NULL;
     for (unsigned i = 0; i < 1u << order; i++)
@@ -189,7 +196,8 @@ slab_alloc(size_t bytes)
         return NULL;
     u64 *p = m->object[--m->count];
     if (__builtin_expect(p[1] != (FREE_MARK ^ (u64)p), 0))
-        libos_panic("heap: %p (%u bytes) was written after it was freed", (void *)p, class_bytes[class]);
+        libos_panic("heap: %p (%u bytes) was written after it was freed", (void *)p,
+                    class_bytes[class]);
     p[1] = 0;
     return p;
 }
@@ -238,7 +246,8 @@ slab_count(struct heap_counts *out)
         for (u32 c = 0; c < lcpu_count; c++) {
             struct lcpu_cache *cache = lcpus[c].caches;
             if (cache)
-                objects -= MIN(objects, __atomic_load_n(&cache->magazine[i].count, __ATOMIC_RELAXED));
+                objects -= MIN(objects, __atomic_load_n(&cache->magazine[i].count,
+                                                        __ATOMIC_RELAXED));
         }
         out->objects += objects;
         out->bytes += objects * class_bytes[i];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Strings that the compiler does not need: see memory.S (target) for memcpy and the like. */
+/* Strings that the compiler does not need: see memory.S (target) for memcpy and the
+ * like. */
 #include "core/string.h"
 
 #ifndef LIBOS_HOST
@@ -111,7 +112,8 @@ digit_of(char c)
 bool
 string_number(const char *s, unsigned base, u64 *value, const char **end)
 {
-    if ((base == 0 || base == 16) && s[0] == '0' && (s[1] == 'x' || s[1] == 'X') && digit_of(s[2]) < 16) {
+    if ((base == 0 || base == 16) && s[0] == '0' && (s[1] == 'x' || s[1] == 'X') &&
+        digit_of(s[2]) < 16) {
         base = 16;
         s += 2;
     } else if (base == 0) {
@@ -120,7 +122,8 @@ string_number(const char *s, unsigned base, u64 *value, const char **end)
     u64 v = 0;
     const char *start = s;
     for (; digit_of(*s) < base; s++)
-        if (__builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, digit_of(*s), &v))
+        if (__builtin_mul_overflow(v, base, &v) || __builtin_add_overflow(v, digit_of(*s),
+                                                                          &v))
             return false;
     if (s == start)
         return false;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory and string functions; those with the C library's names mean what they mean there. */
+/* Memory and string functions; those with the C library's names mean what they mean
+ * there. */
 #ifndef LIBOS_CORE_STRING_H
 #define LIBOS_CORE_STRING_H
 
@@ -17,9 +18,11 @@ int strncmp(const char *a, const char *b, size_t max);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 char *strstr(const char *s, const char *what);
-/* Copy with NUL, cut off at size; returns strlen(from), so that >= size means it was cut. */
+/* Copy with NUL, cut off at size; returns strlen(from), so that >= size means it was
+ * cut. */
 size_t string_copy(char *to, const char *from, size_t size);
-/* Parse an unsigned number (base 10, 0x, or 0 for octal if base is 0), up to the end or `*end`; false: no digits or overflow. */
+/* Parse an unsigned number (base 10, 0x, or 0 for octal if base is 0), up to the end or
+ * `*end`; false: no digits or overflow. */
 bool string_number(const char *s, unsigned base, u64 *value, const char **end);
 /* Copy whole pages (rep movsq), clear a page. */
 void page_copy(void *to, const void *from);

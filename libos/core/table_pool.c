@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames for the kernel: page-table nodes and root pairs, out of chunks of 2 MiB that have left the writable direct map (G2).
+ * Frames for the kernel: page-table nodes and root pairs, out of chunks of 2 MiB that
+ * have left the writable direct map (G2).
  *
- * P1. A chunk never returns to the allocator: sealing it again would cost a flush of all CPUs.
- * P2. Nodes' chunks stay readable, so that mmu_query reads page tables; a root is not readable for anyone.
- * P3. The stack of a chunk holds its free units; the unit freed last is given first, as it is clean and in the caches.
+ * P1. A chunk never returns to the allocator: sealing it again would cost a flush of all
+ *     CPUs.
+ * P2. Nodes' chunks stay readable, so that mmu_query reads page tables; a root is not
+ *     readable for anyone.
+ * P3. The stack of a chunk holds its free units; the unit freed last is given first, as
+ *     it is clean and in the caches.
  * Lock: pool_lock.  It is dropped while a chunk is made.
  */
 #include <abi/layout.h>

@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads: states, sleeping and waking, switching, the idle loop.  T1-T4 in thread.h, Q1-Q3 in sched.h.
+ * Threads: states, sleeping and waking, switching, the idle loop. T1-T4 in thread.h,
+ * Q1-Q3 in sched.h.
  *
  * A sleep and its wake-up, numbered:
  *   1. sleeper: state = SLEEPING (thread_prepare), full fence
  *   2. sleeper: tests its condition
  *   3. waker: changes the condition, full fence (it takes a lock), reads the state
- *   Either 2 sees the change, or 3 sees SLEEPING and makes it RUNNABLE under the lock of the sleeper's queue.
- *   4. sleeper: under that lock, still SLEEPING: it leaves the CPU; RUNNABLE: it goes on at once.
- *   The waker puts it into a queue only if it has left the CPU, which the lock decides (Q2).
+ *   Either 2 sees the change, or 3 sees SLEEPING and makes it RUNNABLE under the lock of
+ *   the sleeper's queue.
+ *   4. sleeper: under that lock, still SLEEPING: it leaves the CPU; RUNNABLE: it goes on
+ *      at once.
+ *   The waker puts it into a queue only if it has left the CPU, which the lock decides
+ *   (Q2).
  */
 #include "core/thread.h"
 
@@ -51,7 +55,8 @@ finish_switch(void)
         thread_release(ended);
 }
 
-/* The queue's lock is held. `from` is in its queue, asleep, or dead; `to` is in no queue. */
+/* The queue's lock is held. `from` is in its queue, asleep, or dead; `to` is in no
+ * queue. */
 static void
 switch_to(struct lcpu *c, struct thread *from, struct thread *to)
 {
@@ -101,7 +106,8 @@ kick(struct lcpu *c, bool preempt, bool first)
     }
 }
 
-/* t is RUNNABLE, in no queue, and off its CPU; the lock of t->cpu's queue is held, and released here. */
+/* t is RUNNABLE, in no queue, and off its CPU; the lock of t->cpu's queue is held, and
+ * released here. */
 static void
 make_ready(struct thread *t, struct lcpu *old, enum sched_put_reason why)
 {

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * LibOS threads over vCPUs: each process thread has one, with a 16 KiB stack whose lowest bytes are its struct thread.
+ * LibOS threads over vCPUs: each process thread has one, with a 16 KiB stack whose lowest
+ * bytes are its struct thread.
  *
  * T1. The current thread is found by masking rsp; no segment register is the LibOS's.
- * T2. LibOS code is never preempted by the LibOS; a thread gives its vCPU away in thread_block, thread_yield, or when it returns to
+ * T2. LibOS code is never preempted by the LibOS; a thread gives its vCPU away in
+ *     thread_block, thread_yield, or when it returns to
  *     the user with `work` set.
  * T3. state changes to RUNNABLE by exactly one waker (compare-and-swap from SLEEPING).
- * T4. The user's vector state, FS and GS bases are in the CPU while the thread is current, in `fpu`, `fs_base`, `gs_base` else.
+ * T4. The user's vector state, FS and GS bases are in the CPU while the thread is
+ *     current, in `fpu`, `fs_base`, `gs_base` else.
  */
 #ifndef LIBOS_CORE_THREAD_H
 #define LIBOS_CORE_THREAD_H
@@ -26,17 +29,19 @@ struct user_frame {
     u64 rip, cs, rflags, rsp, ss;
 };
 
-/* Segments as Linux shows them to its programs; what is loaded is the kernel's business. */
+/* Segments as Linux shows them to its programs; what is loaded is the kernel's
+ * business. */
 #define USER_CS 0x33u
 #define USER_SS 0x2bu
 
-enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_SLEEPING, THREAD_DEAD };
+enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_SLEEPING,
+                    THREAD_DEAD };
 
 /* Bits of `work`: looked at on each return to the user. */
 #define WORK_SIGNAL 0x1u   /* signals to look at */
 #define WORK_RESCHED 0x2u  /* someone else should run */
 #define WORK_FULL 0x4u     /* the frame was changed: return with all registers */
-#define WORK_EXIT 0x8u     /* the process is ending: the thread exits instead of returning */
+#define WORK_EXIT 0x8u     /* the process is ending: the thread ends, too */
 
 struct sched_class;
 struct sched_entity {
@@ -137,20 +142,24 @@ thread_frame(struct thread *t)
 
 /* A thread of the LibOS; runs entry(arg), ends by returning.  NULL: out of memory. */
 struct thread *thread_create(const char *name, void (*entry)(void *), void *arg);
-/* A thread of a process, not yet runnable: its user frame is to be filled in; it starts by returning to the user with all registers. */
+/* A thread of a process, not yet runnable: its user frame is to be filled in; it starts
+ * by returning to the user with all registers. */
 struct thread *thread_create_user(struct process *p);
 void thread_start(struct thread *t);
 NORETURN void thread_exit(void); /* the stack is freed by the next thread on this vCPU */
 void thread_yield(void);
 
-/* Sleep until thread_wake, the deadline (ns of clock_mono_ns; ~0 none), or - if interruptible - a signal.
- * Protocol: thread_prepare(); queue yourself where wakers look; test the condition; thread_block() or thread_cancel(). */
+/* Sleep until thread_wake, the deadline (ns of clock_mono_ns; ~0 none), or - if
+ * interruptible - a signal.
+ * Protocol: thread_prepare(); queue yourself where wakers look; test the condition;
+ * thread_block() or thread_cancel(). */
 void thread_prepare(bool interruptible);
 int thread_block(u64 deadline_ns);
 void thread_cancel(void);
 /* Make a sleeping thread runnable with a result; true if it was this call that did it. */
 bool thread_wake(struct thread *t, int result);
-/* For signals: wake it if it sleeps interruptibly; if it runs on another vCPU make that one look (event). */
+/* For signals: wake it if it sleeps interruptibly; if it runs on another vCPU make that
+ * one look (event). */
 void thread_poke(struct thread *t);
 void thread_set_work(struct thread *t, u32 bits);
 /* Priority of the fair class, -20..19; takes effect when it is next queued. */

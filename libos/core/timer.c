@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Timers: a tree for each vCPU, and the kernel's one timer armed for the first of them or the end of a slice.
+ * Timers: a tree for each vCPU, and the kernel's one timer armed for the first of them or
+ * the end of a slice.
  *
- * I1. deadline_ns != 0 exactly while the timer is in the tree of t->cpu (that tree's lock).
- * I2. The kernel's timer is armed for no later than the first timer, or the vCPU idles and waits with that deadline.
+ * I1. deadline_ns != 0 exactly while the timer is in the tree of t->cpu (that tree's
+ *     lock).
+ * I2. The kernel's timer is armed for no later than the first timer, or the vCPU idles
+ *     and waits with that deadline.
  *     It may be armed for earlier: what fires early finds nothing due, and arms again.
  */
 #include <abi/layout.h>

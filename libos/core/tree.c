@@ -28,7 +28,8 @@ replace_at_parent(struct tree *t, struct tree_node *n, struct tree_node *by)
         by->parent = p;
 }
 
-/* Rotate so that n's child on the other side than `side` comes up and n goes down to `side`. */
+/* Rotate so that n's child on the other side than `side` comes up and n goes down to
+ * `side`. */
 static struct tree_node *
 rotate(struct tree *t, struct tree_node *n, int side)
 {
@@ -179,7 +180,8 @@ tree_prev(const struct tree_node *n)
 }
 
 struct tree_node *
-tree_find(const struct tree *t, const void *key, int (*compare)(const void *, const struct tree_node *))
+tree_find(const struct tree *t, const void *key, int (*compare)(const void *,
+                                                                const struct tree_node *))
 {
     struct tree_node *at = t->root;
     while (at) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Basic types of the LibOS.  A user address is an integer (uaddr): nothing but core/usercopy.h dereferences it.
+ * Basic types of the LibOS.  A user address is an integer (uaddr): nothing but
+ * core/usercopy.h dereferences it.
  */
 #ifndef LIBOS_CORE_TYPES_H
 #define LIBOS_CORE_TYPES_H
@@ -28,7 +29,8 @@ typedef u64 frame_t; /* physical frame number */
 #define MUST_CHECK __attribute__((warn_unused_result))
 #define NORETURN __attribute__((noreturn))
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
-#define container_of(p, type, member) ((type *)(void *)((char *)(p) - offsetof(type, member)))
+#define container_of(p, type, member)                                                  \
+    ((type *)(void *)((char *)(p)-offsetof(type, member)))
 #define MIN(a, b) ((a) < (b) ? (a) : (b))
 #define MAX(a, b) ((a) > (b) ? (a) : (b))
 
@@ -56,7 +58,8 @@ list_remove(struct list *item)
     item->next->prev = item->prev;
     item->next = item->prev = item;
 }
-#define list_for_each(it, head) for (struct list *it = (head)->next; it != (head); it = it->next)
+#define list_for_each(it, head)                                                        \
+    for (struct list *it = (head)->next; it != (head); it = it->next)
 #define list_for_each_safe(it, head)                                                    \
     for (struct list *it = (head)->next, *it##_next = it->next; it != (head);           \
          it = it##_next, it##_next = it->next)

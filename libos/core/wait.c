@@ -38,7 +38,8 @@ wait_remove(struct waiter *w)
 void
 wait_wake(struct waitq *q, unsigned n)
 {
-    atomic_thread_fence(memory_order_seq_cst); /* the condition before the look at the queue (W1) */
+    /* the condition before the look at the queue (W1) */
+    atomic_thread_fence(memory_order_seq_cst);
     if (list_empty(&q->waiters))
         return;
     spin_lock(&q->lock);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Wait queues.  A waiter queues itself, tests its condition, and sleeps; a waker changes the condition first, then wakes.
+ * Wait queues. A waiter queues itself, tests its condition, and sleeps; a waker changes
+ * the condition first, then wakes.
  *
- * W1. A waiter stands in the queue from wait_add to wait_remove, so a waker that changed the condition after the
+ * W1. A waiter stands in the queue from wait_add to wait_remove, so a waker that changed
+ *     the condition after the
  *     waiter's test finds it there: no wake-up is lost.
  * W2. `wake` may be a callback instead of a thread (poll).
  */
@@ -20,7 +22,8 @@ struct waitq {
 struct waiter {
     struct list link;
     struct thread *thread;
-    void (*wake)(struct waiter *w); /* NULL: thread_wake(thread, 0); called with the queue's lock held */
+    /* NULL: thread_wake(thread, 0); called with the queue's lock held */
+    void (*wake)(struct waiter *w);
     bool exclusive;                 /* wait_wake(n) counts these */
     struct waitq *queue;
 };
@@ -34,7 +37,8 @@ void wait_wake(struct waitq *q, unsigned n);
 static inline bool wait_idle(const struct waitq *q) { return list_empty(&q->waiters); }
 
 /*
- * Sleep until `condition` is true: 0; -E_INTR: a signal (interruptible only); -E_TIMEDOUT.
+ * Sleep until `condition` is true: 0; -E_INTR: a signal (interruptible only);
+ * -E_TIMEDOUT.
  * The condition is evaluated without locks; re-check under your own.
  */
 #define wait_until(q, condition, is_interruptible, deadline_ns)                      \

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fair scheduling over vCPUs: of those that wait, the thread runs next that has had the least weighted time (as in
+ * Fair scheduling over vCPUs: of those that wait, the thread runs next that has had the
+ * least weighted time (as in
  * Jones and Regehr's and Waldspurger's proportional share work, and Linux's CFS).
  *
  * R1. vruntime counts TSC ticks, scaled by NICE_0 / weight; the queue is ordered by it.
- * R2. min_vruntime never goes back; who sleeps long returns at most half a latency before it, so that sleeping saves no time up.
- * R3. While somebody waits, slice_end is when the running thread has had its part of the latency; else it is ~0, and no timer
+ * R2. min_vruntime never goes back; who sleeps long returns at most half a latency before
+ *     it, so that sleeping saves no time up.
+ * R3. While somebody waits, slice_end is when the running thread has had its part of the
+ *     latency; else it is ~0, and no timer
  *     is armed for it.
  * Locking: Q1-Q3 in core/sched.h.
  */
@@ -16,7 +19,8 @@
 #include "core/log.h"
 #include "core/machine.h"
 
-#define LATENCY_MS 6u   /* everyone that waits gets its turn within this, while few wait */
+#define LATENCY_MS 6u   /* everyone that waits gets its turn within this,
+    while few wait */
 #define LEAST_MS 1u     /* a turn is not shorter than this */
 #define NICE_0 1024u
 
@@ -25,8 +29,10 @@ static u64 latency_ticks, least_ticks, wakeup_ticks;
 
 /* 1024 * 1.25^-nice, rounded: each step is about ten percent of a CPU between two. */
 static const u32 weights[40] = {
-    88818, 71054, 56843, 45475, 36380, 29104, 23283, 18626, 14901, 11921, 9537, 7629, 6104, 4883,
-    3906,  3125,  2500,  2000,  1600,  1280,  1024,  819,   655,   524,   419,  336,  268,  215,
+    88818, 71054, 56843, 45475, 36380, 29104, 23283, 18626, 14901, 11921, 9537, 7629,
+        6104, 4883,
+    3906,  3125,  2500,  2000,  1600,  1280,  1024,  819,   655,   524,   419,  336,  268,
+        215,
     172,   137,   110,   88,    70,    56,    45,    36,    29,    23,    18,   15,
 };
 
@@ -76,8 +82,16 @@ sched_set_nice(struct thread *t, int nice)
 {
     nice = MAX(-20, MIN(19, nice));
     t->sched.nice = nice;
-    if (!t->sched.queued) /* a queued weight is part of the load; sched_pick takes the new one */
+    /* a queued weight is part of the load; sched_pick takes the new one */
+    if (!t->sched.queued)
         t->sched.weight = weights[nice + 20];
+}
+
+/* R1 */
+static inline u64
+weighted(const struct thread *t, u64 ticks)
+{
+    return t->sched.weight == NICE_0 ? ticks : ticks * NICE_0 / t->sched.weight;
 }
 
 void
@@ -89,7 +103,7 @@ sched_charge(struct lcpu *c, struct thread *t)
     t->sched.runtime += ticks;
     if (t == c->idle)
         return;
-    t->sched.vruntime += t->sched.weight == NICE_0 ? ticks : ticks * NICE_0 / t->sched.weight;
+    t->sched.vruntime += weighted(t, ticks);
     struct runq *q = runq_of(c);
     u64 least = t->sched.vruntime;
     struct thread *first = thread_of(tree_first(&q->fair));
@@ -112,7 +126,8 @@ sched_put(struct lcpu *c, struct thread *t, enum sched_put_reason why)
         break;
     case SCHED_PREEMPTED:
         break;
-    case SCHED_YIELDED: { /* behind the first that waits, so that yielding threads alternate */
+    /* behind the first that waits, so that yielding threads alternate */
+    case SCHED_YIELDED: {
         struct thread *first = thread_of(tree_first(&q->fair));
         if (first)
             e->vruntime = MAX(e->vruntime, first->sched.vruntime + 1);
@@ -175,14 +190,15 @@ sched_preempts(struct lcpu *c, struct thread *woken)
         return true;
     u64 now = machine_tsc();
     u64 run = now - t->sched.started;
-    u64 v = t->sched.vruntime + (t->sched.weight == NICE_0 ? run : run * NICE_0 / t->sched.weight);
+    u64 v = t->sched.vruntime + weighted(t, run);
     return woken->sched.vruntime + wakeup_ticks < v;
 }
 
 void
 sched_migrate(struct thread *t, struct lcpu *from, struct lcpu *to)
 {
-    u64 lead = t->sched.vruntime - runq_of(from)->min_vruntime; /* may be negative: modulo 2^64 */
+    /* may be negative: modulo 2^64 */
+    u64 lead = t->sched.vruntime - runq_of(from)->min_vruntime;
     t->sched.vruntime = runq_of(to)->min_vruntime + lead;
 }
 
@@ -197,7 +213,8 @@ sched_place(struct thread *t)
         return own;
     for (u32 i = 1; i < lcpu_count; i++) {
         struct lcpu *c = &lcpus[(own->id + i) % lcpu_count];
-        if (atomic_load_explicit(&c->sleeping, memory_order_relaxed) && runq_of(c)->queued == 0)
+        if (atomic_load_explicit(&c->sleeping, memory_order_relaxed) &&
+            runq_of(c)->queued == 0)
             return c;
     }
     return own;
@@ -209,7 +226,8 @@ sched_steal(struct lcpu *c)
     for (u32 i = 1; i < lcpu_count; i++) {
         struct lcpu *other = &lcpus[(c->id + i) % lcpu_count];
         struct runq *q = runq_of(other);
-        if (!q || __atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0 || !spin_try(&q->lock))
+        if (!q || __atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0 ||
+            !spin_try(&q->lock))
             continue;
         struct thread *t = sched_pick(other);
         if (t) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The vDSO's frames: its image, copied once from the LibOS's own rodata, and the page of data. */
+/* The vDSO's frames: its image, copied once from the LibOS's own rodata, and the page of
+ * data. */
 #include "time/vdso.h"
 
 #include <abi/layout.h>
@@ -38,7 +39,8 @@ vdso_init(void)
     for (u32 i = 0; i < image_pages; i++) {
         image[i] = page_alloc_zeroed();
         ASSERT(image[i] != FRAME_NONE);
-        memcpy(page_ptr(image[i]), vdso_blob + i * PAGE_SIZE, MIN(PAGE_SIZE, bytes - i * PAGE_SIZE));
+        memcpy(page_ptr(image[i]), vdso_blob + i * PAGE_SIZE, MIN(PAGE_SIZE,
+                                                                  bytes - i * PAGE_SIZE));
     }
     vdso_update();
 }

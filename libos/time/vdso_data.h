@@ -2,7 +2,8 @@
 /*
  * The page beside the vDSO: what it needs to make a time out of the TSC.
  *
- * Y1. `sequence` is odd while the page changes; a reader that saw it change, or odd, reads again (a seqlock).
+ * Y1. `sequence` is odd while the page changes; a reader that saw it change, or odd,
+ *     reads again (a seqlock).
  */
 #ifndef LIBOS_TIME_VDSO_DATA_H
 #define LIBOS_TIME_VDSO_DATA_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* core/machine.h over a process of the host.  Threads are coroutines (ucontext), known to AddressSanitizer as fibers. */
+/* core/machine.h over a process of the host. Threads are coroutines (ucontext), known to
+ * AddressSanitizer as fibers. */
 #include "core/machine.h"
 
 #include <abi/layout.h>
@@ -34,7 +35,8 @@ struct fiber {
     void *fake_stack;
 };
 
-static struct fb_record record = { .magic = FB_RECORD_MAGIC, .ncpus = 1, .tsc_hz = 1000000000, .tsc_mult = 1ull << 32 };
+static struct fb_record record = { .magic = FB_RECORD_MAGIC, .ncpus = 1,
+                                   .tsc_hz = 1000000000, .tsc_mult = 1ull << 32 };
 const struct fb_record *machine_record = &record;
 u8 *machine_dmap;
 u64 machine_dmap_first = FIRST_FRAME;
@@ -156,7 +158,8 @@ fiber_start(void)
     struct fiber *f = current->host;
     __sanitizer_finish_switch_fiber(f->fake_stack, NULL, NULL);
     if (current == lcpus[0].idle) {
-        spin_unlock(&runq_of(&lcpus[0])->lock); /* Q2: it came here by a switch, unlike on the machine */
+        /* Q2: it came here by a switch, unlike on the machine */
+        spin_unlock(&runq_of(&lcpus[0])->lock);
         thread_idle();
     }
     thread_first_run();
@@ -168,7 +171,8 @@ fiber_make(struct thread *t)
     struct fiber *f = calloc(1, sizeof(*f));
     ASSERT(f);
     f->stack_bytes = STACK_BYTES;
-    f->stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    f->stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     ASSERT(f->stack != MAP_FAILED);
     getcontext(&f->context);
     f->context.uc_stack.ss_sp = f->stack;
@@ -198,7 +202,8 @@ machine_switch(struct thread *from, struct thread *to)
     struct fiber *a = from->host, *b = to->host;
     bool ends = atomic_load(&from->state) == THREAD_DEAD;
     current = to;
-    __sanitizer_start_switch_fiber(ends ? NULL : &a->fake_stack, b->stack, b->stack_bytes);
+    __sanitizer_start_switch_fiber(ends ? NULL : &a->fake_stack, b->stack,
+                                   b->stack_bytes);
     swapcontext(&a->context, &b->context);
     __sanitizer_finish_switch_fiber(a->fake_stack, NULL, NULL);
 }
@@ -310,10 +315,13 @@ void
 host_init(unsigned megabytes)
 {
     size_t bytes = (size_t)megabytes << 20, room = 4u << 20;
-    u8 *arena = mmap(NULL, bytes + room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    u8 *arena = mmap(NULL, bytes + room, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     ASSERT(arena != MAP_FAILED && megabytes >= 8);
-    machine_dmap = (u8 *)(((u64)arena + room - 1) & ~(u64)(room - 1)); /* stacks are aligned as their frames are */
-    machine_memory[0] = (struct machine_range){ 1, FIRST_FRAME, FIRST_FRAME + (bytes >> PAGE_SHIFT) };
+    /* stacks are aligned as their frames are */
+    machine_dmap = (u8 *)(((u64)arena + room - 1) & ~(u64)(room - 1));
+    machine_memory[0] = (struct machine_range){ 1, FIRST_FRAME,
+                                                FIRST_FRAME + (bytes >> PAGE_SHIFT) };
     machine_memory_ranges = 1;
     struct lcpu *c = &lcpus[0];
     c->cb = &control_block;
@@ -332,7 +340,8 @@ host_init(unsigned megabytes)
     thread_adopt_idle(c, (struct thread *)idle_thread, "idle");
     fiber_make(c->idle);
     struct thread *m = (struct thread *)main_thread;
-    thread_adopt_idle(c, m, "main"); /* fills it in as a running thread; then the idle one again */
+    /* fills it in as a running thread; then the idle one again */
+    thread_adopt_idle(c, m, "main");
     c->idle = (struct thread *)idle_thread;
     m->host = &main_fiber;
     main_stack();
@@ -346,5 +355,6 @@ host_count(void)
     struct heap_counts heap;
     page_count(&pages);
     heap_count(&heap);
-    return (struct host_counts){ pages.total - pages.free, heap.objects, host_mapped_pages() };
+    return (struct host_counts){ pages.total - pages.free, heap.objects,
+                                 host_mapped_pages() };
 }

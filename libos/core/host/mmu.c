@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/mmu.h and core/usercopy.h on the host: a space is a tree of pages, and user memory is reached through it as the hardware
+ * core/mmu.h and core/usercopy.h on the host: a space is a tree of pages, and user memory
+ * is reached through it as the hardware
  * would: page by page, with rights, asking the pager for what is missing.
  */
 #include "core/mmu.h"
@@ -76,18 +77,23 @@ machine_frame_maps(frame_t f)
     return maps[f - page_first];
 }
 
+static u64
+va_of(const struct tree_node *n)
+{
+    return container_of(n, struct host_page, node)->va;
+}
+
 static int
 page_compare(const struct tree_node *a, const struct tree_node *b)
 {
-    u64 x = container_of(a, struct host_page, node)->va, y = container_of(b, struct host_page, node)->va;
-    return x < y ? -1 : x > y;
+    return va_of(a) < va_of(b) ? -1 : va_of(a) > va_of(b);
 }
 
 static int
 va_compare(const void *key, const struct tree_node *n)
 {
-    u64 x = *(const u64 *)key, y = container_of(n, struct host_page, node)->va;
-    return x < y ? -1 : x > y;
+    u64 va = *(const u64 *)key;
+    return va < va_of(n) ? -1 : va > va_of(n);
 }
 
 static struct host_space *
@@ -159,7 +165,8 @@ count_out(frame_t f)
 int
 mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count, frame_t *old)
 {
-    ASSERT((va & (PAGE_SIZE - 1)) == 0 && va < USER_TOP && count <= (USER_TOP - va) / PAGE_SIZE);
+    ASSERT((va & (PAGE_SIZE - 1)) == 0 && va < USER_TOP &&
+           count <= (USER_TOP - va) / PAGE_SIZE);
     if (old)
         *old = FRAME_NONE;
     u32 rights = flags & (MMU_READ | MMU_WRITE | MMU_EXEC);
@@ -197,7 +204,8 @@ mmu_protect(struct mmu_space *s, uaddr va, u64 pages, u32 flags)
 }
 
 void
-mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn lost, void *arg)
+mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn lost,
+          void *arg)
 {
     (void)tables;
     struct host_page *p;
@@ -298,7 +306,8 @@ user_copy(uaddr at, u8 *libos, size_t bytes, enum kind kind, bool may_page)
     while (bytes) {
         u8 *p = user_ptr(at, kind != FROM_USER);
         if (!p) {
-            if (!may_page || !usercopy_pager || usercopy_pager(at, kind != FROM_USER) != 0)
+            if (!may_page || !usercopy_pager || usercopy_pager(at,
+                                                               kind != FROM_USER) != 0)
                 return bytes;
             continue;
         }

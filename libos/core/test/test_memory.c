@@ -35,12 +35,14 @@ test_page_exhaust_and_free_merges(void)
         page_free(taken[(i * 7919) % n]); /* n is not a multiple of the prime 7919 */
     page_count(&after);
     CHECK(after.free == before.free);
-    frame_t big = page_alloc_run(7); /* frames in the cache keep some blocks from merging further */
+    /* frames in the cache keep some blocks from merging further */
+    frame_t big = page_alloc_run(7);
     CHECK(big != FRAME_NONE && (big & 127) == 0);
     page_free_run(big, 7);
 }
 
-/* Verify that runs are aligned, do not overlap, and that a run of each order comes back. */
+/* Verify that runs are aligned, do not overlap, and that a run of each order comes
+ * back. */
 static void
 test_page_runs_are_aligned(void)
 {
@@ -63,7 +65,8 @@ test_page_runs_are_aligned(void)
     CHECK(after.free == before.free);
 }
 
-/* Verify that objects of all sizes are aligned, apart, and that freeing all gives all back but what magazines hold. */
+/* Verify that objects of all sizes are aligned, apart, and that freeing all gives all
+ * back but what magazines hold. */
 static void
 test_slab_objects_do_not_overlap(void)
 {
@@ -95,7 +98,8 @@ test_slab_objects_do_not_overlap(void)
     slab_free(NULL);
 }
 
-/* Verify that nodes are distinct, come from sealed chunks, and are reused last in, first out; roots are even. */
+/* Verify that nodes are distinct, come from sealed chunks, and are reused last in, first
+ * out; roots are even. */
 static void
 test_table_pool_gives_each_node_once(void)
 {

@@ -21,7 +21,8 @@ waiter(void *arg)
     *(int *)arg = r == 0 ? 1 : r;
 }
 
-/* Verify that a waiter sleeps until its condition holds, and that all its frames come back. */
+/* Verify that a waiter sleeps until its condition holds, and that all its frames come
+ * back. */
 static void
 test_wait_until_condition_wakes(void)
 {
@@ -41,7 +42,8 @@ test_wait_until_condition_wakes(void)
     CHECK(host_count().frames == before.frames);
 }
 
-/* Verify that a sleep ends at its deadline, not before, and that time moves no further. */
+/* Verify that a sleep ends at its deadline, not before, and that time moves no
+ * further. */
 static void
 test_thread_block_deadline_times_out(void)
 {
@@ -60,7 +62,8 @@ sleeper(void *arg)
     *(int *)arg = r;
 }
 
-/* Verify that a poke ends an interruptible sleep only, and that work that is set before the sleep ends it at once. */
+/* Verify that a poke ends an interruptible sleep only, and that work that is set before
+ * the sleep ends it at once. */
 static void
 test_thread_poke_interrupts(void)
 {
@@ -121,7 +124,8 @@ on_timer(struct timer *t)
     fired++;
 }
 
-/* Verify that timers fire in the order of their deadlines, once, and not after disarming. */
+/* Verify that timers fire in the order of their deadlines, once, and not after
+ * disarming. */
 static void
 test_timers_fire_in_order(void)
 {
@@ -151,7 +155,8 @@ on_wake(struct waiter *w)
     trace[traced++] = (char)('0' + (w - exclusive));
 }
 
-/* Verify that a wake reaches all others but only n exclusive waiters, the longest waiting first. */
+/* Verify that a wake reaches all others but only n exclusive waiters, the longest waiting
+ * first. */
 static void
 test_wait_wake_counts_exclusive(void)
 {

@@ -12,7 +12,8 @@ static unsigned turns[3];
 
 static u64 clock_end;
 
-/* Runs for 1 ms at a time, and goes when its slice is over, as the way to the user would have it. */
+/* Runs for 1 ms at a time, and goes when its slice is over, as the way to the user would
+ * have it. */
 static void
 spin(void *arg)
 {
@@ -26,7 +27,8 @@ spin(void *arg)
     }
 }
 
-/* Verify that three busy threads get time by weight: nice 0 has 1024/335 times that of nice 5. */
+/* Verify that three busy threads get time by weight: nice 0 has 1024/335 times that of
+ * nice 5. */
 static void
 test_sched_time_follows_weight(void)
 {

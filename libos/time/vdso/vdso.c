@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The vDSO: time without a system call.  vdso(7) names the functions and their version; what the page does not know (clocks of
+ * The vDSO: time without a system call. vdso(7) names the functions and their version;
+ * what the page does not know (clocks of
  * processes, for instance) goes to the system call.  No relocations, no data of its own.
  */
 #include "time/vdso_data.h"
@@ -28,7 +29,8 @@ static inline long
 call2(long number, long a, long b)
 {
     long r;
-    __asm__ volatile("syscall" : "=a"(r) : "a"(number), "D"(a), "S"(b) : "rcx", "r11", "memory");
+    __asm__ volatile("syscall" : "=a"(r) : "a"(number), "D"(a), "S"(b) : "rcx", "r11",
+                     "memory");
     return r;
 }
 
@@ -40,7 +42,8 @@ now_ns(int real)
     for (;;) {
         unsigned int before = __atomic_load_n(&d->sequence, __ATOMIC_ACQUIRE);
         unsigned long ticks = __builtin_ia32_rdtsc() - d->tsc_base;
-        unsigned long ns = (unsigned long)(((unsigned __int128)ticks * d->tsc_mult) >> 32);
+        unsigned __int128 product = (unsigned __int128)ticks * d->tsc_mult;
+        unsigned long ns = (unsigned long)(product >> 32);
         if (real)
             ns += d->real_offset_ns;
         __atomic_thread_fence(__ATOMIC_ACQUIRE);
@@ -58,7 +61,8 @@ VISIBLE long __vdso_getcpu(unsigned *cpu, unsigned *node, void *unused);
 int
 __vdso_clock_gettime(int clock, struct vdso_timespec *out)
 {
-    /* 0 REALTIME, 1 MONOTONIC, 4 MONOTONIC_RAW, 5 REALTIME_COARSE, 6 MONOTONIC_COARSE, 7 BOOTTIME, 11 TAI */
+    /* 0 REALTIME, 1 MONOTONIC, 4 MONOTONIC_RAW, 5 REALTIME_COARSE, 6 MONOTONIC_COARSE, 7
+     * BOOTTIME, 11 TAI */
     if ((unsigned)clock > 11 || !((0x8f3u >> clock) & 1))
         return (int)call2(228, clock, (long)out);
     unsigned long ns = now_ns((0x821u >> clock) & 1);

@@ -16,7 +16,9 @@ u64 fixup_find(u64 rip);
 
 /* entry.S */
 extern const char gate_entry[], upcall_entry[], thread_trampoline[];
-NORETURN void machine_on_stack(struct thread *t, void (*fn)(struct thread *, struct user_frame *, u64), u64 arg);
+NORETURN void machine_on_stack(struct thread *t, void (*fn)(struct thread *,
+                                                            struct user_frame *, u64),
+    u64 arg);
 
 /* trap.c */
 long gate_do_work(struct thread *t, struct user_frame *f, long result);

@@ -1,16 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entries from the kernel: start of a vCPU, system calls (the gate), upcalls; returns to the user; the switch of stacks.
+ * Entries from the kernel: start of a vCPU, system calls (the gate), upcalls; returns to
+ * the user; the switch of stacks.
  *
- * The frame's place is used for user frames alone, so what the gate does not write there (rax, rcx, r11, cs, ss) is the user's own
+ * The frame's place is used for user frames alone, so what the gate does not write there
+ * (rax, rcx, r11, cs, ss) is the user's own
  * from earlier, never the LibOS's.
  *
- * At the gate all registers but rip, rflags and rsp are the user's; those three are in the control block, rcx and r11 are
- * free (the syscall instruction takes them from the user program).  rsp is the end of the current thread's stack, so
+ * At the gate all registers but rip, rflags and rsp are the user's; those three are in
+ * the control block, rcx and r11 are
+ * free (the syscall instruction takes them from the user program). rsp is the end of the
+ * current thread's stack, so
  * frame and thread are at fixed distances from it, and no segment register is needed.
  *
- * The fast return loads only what the C code may have changed: the six callee-saved registers are the user's again by the C
- * calling convention.  rip, rflags and rsp are still in the control block: machine_user_enter puts them back when another
+ * The fast return loads only what the C code may have changed: the six callee-saved
+ * registers are the user's again by the C
+ * calling convention. rip, rflags and rsp are still in the control block:
+ * machine_user_enter puts them back when another
  * thread ran in between, and whoever changes them sets WORK_FULL.
  */
 #include "offsets.h"
@@ -25,10 +31,12 @@ _start: /* rdi = index of the vCPU, rsp = 0 */
         mov     %rdi, %r12
         test    %rdi, %rdi
         jz      2f
-1:      mov     (%rbx,%r12,8), %rsp     /* the others wait until the first has made them a stack */
+/* the others wait until the first has made them a stack */
+1:      mov     (%rbx,%r12,8), %rsp
         test    %rsp, %rsp
         jnz     3f
-        mov     $3, %eax                /* FB_CALL_WAIT; rsp is not zero here, that would be gate_return */
+        /* FB_CALL_WAIT; rsp is not zero here, that would be gate_return */
+        mov     $3, %eax
         mov     $8, %esp
         mov     $-1, %rdi
         syscall
@@ -87,14 +95,16 @@ gate_work:
         mov     %rax, %rdx
         lea     FROM_FRAME(0)(%rsp), %rdi
         mov     %rsp, %rsi
-        call    gate_do_work            /* returns the user's rax, or goes back with all registers */
+        /* returns the user's rax, or goes back with all registers */
+        call    gate_do_work
         jmp     gate_fast_return
         .size   gate_entry, . - gate_entry
 
         .globl  upcall_entry
         .type   upcall_entry, @function
         .p2align 4
-upcall_entry: /* rdi = save area, rsi = vector, rsp as the control block says for the area */
+/* rdi = save area, rsi = vector, rsp as the control block says for the area */
+upcall_entry:
         test    %edi, %edi
         jnz     1f
         sub     $FRAME_BYTES, %rsp      /* FB_SAVE_USER: the thread's stack, empty */
@@ -107,7 +117,8 @@ upcall_entry: /* rdi = save area, rsi = vector, rsp as the control block says fo
         ud2
         .size   upcall_entry, . - upcall_entry
 
-/* NORETURN void machine_on_stack(struct thread *t, void (*fn)(struct thread *, struct user_frame *, u64), u64 arg):
+/* NORETURN void machine_on_stack(struct thread *t, void (*fn)(struct thread *, struct
+ * user_frame *, u64), u64 arg):
  * drop what is on t's stack and call fn there. */
         .globl  machine_on_stack
         .type   machine_on_stack, @function

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The user's vector state and segment bases.  SDM vol. 1, 13 (XSAVE), vol. 1, 10.5 (FXSAVE).
+ * The user's vector state and segment bases. SDM vol. 1, 13 (XSAVE), vol. 1, 10.5
+ * (FXSAVE).
  *
- * The state of the current thread is live in the CPU; it is written to the thread's page when the thread leaves the CPU, and loaded
- * only if another one's was loaded there since, or it was elsewhere (lcpu->fpu_owner and thread->fpu_cpu agree otherwise).
+ * The state of the current thread is live in the CPU; it is written to the thread's page
+ * when the thread leaves the CPU, and loaded
+ * only if another one's was loaded there since, or it was elsewhere (lcpu->fpu_owner and
+ * thread->fpu_cpu agree otherwise).
  */
 #include "core/fpu.h"
 
@@ -54,7 +57,8 @@ static inline void
 state_save(void *area)
 {
     if (features)
-        __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"((u32)features), "d"((u32)(features >> 32)) : "memory");
+        __asm__ volatile("xsave64 (%0)" : : "r"(area), "a"((u32)features),
+                         "d"((u32)(features >> 32)) : "memory");
     else
         __asm__ volatile("fxsave64 (%0)" : : "r"(area) : "memory");
 }
@@ -63,7 +67,8 @@ static inline void
 state_load(const void *area)
 {
     if (features)
-        __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"((u32)features), "d"((u32)(features >> 32)) : "memory");
+        __asm__ volatile("xrstor64 (%0)" : : "r"(area), "a"((u32)features),
+                         "d"((u32)(features >> 32)) : "memory");
     else
         __asm__ volatile("fxrstor64 (%0)" : : "r"(area) : "memory");
 }
@@ -92,7 +97,8 @@ bases_load(const struct thread *t)
 void
 fpu_init_state(void *area)
 {
-    memset(area, 0, LEGACY_BYTES + HEADER_BYTES); /* XSTATE_BV = 0: all else loads its initial values */
+    /* XSTATE_BV = 0: all else loads its initial values */
+    memset(area, 0, LEGACY_BYTES + HEADER_BYTES);
     *(u16 *)area = FCW_DEFAULT;
     *(u32 *)((u8 *)area + 24) = MXCSR_DEFAULT;
 }
@@ -100,7 +106,8 @@ fpu_init_state(void *area)
 void
 fpu_save(struct thread *t)
 {
-    /* XSAVE leaves the header's reserved bytes as they are; a fresh page must have them zero: fpu_init_state did. */
+    /* XSAVE leaves the header's reserved bytes as they are; a fresh page must have them
+     * zero: fpu_init_state did. */
     state_save(t->fpu);
     bases_save(t);
 }
@@ -132,7 +139,8 @@ fpu_valid(void *area)
     u64 *header = (u64 *)((u8 *)area + LEGACY_BYTES);
     if (header[0] & ~features)
         return false;
-    for (unsigned i = 1; i < HEADER_BYTES / 8; i++) /* XCOMP_BV and reserved: XRSTOR faults if not zero */
+    /* XCOMP_BV and reserved: XRSTOR faults if not zero */
+    for (unsigned i = 1; i < HEADER_BYTES / 8; i++)
         if (header[i])
             return false;
     return true;

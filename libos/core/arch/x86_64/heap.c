@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The heap on the machine is the slabs; on the host it is the host's, so that its sanitizers see each object. */
+/* The heap on the machine is the slabs; on the host it is the host's, so that its
+ * sanitizers see each object. */
 #include "core/heap.h"
 
 #include "core/page_state.h"

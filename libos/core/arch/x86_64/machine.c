@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * core/machine.h over kernel calls.  What the steward says in instance_info is checked once, at the start: this LibOS can
+ * core/machine.h over kernel calls. What the steward says in instance_info is checked
+ * once, at the start: this LibOS can
  * rely on it afterwards, and a wrong manifest ends in one clear line.
  */
 #include "core/machine.h"
@@ -34,7 +35,8 @@ _Alignas(THREAD_STACK) char boot_stack_0[THREAD_STACK];
 static _Alignas(THREAD_STACK) char fault_stack_0[THREAD_STACK];
 
 _Static_assert(PAGE_DIRECT_MAP == WINDOW_DMAP, "core/page.h");
-_Static_assert(sizeof(struct user_frame) == FRAME_BYTES && THREAD_STACK == STACK_BYTES, "offsets.h");
+_Static_assert(sizeof(struct user_frame) == FRAME_BYTES && THREAD_STACK == STACK_BYTES,
+               "offsets.h");
 _Static_assert(offsetof(struct user_frame, orig_rax) == F_ORIG_RAX, "offsets.h");
 _Static_assert(offsetof(struct user_frame, rax) == F_RAX, "offsets.h");
 _Static_assert(offsetof(struct user_frame, rdi) == F_RDI, "offsets.h");
@@ -48,10 +50,13 @@ _Static_assert(offsetof(struct fb_cb, user_rip) == CB_USER_RIP, "offsets.h");
 _Static_assert(offsetof(struct fb_cb, user_rflags) == CB_USER_RFLAGS, "offsets.h");
 _Static_assert(offsetof(struct fb_cb, user_rsp) == CB_USER_RSP, "offsets.h");
 _Static_assert(offsetof(struct libos_hooks, syscall) == HOOK_SYSCALL, "offsets.h");
-/* A user frame and the kernel's save area have the same words in the same places (trap.c copies one to the other). */
+/* A user frame and the kernel's save area have the same words in the same places (trap.c
+ * copies one to the other). */
 _Static_assert(sizeof(struct user_frame) == sizeof(struct fb_regs), "frame and area");
-_Static_assert(offsetof(struct user_frame, rip) == offsetof(struct fb_regs, rip), "frame and area");
-_Static_assert(offsetof(struct user_frame, error) == offsetof(struct fb_regs, error), "frame and area");
+_Static_assert(offsetof(struct user_frame, rip) == offsetof(struct fb_regs, rip),
+               "frame and area");
+_Static_assert(offsetof(struct user_frame, error) == offsetof(struct fb_regs, error),
+               "frame and area");
 
 u64
 machine_tsc(void)
@@ -146,7 +151,8 @@ machine_seal(frame_t first, bool readable)
     u64 va = WINDOW_DMAP + first * PAGE_SIZE, pages = 512;
     while (pages) {
         unsigned long done = 0;
-        long r = readable ? fb_space_protect(0, va, pages, FB_MAP_READ | FB_MAP_NOADD, 0, &done)
+        long r = readable ? fb_space_protect(0, va, pages, FB_MAP_READ | FB_MAP_NOADD, 0,
+                                             &done)
                           : fb_space_unmap(0, va, pages, 0, 0, LIST_BYTES / 8, &done);
         done &= (1ull << 40) - 1;
         if (r == 0)
@@ -165,14 +171,15 @@ machine_seal(frame_t first, bool readable)
 u64
 machine_frame_maps(frame_t f)
 {
-    const struct fb_frame_record *records = (const struct fb_frame_record *)WINDOW_RECORDS;
+    const struct fb_frame_record *records = (const void *)WINDOW_RECORDS;
     return FB_FRAME_MAPS(__atomic_load_n(&records[f].word, __ATOMIC_ACQUIRE));
 }
 
 void
 machine_thread_setup(struct thread *t)
 {
-    /* Nothing pushes here when the thread starts in the LibOS; the user frame is above. */
+    /* Nothing pushes here when the thread starts in the LibOS; the user frame is
+     * above. */
     u64 *sp = (u64 *)thread_frame(t) - 1; /* the trampoline starts with rsp % 16 == 0 */
     *--sp = (u64)thread_trampoline;
     for (unsigned i = 0; i < 6; i++)
@@ -186,7 +193,8 @@ machine_thread_release(struct thread *t)
     (void)t;
 }
 
-/* An instance that cannot work says why, through the kernel's console if it has it, and ends. */
+/* An instance that cannot work says why, through the kernel's console if it has it, and
+ * ends. */
 static void
 check(bool ok, const char *what)
 {
@@ -198,7 +206,8 @@ static void
 check_instance(void)
 {
     const struct instance_info *in = instance;
-    check(in->magic == INSTANCE_MAGIC && in->abi_version == FB_ABI_VERSION, "wrong magic or version");
+    check(in->magic == INSTANCE_MAGIC && in->abi_version == FB_ABI_VERSION,
+          "wrong magic or version");
     check(machine_record->magic == FB_RECORD_MAGIC, "the record is not there");
     check(machine_record->tsc_mult != 0 && machine_record->tsc_hz != 0, "no TSC rate");
     check(in->ncpus >= 1 && in->ncpus <= FB_CPUS_MAX, "number of vCPUs");
@@ -206,11 +215,14 @@ check_instance(void)
     check(in->nmemory >= 1 && in->nmemory <= INSTANCE_RANGES, "memory ranges");
     check(in->nused <= ARRAY_SIZE(in->used), "used ranges");
     for (u32 i = 0; i < in->nmemory; i++)
-        check(in->memory[i].lo < in->memory[i].hi && in->memory[i].hi <= WINDOW_DMAP_FRAMES, "memory range");
+        check(in->memory[i].lo < in->memory[i].hi &&
+              in->memory[i].hi <= WINDOW_DMAP_FRAMES, "memory range");
     for (u32 i = 0; i < in->ncpus; i++)
         check(in->cpu[i] < machine_record->ncpus, "CPU number");
-    check(strnlen(in->cmdline, FB_CMDLINE_MAX) < FB_CMDLINE_MAX, "command line is not ended");
-    check(strnlen(in->console, sizeof(in->console)) < sizeof(in->console), "console is not ended");
+    check(strnlen(in->cmdline, FB_CMDLINE_MAX) < FB_CMDLINE_MAX,
+          "command line is not ended");
+    check(strnlen(in->console, sizeof(in->console)) < sizeof(in->console),
+          "console is not ended");
     check(in->initrd.lo <= in->initrd.hi, "initrd");
 }
 
@@ -257,9 +269,10 @@ machine_start(u64 index)
         lcpu_name(&lcpus[i], i);
     machine_memory_ranges = instance->nmemory;
     for (u32 i = 0; i < instance->nmemory; i++)
-        machine_memory[i] = (struct machine_range){ instance->memory[i].cap, instance->memory[i].lo,
+        machine_memory[i] = (struct machine_range){ instance->memory[i].cap,
+                                                    instance->memory[i].lo,
                                                     instance->memory[i].hi };
-    machine_all_cpus = machine_record->ncpus == 64 ? ~0ull : (1ull << machine_record->ncpus) - 1;
+    machine_all_cpus = (1ull << machine_record->ncpus) - 1; /* at most 32: FB_CPUS_MAX */
     fpu_start();
     for (u32 i = 0; i < instance->ncpus; i++)
         mmu_start(i);

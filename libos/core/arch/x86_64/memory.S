@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory functions.  `rep movsq` moves eight bytes for what one iteration of `rep movsb` costs where string
- * instructions are counted or emulated; the last bytes go by an overlapping move, loaded first.
+ * Memory functions. `rep movsq` moves eight bytes for what one iteration of `rep movsb`
+ * costs where string
+ * instructions are counted or emulated; the last bytes go by an overlapping move, loaded
+ * first.
  *
- * The functions usercopy_* touch user memory: their faulting instructions have an entry in .fixups (usercopy.c).
+ * The functions usercopy_* touch user memory: their faulting instructions have an entry
+ * in .fixups (usercopy.c).
  */
         .macro fixup at, to
         .pushsection .fixups, "a", @progbits
@@ -15,7 +18,9 @@
         .globl  memcpy
         .type   memcpy, @function
         .p2align 4
-memcpy: /* also right for overlaps with to < from: every load is before the store that could change it */
+/* also right for overlaps with to < from: every load is before the store that could
+ * change it */
+memcpy:
         mov     %rdi, %rax
         cmp     $16, %rdx
         jb      2f
@@ -161,7 +166,8 @@ page_clear:
         ret
         .size   page_clear, . - page_clear
 
-/* size_t usercopy_raw(void *to, const void *from, size_t bytes): bytes not copied.  Of 8..16 bytes, all or none: the caller goes
+/* size_t usercopy_raw(void *to, const void *from, size_t bytes): bytes not copied. Of
+ * 8..16 bytes, all or none: the caller goes
  * on with usercopy_exact, which stops at the very byte that faulted. */
         .globl  usercopy_raw
         .type   usercopy_raw, @function
@@ -196,7 +202,8 @@ usercopy_exact:
 2:      rep movsb
         xor     %eax, %eax
         ret
-        /* Eight bytes faulted.  If they may straddle two pages, the first of them can still be moved, one by one. */
+        /* Eight bytes faulted. If they may straddle two pages, the first of them can
+         * still be moved, one by one. */
 3:      lea     (%rdx,%rcx,8), %rax
         mov     %edi, %r8d
         or      %esi, %r8d

@@ -18,10 +18,12 @@
 #define DONE_MASK ((1ull << 40) - 1)
 #define LIST_MAX 1024u /* entries of space_unmap's list, from the start of the buffer */
 
-_Static_assert(MMU_READ == FB_MAP_READ && MMU_WRITE == FB_MAP_WRITE && MMU_EXEC == FB_MAP_EXEC, "flags");
+_Static_assert(MMU_READ == FB_MAP_READ && MMU_WRITE == FB_MAP_WRITE &&
+               MMU_EXEC == FB_MAP_EXEC, "flags");
 _Static_assert(MMU_REPLACE == FB_MAP_REPLACE && MMU_NOADD == FB_MAP_NOADD, "flags");
 
-/* The space in which the instance was started: nothing in its lower half; for idle vCPUs. */
+/* The space in which the instance was started: nothing in its lower half; for idle
+ * vCPUs. */
 static struct mmu_space base_space;
 
 /* The CPUs of the other vCPUs on which s is current. */
@@ -169,7 +171,8 @@ mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count, fram
         } else if (r == -FB_E_COUNT) {
             return -E_NOMEM;
         } else if (!machine_again(r)) {
-            libos_panic("space_map at %lx frame %lx flags %x: %s", va, frame, flags, fb_error_name(r));
+            libos_panic("space_map at %lx frame %lx flags %x: %s", va, frame, flags,
+                        fb_error_name(r));
         }
     }
     return 0;
@@ -195,7 +198,8 @@ protect_with(struct mmu_space *s, uaddr va, u64 pages, u32 flags, u64 cap)
 void
 mmu_protect(struct mmu_space *s, uaddr va, u64 pages, u32 flags)
 {
-    /* One page that only gains rights needs no flush: a stale entry faults once, and the fault drops it. */
+    /* One page that only gains rights needs no flush: a stale entry faults once, and the
+     * fault drops it. */
     struct mmu_page page;
     bool gains = pages == 1 && mmu_query(s, va, &page) && (page.flags & ~flags) == 0;
     if ((flags & MMU_NOADD) || !(flags & (MMU_WRITE | MMU_EXEC))) {
@@ -226,11 +230,13 @@ take_list(struct mmu_space *s, const u64 *list, u64 listed, mmu_lost_fn lost, vo
 }
 
 void
-mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn lost, void *arg)
+mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn lost,
+          void *arg)
 {
     for (;;) {
         unsigned long v = 0;
-        long r = fb_space_unmap(s->cap, va, pages, tables ? FB_UNMAP_TABLES : 0, 0, LIST_MAX, &v);
+        long r = fb_space_unmap(s->cap, va, pages, tables ? FB_UNMAP_TABLES : 0, 0,
+                                LIST_MAX, &v);
         if (r != 0 && r != -FB_E_RESUME && r != -FB_E_BUSY)
             libos_panic("space_unmap at %lx: %s", va, fb_error_name(r));
         if (r != -FB_E_BUSY) {
@@ -251,7 +257,8 @@ mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages, bool
     int result = 0;
     while (pages) {
         unsigned long v = 0;
-        long r = fb_space_copy(to->cap, from->cap, va, pages, cow ? FB_COPY_COW : FB_COPY_SHARE, &v);
+        long r = fb_space_copy(to->cap, from->cap, va, pages,
+                               cow ? FB_COPY_COW : FB_COPY_SHARE, &v);
         if (r == 0)
             break;
         if (r == -FB_E_NOTABLE || r == -FB_E_RESUME) {
@@ -311,7 +318,8 @@ void
 mmu_activate(struct lcpu *c, struct mmu_space *s)
 {
     struct mmu_space *old = c->space;
-    atomic_fetch_or(&s->active, 1ull << c->id); /* before it can fill the TLB: M2's senders look here */
+    /* before it can fill the TLB: M2's senders look here */
+    atomic_fetch_or(&s->active, 1ull << c->id);
     long r = fb_switch(s->cap, NULL);
     if (r != 0)
         libos_panic("switch: %s", fb_error_name(r));

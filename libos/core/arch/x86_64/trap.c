@@ -2,10 +2,13 @@
 /*
  * What arrives through the upcall entry, and the ways back to the user.
  *
- * X1. The save area USER is copied into the thread's user frame at once, before anything can sleep: the area belongs to the vCPU,
+ * X1. The save area USER is copied into the thread's user frame at once, before anything
+ *     can sleep: the area belongs to the vCPU,
  *     the frame to the thread.
- * X2. A fault of the LibOS is one of usercopy's, or it ends the instance.  In an instance with gate `direct` it may be the user
- *     program's, which jumped into the upper half: then rip is not within the LibOS's text.
+ * X2. A fault of the LibOS is one of usercopy's, or it ends the instance. In an instance
+ *     with gate `direct` it may be the user
+ *     program's, which jumped into the upper half: then rip is not within the LibOS's
+ *     text.
  */
 #include <sdk/instance.h>
 #include <sdk/stubs.h>
@@ -49,14 +52,16 @@ machine_enter_user(struct thread *t)
 long
 gate_do_work(struct thread *t, struct user_frame *f, long result)
 {
-    if (!(atomic_load(&t->work) & WORK_FULL)) /* else the call has made the frame, rax included */
+    /* else the call has made the frame, rax included */
+    if (!(atomic_load(&t->work) & WORK_FULL))
         f->rax = (u64)result;
     if (!thread_do_work(t, f))
         return (long)f->rax;
     return_full(t, f);
 }
 
-/* rcx and r11 are live in an interrupted program, so it always goes back with all registers. */
+/* rcx and r11 are live in an interrupted program, so it always goes back with all
+ * registers. */
 static NORETURN void
 user_trap(struct thread *t, struct user_frame *f, u64 vector)
 {
@@ -87,15 +92,21 @@ upcall_from_user(struct thread *t, struct user_frame *f, u64 vector)
 static void
 print_regs(const struct fb_regs *r, u64 vector, u64 cr2)
 {
-    log_error("vector %lu error %lx cr2 %016lx rip %016lx rflags %lx", vector, r->error, cr2, r->rip,
+    log_error("vector %lu error %lx cr2 %016lx rip %016lx rflags %lx", vector, r->error,
+              cr2, r->rip,
               r->rflags);
-    log_error("rax %016lx rbx %016lx rcx %016lx rdx %016lx", r->rax, r->rbx, r->rcx, r->rdx);
-    log_error("rsi %016lx rdi %016lx rbp %016lx rsp %016lx", r->rsi, r->rdi, r->rbp, r->rsp);
-    log_error("r8  %016lx r9  %016lx r10 %016lx r11 %016lx", r->r8, r->r9, r->r10, r->r11);
-    log_error("r12 %016lx r13 %016lx r14 %016lx r15 %016lx", r->r12, r->r13, r->r14, r->r15);
+    log_error("rax %016lx rbx %016lx rcx %016lx rdx %016lx", r->rax, r->rbx, r->rcx,
+              r->rdx);
+    log_error("rsi %016lx rdi %016lx rbp %016lx rsp %016lx", r->rsi, r->rdi, r->rbp,
+              r->rsp);
+    log_error("r8  %016lx r9  %016lx r10 %016lx r11 %016lx", r->r8, r->r9, r->r10,
+              r->r11);
+    log_error("r12 %016lx r13 %016lx r14 %016lx r15 %016lx", r->r12, r->r13, r->r14,
+              r->r15);
 }
 
-/* Words of the stack that point into the text; frames without frame pointers cannot be told apart better. */
+/* Words of the stack that point into the text; frames without frame pointers cannot be
+ * told apart better. */
 static void
 print_stack(u64 rsp)
 {

@@ -2,8 +2,10 @@
 /*
  * Touching user memory, and the fix-up of its faults.
  *
- * U1. Only instructions with an entry in .fixups touch user memory; a fault there goes on at the entry's second address.
- * U2. The slow path works within one user page at a time, so that a copy which stops names the page to be made present.
+ * U1. Only instructions with an entry in .fixups touch user memory; a fault there goes on
+ *     at the entry's second address.
+ * U2. The slow path works within one user page at a time, so that a copy which stops
+ *     names the page to be made present.
  */
 #include "core/usercopy.h"
 
@@ -103,7 +105,8 @@ copy_to_user_nofault(uaddr to, const void *from, size_t bytes)
 size_t
 copy_from_user_nofault(void *to, uaddr from, size_t bytes)
 {
-    return user_range(from, bytes) ? usercopy_exact(to, (const void *)from, bytes) : bytes;
+    return user_range(from, bytes) ? usercopy_exact(to, (const void *)from,
+                                                    bytes) : bytes;
 }
 
 static inline bool
