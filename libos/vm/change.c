@@ -2,8 +2,8 @@
 /*
  * Changes to mappings that exist: protection, size and place, advice, the break; and questions about them.
  *
- * V6. Rights are taken from pages at once; a right to write is given to a page of a private area only by a fault, which
- *     knows whether the page is the area's alone.
+ * V6. Rights are taken from pages at once; a right to write is given to a page of a private area only where it is known that
+ *     the page is the area's alone: by a fault, or here for a few pages, each of which would else cost a fault.
  */
 #include "core/error.h"
 #include "core/heap.h"
@@ -16,6 +16,26 @@
 
 /* ---- protection ---- */
 
+#define FEW_PAGES 8u
+
+/* Are there few pages, at least one of them present, and all that are present the area's alone? (V8) */
+static bool
+few_and_own(struct mm *m, const struct area *a)
+{
+    struct mmu_page page;
+    bool any = false;
+    if ((a->end - a->start) >> PAGE_SHIFT > FEW_PAGES || (a->flags & AREA_SHARED))
+        return false;
+    for (uaddr at = a->start; at < a->end; at += PAGE_SIZE) {
+        if (!mmu_query(&m->space, at, &page))
+            continue;
+        if (page_cached(page.frame) || page_maps(page.frame) != 1)
+            return false;
+        any = true;
+    }
+    return any;
+}
+
 static void
 protect_area(struct mm *m, struct area *a, u32 prot)
 {
@@ -24,10 +44,11 @@ protect_area(struct mm *m, struct area *a, u32 prot)
     if (prot == old)
         return;
     u64 pages = (a->end - a->start) >> PAGE_SHIFT;
-    if (prot == (old | PROT_W) && old != 0)
-        return; /* V6: the fault adds it */
-    u32 flags = area_mmu_flags(a) & ~MMU_WRITE;
-    mmu_protect(&m->space, a->start, pages, flags);
+    u32 flags = area_mmu_flags(a);
+    if (old == 0 || prot != (old | PROT_W))
+        mmu_protect(&m->space, a->start, pages, flags & ~MMU_WRITE);
+    if ((prot & PROT_W) && few_and_own(m, a)) /* V6; after the call before it mmu_query sees all pages */
+        mmu_protect(&m->space, a->start, pages, flags);
 }
 
 /* Is every page of the range in an area, and may each area have this protection? */
