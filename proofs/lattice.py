@@ -606,11 +606,13 @@ def self_test(text):
         print(f"# by: {found[0]}" if found else "# by no law")
         bad += not found
     for name, old, new in FAULTS:
-        if text.count(old) != 1:
+        pattern = re.sub(r"(\\ )+", r"\\s+", re.escape(old))  # lines may be broken anywhere
+        faulty, places = re.subn(pattern, new, text)
+        if places != 1:
             print(f"not ok - planted fault: {name}: its text is not in the header once")
             bad += 1
             continue
-        laws = Laws(Header(text.replace(old, new)))
+        laws = Laws(Header(faulty))
         found = None
         for law, claim in laws.all():
             witness = prove(claim)

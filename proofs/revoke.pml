@@ -1,26 +1,32 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Revocation against use: kernel/cap/revoke.c, kernel/base/epoch.c, and the limbo of kernel/cap/table.c.
+ * Revocation against use: kernel/cap/revoke.c, kernel/base/epoch.c, and the limbo of
+ * kernel/cap/table.c.
  *
- * One capability slot, one frame that it allows to map, CPUs that look the name up and use it with interrupts off, load
- * and use TLB entries in Ring 3, idle, and take kicks; and a revoker that marks, waits, undoes, waits, and gives slot and
- * frame to somebody else, twice.  With LIMBO: instead of a revocation, a deletion without undo, whose slot is taken again after
- * its epoch.
+ * One capability slot, one frame that it allows to map, CPUs that look the name up and
+ * use it with interrupts off, load and use TLB entries in Ring 3, idle, and take kicks;
+ * and a revoker that marks, waits, undoes, waits, and gives slot and frame to somebody
+ * else, twice. With LIMBO: instead of a revocation, a deletion without undo, whose slot
+ * is taken again after its epoch.
  *
  * Verified (assertions; every end state must be a valid one):
- *   R1. A CPU that found the name live uses the capability it found: neither undone nor freed nor taken again.
- *   R2. A TLB entry leads to the frame's owner at the time of the mapping: no use after the frame went to another.
+ *   R1. A CPU that found the name live uses the capability it found: neither undone nor
+ *       freed nor taken again.
+ *   R2. A TLB entry leads to the frame's owner at the time of the mapping: no use after
+ *       the frame went to another.
  *   R3. Undo leaves no mapping behind that was made through the capability.
- *   R4. With LIVE: the revoker comes to its end (weak fairness; a CPU in Ring 3 takes a kick before anything else).  The
- *       other properties hold for CPUs that take kicks as late as they like.
+ *   R4. With LIVE: the revoker comes to its end (weak fairness; a CPU in Ring 3 takes a
+ *       kick before anything else). The other properties hold for CPUs that take kicks as
+ *       late as they like.
  *
- * Planted faults, each of which must be found: NO_QUIET (undo without waiting), NO_FLUSH (no second wait), LATE_EPOCH (the handler
- * reads the epoch after it flushed), IDLE_LATE (a CPU loads a root with Ring 3 entries before it says that it is not
- * idle), NO_KICK (LIVE: nobody is asked), NAME_LATE (the name is cleared after the epoch began).  REACH must fail too: it shows that the revoker gets
- * to its end.
+ * Planted faults, each of which must be found: NO_QUIET (undo without waiting), NO_FLUSH
+ * (no second wait), LATE_EPOCH (the handler reads the epoch after it flushed), IDLE_LATE
+ * (a CPU loads a root with Ring 3 entries before it says that it is not idle), NO_KICK
+ * (LIVE: nobody is asked), NAME_LATE (the name is cleared after the epoch began). REACH
+ * must fail too: it shows that the revoker gets to its end.
  *
- * Operations that the kernel does with sequentially consistent atomics are single steps here; all others, too, are
- * separate steps that interleave.
+ * Operations that the kernel does with sequentially consistent atomics are single steps
+ * here; all others, too, are separate steps that interleave.
  */
 #ifndef CPUS
 #define CPUS 2
@@ -110,7 +116,8 @@ end:
     :: FREE && tlb[me] -> assert(owner == tlb[me]) /* R2 */
     :: FREE && bumps -> /* an epoch for another reason: tlb_flush, unmap */
         atomic { bumps--; epoch++; kick[(me + 1) % CPUS] = true }
-    :: FREE -> d_step { root[me] = false; tlb[me] = 0 }; /* the kernel's root, without Ring 3 entries */
+    :: FREE -> /* the kernel's root, without Ring 3 entries */
+        d_step { root[me] = false; tlb[me] = 0 };
         idle[me] = true;
 #ifdef IDLE_LATE
         root[me] = true;
@@ -122,7 +129,8 @@ end:
     od
 }
 
-/* The hardware walks the tables when it likes, also ahead of need and while the kernel runs. */
+/* The hardware walks the tables when it likes, also ahead of need and while the kernel
+ * runs. */
 proctype walker(byte me)
 {
 end:

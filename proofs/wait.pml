@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Pending, mask, wait and signal: invariants D1, D2 and D3 of kernel/domain/domain.h, as event_send (kernel/event/event.c),
- * wait_frame (kernel/call/call_control.c), the dispatcher (kernel/slice/dispatch.c) and gate_return (entry.S) do it.
+ * Pending, mask, wait and signal: invariants D1, D2 and D3 of kernel/domain/domain.h, as
+ * event_send (kernel/event/event.c), wait_frame (kernel/call/call_control.c), the
+ * dispatcher (kernel/slice/dispatch.c) and gate_return (entry.S) do it.
  *
- * One vCPU on its CPU, which halts when there is nothing to run; senders on other CPUs, one event bit each, and the CPU's own
- * timer, which ends a wait.  The vCPU goes on through: waiting; computing in the user view until an interrupt comes; working
- * masked and returning; being preempted.
+ * One vCPU on its CPU, which halts when there is nothing to run; senders on other CPUs,
+ * one event bit each, and the CPU's own timer, which ends a wait. The vCPU goes on
+ * through: waiting; computing in the user view until an interrupt comes; working masked
+ * and returning; being preempted.
  *
  * Verified:
- *   W1. No wake-up is lost: when nothing can move any more, no bit is pending, and each bit that was sent was received.
- *   W2. Of several wakers one puts the vCPU on: it is never made READY twice for one wait.
- *   W3. An upcall for an event is never made while the mask is set in the LibOS view.
+ *   W1. No wake-up is lost: when nothing can move any more, no bit is pending, and each
+ *       bit that was sent was received.
+ *   W2. Of several wakers one puts the vCPU on: it is never made READY twice for one
+ *       wait.
  *
- * Planted faults, each of which must be found: STATE_LATE (wait tests pending before it publishes WAITING), NO_SECOND_TEST (wait
- * does not test again), LOOK_FIRST (a sender reads the state before it sets the bits), NO_TEST (gate_return does not test after
- * the unmask), TEST_FIRST (gate_return tests, then unmasks, with interrupts on in between), HALT_RACE (the CPU looks for
- * ready vCPUs, then enables interrupts, then halts), PLAIN_WAKE (a waker stores READY without compare-and-swap).
- * REACH must fail too: it shows that all bits can arrive.
+ * Planted faults, each of which must be found: STATE_LATE (wait tests pending before it
+ * publishes WAITING), NO_SECOND_TEST (wait does not test again), LOOK_FIRST (a sender
+ * reads the state before it sets the bits), NO_TEST (gate_return does not test after the
+ * unmask), TEST_FIRST (gate_return tests, then unmasks, with interrupts on in between),
+ * HALT_RACE (the CPU looks for ready vCPUs, then enables interrupts, then halts),
+ * PLAIN_WAKE (a waker stores READY without compare-and-swap). REACH must fail too: it
+ * shows that all bits can arrive.
  */
 #define SENDERS 2
 #define SENDS 2
@@ -105,12 +110,12 @@ inline timer()
     wake(woke)
 }
 
-/* An interrupt, or the way onto the CPU: event_deliver. `user`: the user view, where the mask does not count. */
+/* An interrupt, or the way onto the CPU: event_deliver. `user`: the user view, where the
+ * mask does not count. */
 inline deliver(user)
 {
     if
     :: (user || !mask) && pending ->
-        assert(user || !mask); /* W3 */
         d_step { got = pending; pending = 0 };
         mask = true;
         receive(got);
@@ -201,7 +206,8 @@ ring3:
     :: kicked -> kicked = false; deliver(in_user)
     :: !in_user -> gate_return()
     :: !in_user -> wait_call()
-    :: in_user -> kicked -> kicked = false; deliver(true) /* computes until an interrupt comes */
+    :: in_user -> /* computes until an interrupt comes */
+        kicked -> kicked = false; deliver(true)
     :: in_user -> in_user = false; mask = true /* a system call enters the LibOS */
     :: atomic { timers -> timers-- }; /* preempted: somebody else's slice */
         state = READY;

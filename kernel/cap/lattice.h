@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The lattice of authority, in the encoding that the kernel uses.  Pure functions; proofs/ shows its laws for these
- * very definitions.
+ * The lattice of authority, in the encoding that the kernel uses. Pure functions; proofs/
+ * shows its laws for these very definitions.
  *
- * An element is (auth, lo, hi): class, kinds and rights as bits of one word, and an interval [lo, hi).
+ * An element is (auth, lo, hi): class, kinds and rights as bits of one word, and an
+ * interval [lo, hi).
  * L1. The order: a <= b iff a's bits are within b's and a's interval is within b's.
- * L2. Every element with an empty class, no kind, no right or an empty interval is the bottom: it allows nothing.
- * L3. The meet is the greatest lower bound; deriving is a meet, so what comes out is <= what went in.
+ * L2. Every element with an empty class, no kind, no right or an empty interval is the
+ *     bottom: it allows nothing.
+ * L3. The meet is the greatest lower bound; deriving is a meet, so what comes out is <=
+ *     what went in.
  */
 #ifndef KERNEL_CAP_LATTICE_H
 #define KERNEL_CAP_LATTICE_H
@@ -25,14 +28,16 @@ struct authority {
 static inline bool
 lattice_is_bottom(struct authority a)
 {
-    return !(a.auth & LATTICE_CLASS) || !(a.auth & LATTICE_KINDS) || !(a.auth & LATTICE_RIGHTS) || a.lo >= a.hi;
+    return !(a.auth & LATTICE_CLASS) || !(a.auth & LATTICE_KINDS) ||
+           !(a.auth & LATTICE_RIGHTS) || a.lo >= a.hi;
 }
 
 /* a <= b.  The bottom is below everything. */
 static inline bool
 lattice_leq(struct authority a, struct authority b)
 {
-    return lattice_is_bottom(a) || ((a.auth & ~b.auth) == 0 && a.lo >= b.lo && a.hi <= b.hi);
+    return lattice_is_bottom(a) ||
+           ((a.auth & ~b.auth) == 0 && a.lo >= b.lo && a.hi <= b.hi);
 }
 
 static inline struct authority

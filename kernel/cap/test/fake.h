@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the host tests of cap/ put in place of the rest of the kernel: CPUs with epochs, uses of capabilities that are in progress on
- * other CPUs, undo, and a machine of domains with tables.
+ * What the host tests of cap/ put in place of the rest of the kernel: CPUs with epochs,
+ * uses of capabilities that are in progress on other CPUs, undo, and a machine of domains
+ * with tables.
  *
- * K1. CPU 0 makes the calls.  The others look capabilities up and go on using them until they pass an epoch (use_begin, cpu_pass);
- *     uses_check compares what they read meanwhile with what they found, so an early reuse of a slot is seen.
+ * K1. CPU 0 makes the calls. The others look capabilities up and go on using them until
+ *     they pass an epoch (use_begin, cpu_pass); uses_check compares what they read
+ *     meanwhile with what they found, so an early reuse of a slot is seen.
  * K2. cap_undo fails the test if a use of the capability is in progress (P5).
  */
 #ifndef KERNEL_CAP_TEST_FAKE_H
@@ -20,11 +22,11 @@
 #define ALL_MAY FB_AUTH(FB_CLASS_ROOT, 0xffff, 0xffff)
 
 extern int failures; /* of the running test */
-#define CHECK(c)                                                                                                        \
-    do {                                                                                                                \
-        if (!(c)) {                                                                                                     \
-            fake_fail(__FILE__, __LINE__, #c);                                                                          \
-        }                                                                                                               \
+#define CHECK(c)                               \
+    do {                                       \
+        if (!(c)) {                            \
+            fake_fail(__FILE__, __LINE__, #c); \
+        }                                      \
     } while (0)
 void fake_fail(const char *file, int line, const char *what);
 
@@ -44,8 +46,9 @@ void uses_check(void);
 void uses_drop(const struct domain *holder);
 
 /* undo: what it returns before it succeeds, and what it has done. */
-extern u32 undo_resumes;             /* RESUME this often for each capability first */
-extern bool (*undo_in_use)(const struct cap *c); /* INUSE as long as this is true; NULL: never */
+extern u32 undo_resumes; /* RESUME this often for each capability first */
+extern bool (*undo_in_use)(
+    const struct cap *c); /* INUSE as long as this is true; NULL: never */
 extern u64 undo_count;
 extern u64 undo_sum; /* of undo_hash(name before it was marked): order-free */
 u64 undo_hash(const struct domain *holder, u64 slot, u64 generation);

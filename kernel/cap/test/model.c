@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A long random sequence of calls on several tables, compared after each with an independent model: a plain array of
- * capabilities, each with its parent's index, in which every operation is written the obvious way.
+ * A long random sequence of calls on several tables, compared after each with an
+ * independent model: a plain array of capabilities, each with its parent's index, in
+ * which every operation is written the obvious way.
  */
 #include "model.h"
 #include "fake.h"
@@ -43,8 +44,8 @@ static void
 m_expect_undo(const struct m *m)
 {
     expect_undo_count++;
-    expect_undo_sum +=
-        undo_hash(&fake_domain[m->table], m->name & CAP_SLOT_MASK, m->name >> FB_NAME_SLOT_BITS);
+    expect_undo_sum += undo_hash(&fake_domain[m->table], m->name & CAP_SLOT_MASK,
+                                 m->name >> FB_NAME_SLOT_BITS);
 }
 
 /* Is there a surviving capability of the same holder at or above `from`? */
@@ -67,7 +68,8 @@ m_needs_undo(const struct m *m, int from)
     return from >= 0 && !m_covered(m, from);
 }
 
-/* Does i hang below r? `through_made`: also by way of capabilities that a revocation spares. */
+/* Does i hang below r? `through_made`: also by way of capabilities that a revocation
+ * spares. */
 static bool
 m_below(int i, int r, bool through_made)
 {
@@ -121,7 +123,8 @@ compare(void)
             continue;
         struct cap *c = fake_cap(m->table, m->name);
         CHECK(c->name == m->name && c->type == m->type && c->object == m->object);
-        CHECK(c->may.auth == m->may.auth && c->may.lo == m->may.lo && c->may.hi == m->may.hi);
+        CHECK(c->may.auth == m->may.auth && c->may.lo == m->may.lo &&
+              c->may.hi == m->may.hi);
         if (m->parent < 0) {
             CHECK(c->parent == NULL);
         } else {
@@ -179,7 +182,8 @@ others(void)
     int i = pick();
 
     if (i >= 0 && random_below(2))
-        use_begin(1 + (u32)random_below(FAKE_CPUS - 1), fake_cap(model[i].table, model[i].name));
+        use_begin(1 + (u32)random_below(FAKE_CPUS - 1),
+                  fake_cap(model[i].table, model[i].name));
     if (random_below(4) == 0)
         cpu_pass(1 + (u32)random_below(FAKE_CPUS - 1));
     uses_check();
@@ -188,11 +192,13 @@ others(void)
 static int
 insert_both(u32 table, int parent, u32 type, void *object, struct authority may)
 {
-    struct cap *up = parent < 0 ? NULL : fake_cap(model[parent].table, model[parent].name);
+    struct cap *up =
+        parent < 0 ? NULL : fake_cap(model[parent].table, model[parent].name);
     u64 name = 0;
     int error;
 
-    while ((error = cap_insert(&fake_domain[table].table, up, type, object, may, &name)) == -FB_E_BUSY)
+    while ((error = cap_insert(&fake_domain[table].table, up, type, object, may,
+                               &name)) == -FB_E_BUSY)
         others();
     if (error) {
         CHECK(error == -FB_E_FULL);
@@ -230,16 +236,20 @@ op_derive(void)
         may.lo = source.may.lo;
     if (may.hi > source.may.hi)
         may.hi = source.may.hi;
-    bool empty = may.lo >= may.hi || !(may.auth & 0x3f) || !(may.auth & 0xffff00) || !(may.auth >> 32 & 0xffff);
-    while ((error = cap_derive_to(&fake_domain[source.table].table, source.name, &fake_domain[to].table, 0x3f, ask, 0,
-                                  &name)) == -FB_E_BUSY)
+    bool empty = may.lo >= may.hi || !(may.auth & 0x3f) || !(may.auth & 0xffff00) ||
+                 !(may.auth >> 32 & 0xffff);
+    while ((error = cap_derive_to(&fake_domain[source.table].table, source.name,
+                                  &fake_domain[to].table, 0x3f, ask, 0, &name)) ==
+           -FB_E_BUSY)
         others();
     if (empty) {
         CHECK(error == -FB_E_EMPTY);
     } else if (error) {
-        CHECK(error == -FB_E_FULL && fake_domain[to].table.used == fake_domain[to].table.count);
+        CHECK(error == -FB_E_FULL &&
+              fake_domain[to].table.used == fake_domain[to].table.count);
     } else {
-        model[m_new()] = (struct m){ true, false, s, to, source.type, name, may, source.object };
+        model[m_new()] =
+            (struct m){ true, false, s, to, source.type, name, may, source.object };
     }
 }
 
@@ -322,7 +332,8 @@ op_destroy(void)
 
     if (f < 0 || !model[f].first)
         return;
-    while ((error = cap_destroy_step(fake_cap(model[f].table, model[f].name))) == -FB_E_RESUME)
+    while ((error = cap_destroy_step(fake_cap(model[f].table, model[f].name))) ==
+           -FB_E_RESUME)
         others();
     CHECK(error == 0);
     for (int i = 0; i < MODEL_MAX; i++)
@@ -343,7 +354,8 @@ op_clear(u32 table)
     int error;
 
     for (int i = 0; i < MODEL_MAX; i++)
-        if (model[i].live && model[i].table == table && model[i].first && model[i].type == FB_TYPE_DOMAIN)
+        if (model[i].live && model[i].table == table && model[i].first &&
+            model[i].type == FB_TYPE_DOMAIN)
             return;
     uses_drop(&fake_domain[table]);
     while ((error = cap_table_clear_step(t)) == -FB_E_RESUME)
@@ -355,8 +367,9 @@ op_clear(u32 table)
             if (!m->live || m->table != table || (m->name & CAP_SLOT_MASK) != slot)
                 continue;
             if (m->first) {
-                void **cap = m->type == FB_TYPE_SPACE ? (void **)&((struct space *)m->object)->cap
-                                                      : (void **)&((struct vcpu *)m->object)->cap;
+                void **cap = m->type == FB_TYPE_SPACE
+                                 ? (void **)&((struct space *)m->object)->cap
+                                 : (void **)&((struct vcpu *)m->object)->cap;
                 CHECK(*cap == NULL);
                 m_revoke(i, true);
                 free(m->object); /* its own domain's destruction would */
@@ -372,15 +385,18 @@ op_clear(u32 table)
 static void
 op_roots(void)
 {
-    static const u32 types[] = { FB_TYPE_MEMORY, FB_TYPE_SLICE, FB_TYPE_IRQ, FB_TYPE_MACHINE, FB_TYPE_PORT };
+    static const u32 types[] = { FB_TYPE_MEMORY, FB_TYPE_SLICE, FB_TYPE_IRQ,
+                                 FB_TYPE_MACHINE, FB_TYPE_PORT };
 
     for (u32 k = 0; k < sizeof(types) / sizeof(types[0]); k++) {
         bool have = false;
         for (int i = 0; i < MODEL_MAX; i++)
-            have |= model[i].live && model[i].type == types[k] && model[i].may.auth == ALL_MAY;
+            have |= model[i].live && model[i].type == types[k] &&
+                    model[i].may.auth == ALL_MAY;
         if (!have)
-            (void)insert_both((u32)random_below(TABLES), -1, types[k], NULL,
-                              (struct authority){ .auth = ALL_MAY, .lo = 100, .hi = 100000 });
+            (void)insert_both(
+                (u32)random_below(TABLES), -1, types[k], NULL,
+                (struct authority){ .auth = ALL_MAY, .lo = 100, .hi = 100000 });
     }
 }
 
@@ -420,12 +436,15 @@ model_run(u64 operations)
         deep = depth > deep ? depth : deep;
         caps += model[i].live;
     }
-    printf("# %lu operations; %u capabilities at the end, the deepest at %u\n", (unsigned long)n, caps, deep);
+    printf("# %lu operations; %u capabilities at the end, the deepest at %u\n",
+           (unsigned long)n, caps, deep);
     if (failures)
-        printf("# the model and the kernel part after %lu operations\n", (unsigned long)n);
+        printf("# the model and the kernel part after %lu operations\n",
+               (unsigned long)n);
     /* Teardown: domains first, then all tables; no slot is lost. */
     for (int i = 0; i < MODEL_MAX; i++)
-        while (model[i].live && model[i].first && model[i].type == FB_TYPE_DOMAIN && !failures) {
+        while (model[i].live && model[i].first && model[i].type == FB_TYPE_DOMAIN &&
+               !failures) {
             int error = cap_destroy_step(fake_cap(model[i].table, model[i].name));
             CHECK(error == 0 || error == -FB_E_RESUME);
             cpus_pass();
