@@ -70,7 +70,7 @@ sys_dup3(struct user_frame *f)
 
 enum {
     F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_GETLK = 5, F_SETLK = 6, F_SETLKW = 7, F_SETOWN = 8,
-    F_GETOWN = 9, F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_OFD_SETLKW = 38, F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031,
+    F_GETOWN = 9, F_SETOWN_EX = 15, F_GETOWN_EX = 16, F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_OFD_SETLKW = 38, F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031,
     F_GETPIPE_SZ = 1032,
 };
 
@@ -183,6 +183,32 @@ fcntl_table(struct fdtable *t, int fd, u32 command, u64 arg)
     return r != 0 ? r : command == F_GETFD ? cloexec : 0;
 }
 
+/* Who would be signalled: a process (> 0) or a group (< 0).  Nobody is yet: there is no signal-driven I/O. */
+struct linux_owner {
+    i32 type, pid;
+};
+#define OWNER_PROCESS 1
+#define OWNER_GROUP 2
+
+static i64
+owner_get(const struct file *file, uaddr at)
+{
+    struct linux_owner o = { file->owner < 0 ? OWNER_GROUP : OWNER_PROCESS, file->owner < 0 ? -file->owner : file->owner };
+    return copy_to_user(at, &o, sizeof o);
+}
+
+static i64
+owner_set(struct file *file, uaddr at)
+{
+    struct linux_owner o;
+    int r = copy_from_user(&o, at, sizeof o);
+    if (r == 0 && (o.type < 0 || o.type > OWNER_GROUP))
+        r = -E_INVAL;
+    if (r == 0)
+        file->owner = o.type == OWNER_GROUP ? -o.pid : o.pid;
+    return r;
+}
+
 static i64
 fcntl_file(struct file *file, u32 command, u64 arg)
 {
@@ -201,6 +227,10 @@ fcntl_file(struct file *file, u32 command, u64 arg)
         return 0;
     case F_GETOWN:
         return file->owner;
+    case F_SETOWN_EX:
+        return owner_set(file, arg);
+    case F_GETOWN_EX:
+        return owner_get(file, arg);
     case F_SETPIPE_SZ:
         return pipe_is(file) ? pipe_set_capacity(file, (u32)arg) : -E_BADF;
     case F_GETPIPE_SZ:
@@ -305,12 +335,15 @@ sys_ioctl(struct user_frame *f)
 #define FLOCK_EXCLUSIVE 2u
 #define FLOCK_NONBLOCK 4u
 #define FLOCK_UNLOCK 8u
+#define FLOCK_MANDATORY 32u
 
 long
 sys_flock(struct user_frame *f)
 {
     struct file_arg a;
     u32 op = (u32)SYS_ARG1(f) & ~FLOCK_NONBLOCK;
+    if ((op & FLOCK_MANDATORY) != 0)
+        return 0; /* Linux 6 ignores these in just this way */
     if (op != FLOCK_SHARED && op != FLOCK_EXCLUSIVE && op != FLOCK_UNLOCK)
         return -E_INVAL;
     int r = file_arg_get_open(&a, SYS_ARG0(f));

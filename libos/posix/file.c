@@ -33,6 +33,8 @@ write_at(struct file *file, struct uio *u, u64 *pos)
     i64 n = write_limit(file, u, pos);
     if (n == 0)
         n = file_write(file, u, pos);
+    if (n > 0 && file->inode != NULL && vfs_has_set_ids(file->inode))
+        vfs_drop_set_ids(file->inode, proc_current()->cred);
     return n == -E_PIPE ? write_result(n) : n;
 }
 

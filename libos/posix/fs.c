@@ -264,6 +264,8 @@ sys_truncate(struct user_frame *f)
         r = size_limit(SYS_ARG1(f));
     if (r == 0)
         r = vfs_truncate(i, SYS_ARG1(f));
+    if (r == 0 && vfs_has_set_ids(i))
+        vfs_drop_set_ids(i, proc_current()->cred);
     at_arg_done(&a);
     return r;
 }
@@ -281,6 +283,8 @@ sys_ftruncate(struct user_frame *f)
     r = i == NULL || i->type != IT_FILE || (a.file->flags & OPEN_WRITE) == 0 ? -E_INVAL : size_limit(SYS_ARG1(f));
     if (r == 0)
         r = vfs_truncate(i, SYS_ARG1(f));
+    if (r == 0 && vfs_has_set_ids(i))
+        vfs_drop_set_ids(i, proc_current()->cred);
     file_arg_done(&a);
     return r;
 }
@@ -305,6 +309,8 @@ allocate(struct file *file, u32 linux_mode, u64 offset, u64 bytes)
     mutex_lock(&i->mutex);
     r = i->ops->allocate(i, mode, offset, bytes);
     mutex_unlock(&i->mutex);
+    if (r == 0 && vfs_has_set_ids(i))
+        vfs_drop_set_ids(i, proc_current()->cred);
     return r;
 }
 

@@ -113,6 +113,10 @@ sys_mmap(struct user_frame *f)
         file = fd_get(proc_current()->files, (int)SYS_ARG4(f));
         if (!file)
             return -E_BADF;
+        if ((file->flags & OPEN_PATH) != 0) {
+            file_release(file);
+            return -E_BADF;
+        }
     }
     int rc = bytes == 0 ? -E_INVAL : map_flags(flags, &how);
     if (rc == 0)

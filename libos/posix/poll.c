@@ -28,7 +28,7 @@ poll_pass(struct poll_entry *e, u32 n, struct poll_wait *w)
     for (u32 i = 0; i < n; i++) {
         if (e[i].file != NULL)
             e[i].revents = file_poll(e[i].file, ready == 0 ? poll_wait_table(w) : NULL) &
-                           (e[i].events | POLL_ERR | POLL_HUP);
+                           (e[i].events | POLL_ERR | POLL_HUP | POLL_NVAL);
         if (e[i].revents != 0)
             ready++;
     }

@@ -183,13 +183,29 @@ vfs_truncate(struct inode *i, u64 size)
     if (i->fs != NULL && i->fs->read_only)
         return -E_ROFS;
     struct vattr set = { .size = size };
-    u32 which = VSET_SIZE;
     mutex_lock(&i->mutex);
-    if ((i->mode & (MODE_SETUID | MODE_SETGID)) != 0) {
-        set.mode = without_set_ids(i->mode);
-        which |= VSET_MODE;
-    }
-    int r = i->ops->setattr(i, &set, which);
+    int r = i->ops->setattr(i, &set, VSET_SIZE);
     mutex_unlock(&i->mutex);
     return r;
+}
+
+void
+vfs_drop_set_ids(struct inode *i, const struct cred *cred)
+{
+    if (i->type != IT_FILE || vfs_cred(cred)->fsuid == 0 || i->ops->setattr == NULL)
+        return;
+    mutex_lock(&i->mutex);
+    struct vattr set = { .mode = without_set_ids(i->mode) };
+    if (set.mode != i->mode && i->ops->setattr(i, &set, VSET_MODE) != 0)
+        log_error("vfs: set-id bits of a file that was written stay");
+    mutex_unlock(&i->mutex);
+}
+
+/* A file made in a directory that hands on its group: the set-gid bit is only for members of it. */
+u32
+vfs_mode_for_group(u32 mode, const struct cred *cred, u32 gid)
+{
+    if ((mode & 02010u) == 02010u && cred->fsuid != 0 && !in_group(cred, gid))
+        mode &= ~MODE_SETGID;
+    return mode;
 }

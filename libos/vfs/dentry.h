@@ -110,6 +110,7 @@ const struct cred *vfs_cred(const struct cred *cred); /* NULL: root's */
 /* Create an entry: directory's mutex held, name known not to exist.  Checks rights; the dentry has a reference. */
 int vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name, u32 length, enum inode_type type,
                       u32 mode, u64 rdev, struct dentry **out) MUST_CHECK;
+u32 vfs_mode_for_group(u32 mode, const struct cred *cred, u32 gid);
 bool name_is_dots(const char *name, u32 length); /* . or .. */
 
 #endif

@@ -82,12 +82,14 @@ touch_atime(struct file *f)
 static i64
 transfer(struct file *f, struct uio *u, u64 *pos, i64 (*op)(struct file *, struct uio *, u64 *))
 {
+    if ((f->ops->traits & FILE_STREAM) != 0)
+        return pos != NULL ? -E_SPIPE : op(f, u, &f->pos);
     if (pos != NULL)
-        return (f->ops->traits & FILE_STREAM) != 0 ? -E_SPIPE : op(f, u, pos);
-    if ((f->ops->traits & (FILE_STREAM | FILE_UNLOCKED)) != 0)
+        return (i64)(*pos + u->left) < 0 ? -E_INVAL : op(f, u, pos);
+    if ((f->ops->traits & FILE_UNLOCKED) != 0)
         return op(f, u, &f->pos);
     mutex_lock(&f->pos_mutex);
-    i64 n = op(f, u, &f->pos);
+    i64 n = (i64)(f->pos + u->left) < 0 ? -E_INVAL : op(f, u, &f->pos);
     mutex_unlock(&f->pos_mutex);
     return n;
 }
@@ -118,6 +120,8 @@ file_write(struct file *f, struct uio *u, u64 *pos)
 u32
 file_poll(struct file *f, struct poll_table *t)
 {
+    if ((f->flags & OPEN_PATH) != 0)
+        return POLL_NVAL;
     if (f->ops->poll != NULL)
         return f->ops->poll(f, t);
     return POLL_IN | POLL_OUT;
@@ -164,7 +168,8 @@ file_seek(struct file *f, i64 offset, int whence)
     if (f->ops->seek != NULL) {
         to = f->ops->seek(f, offset, whence);
     } else {
-        i64 base = seek_base(f, offset, whence);
+        bool is_dir = f->inode != NULL && f->inode->type == IT_DIR; /* its positions are cookies: they have no end */
+        i64 base = is_dir && whence > 1 ? -E_INVAL : seek_base(f, offset, whence);
         if (base < 0)
             to = base;
         else if (__builtin_add_overflow(base, offset, &to))

@@ -62,6 +62,8 @@ vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name,
     cred = vfs_cred(cred);
     struct cred for_group;
     if ((parent->mode & MODE_SETGID) != 0) { /* the directory's group, and directories hand the bit on */
+        if (type != IT_DIR)
+            mode = vfs_mode_for_group(mode, cred, parent->gid);
         for_group = *cred;
         for_group.fsgid = parent->gid;
         cred = &for_group;

@@ -77,6 +77,8 @@ open_found(struct path *p, const struct cred *cred, u32 flags, bool created, str
         atomic_fetch_and(&f->flags, ~OPEN_NOCTTY); /* only the hook asks for it */
         if (r == 0 && (flags & OPEN_TRUNC) != 0 && i->type == IT_FILE && !created) {
             r = vfs_truncate(i, 0);
+            if (r == 0 && vfs_has_set_ids(i))
+                vfs_drop_set_ids(i, cred);
         } else if (r != 0) {
             f->ops = &no_ops; /* it was not opened: nothing to release */
         }

@@ -162,6 +162,7 @@ struct file_ops {
 #define OPEN_ASYNC 0x4000u
 #define OPEN_NOATIME 0x8000u
 #define OPEN_TMPFILE 0x10000u
+#define OPEN_SYNC_ALL 0x20000u /* attributes too; OPEN_SYNC alone: the data */
 
 struct path {
     struct mount *mount;
@@ -252,6 +253,13 @@ int vfs_access(struct inode *i, const struct cred *cred, u32 want /* 4 2 1 */) M
 int vfs_getattr(struct inode *i, struct vattr *out);
 int vfs_setattr(struct inode *i, const struct cred *cred, struct vattr *set, u32 which) MUST_CHECK; /* with rights */
 int vfs_truncate(struct inode *i, u64 size) MUST_CHECK;
+/* The contents were changed by someone: the set-id bits go, unless it is root. */
+void vfs_drop_set_ids(struct inode *i, const struct cred *cred);
+static inline bool
+vfs_has_set_ids(const struct inode *i)
+{
+    return (i->mode & 06000u) != 0;
+}
 void inode_hold(struct inode *i);
 void inode_release(struct inode *i);
 /* A fresh inode of a file system: one reference, mutex and lists ready, the rest zero.  NULL: no memory. */
