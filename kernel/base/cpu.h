@@ -41,7 +41,7 @@ struct cpu {
     u64 stack_top;        /* 0x28 [I] */
     /* Cold. */
     struct vcpu *current; /* 0x30 [o] NULL: idle */
-    struct vcpu *fpu_owner; /* [o] whose vector state is in the registers */
+    struct vcpu *_Atomic fpu_owner; /* [a] whose vector state is in the registers; others only clear it */
     u32 id;               /* [I] */
     u32 apic_id;          /* [I] */
     _Atomic u32 online;   /* [a] */
@@ -50,6 +50,8 @@ struct cpu {
     u64 slice_end;        /* [o] ~0: none */
     u32 slice_pos;        /* [o] */
     u32 force;            /* [o] the grace of the ended slice is running */
+    struct vcpu *donee;   /* [o] who is to run next, of a yield under way */
+    u32 donated;          /* [o] the rest of this position's time was given to the current vCPU */
     u32 resched;          /* [o] look at the time-table before returning to Ring 3 */
     u32 vcpus_used;       /* [a] high-water mark of `vcpus` */
     _Atomic u64 epoch;    /* [a] last epoch seen: flushed and quiet; mirrors fb_record.cpu[].epoch */

@@ -14,12 +14,26 @@
 #include "base/cpu.h"
 #include "hal/hal.h"
 
+#define LAG_MAX (1ull << 24)
+
 struct fb_record *record;
+
+/* Stamps of frames are 32 bits wide: no CPU may fall behind by half their range, however long it runs undisturbed. */
+static void
+kick_laggards(u64 e)
+{
+    for (u32 id = 0; id < cpu_count; id++)
+        if (atomic_load(&cpu_by_id(id)->online) && atomic_load(&cpu_by_id(id)->epoch) + LAG_MAX < e)
+            hal_kick(id);
+}
 
 u64
 epoch_next(void)
 {
-    return __atomic_add_fetch(&record->epoch, 1, __ATOMIC_SEQ_CST);
+    u64 e = __atomic_add_fetch(&record->epoch, 1, __ATOMIC_SEQ_CST);
+    if (e % LAG_MAX == 0)
+        kick_laggards(e);
+    return e;
 }
 
 u64

@@ -137,8 +137,7 @@ kernel_start(void)
     domains = d;
     MUST(space_init(d, boot_frames(2, 2), &s));
     frame_t cb = boot_frames(FB_CB_FRAMES, 1);
-    MUST(vcpu_make(d, c->id, boot_frames(FB_VCPU_FRAMES, 1), cb, &v));
-    v->space = s;
+    MUST(vcpu_make(d, s, c->id, boot_frames(FB_VCPU_FRAMES, 1), cb, &v));
     map_image(d, f);
     map(d, STEWARD_CB, cb, FB_CB_FRAMES, FB_MAP_READ | FB_MAP_WRITE);
     map(d, FB_BOOT_VA, ptr_frame(boot_info), (sizeof(*boot_info) + PAGE_SIZE - 1) >> PAGE_SHIFT, FB_MAP_READ);
@@ -149,6 +148,7 @@ kernel_start(void)
     };
     v->cb->mask = 1;
     v->cr3 = space_libos_cr3(s);
+    c->slice_pos = CPU_SLICES - 1;
     c->slices[CPU_SLICES - 1].ticks = record->tsc_hz / 100;
     atomic_store(&c->slices[CPU_SLICES - 1].vcpu, v);
     atomic_store(&v->state, VCPU_READY);

@@ -46,7 +46,7 @@ call_cap_inspect(u64 source, u64 offset, u64 a2, u64 a3, u64 a4, u64 a5)
         return ERR(-FB_E_FAULT);
     struct cap *c = &t->slots[slot];
     *out = (struct fb_cap_info){
-        .auth = c->may.auth, .lo = c->may.lo, .hi = c->may.hi, .type = c->type, .children = c->child != NULL,
+        .auth = c->may.auth, .lo = c->may.lo, .hi = c->may.hi, .type = cap_type(c), .children = c->child != NULL,
     };
     return ERR(0);
 }

@@ -116,21 +116,23 @@ yield_frame(u64 name, struct call_frame *f)
 {
     struct cpu *c = this_cpu();
     struct vcpu *v = c->current;
+    struct vcpu *to = NULL;
     struct cap *cap;
 
     if (name != 0) {
         int error = find(name, FB_TYPE_VCPU, NEED(0, IPC_SEND, SIGNAL), &cap);
         if (error)
             return ERR(error);
-        struct vcpu *to = cap->object;
+        to = cap->object;
+        if (!domain_alive(to->domain))
+            return ERR(-FB_E_DEAD);
         if (to->cpu != v->cpu || atomic_load(&to->state) != VCPU_READY)
             return ERR(-FB_E_STATE);
     }
-    /* The rest of this position's time is given up: the time-table moves on. */
     struct fb_regs regs;
     frame_regs(f, 0, &regs);
-    c->slice_end = hal_tsc();
     vcpu_leave(c, v, &regs);
+    slice_yield(c, v, to);
     dispatch(c);
 }
 

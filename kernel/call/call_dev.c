@@ -24,10 +24,13 @@ call_irq_bind(u64 irq, u64 line, u64 vcpu, u64 bit, u64 flags, u64 a5)
         if (!within(bit, 1, cv->may.lo, cv->may.hi))
             return ERR(-FB_E_RANGE);
         v = cv->object;
-        if (!domain_alive(v->domain))
-            return ERR(-FB_E_DEAD);
     }
-    return ERR(irq_bind_line((u32)line, v, bit, (u32)flags));
+    error = cap_lock(); /* Q1; the test is kept apart from the unbinding at a domain's end */
+    if (error)
+        return ERR(error);
+    error = v != NULL && !domain_alive(v->domain) ? -FB_E_DEAD : irq_bind_line((u32)line, v, bit, (u32)flags);
+    cap_release();
+    return ERR(error);
 }
 
 struct ret

@@ -24,6 +24,8 @@ check_params(const struct fb_domain_params *p, const struct frames *m, const str
         return -FB_E_ARG;
     if (p->clearance & ~maker->clearance)
         return -FB_E_CLEARANCE;
+    if (maker->depth + 1 >= DOMAIN_DEPTH)
+        return -FB_E_COUNT;
     if (p->table_frames == 0 || p->table_frames > 65536)
         return -FB_E_ARG;
     if (!within(p->object_frame, FB_DOMAIN_FRAMES, m->lo, m->hi) ||
@@ -62,6 +64,7 @@ call_domain_create(u64 machine, u64 memory, u64 offset, u64 a3, u64 a4, u64 a5)
     if (!error) {
         name = cap_insert_locked(table, parent, FB_TYPE_DOMAIN, d, made_authority(parent, DOMAIN_KINDS, 1));
         d->cap = &table->slots[name & CAP_SLOT_MASK];
+        d->depth = caller()->depth + 1;
         d->next = domains;
         d->link = &domains;
         if (domains)
@@ -87,11 +90,8 @@ find_any_domain(u64 name, u64 need, struct domain **out)
 struct ret
 call_domain_destroy(u64 name, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
-    struct domain *d;
-
     (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
-    int error = find_any_domain(name, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CONTROL), &d);
-    return ERR(error ? error : domain_destroy_step(d));
+    return ERR(domain_destroy_step(&caller()->table, name, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CONTROL)));
 }
 
 struct ret
@@ -109,11 +109,17 @@ call_domain_watch(u64 name, u64 vcpu, u64 bit, u64 a3, u64 a4, u64 a5)
     if (!within(bit, 1, cv->may.lo, cv->may.hi))
         return ERR(-FB_E_RANGE);
     struct vcpu *v = cv->object;
-    if (!domain_alive(d) || !domain_alive(v->domain))
-        return ERR(-FB_E_DEAD);
-    d->watch_bit = bit;
-    atomic_store(&d->watcher, v);
-    return ERR(0);
+    error = cap_lock(); /* L1 */
+    if (error)
+        return ERR(error);
+    if (!domain_alive(d) || !domain_alive(v->domain)) {
+        error = -FB_E_DEAD;
+    } else {
+        d->watch_bit = bit;
+        atomic_store(&d->watcher, v);
+    }
+    cap_release();
+    return ERR(error);
 }
 
 struct ret
@@ -130,13 +136,25 @@ call_domain_status(u64 name, u64 offset, u64 a2, u64 a3, u64 a4, u64 a5)
     struct fb_domain_status *out = buffer_at(offset, sizeof(*out), 8);
     if (!out)
         return ERR(-FB_E_FAULT);
+    u32 told = atomic_load(&d->told);
     *out = d->status;
-    out->state = atomic_load(&d->state);
+    out->state = told ? FB_DOMAIN_DYING : FB_DOMAIN_ALIVE;
     out->vcpus = d->nvcpus;
     out->spaces = d->nspaces;
     out->slots = d->table.count;
     out->slots_used = d->table.used;
     return ERR(0);
+}
+
+/* The space that a new vCPU starts in, or NULL. */
+static struct space *
+first_space(const struct domain *d)
+{
+    struct space *s = d->spaces;
+
+    while (s != NULL && __atomic_load_n(&s->dying, __ATOMIC_SEQ_CST))
+        s = s->next;
+    return s;
 }
 
 struct ret
@@ -148,7 +166,7 @@ call_vcpu_create(u64 domain, u64 cpu, u64 memory, u64 frame, u64 cb, u64 a5)
     struct vcpu *v;
 
     (void)a5;
-    int error = find_domain(domain, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CREATE), &d, &parent);
+    int error = find(domain, FB_TYPE_DOMAIN, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CREATE), &parent);
     if (!error)
         error = find_frames(memory, FB_AUTH(0, 0, FB_RIGHT_GIVE | FB_RIGHT_WRITE), &m, NULL);
     if (error)
@@ -157,16 +175,20 @@ call_vcpu_create(u64 domain, u64 cpu, u64 memory, u64 frame, u64 cb, u64 a5)
         return ERR(-FB_E_ARG);
     if (!within(frame, FB_VCPU_FRAMES, m.lo, m.hi) || !within(cb, FB_CB_FRAMES, m.lo, m.hi))
         return ERR(-FB_E_RANGE);
-    if (d->spaces == NULL)
-        return ERR(-FB_E_STATE); /* a vCPU starts in a space */
+    d = parent->object;
     struct cap_table *table = &caller()->table;
     error = cap_reserve(table, parent);
     if (error)
         return ERR(error);
     u64 name = 0;
-    error = vcpu_make(d, (u32)cpu, frame, cb, &v);
+    struct space *s = first_space(d);
+    if (!domain_alive(d)) /* L1 */
+        error = -FB_E_DEAD;
+    else if (s == NULL)
+        error = -FB_E_STATE;
+    else
+        error = vcpu_make(d, s, (u32)cpu, frame, cb, &v);
     if (!error) {
-        v->space = d->spaces;
         name = cap_insert_locked(table, parent, FB_TYPE_VCPU, v, made_authority(parent, VCPU_KINDS, 64));
         v->cap = &table->slots[name & CAP_SLOT_MASK];
     }
@@ -209,9 +231,10 @@ call_vcpu_start(u64 name, u64 gate, u64 upcall, u64 start, u64 stack, u64 arg)
     error = cap_lock();
     if (error)
         return ERR(error);
-    if (atomic_load(&v->state) != VCPU_NEW) {
+    if (atomic_load(&v->state) != VCPU_NEW || !domain_alive(v->domain)) {
+        error = domain_alive(v->domain) ? -FB_E_STATE : -FB_E_DEAD;
         cap_release();
-        return ERR(-FB_E_STATE);
+        return ERR(error);
     }
     v->gate_rip = gate;
     v->upcall_rip = upcall;
@@ -220,13 +243,12 @@ call_vcpu_start(u64 name, u64 gate, u64 upcall, u64 start, u64 stack, u64 arg)
     };
     v->cb->mask = 1;
     v->cr3 = space_libos_cr3(v->space);
-    atomic_store(&v->state, VCPU_READY);
+    u32 fresh = VCPU_NEW;
+    if (!atomic_compare_exchange_strong(&v->state, &fresh, VCPU_READY))
+        error = -FB_E_DEAD; /* its domain ended meanwhile */
     cap_release();
-    if (v->cpu != this_cpu()->id)
-        hal_kick(v->cpu);
-    else
-        this_cpu()->resched = 1;
-    return ERR(0);
+    hal_kick(v->cpu); /* this CPU too: it looks at its time-table when interrupts are on again */
+    return ERR(error);
 }
 
 struct ret
@@ -265,7 +287,6 @@ call_slice_set(u64 slices, u64 position, u64 vcpu, u64 ticks, u64 a4, u64 a5)
         s->ticks = ticks;
     atomic_store(&s->vcpu, v);
     cap_release();
-    if (c->id != this_cpu()->id)
-        hal_kick(c->id);
+    hal_kick(c->id);
     return ERR(0);
 }

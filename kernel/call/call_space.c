@@ -49,38 +49,51 @@ space_is_current(const struct space *s)
     return false;
 }
 
-/* First it is marked dying; when every CPU has passed a quiet point nobody can come into it any more, and it is freed. */
-struct ret
-call_space_destroy(u64 name, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+/* It is marked dying, and its names go; when every CPU has passed a quiet point nobody can come into it any more, and it is
+ * freed.  All under the tree lock (P8). */
+static int
+space_destroy_locked(u64 name)
 {
     struct cap *c;
-
-    (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
-    int error = find(name, FB_TYPE_SPACE, FB_AUTH(0, FB_KIND_MEMORY_VIRT, FB_RIGHT_MAP | FB_RIGHT_CONTROL), &c);
+    int error = cap_find_ending(&caller()->table, name, FB_TYPE_SPACE,
+                                FB_AUTH(0, FB_KIND_MEMORY_VIRT, FB_RIGHT_MAP | FB_RIGHT_CONTROL), &c);
     if (error)
-        return ERR(error);
+        return error;
     struct space *s = c->object;
+    struct domain *d = s->domain;
+    if (!domain_alive(d))
+        return -FB_E_DEAD; /* it goes with its domain */
     if (space_is_current(s))
-        return ERR(-FB_E_INUSE);
+        return -FB_E_INUSE;
     if (!s->dying) {
         error = space_check_empty(s); /* marks it dying */
         if (error)
-            return ERR(error);
-        s->pad = epoch_next() << 1;
-        epoch_ask(~0ull, s->pad >> 1);
+            return error;
     }
-    if (!epoch_seen(s->pad >> 1))
-        return ERR(-FB_E_RESUME);
-    if (space_is_current(s))
-        return ERR(-FB_E_INUSE);
-    struct domain *d = s->domain;
+    error = cap_end_locked(s->cap, c);
+    if (error)
+        return error;
+    if (space_is_current(s)) /* a switch was under way */
+        return -FB_E_INUSE;
     error = space_list_lock(d);
     if (error)
-        return ERR(error);
-    error = cap_destroy_step(s->cap);
+        return error;
+    error = cap_destroy_locked(s->cap, c);
     if (!error)
         space_free(s);
     space_list_unlock(d);
+    return error;
+}
+
+struct ret
+call_space_destroy(u64 name, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+    (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
+    int error = cap_lock();
+    if (error)
+        return ERR(error);
+    error = space_destroy_locked(name);
+    cap_release();
     return ERR(error);
 }
 

@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What goes with a capability: the part of revocation and deletion that knows the objects.  Contract: cap_undo and
- * cap_forget in cap/cap.h.
+ * What goes with a capability: the part of revocation and deletion that knows the
+ * objects. Contract: cap_undo and cap_forget in cap/cap.h.
  *
- * N1. MEMORY: the mappings of its interval, and the page-table nodes in it, go from all trees of the holder's domain and of the
- *     domains that the holder made (whose windows it fills before they run).  The kernel keeps no reverse map: mappings
- *     that another capability of the same holder would allow go too, unless it is above the revoked one (P10).
- * N2. While a domain is swept, `evicting` says for whom: calls that add mappings return BUSY, so that what is swept stays
- *     so.  It holds the slot of the capability plus one, with SWEPT_BY_MAKER if that is in the maker's table.  Who
- *     needs the trees next helps the first to its end: nobody waits for a caller that does not come back.
- * N3. Frames of the interval that still serve as node, root, capability table or object, or that are pinned, refuse with INUSE;
- *     a later attempt goes on at that frame.
- * N4. SPACE (first capability only): refused while it is current on a vCPU; else marked dying, quiet, torn down, quiet, freed.
- * N5. A domain that is being destroyed takes its own trees apart: they are left to it.
+ * N1. MEMORY: the mappings of its interval, and the page-table nodes in it, go from all
+ *     trees of the holder's domain and of the domains that the holder made (whose windows
+ *     it fills before they run). The kernel keeps no reverse map: mappings that another
+ *     capability of the same holder would allow go too, unless it is above the revoked
+ *     one (P10).
+ * N2. While a domain is swept, `evicting` says for whom: calls that add mappings return
+ *     BUSY, so that what is swept stays so. It holds the slot of the capability plus one,
+ *     with SWEPT_BY_MAKER if that is in the maker's table. Who needs the trees next helps
+ *     the first to its end: nobody waits for a caller that does not come back.
+ * N3. Frames of the interval that still serve as node, root, capability table or object,
+ *     or that are pinned, refuse with INUSE; a later attempt goes on at that frame.
+ * N4. SPACE (first capability only): refused while it is current on a vCPU; else marked
+ *     dying, quiet, torn down, quiet, freed.
+ * N5. A domain that has ended (DYING) is left to its destruction, which takes its trees
+ *     apart: no CPU runs in them after the revocation's second quiet point. N3 holds for
+ *     it until its table is cleared, so that its object memory is not thought free before
+ *     it is.
  *
- * phase and cursor of the capability: see the enums.  Each step is bounded by that of space_evict, or by SCAN_FRAMES; the
- * list of domains is walked once a step.
- * Locking: the tree lock throughout; list_busy of the domain for its list of spaces.
+ * phase and cursor of the capability: see the enums. Each step is bounded by that of
+ * space_evict, or by SCAN_FRAMES; the list of domains is walked once a step. Locking: the
+ * tree lock throughout; list_busy of the domain for its list of spaces.
  */
 #include "base/cpu.h"
 #include "base/epoch.h"
@@ -29,8 +36,14 @@
 #define SCAN_FRAMES 4096u
 #define SWEPT_BY_MAKER 0x80000000u
 
-/* MEMORY.  cursor: id of the domain that is being swept, 0: none yet; in SCAN: the next frame. */
-enum memory_phase { MEMORY_NEXT = 0, MEMORY_WINDOW = 1, MEMORY_SPACES = 2, MEMORY_SCAN = 3 };
+/* MEMORY. cursor: id of the domain that is being swept, 0: none yet; in SCAN: the next
+ * frame. */
+enum memory_phase {
+    MEMORY_NEXT = 0,
+    MEMORY_WINDOW = 1,
+    MEMORY_SPACES = 2,
+    MEMORY_SCAN = 3
+};
 /* SPACE.  cursor: the epoch that is waited for; in TEAR: the address to go on from. */
 enum space_phase { SPACE_MARK = 0, SPACE_QUIET = 1, SPACE_TEAR = 2, SPACE_FLUSH = 3 };
 
@@ -58,7 +71,7 @@ swept_domain(const struct cap *c)
     return NULL;
 }
 
-/* The next domain to sweep for c: the holder, then those that it made, by ascending id. */
+/* The next domain to sweep for c: the holder, then those it made, by ascending id. */
 static struct domain *
 next_domain(const struct cap *c)
 {
@@ -94,7 +107,8 @@ sweep_step(struct domain *d, struct cap *c)
     int error;
 
     if (c->phase == MEMORY_WINDOW) {
-        error = space_evict((struct tree){ .domain = d }, c->may.lo, c->may.hi, &d->cursor);
+        error =
+            space_evict((struct tree){ .domain = d }, c->may.lo, c->may.hi, &d->cursor);
         if (error)
             return error;
         error = space_list_lock(d);
@@ -111,7 +125,8 @@ sweep_step(struct domain *d, struct cap *c)
         return error;
     struct space *s = d->cursor_space;
     if (s) {
-        error = space_evict((struct tree){ .space = s, .domain = d }, c->may.lo, c->may.hi, &d->cursor);
+        error = space_evict((struct tree){ .space = s, .domain = d }, c->may.lo,
+                            c->may.hi, &d->cursor);
         if (!error) {
             d->cursor_space = s->next;
             d->cursor = 0;
@@ -122,7 +137,8 @@ sweep_step(struct domain *d, struct cap *c)
     return error;
 }
 
-/* Begin or go on with sweeping d for c; if another capability's sweep is in progress there, help that one first. */
+/* Begin or go on with sweeping d for c; if another capability's sweep is in progress
+ * there, help that one first. */
 static int
 sweep(struct domain *d, struct cap *c)
 {
@@ -161,7 +177,8 @@ frame_in_use(frame_t f)
 
     switch ((enum fb_frame_type)FB_FRAME_TYPE(word)) {
     case FB_FRAME_TABLE: /* unlinked ones are clean, and nobody's */
-        return (__atomic_load_n(&frame_records[f].flags, __ATOMIC_RELAXED) & FB_FRAME_F_LINKED) != 0;
+        return (__atomic_load_n(&frame_records[f].flags, __ATOMIC_RELAXED) &
+                FB_FRAME_F_LINKED) != 0;
     case FB_FRAME_ROOT:
     case FB_FRAME_CAPTAB:
     case FB_FRAME_OBJECT:
@@ -196,7 +213,7 @@ undo_memory(struct cap *c)
     struct domain *d;
 
     if (c->phase == MEMORY_SCAN)
-        return being_destroyed(c->holder) ? 0 : scan_frames(c);
+        return c->holder->table.closed ? 0 : scan_frames(c);
     if (c->phase == MEMORY_NEXT) {
         d = next_domain(c);
         if (!d) {
@@ -227,7 +244,8 @@ undo_memory(struct cap *c)
 static int
 undo_slices(struct cap *c)
 {
-    u64 end = (u64)cpu_count * CPU_SLICES < c->may.hi ? (u64)cpu_count * CPU_SLICES : c->may.hi;
+    u64 end =
+        (u64)cpu_count * CPU_SLICES < c->may.hi ? (u64)cpu_count * CPU_SLICES : c->may.hi;
     u64 kick = 0;
 
     for (u64 at = c->may.lo; at < end; at++) {
@@ -299,7 +317,8 @@ undo_space(struct cap *c)
         c->phase = SPACE_TEAR;
         return -FB_E_RESUME;
     case SPACE_TEAR:
-        error = space_tear_down((struct tree){ .space = s, .domain = s->domain }, &c->cursor);
+        error =
+            space_tear_down((struct tree){ .space = s, .domain = s->domain }, &c->cursor);
         if (error)
             return error;
         c->cursor = epoch_next();
@@ -314,7 +333,7 @@ undo_space(struct cap *c)
 int
 cap_undo(struct cap *dying)
 {
-    switch (dying->type) {
+    switch (cap_type(dying)) {
     case FB_TYPE_MEMORY:
         return undo_memory(dying);
     case FB_TYPE_SLICE:
@@ -332,9 +351,11 @@ cap_undo(struct cap *dying)
 void
 cap_forget(struct cap *first)
 {
-    switch (first->type) {
+    switch (cap_type(first)) {
     case FB_TYPE_SPACE:
+        atomic_thread_fence(memory_order_seq_cst); /* the names that went are seen before the epoch is read */
         ((struct space *)first->object)->cap = NULL;
+        ((struct space *)first->object)->pad = (epoch_now() + 1) << 1; /* for who frees it */
         break;
     case FB_TYPE_VCPU:
         ((struct vcpu *)first->object)->cap = NULL;

@@ -15,8 +15,11 @@
  *     be deleted while the object lives: -INUSE, "destroy the object instead".  That of a DOMAIN or VCPU hangs in the
  *     `made` list of its parent and is not revoked with it: the revocation ends with -INUSE until the domain
  *     is destroyed.  That of a SPACE is revoked with the memory it stands on, and the space with it.
- * P8. Destroy calls set the object's own dying mark before their first cap_destroy_step, and every call that looks an
- *     object up tests that mark after the look-up.  So the names stay good for the destroyer to repeat its call.
+ * P8. When an object's destruction begins, the type of its first capability changes (CAP_ENDING), and the names of all others
+ *     on it go, but the one by which the destroyer called, whose type changes too.  From then on ordinary look-ups
+ *     find nothing; after a quiet point nobody uses the object, and its first name goes with its memory, all
+ *     under the tree lock.  Destroy calls alone look up with cap_find_ending, under that lock: so of several destroyers
+ *     none keeps a pointer to what another one frees.
  * P9. When a domain ends, the first capabilities in its table go as follows.  SPACE and VCPU: with everything derived
  *     from them; the object stays (object->cap = NULL) until its own domain is destroyed.  DOMAIN: a domain ends with
  *     its maker, so that none is left that nobody can name: see cap_table_blocker.
@@ -46,13 +49,15 @@ enum cap_list { CAP_IN_NONE = 0, CAP_IN_CHILD = 1, CAP_IN_MADE = 2, CAP_IN_DYING
 #define CAP_F_REVOKING 0x2u /* a revocation below it is not complete */
 #define CAP_F_DELETING 0x4u /* DYING by its holder's cap_delete, which goes on by slot and generation */
 #define CAP_F_DESTROY 0x8u  /* its object is being destroyed; nothing is derived from it any more */
+#define CAP_F_ALONE 0x10u   /* DESTROY, and the names of all others on the object are gone; `epoch`: since when */
+#define CAP_ENDING 0x80u    /* in `type`: P8 */
 
 /* [t]: under the tree lock.  Sibling lists are circular, by next and prev. */
 struct cap {
     _Atomic u64 name;     /* P1 */
     struct authority may; /* [I] while LIVE */
     void *object;         /* [I] struct space, domain, vcpu; NULL for intervals of the machine */
-    u16 type;             /* [I] FB_TYPE_* */
+    u16 type;             /* FB_TYPE_*; [t] CAP_ENDING; else [I] */
     u8 state;             /* [t] enum cap_state */
     u8 list;              /* [t] enum cap_list */
     u16 flags;            /* [t] CAP_F_* */
@@ -97,7 +102,7 @@ cap_lookup(const struct cap_table *table, u64 name, u32 type, u64 need, struct c
     if (name == 0 || atomic_load_explicit(&c->name, memory_order_acquire) != name)
         return -FB_E_NAME;
     if (c->type != type)
-        return -FB_E_TYPE;
+        return c->type == (type | CAP_ENDING) ? -FB_E_DEAD : -FB_E_TYPE;
     if (need & ~c->may.auth)
         return -FB_E_AUTHORITY;
     *out = c;
@@ -106,6 +111,15 @@ cap_lookup(const struct cap_table *table, u64 name, u32 type, u64 need, struct c
 
 /* Make `count` slots free ones, for `holder`.  The memory is zero.  O(1). */
 void cap_table_init(struct cap_table *table, void *memory, u32 count, struct domain *holder);
+
+static inline u32
+cap_type(const struct cap *c)
+{
+    return c->type & ~CAP_ENDING;
+}
+
+/* For destroy calls (P8), under the tree lock: as cap_lookup, but finds what is ending too. */
+int cap_find_ending(struct cap_table *table, u64 name, u32 type, u64 need, struct cap **out) MUST_CHECK;
 
 /* Insert a capability: a root (parent NULL, boot only) or a child of `parent` on an object just made; with an object
  * it is the first one on it (P7).  The tree lock is taken inside.  *name gets the new name.
@@ -140,6 +154,11 @@ int cap_revoke_step(struct cap_table *table, u64 name) MUST_CHECK;
  * then that first one is deleted too.  P8.  When it returns 0, no CPU is using the object.  For a DOMAIN the capabilities
  * on its vCPUs go too (their vcpu->cap becomes NULL).  NULL: 0 at once (P9; the destroyer sees to the quiet point). */
 int cap_destroy_step(struct cap *first) MUST_CHECK;
+/* Its two halves, for callers that hold the tree lock.  cap_end_locked: 0 when ordinary calls can neither find nor use
+ * the object any more; cap_destroy_locked does that first, and then takes the first name away.  `keep`: the capability by which
+ * the destroyer called (NULL: none); it stays until the end. */
+int cap_end_locked(struct cap *first, struct cap *keep) MUST_CHECK;
+int cap_destroy_locked(struct cap *first, struct cap *keep) MUST_CHECK;
 /* Delete all capabilities of a table (end of a domain), bounded steps: -RESUME until done.  All vCPUs of the domain are
  * stopped, and all CPUs have seen an epoch since.  -BUSY; -INUSE: cap_table_blocker says what must be destroyed first. */
 int cap_table_clear_step(struct cap_table *table) MUST_CHECK;

@@ -117,14 +117,35 @@ cap_revoke_step(struct cap_table *table, u64 name)
     return error;
 }
 
-/* Take everything below f at once: nobody uses the object any more (P8), and nothing was bound through these.
- * The flag tells mark_from_top that f is the one to look below. */
-static int
-kill_below(struct cap *f, u32 *budget)
+/* Take a name away for good; its slot goes by way of the limbo, because calls may still be reading it. */
+static void
+drop(struct cap *c)
 {
+    atomic_store_explicit(&c->name, 0, memory_order_seq_cst);
+    cap_unlink(c);
+    cap_slot_limbo(c);
+}
+
+/* Some capability below f but `keep`, or NULL. */
+static struct cap *
+below(const struct cap *f, const struct cap *keep)
+{
+    struct cap *n = f->child;
+
+    if (n && n == keep)
+        n = n->next != n ? n->next : NULL;
+    return n ? n : f->made ? f->made : f->dying;
+}
+
+/* Take everything below f but `keep`: nothing was bound through these.  The flag tells mark_from_top that f is the one to look
+ * below. */
+static int
+kill_below(struct cap *f, struct cap *keep, u32 *budget)
+{
+    struct cap *n;
+
     f->flags |= CAP_F_REVOKING;
-    while (f->child || f->made || f->dying) {
-        struct cap *n = f->child ? f->child : f->made ? f->made : f->dying;
+    while ((n = below(f, keep)) != NULL) {
         int error;
 
         if (*budget == 0)
@@ -137,8 +158,7 @@ kill_below(struct cap *f, u32 *budget)
             return error;
         if (n->flags & CAP_F_FIRST)
             cap_forget(n);
-        cap_unlink(n);
-        cap_slot_limbo(n);
+        drop(n);
     }
     return 0;
 }
@@ -159,44 +179,68 @@ mark_from_top(struct cap *f, u32 *budget)
     return top->flags & CAP_F_REVOKING ? cap_mark_below(top, budget) : 0;
 }
 
-static int
-destroy_locked(struct cap *f)
+static void
+mark_ending(struct cap *c)
+{
+    c->flags |= CAP_F_DESTROY;
+    c->type |= CAP_ENDING;
+}
+
+int
+cap_end_locked(struct cap *f, struct cap *keep)
 {
     u32 budget = CAP_STEP;
     int error;
 
     ASSERT(f->flags & CAP_F_FIRST);
+    if (keep == f)
+        keep = NULL;
     if (f->state == CAP_DYING) {
         error = mark_from_top(f, &budget);
         if (error)
             return error;
     }
-    if (!(f->flags & CAP_F_DESTROY)) {
-        f->flags |= CAP_F_DESTROY;
+    mark_ending(f);
+    if (keep) {
+        mark_ending(keep);
+        error = cap_hoist(keep, f, true, &budget);
+        if (error)
+            return error;
+    }
+    if (!(f->flags & CAP_F_ALONE)) {
+        error = kill_below(f, keep, &budget);
+        if (error)
+            return error;
+        f->flags |= CAP_F_ALONE;
         f->epoch = cap_epoch_tag();
     }
-    if (!cap_quiet(f->epoch))
-        return -FB_E_RESUME;
-    error = kill_below(f, &budget);
-    if (error)
-        return error;
-    atomic_store_explicit(&f->name, 0, memory_order_seq_cst);
-    cap_unlink(f);
-    cap_slot_limbo(f);
-    return 0;
+    return cap_quiet(f->epoch) ? 0 : -FB_E_RESUME;
+}
+
+int
+cap_destroy_locked(struct cap *f, struct cap *keep)
+{
+    u32 budget = CAP_STEP;
+    int error;
+
+    if (!f)
+        return 0;
+    error = cap_end_locked(f, keep);
+    if (!error)
+        error = kill_below(f, NULL, &budget); /* those by which destroyers called */
+    if (!error)
+        drop(f);
+    return error;
 }
 
 int
 cap_destroy_step(struct cap *first)
 {
-    int error;
+    int error = first ? cap_lock() : 0;
 
-    if (!first)
-        return 0;
-    error = cap_lock();
-    if (error)
+    if (error || !first)
         return error;
-    error = destroy_locked(first);
+    error = cap_destroy_locked(first, NULL);
     cap_release();
     return error;
 }
@@ -229,15 +273,13 @@ clear_first(struct cap *c, u32 *budget)
 {
     int error;
 
-    if (c->type == FB_TYPE_DOMAIN)
+    if (cap_type(c) == FB_TYPE_DOMAIN)
         return -FB_E_INUSE; /* P9: cap_table_blocker */
-    error = kill_below(c, budget);
+    error = kill_below(c, NULL, budget);
     if (error)
         return error;
     cap_forget(c);
-    atomic_store_explicit(&c->name, 0, memory_order_seq_cst);
-    cap_unlink(c);
-    cap_slot_limbo(c);
+    drop(c);
     return 0;
 }
 
@@ -269,9 +311,7 @@ clear_live(struct cap *c, u32 *budget)
         cap_mark(c);
         return clear_dying(c, budget);
     }
-    atomic_store_explicit(&c->name, 0, memory_order_seq_cst);
-    cap_unlink(c);
-    cap_slot_limbo(c);
+    drop(c);
     return 0;
 }
 
@@ -319,7 +359,7 @@ cap_table_blocker(struct cap_table *table)
     if (!table->closed || table->cursor >= table->fresh)
         return NULL;
     c = &table->slots[table->cursor];
-    if (c->state != CAP_LIVE || c->type != FB_TYPE_DOMAIN || !(c->flags & CAP_F_FIRST))
+    if (c->state != CAP_LIVE || cap_type(c) != FB_TYPE_DOMAIN || !(c->flags & CAP_F_FIRST))
         return NULL;
     return c;
 }

@@ -64,6 +64,14 @@ cap_epoch_tag(void)
     return epoch_now() + 1;
 }
 
+int
+cap_find_ending(struct cap_table *table, u64 name, u32 type, u64 need, struct cap **out)
+{
+    int error = cap_lookup(table, name, type, need, out);
+
+    return error == -FB_E_DEAD ? cap_lookup(table, name, type | CAP_ENDING, need, out) : error;
+}
+
 static u64
 all_cpus(void)
 {
@@ -267,7 +275,7 @@ cap_derive_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clea
     error = cap_reserve(to, c);
     if (error)
         return error;
-    *name = insert(to, c, c->type, c->object, may, 0);
+    *name = insert(to, c, cap_type(c), c->object, may, 0);
     cap_release();
     return 0;
 }

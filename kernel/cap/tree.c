@@ -101,7 +101,7 @@ cap_needs_undo(const struct cap *c, const struct cap *from)
 {
     if (c->state == CAP_DYING && c->phase)
         return true; /* what was begun is completed, wherever the capability hangs now */
-    switch (c->type) {
+    switch (cap_type(c)) {
     case FB_TYPE_MEMORY:
     case FB_TYPE_SLICE:
     case FB_TYPE_IRQ:

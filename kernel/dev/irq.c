@@ -11,7 +11,6 @@ struct line {
     _Atomic u32 bit;
 };
 static struct line lines[HAL_IRQS];
-static _Atomic u32 irq_busy;
 
 void
 irq_fired(u32 gsi)
@@ -27,13 +26,10 @@ irq_fired(u32 gsi)
 int
 irq_bind_line(u32 gsi, struct vcpu *v, u64 bit, u32 flags)
 {
-    u32 free = 0;
     int error = 0;
 
     if (gsi >= HAL_IRQS)
         return -FB_E_NODEV;
-    if (!atomic_compare_exchange_strong(&irq_busy, &free, 1))
-        return -FB_E_BUSY;
     if (v == NULL) {
         hal_irq_mask(gsi);
         atomic_store(&lines[gsi].vcpu, NULL);
@@ -45,7 +41,6 @@ irq_bind_line(u32 gsi, struct vcpu *v, u64 bit, u32 flags)
             hal_irq_unmask(gsi);
         }
     }
-    atomic_store(&irq_busy, 0);
     return error;
 }
 

@@ -99,7 +99,7 @@ cpu_add_vcpu(struct cpu *c, struct vcpu *v)
 }
 
 int
-vcpu_make(struct domain *d, u32 cpu, frame_t object, frame_t cb, struct vcpu **out)
+vcpu_make(struct domain *d, struct space *s, u32 cpu, frame_t object, frame_t cb, struct vcpu **out)
 {
     u64 pinned = 0;
     int error = give_run(object, FB_VCPU_FRAMES, FB_FRAME_OBJECT);
@@ -115,6 +115,7 @@ vcpu_make(struct domain *d, u32 cpu, frame_t object, frame_t cb, struct vcpu **o
     __builtin_memset(v, 0, FB_VCPU_FRAMES * PAGE_SIZE);
     v->cb = frame_ptr(cb);
     v->domain = d;
+    v->space = s;
     v->cpu = cpu;
     v->id = atomic_fetch_add(&next_id, 1);
     v->timer = v->wait_until = ~0ull;
@@ -124,7 +125,7 @@ vcpu_make(struct domain *d, u32 cpu, frame_t object, frame_t cb, struct vcpu **o
     error = cpu_add_vcpu(cpu_by_id(cpu), v);
     if (error)
         goto unpin;
-    v->next = d->vcpus; /* under the tree lock, held by the call */
+    v->next = d->vcpus;
     d->vcpus = v;
     d->nvcpus++;
     *out = v;
@@ -141,10 +142,8 @@ unpin:
 void
 vcpu_unmake(struct vcpu *v)
 {
-    struct cpu *c = cpu_by_id(v->cpu);
     frame_t object = v->object_frame;
 
-    atomic_store(&c->vcpus[v->slot], NULL);
     for (u64 i = 0; i < FB_CB_FRAMES; i++)
         frame_unpin(v->cb_frame + i);
     take_back_run(object, FB_VCPU_FRAMES);

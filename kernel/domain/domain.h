@@ -59,13 +59,17 @@ struct domain {
     struct domain *next, **link; /* list of all domains, under the tree lock of cap/ */
     frame_t object_frame, table_frame;
     u64 table_frames;
-    _Atomic u32 destroy_busy;   /* try-lock of domain_destroy_step */
+    _Atomic u32 destroy_busy;   /* try-lock of domain_destroy_step, taken under the tree lock */
+    _Atomic u32 told;           /* `status` is written */
+    u32 depth;                  /* [I] makers above it */
     u64 cursor;                 /* progress of destroy and evict */
     struct space *cursor_space;
     u32 phase;
     u64 epoch;                  /* that the current phase of destroy waits for */
     struct fb_domain_status status; /* written once, by who ends it */
 };
+
+#define DOMAIN_DEPTH 32u
 
 extern struct domain *domains; /* all of them, tree lock */
 

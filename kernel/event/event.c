@@ -63,16 +63,17 @@ event_upcall(struct cpu *c, struct vcpu *v, struct fb_regs *regs, enum fb_save a
         hal_cr3_write(c->libos_cr3);
 }
 
-void
+bool
 event_deliver(struct cpu *c, struct vcpu *v, struct fb_regs *regs, bool user)
 {
     struct fb_cb *cb = v->cb;
 
     if (!user && __atomic_load_n(&cb->mask, __ATOMIC_RELAXED) != 0)
-        return;
+        return false;
     if (__atomic_load_n(&cb->pending, __ATOMIC_RELAXED) == 0)
-        return;
+        return false;
     event_upcall(c, v, regs, user ? FB_SAVE_USER : FB_SAVE_EVENT, FB_VECTOR_EVENT, 0);
+    return true;
 }
 
 /* From entry.S: gate_return found events.  The LibOS view is current; regs are the user's, unchecked. */
@@ -86,7 +87,8 @@ gate_event(struct fb_regs *regs)
     regs->rflags = (regs->rflags & HAL_RFLAGS_USER) | HAL_RFLAGS_FIXED;
     regs->rcx = regs->rip;
     regs->r11 = regs->rflags;
-    event_deliver(c, c->current, regs, true);
+    if (!event_deliver(c, c->current, regs, true) && c->current->domain->gate == FB_GATE_VIEWS)
+        hal_cr3_write(c->user_cr3); /* the domain has cleared the bits meanwhile, from another of its vCPUs */
     if (!domain_alive(c->current->domain))
         domain_drop_current(c);
 }

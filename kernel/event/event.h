@@ -16,8 +16,8 @@
 void event_send(struct vcpu *v, u64 bits);
 /* Rewrite `regs` (of the current vCPU, in Ring 3) so that it enters the LibOS with an upcall. */
 void event_upcall(struct cpu *c, struct vcpu *v, struct fb_regs *regs, enum fb_save area, u32 vector, u64 cr2);
-/* If events are pending and unmasked: upcall. `user`: regs are of the user view. */
-void event_deliver(struct cpu *c, struct vcpu *v, struct fb_regs *regs, bool user);
+/* If events are pending and unmasked: upcall, true. `user`: regs are of the user view. */
+bool event_deliver(struct cpu *c, struct vcpu *v, struct fb_regs *regs, bool user);
 /* Is this Ring 3 state one of the user view? (direct gate: by the address) */
 bool event_in_user_view(const struct vcpu *v, const struct fb_regs *regs);
 

@@ -44,6 +44,8 @@ leave_to_ring3(struct cpu *c, struct fb_regs *regs)
 
     if (!domain_alive(v->domain))
         domain_drop_current(c);
+    /* Some CPUs find out that a jump's target is not canonical only when they are there: iretq must not. */
+    regs->rip = (u64)((int64_t)(regs->rip << 16) >> 16);
     if (c->resched && slice_preempts(c)) {
         vcpu_leave(c, v, regs);
         dispatch(c);
@@ -59,6 +61,8 @@ trap(struct fb_regs *regs)
     struct cpu *c = this_cpu();
     bool ring3 = (regs->cs & 3) != 0;
 
+    if (!ring3 && regs->vector >= 32)
+        epoch_idle_leave(); /* it idled: from here on it uses vCPUs (E3) */
     switch (regs->vector) {
     case HAL_VECTOR_TIMER:
         hal_eoi();
@@ -66,7 +70,6 @@ trap(struct fb_regs *regs)
         break;
     case HAL_VECTOR_KICK:
         hal_eoi();
-        slice_drop_dead(c);
         epoch_kick();
         c->resched = 1;
         break;

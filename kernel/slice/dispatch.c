@@ -47,6 +47,7 @@ slice_advance(struct cpu *c, u64 now)
 {
     for (u32 n = 0; n < CPU_SLICES && now >= c->slice_end; n++) {
         c->slice_pos = (c->slice_pos + 1) % CPU_SLICES;
+        c->donated = 0;
         if (slice_owner(c, c->slice_pos) != NULL)
             c->slice_end += c->slices[c->slice_pos].ticks;
     }
@@ -82,7 +83,7 @@ slice_preempts(struct cpu *c)
     u64 now = hal_tsc();
     slice_advance(c, now);
     struct vcpu *owner = slice_owner(c, c->slice_pos);
-    if (owner != current && vcpu_ready(owner))
+    if (owner != current && vcpu_ready(owner) && !c->donated)
         return true; /* its own time has come */
     if (owner == current || !c->force)
         slice_arm(c, c->slice_end);
@@ -109,7 +110,9 @@ timers_run(struct cpu *c, u64 now)
             if (atomic_compare_exchange_strong(&v->state, &waiting, VCPU_READY))
                 c->resched = 1;
         }
-        u64 first = v->timer < v->wait_until ? v->timer : v->wait_until;
+        u64 first = v->timer;
+        if (atomic_load(&v->state) == VCPU_WAITING && v->wait_until < first)
+            first = v->wait_until;
         next = first < next ? first : next;
     }
     return next;
@@ -139,12 +142,22 @@ slice_timer(struct cpu *c)
     slice_arm(c, next);
 }
 
+/* A borrower has nothing to give but its turn: the owner's time goes on. */
 void
-slice_drop_dead(struct cpu *c)
+slice_yield(struct cpu *c, const struct vcpu *v, struct vcpu *to)
 {
-    struct vcpu *owner = c->fpu_owner;
-    if (owner != NULL && atomic_load(&owner->state) == VCPU_DEAD)
-        c->fpu_owner = NULL;
+    bool own = slice_owner(c, c->slice_pos) == v, seen = false;
+
+    for (u32 i = 0; to == NULL && !own && i < 2 * CPU_SLICES; i++) {
+        struct vcpu *next = slice_owner(c, (c->slice_pos + i) % CPU_SLICES);
+        if (seen && next != v && vcpu_ready(next))
+            to = next;
+        seen |= next == v;
+    }
+    if (own && to == NULL)
+        c->slice_end = hal_tsc();
+    c->donee = to;
+    c->donated = own;
 }
 
 void
@@ -162,7 +175,7 @@ vcpu_leave(struct cpu *c, struct vcpu *v, const struct fb_regs *regs)
 static void
 load_machine_state(struct cpu *c, struct vcpu *v)
 {
-    struct vcpu *old = c->fpu_owner;
+    struct vcpu *old = atomic_load_explicit(&c->fpu_owner, memory_order_relaxed);
 
     if (old == v)
         return;
@@ -174,7 +187,7 @@ load_machine_state(struct cpu *c, struct vcpu *v)
     hal_fpu_load(v->fpu);
     hal_set_fs_base(v->fs_base);
     hal_set_gs_base(v->gs_base);
-    c->fpu_owner = v;
+    atomic_store_explicit(&c->fpu_owner, v, memory_order_relaxed);
     hal_gate_select(v->domain->gate == FB_GATE_DIRECT);
 }
 
@@ -214,8 +227,13 @@ dispatch_loop(void)
     for (;;) {
         u64 now = hal_tsc();
         slice_advance(c, now);
-        struct vcpu *v = slice_pick(c);
+        struct vcpu *v = c->donee;
         u32 ready = VCPU_READY;
+        c->donee = NULL;
+        if (!vcpu_ready(v)) {
+            c->donated = 0;
+            v = slice_pick(c);
+        }
         if (v != NULL && atomic_compare_exchange_strong(&v->state, &ready, VCPU_RUNNING)) {
             if (slice_owner(c, c->slice_pos) == v && c->slice_end <= now)
                 c->slice_end = now + c->slices[c->slice_pos].ticks;
@@ -229,7 +247,6 @@ dispatch_loop(void)
         if (slice_pick(c) == NULL)
             hal_idle();
         epoch_idle_leave();
-        slice_drop_dead(c);
         record->cpu[c->id].idle_tsc += hal_tsc() - now;
     }
 }
@@ -246,5 +263,6 @@ dispatch_start(void)
 {
     struct cpu *c = this_cpu();
     c->armed = NEVER;
+    c->slice_end = 0; /* the first vCPU to run begins a slice */
     dispatch(c);
 }

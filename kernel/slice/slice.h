@@ -28,7 +28,7 @@ bool slice_preempts(struct cpu *c);
 void slice_timer(struct cpu *c);
 /* Program the local timer for `tsc` if that is earlier than what is armed. */
 void slice_arm(struct cpu *c, u64 tsc);
-/* Take a dead vCPU's traces off this CPU (quiet-point handler). */
-void slice_drop_dead(struct cpu *c);
+/* The current vCPU, which has been left, gives its time to `to` (READY), or (NULL) to the next in the vector. */
+void slice_yield(struct cpu *c, const struct vcpu *v, struct vcpu *to);
 
 #endif

@@ -132,7 +132,7 @@ use_begin(u32 cpu, struct cap *c)
     struct use *u = &uses[random_below(USES)];
     /* A look-up fails for a capability without a name, and an ending domain has no vCPU that looks up. */
     if (!u->cap && c->name != 0 && !c->holder->table.closed)
-        *u = (struct use){ .cap = c, .may = c->may, .object = c->object, .type = c->type, .cpu = cpu };
+        *u = (struct use){ .cap = c, .may = c->may, .object = c->object, .type = (u16)cap_type(c), .cpu = cpu };
 }
 
 void
@@ -143,7 +143,7 @@ uses_check(void)
         if (!u->cap)
             continue;
         CHECK(u->may.auth == u->cap->may.auth && u->may.lo == u->cap->may.lo && u->may.hi == u->cap->may.hi);
-        CHECK(u->object == u->cap->object && u->type == u->cap->type);
+        CHECK(u->object == u->cap->object && u->type == cap_type(u->cap));
     }
 }
 
@@ -179,7 +179,7 @@ cap_undo(struct cap *dying)
     }
     undo_count++;
     undo_sum += undo_hash(dying->holder, (u64)(dying - dying->holder->table.slots), dying->generation);
-    if (dying->type == FB_TYPE_SPACE)
+    if (cap_type(dying) == FB_TYPE_SPACE)
         free(dying->object);
     return 0;
 }
@@ -187,9 +187,9 @@ cap_undo(struct cap *dying)
 void
 cap_forget(struct cap *first)
 {
-    if (first->type == FB_TYPE_SPACE)
+    if (cap_type(first) == FB_TYPE_SPACE)
         ((struct space *)first->object)->cap = NULL;
-    else if (first->type == FB_TYPE_VCPU)
+    else if (cap_type(first) == FB_TYPE_VCPU)
         ((struct vcpu *)first->object)->cap = NULL;
     else
         ((struct domain *)first->object)->cap = NULL;
@@ -248,7 +248,7 @@ check_list(const struct cap *parent, const struct cap *head, enum cap_list list)
             CHECK(c->state == CAP_DYING && !c->child && !c->made && !c->dying);
         if (list == CAP_IN_MADE)
             CHECK(c->flags & CAP_F_FIRST);
-        else if (c->type == parent->type)
+        else if (cap_type(c) == cap_type(parent))
             CHECK(lattice_leq(c->may, parent->may)); /* P3 */
         c = c->next;
     } while (c != head && n++ < 100000);

@@ -385,7 +385,8 @@ test_revoke_when_revoker_ends_then_parent_completes(void)
 static void
 test_destroy_when_space_then_every_capability_on_it_goes(void)
 {
-    /* Verify that cap_destroy_step waits for a quiet point with all names good, then takes all of them. */
+    /* Verify that a destruction takes all names but the first and the destroyer's at once, that those denote nothing for
+     * ordinary look-ups, and that they go too after a quiet point. */
     u64 r = root(FB_TYPE_MEMORY);
     struct space s = { .busy = 0 };
     u64 f = make(0, r, 1, FB_TYPE_SPACE, &s), a = derive(1, f, 2), b = derive(2, a, 3);
@@ -395,9 +396,26 @@ test_destroy_when_space_then_every_capability_on_it_goes(void)
     cap_release();
     epoch_auto = false;
     CHECK(cap_destroy_step(fake_cap(1, f)) == -FB_E_RESUME);
-    CHECK(alive(1, f) && alive(2, a) && alive(3, b)); /* P8: the destroyer can repeat its call */
+    CHECK(alive(1, f) && !alive(2, a) && !alive(3, b)); /* P8: the destroyer can repeat its call */
+    struct cap *c;
+    CHECK(cap_lookup(table(1), f, FB_TYPE_SPACE, 0, &c) == -FB_E_DEAD);
+    CHECK(cap_find_ending(table(1), f, FB_TYPE_SPACE, 0, &c) == 0 && c == fake_cap(1, f));
+    CHECK(cap_find_ending(table(1), f, FB_TYPE_DOMAIN, 0, &c) == -FB_E_TYPE);
     CHECK(FINISH(cap_destroy_step(fake_cap(1, f))) == 0);
-    CHECK(!alive(1, f) && !alive(2, a) && !alive(3, b) && undo_count == 0);
+    CHECK(!alive(1, f) && undo_count == 0);
+    check_invariants();
+    f = make(0, r, 1, FB_TYPE_SPACE, &s), a = derive(1, f, 2), b = derive(2, a, 3);
+    u64 x = derive(2, a, 3);
+    CHECK(cap_lock() == 0);
+    CHECK(cap_end_locked(fake_cap(1, f), fake_cap(2, a)) == -FB_E_RESUME);
+    CHECK(alive(1, f) && alive(2, a) && !alive(3, b) && !alive(3, x));
+    CHECK(cap_lookup(table(2), a, FB_TYPE_SPACE, 0, &c) == -FB_E_DEAD);
+    CHECK(cap_find_ending(table(2), a, FB_TYPE_SPACE, 0, &c) == 0);
+    cpus_pass();
+    CHECK(FINISH(cap_end_locked(fake_cap(1, f), fake_cap(2, a))) == 0 && alive(2, a));
+    CHECK(FINISH(cap_destroy_locked(fake_cap(1, f), fake_cap(2, a))) == 0);
+    cap_release();
+    CHECK(!alive(1, f) && !alive(2, a));
     CHECK(table(1)->used == 0 && table(2)->used == 0 && table(3)->used == 0);
 }
 

@@ -95,6 +95,8 @@ features_leaf7(struct cpuid leaf7)
             cr4_run |= all[i].cr4;
             cpu_features |= all[i].feature;
         }
+    if (cpu_features & FB_FEATURE_SMAP)
+        __builtin_memcpy(trap_clac, "\x0f\x01\xca", 3); /* the text is writable until the final tables */
 }
 
 void
@@ -200,6 +202,7 @@ cpu_setup(u32 id)
     /* SYSRET adds 16 and 8 to the upper base for CS and SS. */
     msr_write(MSR_STAR, (u64)(HAL_KERNEL_SS | 3) << 48 | (u64)HAL_KERNEL_CS << 32);
     msr_write(MSR_CSTAR, 0);
+    msr_write(MSR_SYSENTER_CS, 0); /* SYSENTER faults */
     msr_write(MSR_FMASK, FMASK);
     msr_write(MSR_FS_BASE, 0);
     msr_write(MSR_GS_BASE, 0);

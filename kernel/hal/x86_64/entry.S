@@ -147,9 +147,12 @@ gate_event_entry:
     call gate_event
     jmp trap_return
 
+    .global trap_clac
 trap_common:
     PUSH_ALL
     cld
+trap_clac:
+    .byte 0x0f, 0x1f, 0x00              /* `nop`; `clac` where there is SMAP (cpu.c): AC may be the user's */
     xor %ebp, %ebp
     mov %rsp, %rdi
     call trap

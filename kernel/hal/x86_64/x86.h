@@ -21,6 +21,7 @@
 
 #define MSR_APIC_BASE 0x1bu
 #define MSR_ARCH_CAPABILITIES 0x10au
+#define MSR_SYSENTER_CS 0x174u
 #define MSR_EFER 0xc0000080u
 #define MSR_STAR 0xc0000081u
 #define MSR_LSTAR 0xc0000082u
@@ -143,6 +144,7 @@ void boot_main(u64 start_info);
 
 /* entry.S */
 extern const u64 trap_vectors[256];
+extern u8 trap_clac[];
 extern const u8 stub_start[], stub_end[], stub_entry_views[], stub_entry_direct[];
 
 #endif
