@@ -46,6 +46,7 @@ $(BUILD)/libos.elf: $(LIBOS_OBJECTS) libos/libos.ld
 	    --no-relax -T libos/libos.ld -o $@.new $(LIBOS_OBJECTS)
 	mv $@.new $@
 
+all: check-includes
 libos: $(BUILD)/libos.elf check-includes
 
 # ---- the vDSO: a shared object of its own, embedded as bytes ----

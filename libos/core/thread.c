@@ -90,15 +90,12 @@ lock_queue_of(struct thread *t)
     }
 }
 
-/* t was put into c's queue, and c's lock was released: make c look. */
+/* Something was put into c's queue, and c's lock was released: make c look. */
 static void
 kick(struct lcpu *c, bool preempt, bool first)
 {
-    struct lcpu *self = lcpu_current();
-    if (preempt && c->current != c->idle)
-        atomic_fetch_or(&c->current->work, WORK_RESCHED);
-    if (c != self) {
-        atomic_thread_fence(memory_order_seq_cst);
+    if (c != lcpu_current()) {
+        atomic_thread_fence(memory_order_seq_cst); /* the queue before `sleeping` (thread_idle) */
         if (preempt || first || atomic_load(&c->sleeping))
             machine_signal(c, 1ull << EVENT_POKE);
     } else if (first) {
@@ -124,6 +121,8 @@ make_ready(struct thread *t, struct lcpu *old, enum sched_put_reason why)
     bool preempt = sched_preempts(c, t);
     if (first)
         sched_start_slice(c);
+    if (preempt && c->current != c->idle) /* under the lock: it could end and be freed */
+        atomic_fetch_or(&c->current->work, WORK_RESCHED);
     spin_unlock(&q->lock);
     kick(c, preempt, first);
 }

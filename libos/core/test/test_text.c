@@ -11,7 +11,9 @@
 #include "core/test/check.h"
 #include "core/usercopy.h"
 
-#define SHOWS(text, ...) (format_text(buffer, sizeof(buffer), __VA_ARGS__) == strlen(text) && strcmp(buffer, text) == 0)
+#define SHOWS(text, ...)                                                    \
+    (format_text(buffer, sizeof(buffer), __VA_ARGS__) == strlen(text) &&    \
+     strcmp(buffer, text) == 0)
 
 /* Verify that each conversion gives what the C library would. */
 static void
@@ -22,8 +24,10 @@ test_format_conversions(void)
     CHECK(SHOWS("a 5 -7 x", "a %d %d %c", 5, -7, 'x'));
     CHECK(SHOWS("0000beef beef", "%08x %x", 0xbeef, 0xbeef));
     CHECK(SHOWS("  42|42  |-0042", "%4d|%-4d|%05d", 42, 42, -42));
-    CHECK(SHOWS("18446744073709551615 -9223372036854775808", "%lu %ld", ~0ul, (long)(1ull << 63)));
-    CHECK(SHOWS("hel|(null)|  abc|%", "%.3s|%s|%5s|%%", "hello", (const char *)none, "abc"));
+    CHECK(SHOWS("18446744073709551615 -9223372036854775808", "%lu %ld", ~0ul,
+                (long)(1ull << 63)));
+    CHECK(SHOWS("hel|(null)|  abc|%", "%.3s|%s|%5s|%%", "hello", (const char *)none,
+                "abc"));
     CHECK(SHOWS("0x1000 77 12", "%p %o %zu", (void *)4096, 63, (size_t)12));
 }
 
@@ -32,7 +36,8 @@ static void
 test_format_small_buffer_is_cut(void)
 {
     char buffer[8] = "zzzzzzz";
-    CHECK(format_text(buffer, 5, "%s", "abcdefgh") == 8 && strcmp(buffer, "abcd") == 0 && buffer[5] == 'z');
+    CHECK(format_text(buffer, 5, "%s", "abcdefgh") == 8 && strcmp(buffer, "abcd") == 0 &&
+          buffer[5] == 'z');
     CHECK(format_text(NULL, 0, "%d", 123) == 3);
 }
 
@@ -50,7 +55,8 @@ test_string_number_checks(void)
     CHECK(string_number("12x", 10, &v, &end) && v == 12 && *end == 'x');
 }
 
-/* Verify that options are found whole, the last one wins, quotes hold blanks, and "--" ends them. */
+/* Verify that options are found whole, the last one wins, quotes hold blanks, and "--"
+ * ends them. */
 static void
 test_cmdline_options(void)
 {
@@ -59,13 +65,15 @@ test_cmdline_options(void)
     host_cmdline("  quiet panic=-1 a=1 a=\"two words\" init=/bin/sh -- panic=7");
     CHECK(cmdline_has("quiet") && !cmdline_has("quie") && !cmdline_has("ini"));
     CHECK(cmdline_number("panic", &n) && n == -1);
-    CHECK(cmdline_value("a", value, sizeof(value)) == 9 && strcmp(value, "two words") == 0);
+    CHECK(cmdline_value("a", value, sizeof(value)) == 9 && strcmp(value,
+                                                                  "two words") == 0);
     CHECK(cmdline_value("init", value, 4) == 3 && strcmp(value, "/bi") == 0);
     CHECK(cmdline_value("none", value, sizeof(value)) == -E_NOENT);
     host_cmdline("feuer.seed=1");
 }
 
-/* Verify that bytes go through segments in order, stop at the end, and a fault is reported. */
+/* Verify that bytes go through segments in order, stop at the end, and a fault is
+ * reported. */
 static void
 test_uio_moves_through_segments(void)
 {
@@ -81,13 +89,15 @@ test_uio_moves_through_segments(void)
     static char memory[8192];
     host_user_memory(memory, sizeof(memory));
     uio_user(&u, (uaddr)memory + 100, 50);
-    CHECK(uio_put(&u, "abc", 3) == 0 && memcmp(memory + 100, "abc", 3) == 0 && u.left == 47);
+    CHECK(uio_put(&u, "abc", 3) == 0 && memcmp(memory + 100, "abc", 3) == 0 &&
+          u.left == 47);
     uio_user(&u, 16, 50);
     CHECK(uio_put(&u, "abc", 3) == -E_FAULT && u.left == 50);
     CHECK(copy_to_user(~0ull - 1, "abc", 3) == -E_FAULT);
 }
 
-/* Verify RFC 8439's stream properties that can be seen from outside: no repetition, the same for a fixed seed. */
+/* Verify RFC 8439's stream properties that can be seen from outside: no repetition, the
+ * same for a fixed seed. */
 static void
 test_random_repeats_only_with_the_seed(void)
 {

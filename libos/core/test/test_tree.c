@@ -12,7 +12,8 @@ struct item {
 static int
 compare(const struct tree_node *a, const struct tree_node *b)
 {
-    return container_of(a, struct item, node)->key - container_of(b, struct item, node)->key;
+    return container_of(a, struct item, node)->key - container_of(b, struct item,
+                                                                  node)->key;
 }
 
 static int
@@ -21,10 +22,18 @@ compare_key(const void *key, const struct tree_node *n)
     return *(const int *)key - container_of(n, struct item, node)->key;
 }
 
+/* The key of a node, or -1 for none. */
+static int
+key_of(const struct tree_node *n)
+{
+    return n ? container_of(n, struct item, node)->key : -1;
+}
+
 #define ITEMS 700
 static struct item items[ITEMS];
 
-/* Verify that order and balance hold after each of many insertions and removals in scattered order. */
+/* Verify that order and balance hold after each of many insertions and removals in
+ * scattered order. */
 static void
 test_tree_insert_remove_stays_balanced(void)
 {
@@ -75,9 +84,10 @@ test_tree_search_between_keys_finds_neighbours(void)
     for (int key = -5; key <= 1000; key++) {
         struct tree_node *a = tree_at_or_after(&t, &key, compare_key);
         struct tree_node *b = tree_at_or_before(&t, &key, compare_key);
-        CHECK(key > 990 ? a == NULL : container_of(a, struct item, node)->key == (key <= 0 ? 0 : (key + 9) / 10 * 10));
-        CHECK(key < 0 ? b == NULL : container_of(b, struct item, node)->key == (key > 990 ? 990 : key / 10 * 10));
-        CHECK((tree_find(&t, &key, compare_key) != NULL) == (key >= 0 && key <= 990 && key % 10 == 0));
+        CHECK(key_of(a) == (key > 990 ? -1 : key <= 0 ? 0 : (key + 9) / 10 * 10));
+        CHECK(key_of(b) == (key < 0 ? -1 : key > 990 ? 990 : key / 10 * 10));
+        bool there = key >= 0 && key <= 990 && key % 10 == 0;
+        CHECK((tree_find(&t, &key, compare_key) != NULL) == there);
     }
 }
 
