@@ -5,6 +5,7 @@
  */
 #include "fs/cpio/cpio.h"
 
+#include "core/clock.h"
 #include "core/error.h"
 #include "core/heap.h"
 #include "core/hw.h"
@@ -200,9 +201,10 @@ cpio_unpack_initrd(bool *found)
     initrd = (struct source){ .bytes = bytes, .chunk = &chunk, .shift = 63, .users = 1, .take = initrd_take,
                               .done = initrd_done };
     struct cpio_counts c;
+    u64 start = clock_mono_ns();
     int rc = cpio_unpack(&initrd, &c);
     source_release(&initrd);
-    log_info("initramfs: %lu entries, %lu files, %lu bytes", (unsigned long)c.entries, (unsigned long)c.files,
-             (unsigned long)c.file_bytes);
+    log_info("initramfs: %lu entries, %lu files, %lu bytes, in %lu us", (unsigned long)c.entries,
+             (unsigned long)c.files, (unsigned long)c.file_bytes, (unsigned long)((clock_mono_ns() - start) / 1000));
     return rc;
 }

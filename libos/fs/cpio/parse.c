@@ -21,21 +21,25 @@ bad(struct cpio_parser *p, const char *why)
     return -E_INVAL;
 }
 
+/*
+ * Eight hexadecimal digits at once, a byte of the word for each.  A letter has bit 6 set; what the value would be written as
+ * in capitals must be what is there, so all else is refused.
+ */
 static bool
 parse_field(const char *digits, u32 *value)
 {
-    u32 v = 0;
-    for (u32 i = 0; i < 8; i++) {
-        char c = digits[i];
-        u32 d = c >= '0' && c <= '9' ? (u32)(c - '0')
-                : c >= 'a' && c <= 'f' ? (u32)(c - 'a') + 10
-                : c >= 'A' && c <= 'F' ? (u32)(c - 'A') + 10
-                                       : 16;
-        if (d == 16)
-            return false;
-        v = v << 4 | d;
-    }
-    *value = v;
+    const u64 ones = 0x0101010101010101ull;
+    u64 x;
+    memcpy(&x, digits, 8);
+    u64 letter = x >> 6 & ones;
+    u64 v = (x & 0x0f * ones) + 9 * letter;
+    u64 written = v + 0x30 * ones + 7 * ((v + 6 * ones) >> 4 & ones);
+    if ((v & 0xf0 * ones) || written != (x & ~(letter << 5)))
+        return false;
+    v = __builtin_bswap64(v);
+    v = (v | v >> 4) & 0x00ff00ff00ff00ffull;
+    v = (v | v >> 8) & 0x0000ffff0000ffffull;
+    *value = (u32)(v | v >> 16);
     return true;
 }
 

@@ -245,13 +245,18 @@ put_dir(struct cpio_target *t, const struct cpio_entry *e)
 {
     struct walk w = walk_at(t);
     struct path path;
-    clean_path(t, e->name, IT_DIR);
-    int rc = vfs_mkdir(&w, e->name, e->mode & 07777u);
-    if (rc != 0 && rc != -E_EXIST)
-        return rc;
-    rc = found_inode(t, e->name, &path);
-    if (rc != 0)
-        return rc;
+    int rc = found_inode(t, e->name, &path);
+    if (rc != 0 || path.inode->type != IT_DIR) {
+        if (rc == 0) {
+            path_release(&path);
+            clean_path(t, e->name, IT_DIR);
+        }
+        rc = vfs_mkdir(&w, e->name, e->mode & 07777u);
+        if (rc == 0)
+            rc = found_inode(t, e->name, &path);
+        if (rc != 0)
+            return rc;
+    }
     set_owner(path.inode, e);
     struct dir_time *d = heap_alloc(sizeof(*d));
     if (d) {
@@ -269,10 +274,15 @@ put_other(struct cpio_target *t, const struct cpio_entry *e)
     struct walk w = walk_at(t);
     struct path path;
     int rc;
-    clean_path(t, e->name, e->target ? 0 : entry_type(e));
     if (e->target) {
         rc = vfs_symlink(&w, e->name, e->target);
+        if (rc == -E_EXIST) {
+            clean_path(t, e->name, 0);
+            w = walk_at(t);
+            rc = vfs_symlink(&w, e->name, e->target);
+        }
     } else {
+        clean_path(t, e->name, entry_type(e));
         int linked = maybe_link(t, e);
         if (linked)
             return MIN(linked, 0);

@@ -248,9 +248,17 @@ test_unpack_when_damaged_then_error(void)
     used = 0;
     add_with("x", 0100600, "", 0, (struct extra){ .magic = "070707" });
     CHECK(unpack() == -E_INVAL && strstr(log_text, "-H newc"));
-    add("bad", 0100600, "b");
-    buffer[20] = 'z';
-    CHECK(unpack() == -E_INVAL && strstr(log_text, "hexadecimal"));
+    for (int c = 0; c < 256; c++) {
+        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        add("bad", 0100600, "b");
+        trailer();
+        buffer[6 + c % 8] = (u8)c; /* in the inode's number */
+        CHECK(unpack() == (hex ? 0 : -E_INVAL) && (hex || strstr(log_text, "hexadecimal")));
+    }
+    add("numbers", 0100600, "");
+    memcpy(buffer + 46, "89aBcDeF", 8); /* the time */
+    trailer();
+    CHECK(unpack() == 0 && at("/numbers")->mtime.seconds == 0x89abcdefu);
     add("huge", 0100600, "b");
     memcpy(buffer + 54, "FFFFFFFF", 8);
     CHECK(unpack() == -E_INVAL && strstr(log_text, "ends within an entry"));
