@@ -5,7 +5,7 @@
  * I1. Output stands in chunks of INFLATE_CHUNK bytes, each one run of frames; only the last one is not full, and its
  *     frames that have no bytes have been given back.
  * I2. Nothing outside [in, in + bytes) is read, nothing outside the chunks is written.
- * Cost: about 6 instructions for each byte of output, 2 more for the checksum.
+ * Cost: about 80 instructions for each literal or match, 20 for each byte of a usual archive, 2 more for the checksum.
  */
 #ifndef LIBOS_FS_CPIO_INFLATE_H
 #define LIBOS_FS_CPIO_INFLATE_H
