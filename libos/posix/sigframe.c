@@ -7,7 +7,7 @@
  *   64-al.   | vector state: FXSAVE or XSAVE area, then the second magic number
  *   16n + 8  | restorer's address | ucontext | siginfo      <- rsp at the handler's entry
  *
- * X1. The user's vector state is live in the CPU: it goes through thread->fpu, between two moments without a sleep.
+ * X1. The user's vector state is live in the CPU and goes through thread->fpu, which is overwritten with it when the thread sleeps.
  * X2. What comes back from the user is made harmless: fpu_valid checks the vector state, the kernel clamps rip and rflags on the way
  *     out, segments are constants, SIG_KILL and SIG_STOP never get blocked.
  */
@@ -76,50 +76,27 @@ state_bytes(void)
     return fpu_features() != 0 ? fpu_bytes() + 4 : FX_BYTES;
 }
 
-/* A page of the user that must be there for a copy without sleep; the caller tries again. */
-static int
-page_in(uaddr from, u64 bytes, bool write)
-{
-    for (uaddr at = PAGE_DOWN(from); at < from + bytes; at += PAGE_SIZE) {
-        uaddr where = MAX(at, from);
-        if (where >= USER_TOP || usercopy_pager == NULL || usercopy_pager(where, write) != 0)
-            return -E_FAULT;
-    }
-    return 0;
-}
-
-/* Two pages at most hold it, so few attempts are needed unless somebody takes them away on purpose. */
-#define ATTEMPTS 8
-
 static int
 save_state(struct thread *t, uaddr to)
 {
     u32 bytes = fpu_bytes();
     bool extended = fpu_features() != 0;
-    if (to >= USER_TOP || USER_TOP - to < bytes + 4)
-        return -E_FAULT;
-    for (int i = 0; i < ATTEMPTS; i++) {
-        fpu_save(t); /* X1 */
-        struct fx_software sw = { 0 };
-        u32 magic2 = FP_MAGIC2;
-        if (extended) {
-            sw.magic1 = FP_MAGIC1;
-            sw.extended_size = bytes + 4;
-            sw.features = fpu_features();
-            sw.state_size = bytes;
-        }
-        /* Those bytes of the area are software's: the processor neither reads nor writes them. */
-        memcpy((char *)t->fpu + FX_SOFTWARE, &sw, sizeof sw);
-        size_t missed = copy_to_user_nofault(to, t->fpu, bytes);
-        memset((char *)t->fpu + FX_SOFTWARE, 0, sizeof sw);
-        if (missed == 0 && extended)
-            missed = copy_to_user_nofault(to + bytes, &magic2, sizeof magic2);
-        if (missed == 0)
-            return 0;
-        if (page_in(to, bytes + 4, true) != 0)
-            return -E_FAULT;
+    struct fx_software sw = { 0 };
+    u32 magic2 = FP_MAGIC2;
+    if (extended) {
+        sw.magic1 = FP_MAGIC1;
+        sw.extended_size = bytes + 4;
+        sw.features = fpu_features();
+        sw.state_size = bytes;
     }
-    return -E_FAULT;
+    /* Those bytes of the area are software's: the processor neither reads nor writes them.  Should the copy sleep, the state that is
+     * saved meanwhile is the same (X1). */
+    fpu_save(t);
+    memcpy((char *)t->fpu + FX_SOFTWARE, &sw, sizeof sw);
+    int error = copy_to_user(to, t->fpu, bytes);
+    if (error == 0 && extended)
+        error = copy_to_user(to + bytes, &magic2, sizeof magic2);
+    return error;
 }
 
 /* How much of the area at `from` is there: by its software bytes, as Linux believes them only if both magics fit. */
@@ -141,35 +118,47 @@ area_size(uaddr from, u32 *bytes)
     return 0;
 }
 
+/* The state that a bad one leaves behind. */
+static int
+load_fresh(struct thread *t, int error)
+{
+    fpu_init_state(t->fpu);
+    fpu_load(t);
+    return error;
+}
+
+/*
+ * A copy that sleeps is overwritten by what is live when the thread leaves the CPU, so it is made again: the second time its
+ * pages are there, and only somebody who takes them away on purpose can go on like that.
+ */
+#define ATTEMPTS 8
+
 static int
 load_state(struct thread *t, uaddr from)
 {
     u32 bytes;
     if (from >= USER_TOP || (from & 15) != 0 || area_size(from, &bytes) != 0)
         return -E_FAULT;
+    (void)fpu_get_fs(t); /* the bases stay as they are: now they are in t as well */
     for (int i = 0; i < ATTEMPTS; i++) {
-        /* X1: no sleep from here to fpu_load.  The save is for the segment bases, which stay as they are. */
-        fpu_save(t);
-        fpu_init_state(t->fpu);
-        if (copy_from_user_nofault(t->fpu, from, bytes) == 0) {
-            memset((char *)t->fpu + FX_SOFTWARE, 0, sizeof(struct fx_software));
-            if (bytes == FX_BYTES && fpu_features() != 0) {
-                /* Only x87 and SSE came: the header says so (SDM vol. 1, 13.4.2). */
-                u64 present = 3;
-                memcpy((char *)t->fpu + FX_BYTES, &present, sizeof present);
-            }
-            if (!fpu_valid(t->fpu)) {
-                fpu_init_state(t->fpu);
-                fpu_load(t);
-                return -E_INVAL;
-            }
-            fpu_load(t);
-            return 0;
+        u64 since = t->sched.started;
+        if (bytes != fpu_bytes())
+            fpu_init_state(t->fpu);
+        if (copy_from_user(t->fpu, from, bytes) != 0)
+            return load_fresh(t, -E_FAULT);
+        if (t->sched.started != since)
+            continue;
+        if (bytes == FX_BYTES && fpu_features() != 0) {
+            /* Only x87 and SSE came: the header says so (SDM vol. 1, 13.4.2). */
+            u64 present = 3;
+            memcpy((char *)t->fpu + FX_BYTES, &present, sizeof present);
         }
-        if (page_in(from, bytes, false) != 0)
-            break;
+        if (!fpu_valid(t->fpu))
+            return load_fresh(t, -E_INVAL);
+        fpu_load(t);
+        return 0;
     }
-    return -E_FAULT;
+    return load_fresh(t, -E_FAULT);
 }
 
 static bool

@@ -50,6 +50,7 @@ struct process {
     struct signal_actions *actions;
     u64 signal_pending;                   /* lock; whole-process signals */
     struct signal_queue *signal_queue;
+    struct signal_queue *signal_spare;    /* lock; an unused entry */
     struct tty *tty;                      /* controlling terminal */
     u32 umask_unused;
     bool exiting, group_exit, execed;

@@ -8,6 +8,7 @@
  * A call that was interrupted is restarted (or not) with the first handler, or at the end when no handler ran.
  */
 #include "core/error.h"
+#include "core/heap.h"
 #include "core/hooks.h"
 #include "core/log.h"
 #include "core/usercopy.h"
@@ -63,6 +64,8 @@ void
 signal_process_free(struct process *p)
 {
     (void)queue_drop(pending_of_process(p), ~0ull);
+    heap_free(p->signal_spare);
+    p->signal_spare = NULL;
 }
 
 void
@@ -177,6 +180,9 @@ take_one(struct thread *t, struct process *p, struct signal_info *info,
 {
     u32 gone = 0;
     u64 set = ~t->signal_mask;
+    /* A sender sets its bit before it sets WORK_SIGNAL: what is not seen here is seen on the next way to the user. */
+    if (((t->signal_pending | p->signal_pending) & set) == 0)
+        return TAKEN_NONE;
     spin_lock(&p->lock);
     *number = queue_take(pending_of_thread(t), set, info, &gone);
     if (*number == 0)

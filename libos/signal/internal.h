@@ -3,6 +3,7 @@
 #ifndef LIBOS_SIGNAL_INTERNAL_H
 #define LIBOS_SIGNAL_INTERNAL_H
 
+#include "proc/proc.h"
 #include "signal/signal.h"
 
 /* Classes of default actions (POSIX.1-2024, signal.h). */
@@ -26,6 +27,7 @@ struct signal_queue {
 struct signal_pending_set {
     u64 *bits;
     struct signal_queue **last;
+    struct signal_queue **spare; /* an entry that is kept for the next signal, or NULL */
 };
 /* 0; -E_AGAIN: no entry could be made for a signal that must have one. *made: entries that were added. */
 int queue_put(struct signal_pending_set q, int number, const struct signal_info *info, bool full,
@@ -45,7 +47,8 @@ struct signal_actions {
 static inline struct signal_pending_set
 pending_of_thread(struct thread *t)
 {
-    return (struct signal_pending_set){ &t->signal_pending, &t->signal_queue };
+    return (struct signal_pending_set){ &t->signal_pending, &t->signal_queue,
+                                        &t->process->signal_spare };
 }
 bool signal_is_ignored(const struct process *p, int number);
 struct signal_pending_set pending_of_process(struct process *p);

@@ -8,6 +8,24 @@
 #include "core/string.h"
 #include "signal/internal.h"
 
+/* One entry is kept, since most signals come one at a time. */
+static struct signal_queue *
+new_entry(struct signal_pending_set q)
+{
+    struct signal_queue *e = *q.spare;
+    *q.spare = NULL;
+    return e != NULL ? e : heap_alloc(sizeof *e);
+}
+
+static void
+free_entry(struct signal_pending_set q, struct signal_queue *e)
+{
+    if (*q.spare == NULL)
+        *q.spare = e;
+    else
+        heap_free(e);
+}
+
 int
 queue_put(struct signal_pending_set q, int number, const struct signal_info *info, bool full,
           u32 *made)
@@ -16,7 +34,7 @@ queue_put(struct signal_pending_set q, int number, const struct signal_info *inf
     if (number < SIG_RTMIN && (*q.bits & SIG_BIT(number)))
         return 0;
     if (info != NULL) {
-        struct signal_queue *e = full ? NULL : heap_alloc(sizeof *e);
+        struct signal_queue *e = full ? NULL : new_entry(q);
         if (e == NULL && number >= SIG_RTMIN && info->code != SIGNAL_CODE_USER)
             return -E_AGAIN;
         if (e != NULL) {
@@ -61,9 +79,6 @@ queue_take(struct signal_pending_set q, u64 set, struct signal_info *out, u32 *g
     if (ready & SIGNALS_FAULT)
         ready &= SIGNALS_FAULT;
     int number = __builtin_ctzll(ready) + 1;
-    memset(out, 0, sizeof *out);
-    out->number = number;
-    out->code = SIGNAL_CODE_KERNEL;
     struct signal_queue *found = NULL;
     bool more = false;
     struct signal_queue *before = *q.last;
@@ -88,8 +103,12 @@ queue_take(struct signal_pending_set q, u64 set, struct signal_info *out, u32 *g
         *q.bits &= ~SIG_BIT(number);
     if (found != NULL) {
         *out = found->info;
-        heap_free(found);
+        free_entry(q, found);
         *gone = 1;
+    } else {
+        memset(out, 0, sizeof *out);
+        out->number = number;
+        out->code = SIGNAL_CODE_KERNEL;
     }
     return number;
 }

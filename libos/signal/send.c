@@ -12,7 +12,7 @@
 struct signal_pending_set
 pending_of_process(struct process *p)
 {
-    return (struct signal_pending_set){ &p->signal_pending, &p->signal_queue };
+    return (struct signal_pending_set){ &p->signal_pending, &p->signal_queue, &p->signal_spare };
 }
 
 bool

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests of signal/queue.c: coalescing, order, dropping. */
 #include "core/error.h"
+#include "core/heap.h"
 #include "core/host/host.h"
 #include "core/test/check.h"
 #include "signal/internal.h"
 
 static u64 bits;
 static struct signal_queue *last;
-static const struct signal_pending_set q = { &bits, &last };
+static struct signal_queue *spare;
+static const struct signal_pending_set q = { &bits, &last, &spare };
 
 static int
 put(int number, u64 value, int code)
@@ -95,6 +97,8 @@ test_put_without_memory(void)
 {
     u64 value;
     host_fail_heap_after(0);
+    heap_free(spare);
+    spare = NULL;
     CHECK(put(35, 1, -1) == -E_AGAIN && bits == 0);
     CHECK(put(35, 1, SIGNAL_CODE_USER) == 0);
     CHECK(put(SIG_INT, 1, 0) == 0);
