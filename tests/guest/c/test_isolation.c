@@ -78,7 +78,7 @@ test_mmap_when_outside_the_lower_half_then_refused(void)
         CHECK(mprotect(at, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) == -1);
         CHECK(munmap(at, 4096) == -1);
     }
-    CHECK(mmap((void *)0x10000, 1ul << 48, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED);
+    CHECK(mmap((void *)0x10000, 1ul << 57, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED);
 }
 
 /* Verify that privileged instructions raise SIGSEGV, and undefined ones SIGILL. */
