@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making pipes, opening FIFOs, closing either.  A pipe(2) has an inode of its own, without a name; a FIFO's pipe hangs on the
- * inode of its file system while someone has it open.
+ * Making pipes, opening FIFOs, closing either.  A pipe(2) has an inode of its own,
+ * without a name; a FIFO's pipe hangs on the inode of its file system while someone has
+ * it open.
  */
 #include "pipe/pipe_private.h"
 
@@ -28,8 +29,17 @@ static int
 pipe_getattr(struct inode *i, struct vattr *out)
 {
     *out = (struct vattr){
-        .dev = vfs_rdev(0, 0xf), .ino = i->ino, .nlink = 1, .mode = i->mode, .uid = i->uid, .gid = i->gid,
-        .blksize = (u32)PAGE_SIZE, .type = IT_FIFO, .atime = i->atime, .mtime = i->mtime, .ctime = i->ctime,
+        .dev = vfs_rdev(0, 0xf),
+        .ino = i->ino,
+        .nlink = 1,
+        .mode = i->mode,
+        .uid = i->uid,
+        .gid = i->gid,
+        .blksize = (u32)PAGE_SIZE,
+        .type = IT_FIFO,
+        .atime = i->atime,
+        .mtime = i->mtime,
+        .ctime = i->ctime,
         .btime = i->btime,
     };
     return 0;
@@ -54,11 +64,19 @@ static const struct inode_ops pipe_inode_ops = {
     .getattr = pipe_getattr, .setattr = pipe_setattr, .release = pipe_inode_release,
 };
 static const struct file_ops pipe_ops = {
-    .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl, .release = pipe_release,
+    .read = pipe_read,
+    .write = pipe_write,
+    .poll = pipe_poll,
+    .ioctl = pipe_ioctl,
+    .release = pipe_release,
     .traits = FILE_STREAM,
 };
 static const struct file_ops fifo_ops = {
-    .read = pipe_read, .write = pipe_write, .poll = pipe_poll, .ioctl = pipe_ioctl, .release = fifo_release,
+    .read = pipe_read,
+    .write = pipe_write,
+    .poll = pipe_poll,
+    .ioctl = pipe_ioctl,
+    .release = fifo_release,
     .traits = FILE_STREAM,
 };
 
@@ -88,7 +106,9 @@ pipe_create(u32 flags, struct file **reader, struct file **writer)
     n->inode.atime = n->inode.mtime = n->inode.ctime = n->inode.btime = vfs_now();
     n->inode.pipe = n->pipe = p;
     struct file *r = file_new(&pipe_ops, &n->inode, OPEN_READ | (flags & OPEN_NONBLOCK));
-    struct file *w = r == NULL ? NULL : file_new(&pipe_ops, &n->inode, OPEN_WRITE | (flags & OPEN_NONBLOCK));
+    struct file *w = r == NULL ? NULL
+                               : file_new(&pipe_ops, &n->inode,
+                                          OPEN_WRITE | (flags & OPEN_NONBLOCK));
     if (w == NULL) {
         if (r != NULL) {
             r->priv = p;
@@ -152,11 +172,15 @@ fifo_release(struct file *f)
 static int
 wait_for_side(struct pipe *p, const u32 *there, const u32 *opens, u32 seen)
 {
-    int r = wait_until(&p->opened, *(const volatile u32 *)there != 0 || *(const volatile u32 *)opens != seen, true, ~0ull);
+    int r = wait_until(&p->opened,
+                       *(const volatile u32 *)there != 0 ||
+                           *(const volatile u32 *)opens != seen,
+                       true, ~0ull);
     return r != 0 ? -E_RESTART : 0;
 }
 
-/* fifo(7): a reader waits for a writer and the other way round; O_NONBLOCK to read succeeds, to write is ENXIO; both never waits. */
+/* fifo(7): a reader waits for a writer and the other way round; O_NONBLOCK to read
+ * succeeds, to write is ENXIO; both never waits. */
 int
 pipe_open_fifo(struct inode *i, struct file *f)
 {
@@ -167,7 +191,8 @@ pipe_open_fifo(struct inode *i, struct file *f)
     if (p == NULL)
         p = i->pipe = pipe_new();
     int r = p == NULL ? -E_NOMEM : 0;
-    if (r == 0 && (flags & (OPEN_READ | OPEN_WRITE)) == OPEN_WRITE && nonblock && p->readers == 0) {
+    if (r == 0 && (flags & (OPEN_READ | OPEN_WRITE)) == OPEN_WRITE && nonblock &&
+        p->readers == 0) {
         if (p->writers == 0) {
             pipe_free(p);
             i->pipe = NULL;

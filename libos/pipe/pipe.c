@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading, writing and waiting on pipes; pipe/pipe.h has the invariants, pipe/fifo.c the ways to make and open them. */
+/* Reading, writing and waiting on pipes; pipe/pipe.h has the invariants, pipe/fifo.c
+ * the ways to make and open them. */
 #include "pipe/pipe_private.h"
 
 #include "core/heap.h"
@@ -48,7 +49,8 @@ place(const struct pipe *p, u64 n, u64 *run)
     return p->page[n >> PAGE_SHIFT & (p->pages - 1)] + offset;
 }
 
-/* Stand in the queue, let go of the pipe, sleep until woken (I4); comes back with the mutex.  -E_RESTART: a signal. */
+/* Stand in the queue, let go of the pipe, sleep until woken (I4); comes back with the
+ * mutex.  -E_RESTART: a signal. */
 static int
 wait_locked(struct pipe *p, struct waitq *q)
 {
@@ -149,7 +151,8 @@ room_for(const struct pipe *p, u64 wanted, u64 done)
     return MIN(room, wanted - done);
 }
 
-/* A write that faults halfway through an atomic one has put nothing in: take back what went. */
+/* A write that faults halfway through an atomic one has put nothing in: take back what
+ * went. */
 static i64
 put_atomic(struct pipe *p, struct uio *u, u64 n)
 {
@@ -204,16 +207,10 @@ pipe_write(struct file *f, struct uio *u, u64 *pos)
     return done != 0 ? (i64)done : r;
 }
 
-u32
-pipe_poll(struct file *f, struct poll_table *t)
+static u32
+state_of(const struct pipe *p, const struct file *f)
 {
-    struct pipe *p = f->priv;
     u32 mask = 0;
-    if (t != NULL && (f->flags & OPEN_READ) != 0)
-        t->add(t, &p->readable);
-    if (t != NULL && (f->flags & OPEN_WRITE) != 0)
-        t->add(t, &p->writable);
-    mutex_lock(&p->mutex);
     if ((f->flags & OPEN_READ) != 0) {
         if (p->head != p->tail)
             mask |= POLL_IN;
@@ -226,6 +223,23 @@ pipe_poll(struct file *f, struct poll_table *t)
         if (p->readers == 0)
             mask |= POLL_ERR;
     }
+    return mask;
+}
+
+/* Who registers looks under the mutex (I4).  Who only asks needs no lock: whatever
+ * changes afterwards would be news in any case. */
+u32
+pipe_poll(struct file *f, struct poll_table *t)
+{
+    struct pipe *p = f->priv;
+    if (t == NULL)
+        return state_of(p, f);
+    if ((f->flags & OPEN_READ) != 0)
+        t->add(t, &p->readable);
+    if ((f->flags & OPEN_WRITE) != 0)
+        t->add(t, &p->writable);
+    mutex_lock(&p->mutex);
+    u32 mask = state_of(p, f);
     mutex_unlock(&p->mutex);
     return mask;
 }

@@ -6,11 +6,13 @@
 #include "pipe/pipe.h"
 
 struct pipe {
-    struct mutex mutex;        /* guards all below but the queues, which have their own locks */
+    /* guards all below but the queues, which have their own locks */
+    struct mutex mutex;
     u64 head, tail;            /* I1 */
     u32 pages;                 /* a power of two */
     u32 readers, writers;      /* open files of each side */
-    u32 reader_opens, writer_opens; /* how often one was opened: a FIFO's open waits for a change */
+    /* how often one was opened: a FIFO's open waits for a change */
+    u32 reader_opens, writer_opens;
     u8 **page;                 /* inline_page, or on the heap; NULL: no frame yet (I2) */
     struct waitq readable;     /* something to read, or no writer any more */
     struct waitq writable;     /* room, or no reader any more */

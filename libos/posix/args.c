@@ -9,7 +9,8 @@ static u64
 files_limit(void)
 {
     const struct process *p = proc_current();
-    return p != NULL ? p->limits[LIMIT_NOFILE].soft : FD_LIMIT_MAX; /* the LibOS itself, for the first process */
+    /* the LibOS itself, for the first process */
+    return p != NULL ? p->limits[LIMIT_NOFILE].soft : FD_LIMIT_MAX;
 }
 
 void
@@ -168,10 +169,12 @@ write_limit(struct file *f, struct uio *u, const u64 *pos)
 static const struct {
     u32 linux_flag, ours;
 } open_bits[] = {
-    { 0100, OPEN_CREATE }, { 0200, OPEN_EXCL }, { 0400, OPEN_NOCTTY }, { 01000, OPEN_TRUNC }, { 02000, OPEN_APPEND },
-    { 04000, OPEN_NONBLOCK }, { 010000, OPEN_SYNC }, { 020000, OPEN_ASYNC }, { 040000, OPEN_DIRECT },
-    { 0200000, OPEN_DIRECTORY }, { 0400000, OPEN_NOFOLLOW }, { 01000000, OPEN_NOATIME }, { 02000000, OPEN_CLOEXEC },
-    { 04000000, OPEN_SYNC_ALL }, { 010000000, OPEN_PATH }, { 020000000, OPEN_TMPFILE },
+    { 0100, OPEN_CREATE },       { 0200, OPEN_EXCL },         { 0400, OPEN_NOCTTY },
+    { 01000, OPEN_TRUNC },       { 02000, OPEN_APPEND },      { 04000, OPEN_NONBLOCK },
+    { 010000, OPEN_SYNC },       { 020000, OPEN_ASYNC },      { 040000, OPEN_DIRECT },
+    { 0200000, OPEN_DIRECTORY }, { 0400000, OPEN_NOFOLLOW },  { 01000000, OPEN_NOATIME },
+    { 02000000, OPEN_CLOEXEC },  { 04000000, OPEN_SYNC_ALL }, { 010000000, OPEN_PATH },
+    { 020000000, OPEN_TMPFILE },
 };
 
 u32
@@ -193,7 +196,9 @@ open_flags_from_linux(u64 flags)
 u64
 open_flags_to_linux(u32 flags)
 {
-    u64 out = (flags & (OPEN_READ | OPEN_WRITE)) == (OPEN_READ | OPEN_WRITE) ? 2 : (flags & OPEN_WRITE) != 0 ? 1 : 0;
+    u64 out = (flags & (OPEN_READ | OPEN_WRITE)) == (OPEN_READ | OPEN_WRITE) ? 2
+              : (flags & OPEN_WRITE) != 0                                    ? 1
+                                                                             : 0;
     for (unsigned i = 0; i < ARRAY_SIZE(open_bits); i++)
         if ((flags & open_bits[i].ours) != 0)
             out |= open_bits[i].linux_flag;

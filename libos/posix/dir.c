@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names: mkdir, mknod, link, symlink, unlink, rename, readlink; getdents, getcwd, chdir, chroot.
- * Directory entries are gathered in a buffer of ours and copied when the directory is free again: a fault on the user's page must
- * not be waited for under a directory's mutex.
+ * Names: mkdir, mknod, link, symlink, unlink, rename, readlink; getdents, getcwd, chdir,
+ * chroot. Directory entries are gathered in a buffer of ours and copied when the
+ * directory is free again: a fault on the user's page must not be waited for under a
+ * directory's mutex.
  */
 #include "core/heap.h"
 #include "core/string.h"
@@ -68,7 +69,8 @@ mknod_at(u64 dirfd, uaddr path, u32 mode, u32 dev)
     int r = at_arg_get(&a, dirfd, path, 0);
     if (r != 0)
         return r;
-    r = vfs_mknod(&a.walk, a.path.text, (enum inode_type)type, mode, type == IT_CHAR || type == IT_BLOCK ? dev : 0);
+    r = vfs_mknod(&a.walk, a.path.text, (enum inode_type)type, mode,
+                  type == IT_CHAR || type == IT_BLOCK ? dev : 0);
     at_arg_done(&a);
     return r;
 }
@@ -91,7 +93,8 @@ link_at(u64 old_fd, uaddr old, u64 new_fd, uaddr new, u64 flags)
     struct at_arg from, to;
     if ((flags & ~(u64)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0)
         return -E_INVAL;
-    u32 walk_flags = ((flags & AT_SYMLINK_FOLLOW) != 0 ? WALK_FOLLOW : 0) | ((flags & AT_EMPTY_PATH) != 0 ? WALK_EMPTY : 0);
+    u32 walk_flags = ((flags & AT_SYMLINK_FOLLOW) != 0 ? WALK_FOLLOW : 0) |
+                     ((flags & AT_EMPTY_PATH) != 0 ? WALK_EMPTY : 0);
     int r = at_arg_find(&from, old_fd, old, walk_flags);
     if (r != 0)
         return r;
@@ -183,7 +186,8 @@ static i64
 rename_at(u64 old_fd, uaddr old, u64 new_fd, uaddr new, u64 flags)
 {
     struct at_arg from, to;
-    if ((flags & ~(u64)(RENAME_NO_REPLACE | RENAME_SWAP)) != 0 || flags == (RENAME_NO_REPLACE | RENAME_SWAP))
+    if ((flags & ~(u64)(RENAME_NO_REPLACE | RENAME_SWAP)) != 0 ||
+        flags == (RENAME_NO_REPLACE | RENAME_SWAP))
         return -E_INVAL; /* our two flags have Linux's values */
     int r = at_arg_get(&from, old_fd, old, 0);
     if (r != 0)
@@ -212,7 +216,8 @@ sys_renameat(struct user_frame *f)
 long
 sys_renameat2(struct user_frame *f)
 {
-    return rename_at(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), SYS_ARG3(f), (u32)SYS_ARG4(f));
+    return rename_at(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), SYS_ARG3(f),
+                     (u32)SYS_ARG4(f));
 }
 
 /* ---- read ---- */
@@ -227,7 +232,8 @@ readlink_at(u64 dirfd, uaddr path, uaddr to, u64 size)
     if (r != 0)
         return r;
     char *text = heap_alloc(PATH_BYTES_MAX);
-    i64 n = text == NULL ? -E_NOMEM : vfs_readlink(a.walk.found.inode, text, PATH_BYTES_MAX);
+    i64 n = text == NULL ? -E_NOMEM
+                         : vfs_readlink(a.walk.found.inode, text, PATH_BYTES_MAX);
     if (n == -E_INVAL && a.path.text[0] == '\0')
         n = -E_NOENT;
     if (n > (i64)(u32)size)
@@ -253,7 +259,8 @@ sys_readlinkat(struct user_frame *f)
 
 #define DIRENT_BUFFER 32768u
 
-/* struct linux_dirent64: ino, off, reclen, type, name; struct linux_dirent has the type in its last byte. */
+/* struct linux_dirent64: ino, off, reclen, type, name; struct linux_dirent has the
+ * type in its last byte. */
 struct gathering {
     u8 *buffer;
     u64 size, used, next;
@@ -264,13 +271,15 @@ static u8
 dirent_type(enum inode_type t)
 {
     static const u8 types[] = {
-        [IT_FILE] = 8, [IT_DIR] = 4, [IT_LINK] = 10, [IT_CHAR] = 2, [IT_BLOCK] = 6, [IT_FIFO] = 1, [IT_SOCKET] = 12,
+        [IT_FILE] = 8,  [IT_DIR] = 4,  [IT_LINK] = 10,   [IT_CHAR] = 2,
+        [IT_BLOCK] = 6, [IT_FIFO] = 1, [IT_SOCKET] = 12,
     };
     return types[t];
 }
 
 static bool
-gather(void *arg, const char *name, u32 length, u64 ino, enum inode_type type, u64 next_offset)
+gather(void *arg, const char *name, u32 length, u64 ino, enum inode_type type,
+       u64 next_offset)
 {
     struct gathering *g = arg;
     u32 head = g->old_format ? 18 : 19;
@@ -295,7 +304,8 @@ gather(void *arg, const char *name, u32 length, u64 ino, enum inode_type type, u
 static i64
 list_into(struct file *dir, uaddr to, u64 size, bool old_format)
 {
-    struct gathering g = { .size = MIN(size, (u64)DIRENT_BUFFER), .old_format = old_format };
+    struct gathering g = { .size = MIN(size, (u64)DIRENT_BUFFER),
+                           .old_format = old_format };
     g.buffer = heap_alloc(g.size + 8);
     if (g.buffer == NULL)
         return -E_NOMEM;
@@ -373,7 +383,8 @@ change_place(uaddr path, bool root)
     int r = at_arg_find(&a, CWD, path, WALK_FOLLOW | WALK_DIRECTORY);
     if (r != 0)
         return r;
-    r = root ? vfs_chroot(p->fs, p->cred, &a.walk.found) : vfs_chdir(p->fs, p->cred, &a.walk.found);
+    r = root ? vfs_chroot(p->fs, p->cred, &a.walk.found)
+             : vfs_chdir(p->fs, p->cred, &a.walk.found);
     at_arg_done(&a);
     return r;
 }

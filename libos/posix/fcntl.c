@@ -61,7 +61,8 @@ long
 sys_dup3(struct user_frame *f)
 {
     u32 flags = open_flags_from_linux(SYS_ARG2(f));
-    if ((flags & ~(OPEN_CLOEXEC | OPEN_READ)) != 0 || (SYS_ARG2(f) & 3) != 0 || (u32)SYS_ARG0(f) == (u32)SYS_ARG1(f))
+    if ((flags & ~(OPEN_CLOEXEC | OPEN_READ)) != 0 || (SYS_ARG2(f) & 3) != 0 ||
+        (u32)SYS_ARG0(f) == (u32)SYS_ARG1(f))
         return -E_INVAL;
     return dup_at(SYS_ARG0(f), SYS_ARG1(f), (flags & OPEN_CLOEXEC) != 0);
 }
@@ -69,8 +70,23 @@ sys_dup3(struct user_frame *f)
 /* ---- fcntl ---- */
 
 enum {
-    F_DUPFD = 0, F_GETFD = 1, F_SETFD = 2, F_GETFL = 3, F_SETFL = 4, F_GETLK = 5, F_SETLK = 6, F_SETLKW = 7, F_SETOWN = 8,
-    F_GETOWN = 9, F_SETOWN_EX = 15, F_GETOWN_EX = 16, F_OFD_GETLK = 36, F_OFD_SETLK = 37, F_OFD_SETLKW = 38, F_DUPFD_CLOEXEC = 1030, F_SETPIPE_SZ = 1031,
+    F_DUPFD = 0,
+    F_GETFD = 1,
+    F_SETFD = 2,
+    F_GETFL = 3,
+    F_SETFL = 4,
+    F_GETLK = 5,
+    F_SETLK = 6,
+    F_SETLKW = 7,
+    F_SETOWN = 8,
+    F_GETOWN = 9,
+    F_SETOWN_EX = 15,
+    F_GETOWN_EX = 16,
+    F_OFD_GETLK = 36,
+    F_OFD_SETLK = 37,
+    F_OFD_SETLKW = 38,
+    F_DUPFD_CLOEXEC = 1030,
+    F_SETPIPE_SZ = 1031,
     F_GETPIPE_SZ = 1032,
 };
 
@@ -88,8 +104,12 @@ _Static_assert(sizeof(struct linux_flock) == 32, "struct flock of x86-64");
 static int
 range_from_linux(struct file *file, const struct linux_flock *l, struct lock_range *out)
 {
-    i64 base = l->whence == 0 ? 0 : l->whence == 1 ? (i64)file->pos : (i64)file->inode->size, start, end;
-    if (l->whence < 0 || l->whence > 2 || l->type < LINUX_READ_LOCK || l->type > LINUX_UNLOCK)
+    i64 base = l->whence == 0   ? 0
+               : l->whence == 1 ? (i64)file->pos
+                                : (i64)file->inode->size,
+        start, end;
+    if (l->whence < 0 || l->whence > 2 || l->type < LINUX_READ_LOCK ||
+        l->type > LINUX_UNLOCK)
         return -E_INVAL;
     if (__builtin_add_overflow(base, l->start, &start))
         return -E_OVERFLOW;
@@ -107,12 +127,14 @@ range_from_linux(struct file *file, const struct linux_flock *l, struct lock_ran
             return -E_INVAL;
     }
     static const enum lock_kind kinds[] = { LOCK_SHARED, LOCK_EXCLUSIVE, LOCK_NONE };
-    *out = (struct lock_range){ (u64)start, (u64)end, kinds[l->type], proc_current()->pid };
+    *out = (struct lock_range){ (u64)start, (u64)end, kinds[l->type],
+                                proc_current()->pid };
     return 0;
 }
 
 static i64
-lock_get(struct file *file, uaddr at, struct linux_flock *l, struct lock_range *want, const void *owner)
+lock_get(struct file *file, uaddr at, struct linux_flock *l, struct lock_range *want,
+         const void *owner)
 {
     if (want->kind == LOCK_NONE)
         return -E_INVAL;
@@ -152,7 +174,8 @@ lock_command(struct file *file, u32 command, uaddr at)
     if ((want.kind == LOCK_SHARED && (file->flags & OPEN_READ) == 0) ||
         (want.kind == LOCK_EXCLUSIVE && (file->flags & OPEN_WRITE) == 0))
         return -E_BADF;
-    r = lock_record(file->inode, owner, &want, command == F_SETLKW || command == F_OFD_SETLKW);
+    r = lock_record(file->inode, owner, &want,
+                    command == F_SETLKW || command == F_OFD_SETLKW);
     return r == -E_NOMEM ? -E_NOLCK : r;
 }
 
@@ -183,7 +206,8 @@ fcntl_table(struct fdtable *t, int fd, u32 command, u64 arg)
     return r != 0 ? r : command == F_GETFD ? cloexec : 0;
 }
 
-/* Who would be signalled: a process (> 0) or a group (< 0).  Nobody is yet: there is no signal-driven I/O. */
+/* Who would be signalled: a process (> 0) or a group (< 0).  Nobody is yet: there is
+ * no signal-driven I/O. */
 struct linux_owner {
     i32 type, pid;
 };
@@ -193,7 +217,8 @@ struct linux_owner {
 static i64
 owner_get(const struct file *file, uaddr at)
 {
-    struct linux_owner o = { file->owner < 0 ? OWNER_GROUP : OWNER_PROCESS, file->owner < 0 ? -file->owner : file->owner };
+    struct linux_owner o = { file->owner < 0 ? OWNER_GROUP : OWNER_PROCESS,
+                             file->owner < 0 ? -file->owner : file->owner };
     return copy_to_user(at, &o, sizeof o);
 }
 
@@ -254,8 +279,9 @@ sys_fcntl(struct user_frame *f)
         return r;
     i64 n;
     if (command == F_DUPFD || command == F_DUPFD_CLOEXEC)
-        n = (u32)arg >= p->limits[LIMIT_NOFILE].soft ? -E_INVAL
-                                                     : dup_lowest(a.file, (u32)arg, command == F_DUPFD_CLOEXEC);
+        n = (u32)arg >= p->limits[LIMIT_NOFILE].soft
+                ? -E_INVAL
+                : dup_lowest(a.file, (u32)arg, command == F_DUPFD_CLOEXEC);
     else if (command == F_GETFL)
         n = get_status(a.file);
     else if ((a.file->flags & OPEN_PATH) != 0)
@@ -298,7 +324,9 @@ ioctl_readable(struct file *file, uaddr at)
 static i64
 ioctl_size(struct file *file, uaddr at)
 {
-    if (file->inode == NULL || (file->inode->type != IT_FILE && file->inode->type != IT_DIR && file->inode->type != IT_LINK))
+    if (file->inode == NULL ||
+        (file->inode->type != IT_FILE && file->inode->type != IT_DIR &&
+         file->inode->type != IT_LINK))
         return -E_NOTTY;
     return copy_to_user(at, &file->inode->size, sizeof file->inode->size);
 }
@@ -321,7 +349,8 @@ sys_ioctl(struct user_frame *f)
         n = -E_NOTTY; /* no signal-driven I/O */
     else if (request == FIOQSIZE)
         n = ioctl_size(a.file, arg);
-    else if (request == FILE_IOCTL_READABLE && a.file->inode != NULL && a.file->inode->type == IT_FILE)
+    else if (request == FILE_IOCTL_READABLE && a.file->inode != NULL &&
+             a.file->inode->type == IT_FILE)
         n = ioctl_readable(a.file, arg);
     else
         n = file_ioctl(a.file, request, arg);
@@ -349,8 +378,12 @@ sys_flock(struct user_frame *f)
     int r = file_arg_get_open(&a, SYS_ARG0(f));
     if (r != 0)
         return r;
-    enum lock_kind kind = op == FLOCK_SHARED ? LOCK_SHARED : op == FLOCK_EXCLUSIVE ? LOCK_EXCLUSIVE : LOCK_NONE;
-    r = a.file->inode == NULL ? -E_BADF : lock_whole(a.file->inode, a.file, kind, (SYS_ARG1(f) & FLOCK_NONBLOCK) == 0);
+    enum lock_kind kind = op == FLOCK_SHARED      ? LOCK_SHARED
+                          : op == FLOCK_EXCLUSIVE ? LOCK_EXCLUSIVE
+                                                  : LOCK_NONE;
+    r = a.file->inode == NULL ? -E_BADF
+                              : lock_whole(a.file->inode, a.file, kind,
+                                           (SYS_ARG1(f) & FLOCK_NONBLOCK) == 0);
     file_arg_done(&a);
     return r == -E_NOMEM ? -E_NOLCK : r;
 }

@@ -108,7 +108,9 @@ vector(u64 fd, uaddr iov, u64 count, u64 *pos, bool write)
     int r = file_arg_get(&a, fd);
     if (r != 0)
         return r;
-    i64 n = (a.file->flags & (write ? OPEN_WRITE : OPEN_READ)) == 0 ? -E_BADF : iov_arg_get(&v, iov, count);
+    i64 n = (a.file->flags & (write ? OPEN_WRITE : OPEN_READ)) == 0
+                ? -E_BADF
+                : iov_arg_get(&v, iov, count);
     if (n == 0) {
         n = write ? write_at(a.file, &v.uio, pos) : file_read(a.file, &v.uio, pos);
         iov_arg_done(&v);
@@ -133,7 +135,8 @@ static i64
 vector_at(struct user_frame *f, bool write)
 {
     u64 pos = SYS_ARG3(f);
-    return (i64)pos < 0 ? -E_INVAL : vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), &pos, write);
+    return (i64)pos < 0 ? -E_INVAL
+                        : vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), &pos, write);
 }
 
 long
@@ -204,7 +207,8 @@ sys_close_range(struct user_frame *f)
 {
     struct process *p = proc_current();
     u64 flags = SYS_ARG2(f);
-    if ((flags & ~(u64)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) != 0 || (u32)SYS_ARG0(f) > (u32)SYS_ARG1(f))
+    if ((flags & ~(u64)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) != 0 ||
+        (u32)SYS_ARG0(f) > (u32)SYS_ARG1(f))
         return -E_INVAL;
     if ((flags & CLOSE_RANGE_UNSHARE) != 0 && (p->nthreads != 1 || p->files_shared)) {
         struct fdtable *own;
@@ -217,13 +221,15 @@ sys_close_range(struct user_frame *f)
         p->files = own;
         p->files_shared = false;
     }
-    fd_close_range(p->files, (u32)SYS_ARG0(f), (u32)SYS_ARG1(f), (flags & CLOSE_RANGE_CLOEXEC) != 0);
+    fd_close_range(p->files, (u32)SYS_ARG0(f), (u32)SYS_ARG1(f),
+                   (flags & CLOSE_RANGE_CLOEXEC) != 0);
     return 0;
 }
 
 /* ---- from file to file ---- */
 
-/* Move up to n bytes through a buffer.  A position that is NULL is the file's own.  What was written, or an error if nothing was. */
+/* Move up to n bytes through a buffer.  A position that is NULL is the file's own.
+ * What was written, or an error if nothing was. */
 static i64
 copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, u64 n)
 {
@@ -292,7 +298,8 @@ sys_sendfile(struct user_frame *f)
         else
             n = position_get(SYS_ARG2(f), in.file, &pos);
         if (n == 0) {
-            n = copy_between(in.file, &pos, out.file, NULL, MIN(SYS_ARG3(f), TRANSFER_MAX));
+            n = copy_between(in.file, &pos, out.file, NULL,
+                             MIN(SYS_ARG3(f), TRANSFER_MAX));
             if (n > 0 && position_put(SYS_ARG2(f), in.file, pos) != 0)
                 n = -E_FAULT;
         }
@@ -306,7 +313,8 @@ static i64
 copy_range(struct file *in, uaddr in_at, struct file *out, uaddr out_at, u64 n)
 {
     u64 in_pos, out_pos;
-    if ((in->flags & OPEN_READ) == 0 || (out->flags & OPEN_WRITE) == 0 || (out->flags & OPEN_APPEND) != 0)
+    if ((in->flags & OPEN_READ) == 0 || (out->flags & OPEN_WRITE) == 0 ||
+        (out->flags & OPEN_APPEND) != 0)
         return -E_BADF;
     if (in->inode == NULL || out->inode == NULL)
         return -E_INVAL;
@@ -323,7 +331,8 @@ copy_range(struct file *in, uaddr in_at, struct file *out, uaddr out_at, u64 n)
     if (in->inode == out->inode && in_pos < out_pos + n && out_pos < in_pos + n)
         return -E_INVAL;
     r = copy_between(in, &in_pos, out, &out_pos, n);
-    if (r > 0 && (position_put(in_at, in, in_pos) != 0 || position_put(out_at, out, out_pos) != 0))
+    if (r > 0 &&
+        (position_put(in_at, in, in_pos) != 0 || position_put(out_at, out, out_pos) != 0))
         return -E_FAULT;
     return r;
 }

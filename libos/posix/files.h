@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Private to posix's file calls: arguments that are descriptors, paths and vectors; Linux's constants of more than one file. */
+/* Private to posix's file calls: arguments that are descriptors, paths and vectors;
+ * Linux's constants of more than one file. */
 #ifndef LIBOS_POSIX_FILES_H
 #define LIBOS_POSIX_FILES_H
 
@@ -24,8 +25,8 @@
 #define LIMIT_FSIZE 1u
 #define LIMIT_NOFILE 7u
 
-/* A file named by a descriptor.  While a process has one thread and a table of its own, nobody can close it during the call, and
- * no reference is counted. */
+/* A file named by a descriptor.  While a process has one thread and a table of its own,
+ * nobody can close it during the call, and no reference is counted. */
 struct file_arg {
     struct file *file;
     bool counted;
@@ -62,7 +63,8 @@ struct path_arg {
     char *text;
     char small[200];
 };
-int path_arg_get(struct path_arg *p, uaddr from) MUST_CHECK; /* -E_FAULT -E_NAMETOOLONG -E_NOMEM */
+/* -E_FAULT -E_NAMETOOLONG -E_NOMEM */
+int path_arg_get(struct path_arg *p, uaddr from) MUST_CHECK;
 void path_arg_done(struct path_arg *p);
 
 /* A path with the directory it starts from. */
@@ -78,7 +80,8 @@ void at_arg_done(struct at_arg *a); /* releases found too, if there is one */
 static inline u32
 at_walk_flags(u64 flags)
 {
-    return ((flags & AT_SYMLINK_NOFOLLOW) != 0 ? 0 : WALK_FOLLOW) | ((flags & AT_EMPTY_PATH) != 0 ? WALK_EMPTY : 0);
+    return ((flags & AT_SYMLINK_NOFOLLOW) != 0 ? 0 : WALK_FOLLOW) |
+           ((flags & AT_EMPTY_PATH) != 0 ? WALK_EMPTY : 0);
 }
 
 /* A vector of segments; short ones inline. */
@@ -87,7 +90,8 @@ struct iov_arg {
     struct uio_segment *segments;
     struct uio_segment small[IOV_INLINE];
 };
-int iov_arg_get(struct iov_arg *v, uaddr iov, u64 count) MUST_CHECK; /* -E_INVAL -E_FAULT -E_NOMEM */
+/* -E_INVAL -E_FAULT -E_NOMEM */
+int iov_arg_get(struct iov_arg *v, uaddr iov, u64 count) MUST_CHECK;
 void iov_arg_done(struct iov_arg *v);
 
 static inline bool
@@ -97,13 +101,15 @@ user_range(uaddr at, u64 bytes)
 }
 /* What a write gave: SIG_PIPE is raised for -E_PIPE. */
 i64 write_result(i64 r);
-/* RLIMIT_FSIZE for a write of u->left bytes at pos (NULL: the file's own): cuts u, or -E_FBIG with SIG_XFSZ. */
+/* RLIMIT_FSIZE for a write of u->left bytes at pos (NULL: the file's own): cuts u, or
+ * -E_FBIG with SIG_XFSZ. */
 int write_limit(struct file *f, struct uio *u, const u64 *pos) MUST_CHECK;
 bool may_act_as_root(void);
 u32 open_flags_from_linux(u64 flags);
 u64 open_flags_to_linux(u32 flags);
 
-/* A time-out from the user: *deadline_ns of clock_mono_ns, ~0 when `at` is 0.  -E_FAULT -E_INVAL */
+/* A time-out from the user: *deadline_ns of clock_mono_ns, ~0 when `at` is 0.
+ * -E_FAULT -E_INVAL */
 int deadline_from_user(uaddr at, u64 *deadline_ns) MUST_CHECK;
 void posix_files_init(void); /* hooks; called by posix_init */
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Attributes and space: chmod, chown, times, truncate, fallocate, sync, advice; mount and umount. */
+/* Attributes and space: chmod, chown, times, truncate, fallocate, sync, advice; mount
+ * and umount. */
 #include "core/clock.h"
 #include "core/string.h"
 #include "fs/dev/dev.h"
@@ -30,7 +31,9 @@ set_fd(u64 fd, struct vattr *set, u32 which)
     int r = file_arg_get_open(&a, fd);
     if (r != 0)
         return r;
-    r = a.file->inode != NULL ? vfs_setattr(a.file->inode, proc_current()->cred, set, which) : -E_INVAL;
+    r = a.file->inode != NULL
+            ? vfs_setattr(a.file->inode, proc_current()->cred, set, which)
+            : -E_INVAL;
     file_arg_done(&a);
     return r;
 }
@@ -111,7 +114,8 @@ struct times {
 };
 
 static int
-times_one(const struct linux_timespec *t, struct timestamp *to, u32 bit, struct times *out)
+times_one(const struct linux_timespec *t, struct timestamp *to, u32 bit,
+          struct times *out)
 {
     if (t->ns == UTIME_OMIT)
         return 0;
@@ -259,7 +263,9 @@ sys_truncate(struct user_frame *f)
     if (r != 0)
         return r;
     struct inode *i = a.walk.found.inode;
-    r = i->type == IT_DIR ? -E_ISDIR : i->type != IT_FILE ? -E_INVAL : vfs_access(i, a.walk.cred, 2);
+    r = i->type == IT_DIR    ? -E_ISDIR
+        : i->type != IT_FILE ? -E_INVAL
+                             : vfs_access(i, a.walk.cred, 2);
     if (r == 0)
         r = size_limit(SYS_ARG1(f));
     if (r == 0)
@@ -280,7 +286,9 @@ sys_ftruncate(struct user_frame *f)
     if (r != 0)
         return r;
     struct inode *i = a.file->inode;
-    r = i == NULL || i->type != IT_FILE || (a.file->flags & OPEN_WRITE) == 0 ? -E_INVAL : size_limit(SYS_ARG1(f));
+    r = i == NULL || i->type != IT_FILE || (a.file->flags & OPEN_WRITE) == 0
+            ? -E_INVAL
+            : size_limit(SYS_ARG1(f));
     if (r == 0)
         r = vfs_truncate(i, SYS_ARG1(f));
     if (r == 0 && vfs_has_set_ids(i))
@@ -293,14 +301,17 @@ static i64
 allocate(struct file *file, u32 linux_mode, u64 offset, u64 bytes)
 {
     struct inode *i = file->inode;
-    u32 mode = ((linux_mode & 1) != 0 ? VALLOC_KEEP_SIZE : 0) | ((linux_mode & 2) != 0 ? VALLOC_PUNCH_HOLE : 0) |
+    u32 mode = ((linux_mode & 1) != 0 ? VALLOC_KEEP_SIZE : 0) |
+               ((linux_mode & 2) != 0 ? VALLOC_PUNCH_HOLE : 0) |
                ((linux_mode & 16) != 0 ? VALLOC_ZERO_RANGE : 0);
     if ((linux_mode & ~19u) != 0 || (linux_mode & 3) == 2 || (linux_mode & 18) == 18)
         return -E_NOTSUP;
     if ((file->flags & OPEN_WRITE) == 0)
         return -E_BADF;
     if (i == NULL || i->type != IT_FILE)
-        return i != NULL && i->type == IT_FIFO ? -E_SPIPE : i != NULL && i->type == IT_DIR ? -E_ISDIR : -E_NODEV;
+        return i != NULL && i->type == IT_FIFO  ? -E_SPIPE
+               : i != NULL && i->type == IT_DIR ? -E_ISDIR
+                                                : -E_NODEV;
     if (i->ops->allocate == NULL)
         return -E_NOTSUP;
     int r = (mode & VALLOC_KEEP_SIZE) != 0 ? 0 : size_limit(offset + bytes);
@@ -323,13 +334,15 @@ sys_fallocate(struct user_frame *f)
     if (r != 0)
         return r;
     i64 n = (i64)offset < 0 || (i64)bytes <= 0 ? -E_INVAL
-            : offset + bytes > ~0ull >> 1      ? -E_FBIG
-                                               : allocate(a.file, (u32)SYS_ARG1(f), offset, bytes);
+            : offset + bytes > ~0ull >> 1
+                ? -E_FBIG
+                : allocate(a.file, (u32)SYS_ARG1(f), offset, bytes);
     file_arg_done(&a);
     return n;
 }
 
-/* ---- written back: every file system here is memory, so what is written is where it will ever be ---- */
+/* ---- written back: every file system here is memory, so what is written is where it
+ * will ever be ---- */
 
 long
 sys_sync(struct user_frame *f)

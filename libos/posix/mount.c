@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * mount(2) and umount2(2).  Types: tmpfs (and ramfs, the same) and devtmpfs, of which each mount is an instance of its own.
- * Remounting changes read-only.  No bind mounts and no moving (docs/missing.md); mounts are private, and stay so.
+ * mount(2) and umount2(2).  Types: tmpfs (and ramfs, the same) and devtmpfs, of which
+ * each mount is an instance of its own. Remounting changes the four flags that are kept:
+ * ro, nosuid, nodev, noexec.  No bind mounts and no moving (docs/missing.md); mounts are
+ * private, and stay so.
  */
 #include "core/string.h"
 #include "fs/dev/dev.h"
@@ -41,7 +43,8 @@ option_number(const char *data, const char *name, unsigned base, u64 *value)
     return false;
 }
 
-/* mode=, uid= and gid= of tmpfs.  size= is a limit that is not kept yet, so it is refused nowhere and promised nowhere. */
+/* mode=, uid= and gid= of tmpfs.  size= is a limit that is not kept yet, so it is
+ * refused nowhere and promised nowhere. */
 static int
 apply_options(struct filesystem *fs, const char *data)
 {
@@ -73,6 +76,15 @@ make_filesystem(const char *type, struct filesystem **out)
     return -E_NODEV;
 }
 
+static void
+set_flags(struct filesystem *fs, u64 flags)
+{
+    fs->read_only = (flags & MS_RDONLY) != 0;
+    fs->no_set_ids = (flags & MS_NOSUID) != 0;
+    fs->no_devices = (flags & MS_NODEV) != 0;
+    fs->no_exec = (flags & MS_NOEXEC) != 0;
+}
+
 static int
 mount_new_at(const char *type, const struct path *at, u64 flags, const char *data)
 {
@@ -82,7 +94,7 @@ mount_new_at(const char *type, const struct path *at, u64 flags, const char *dat
         return r;
     r = apply_options(fs, data);
     if (r == 0) {
-        fs->read_only = (flags & MS_RDONLY) != 0;
+        set_flags(fs, flags);
         r = vfs_mount_at(fs, at);
     }
     if (r != 0)
@@ -97,7 +109,7 @@ mount_change(const struct path *at, u64 flags)
     if ((flags & MS_REMOUNT) != 0) {
         if (!vfs_is_mount_root(at))
             return -E_INVAL;
-        at->inode->fs->read_only = (flags & MS_RDONLY) != 0;
+        set_flags(at->inode->fs, flags);
         return 0;
     }
     if ((flags & (MS_PRIVATE | MS_SLAVE)) != 0 && (flags & (MS_BIND | MS_MOVE)) == 0)
@@ -121,7 +133,8 @@ sys_mount(struct user_frame *f)
     struct at_arg a;
     char type[TYPE_BYTES], data[DATA_BYTES];
     u64 flags = SYS_ARG3(f);
-    bool change = (flags & (MS_REMOUNT | MS_BIND | MS_MOVE | MS_UNBINDABLE | MS_PRIVATE | MS_SLAVE | MS_SHARED)) != 0;
+    bool change = (flags & (MS_REMOUNT | MS_BIND | MS_MOVE | MS_UNBINDABLE | MS_PRIVATE |
+                            MS_SLAVE | MS_SHARED)) != 0;
     if (!may_act_as_root())
         return -E_PERM;
     int r = string_or_empty(type, SYS_ARG2(f), sizeof type);
@@ -153,7 +166,8 @@ sys_umount2(struct user_frame *f)
         return -E_INVAL;
     if (!may_act_as_root())
         return -E_PERM;
-    int r = at_arg_find(&a, (u64)AT_FDCWD, SYS_ARG0(f), (flags & UMOUNT_NOFOLLOW) != 0 ? 0 : WALK_FOLLOW);
+    int r = at_arg_find(&a, (u64)AT_FDCWD, SYS_ARG0(f),
+                        (flags & UMOUNT_NOFOLLOW) != 0 ? 0 : WALK_FOLLOW);
     if (r != 0)
         return r;
     r = vfs_umount(&a.walk.found, (flags & UMOUNT_DETACH) != 0);

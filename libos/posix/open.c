@@ -50,7 +50,8 @@ sys_openat(struct user_frame *f)
 long
 sys_creat(struct user_frame *f)
 {
-    return open_at((u64)AT_FDCWD, SYS_ARG0(f), 01u | O_CREAT_LINUX | 01000u, (u32)SYS_ARG1(f));
+    return open_at((u64)AT_FDCWD, SYS_ARG0(f), 01u | O_CREAT_LINUX | 01000u,
+                   (u32)SYS_ARG1(f));
 }
 
 struct linux_open_how {
@@ -83,8 +84,10 @@ sys_openat2(struct user_frame *f)
     int r = how_from_user(&how, SYS_ARG2(f), SYS_ARG3(f));
     if (r != 0)
         return r;
-    bool may_create = (how.flags & (O_CREAT_LINUX | (O_TMPFILE_LINUX & ~O_DIRECTORY_LINUX))) != 0;
-    if ((how.flags & ~037777703ull) != 0 || how.resolve != 0 || (how.mode & ~07777ull) != 0 || (how.mode != 0 && !may_create))
+    bool may_create = (how.flags &
+                       (O_CREAT_LINUX | (O_TMPFILE_LINUX & ~O_DIRECTORY_LINUX))) != 0;
+    if ((how.flags & ~037777703ull) != 0 || how.resolve != 0 ||
+        (how.mode & ~07777ull) != 0 || (how.mode != 0 && !may_create))
         return -E_INVAL;
     return open_at(SYS_ARG0(f), SYS_ARG1(f), how.flags, (u32)how.mode);
 }

@@ -42,11 +42,10 @@ poll_entries(struct poll_entry *e, u32 n, u64 deadline_ns)
     struct poll_wait w;
     i64 r;
     poll_wait_begin(&w);
+    w.registering = deadline_ns != 0;
     for (;;) {
         r = poll_pass(e, n, &w);
-        if (r != 0)
-            break;
-        if (deadline_ns == 0)
+        if (r != 0 || deadline_ns == 0)
             break;
         r = poll_wait_sleep(&w, deadline_ns);
         if (r == -E_TIMEDOUT)
@@ -69,7 +68,8 @@ entries_release(struct poll_entry *e, u32 n)
 
 /* ---- signal masks of ppoll and pselect ---- */
 
-/* The mask for the time of the call; the old one comes back after the handler, or at the end of the call. */
+/* The mask for the time of the call; the old one comes back after the handler, or at
+ * the end of the call. */
 static int
 mask_begin(uaddr mask, u64 size, bool *masked)
 {
@@ -101,7 +101,8 @@ mask_end(bool masked, i64 result)
         signal_mask_set(t->saved_mask);
 }
 
-/* What is left of the time goes back to the user, as Linux does it; errors there do not matter. */
+/* What is left of the time goes back to the user, as Linux does it; errors there do
+ * not matter. */
 static void
 remaining_to_user(uaddr at, u64 deadline_ns, bool timeval)
 {
@@ -110,7 +111,8 @@ remaining_to_user(uaddr at, u64 deadline_ns, bool timeval)
     if (at == 0 || deadline_ns == ~0ull)
         return;
     if (deadline_ns > now)
-        t = (struct linux_timespec){ (i64)((deadline_ns - now) / 1000000000u), (i64)((deadline_ns - now) % 1000000000u) };
+        t = (struct linux_timespec){ (i64)((deadline_ns - now) / 1000000000u),
+                                     (i64)((deadline_ns - now) % 1000000000u) };
     if (timeval)
         t.ns /= 1000;
     int r = copy_to_user(at, &t, sizeof t);
@@ -144,7 +146,8 @@ poll_fds(struct linux_pollfd *fds, struct poll_entry *e, uaddr at, u32 n, u64 de
     entries_release(e, n);
     for (u32 i = 0; i < n && ready >= 0; i++) {
         int16_t revents = (int16_t)e[i].revents;
-        if (copy_to_user(at + i * sizeof *fds + offsetof(struct linux_pollfd, revents), &revents, sizeof revents) != 0)
+        if (copy_to_user(at + i * sizeof *fds + offsetof(struct linux_pollfd, revents),
+                         &revents, sizeof revents) != 0)
             return -E_FAULT;
     }
     return ready;
@@ -162,7 +165,8 @@ poll_user(uaddr at, u64 n, u64 deadline_ns)
         return poll_fds(few, few_entries, at, (u32)n, deadline_ns);
     struct linux_pollfd *fds = heap_alloc(n * sizeof *fds);
     struct poll_entry *e = heap_alloc(n * sizeof *e);
-    i64 r = fds == NULL || e == NULL ? -E_NOMEM : poll_fds(fds, e, at, (u32)n, deadline_ns);
+    i64 r = fds == NULL || e == NULL ? -E_NOMEM
+                                     : poll_fds(fds, e, at, (u32)n, deadline_ns);
     heap_free(fds);
     heap_free(e);
     return r;
@@ -182,7 +186,9 @@ long
 sys_poll(struct user_frame *f)
 {
     i32 timeout_ms = (i32)SYS_ARG2(f);
-    u64 deadline = timeout_ms < 0 ? ~0ull : timeout_ms == 0 ? 0 : clock_mono_ns() + (u64)timeout_ms * 1000000u;
+    u64 deadline = timeout_ms < 0    ? ~0ull
+                   : timeout_ms == 0 ? 0
+                                     : clock_mono_ns() + (u64)timeout_ms * 1000000u;
     i64 r = poll_user(SYS_ARG0(f), (u32)SYS_ARG1(f), deadline);
     if (r != -E_INTR)
         return r;
@@ -199,7 +205,8 @@ deadline_of_timespec(uaddr at, u64 *deadline)
 {
     int r = deadline_from_user(at, deadline);
     struct linux_timespec t;
-    if (r == 0 && at != 0 && copy_from_user(&t, at, sizeof t) == 0 && t.seconds == 0 && t.ns == 0)
+    if (r == 0 && at != 0 && copy_from_user(&t, at, sizeof t) == 0 && t.seconds == 0 &&
+        t.ns == 0)
         *deadline = 0;
     return r;
 }
@@ -247,7 +254,8 @@ sets_new(u32 n, const uaddr at[3], int *error)
     for (u32 k = 0; k < 3; k++) {
         s->in[k] = s->memory + k * words;
         s->out[k] = s->memory + (3 + k) * words;
-        if (at[k] != 0 && words != 0 && copy_from_user(s->in[k], at[k], words * sizeof(u64)) != 0) {
+        if (at[k] != 0 && words != 0 &&
+            copy_from_user(s->in[k], at[k], words * sizeof(u64)) != 0) {
             heap_free(s);
             *error = -E_FAULT;
             return NULL;
@@ -260,13 +268,15 @@ sets_new(u32 n, const uaddr at[3], int *error)
     return s;
 }
 
-/* Fill in the entries in the order of their descriptors.  -E_BADF: one is not open; those before it are to be released. */
+/* Fill in the entries in the order of their descriptors.  -E_BADF: one is not open;
+ * those before it are to be released. */
 static int
 sets_to_entries(struct select_sets *s, struct poll_entry *e, u32 *count)
 {
     struct fdtable *t = proc_current()->files;
     for (u32 w = 0; w < s->words; w++) {
-        for (u64 any = s->in[0][w] | s->in[1][w] | s->in[2][w]; any != 0; any &= any - 1) {
+        for (u64 any = s->in[0][w] | s->in[1][w] | s->in[2][w]; any != 0;
+             any &= any - 1) {
             u32 bit = (u32)__builtin_ctzll(any), events = 0;
             for (u32 k = 0; k < 3; k++)
                 events |= (s->in[k][w] >> bit & 1) != 0 ? select_events[k] : 0;
@@ -285,7 +295,8 @@ entries_to_sets(struct select_sets *s, const struct poll_entry *e)
     i64 ready = 0;
     u32 i = 0;
     for (u32 w = 0; w < s->words; w++) {
-        for (u64 any = s->in[0][w] | s->in[1][w] | s->in[2][w]; any != 0; any &= any - 1, i++) {
+        for (u64 any = s->in[0][w] | s->in[1][w] | s->in[2][w]; any != 0;
+             any &= any - 1, i++) {
             u64 bit = any & -any;
             for (u32 k = 0; k < 3; k++) {
                 if ((s->in[k][w] & bit) != 0 && (e[i].revents & select_events[k]) != 0) {
@@ -337,7 +348,9 @@ sys_select(struct user_frame *f)
             return -E_INVAL;
         if (v.seconds < 9000000000 && v.us < 9000000000000000)
             deadline = v.seconds == 0 && v.us == 0
-                           ? 0 : clock_mono_ns() + (u64)v.seconds * 1000000000u + (u64)v.us * 1000u;
+                           ? 0
+                           : clock_mono_ns() + (u64)v.seconds * 1000000000u +
+                                 (u64)v.us * 1000u;
     }
     i64 r = select_user((i32)SYS_ARG0(f), at, deadline);
     remaining_to_user(SYS_ARG4(f), deadline, true);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The waiting part of poll, select and their relatives; posix/polling.h has the invariants. */
+/* The waiting part of poll, select and their relatives; posix/polling.h has the
+ * invariants. */
 #include "posix/polling.h"
 
 #include "core/heap.h"

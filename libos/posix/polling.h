@@ -2,8 +2,9 @@
 /*
  * Private to posix: waiting for any of many files.
  *
- * Q1. The first pass over the files registers a waiter with each queue that they name, then asks for the state (files do it in
- *     this order); later passes only ask.  A wake-up sets `woken`, so one between a pass and the sleep is not lost.
+ * Q1. The first pass over the files registers a waiter with each queue that they name,
+ *     then asks for the state (files do it in this order); later passes only ask.  A
+ *     wake-up sets `woken`, so one between a pass and the sleep is not lost.
  * Q2. The waiters stay registered, and the files held, until poll_wait_end.
  */
 #ifndef LIBOS_POSIX_POLLING_H
@@ -43,7 +44,8 @@ poll_wait_table(struct poll_wait *p)
 {
     return p->registering ? &p->table : NULL;
 }
-/* After a pass that found nothing: sleep.  0: look again; -E_TIMEDOUT; -E_INTR; -E_NOMEM. */
+/* After a pass that found nothing: sleep.  0: look again; -E_TIMEDOUT; -E_INTR;
+ * -E_NOMEM. */
 int poll_wait_sleep(struct poll_wait *p, u64 deadline_ns) MUST_CHECK;
 void poll_wait_end(struct poll_wait *p);
 

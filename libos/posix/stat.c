@@ -48,9 +48,18 @@ stat_put(struct inode *i, uaddr to)
     if (r != 0)
         return r;
     struct linux_stat s = {
-        .dev = a.dev, .ino = a.ino, .nlink = a.nlink, .mode = mode_to_linux(&a), .uid = a.uid, .gid = a.gid,
-        .rdev = a.rdev, .size = (i64)a.size, .blksize = a.blksize, .blocks = (i64)a.blocks512,
-        .atime = { a.atime.seconds, a.atime.ns }, .mtime = { a.mtime.seconds, a.mtime.ns },
+        .dev = a.dev,
+        .ino = a.ino,
+        .nlink = a.nlink,
+        .mode = mode_to_linux(&a),
+        .uid = a.uid,
+        .gid = a.gid,
+        .rdev = a.rdev,
+        .size = (i64)a.size,
+        .blksize = a.blksize,
+        .blocks = (i64)a.blocks512,
+        .atime = { a.atime.seconds, a.atime.ns },
+        .mtime = { a.mtime.seconds, a.mtime.ns },
         .ctime = { a.ctime.seconds, a.ctime.ns },
     };
     return copy_to_user(to, &s, sizeof s);
@@ -112,7 +121,8 @@ sys_newfstatat(struct user_frame *f)
     u64 flags = (u32)SYS_ARG3(f);
     if ((flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH)) != 0)
         return -E_INVAL;
-    if ((flags & AT_EMPTY_PATH) != 0 && (int)SYS_ARG0(f) >= 0 && path_is_empty(SYS_ARG1(f)))
+    if ((flags & AT_EMPTY_PATH) != 0 && (int)SYS_ARG0(f) >= 0 &&
+        path_is_empty(SYS_ARG1(f)))
         return stat_fd(SYS_ARG0(f), SYS_ARG2(f));
     return stat_path(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), at_walk_flags(flags));
 }
@@ -174,7 +184,8 @@ sys_statx(struct user_frame *f)
 {
     struct at_arg a;
     u64 flags = (u32)SYS_ARG2(f);
-    if ((flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC)) != 0 ||
+    if ((flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH |
+                        AT_STATX_SYNC)) != 0 ||
         (flags & AT_STATX_SYNC) == AT_STATX_SYNC || (SYS_ARG3(f) & STATX_RESERVED) != 0)
         return -E_INVAL;
     int r = at_arg_find(&a, SYS_ARG0(f), SYS_ARG1(f), at_walk_flags(flags));
@@ -193,7 +204,8 @@ access_path(u64 dirfd, uaddr path, u64 mode, u64 flags)
 {
     struct at_arg a;
     struct cred real = *proc_current()->cred;
-    if ((mode & ~7ull) != 0 || (flags & ~(u64)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0)
+    if ((mode & ~7ull) != 0 ||
+        (flags & ~(u64)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0)
         return -E_INVAL;
     int r = at_arg_get(&a, dirfd, path, at_walk_flags(flags));
     if (r != 0)
@@ -207,7 +219,8 @@ access_path(u64 dirfd, uaddr path, u64 mode, u64 flags)
     if (r == 0) {
         struct inode *i = a.walk.found.inode;
         r = vfs_access(i, a.walk.cred, (u32)mode);
-        if (r == 0 && (mode & 2) != 0 && i->fs != NULL && i->fs->read_only && (i->type == IT_FILE || i->type == IT_DIR))
+        if (r == 0 && (mode & 2) != 0 && i->fs != NULL && i->fs->read_only &&
+            (i->type == IT_FILE || i->type == IT_DIR))
             r = -E_ROFS;
     }
     at_arg_done(&a);
@@ -243,7 +256,19 @@ struct linux_statfs {
 _Static_assert(sizeof(struct linux_statfs) == 120, "struct statfs of x86-64");
 #define ST_VALID 0x20
 #define ST_RDONLY 0x1
+#define ST_NOSUID 0x2
+#define ST_NODEV 0x4
+#define ST_NOEXEC 0x8
 #define PIPEFS_MAGIC 0x50495045u
+
+static i64
+statfs_flags(const struct filesystem *fs)
+{
+    if (fs == NULL)
+        return 0;
+    return (fs->read_only ? ST_RDONLY : 0) | (fs->no_set_ids ? ST_NOSUID : 0) |
+           (fs->no_devices ? ST_NODEV : 0) | (fs->no_exec ? ST_NOEXEC : 0);
+}
 
 static int
 statfs_put(const struct inode *i, uaddr to)
@@ -256,9 +281,17 @@ statfs_put(const struct inode *i, uaddr to)
             return r;
     }
     struct linux_statfs s = {
-        .type = (i64)v[0], .bsize = (i64)v[1], .blocks = v[2], .bfree = v[3], .bavail = v[4], .files = v[5], .ffree = v[6],
-        .fsid = { (i32)(fs != NULL ? fs->dev : 0), 0 }, .namelen = (i64)v[7], .frsize = (i64)v[1],
-        .flags = ST_VALID | (fs != NULL && fs->read_only ? ST_RDONLY : 0),
+        .type = (i64)v[0],
+        .bsize = (i64)v[1],
+        .blocks = v[2],
+        .bfree = v[3],
+        .bavail = v[4],
+        .files = v[5],
+        .ffree = v[6],
+        .fsid = { (i32)(fs != NULL ? fs->dev : 0), 0 },
+        .namelen = (i64)v[7],
+        .frsize = (i64)v[1],
+        .flags = ST_VALID | statfs_flags(fs),
     };
     return copy_to_user(to, &s, sizeof s);
 }

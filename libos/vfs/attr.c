@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inodes: lifetime, rights, attributes.  Rights are those of POSIX with the override of user 0: read and write always,
- * search of directories always, execution if anyone may execute.
+ * Inodes: lifetime, rights, attributes.  Rights are those of POSIX with the override of
+ * user 0: read and write always, search of directories always, execution if anyone may
+ * execute.
  */
 #include "core/clock.h"
 #include "core/heap.h"
@@ -74,6 +75,8 @@ int
 vfs_access(struct inode *i, const struct cred *cred, u32 want)
 {
     u32 mode = i->mode;
+    if ((want & 1u) != 0 && i->type == IT_FILE && i->fs != NULL && i->fs->no_exec)
+        return -E_ACCES;
     if (cred == NULL || cred->fsuid == 0) {
         if ((want & 1u) != 0 && i->type != IT_DIR && (mode & 0111u) == 0)
             return -E_ACCES;
@@ -104,9 +107,20 @@ vfs_getattr(struct inode *i, struct vattr *out)
         return 0;
     }
     *out = (struct vattr){
-        .dev = i->fs != NULL ? i->fs->dev : 0, .ino = i->ino, .nlink = i->nlink, .size = i->size,
-        .blocks512 = (i->size + 511) / 512, .rdev = i->rdev, .mode = i->mode, .uid = i->uid, .gid = i->gid,
-        .blksize = (u32)PAGE_SIZE, .type = i->type, .atime = i->atime, .mtime = i->mtime, .ctime = i->ctime,
+        .dev = i->fs != NULL ? i->fs->dev : 0,
+        .ino = i->ino,
+        .nlink = i->nlink,
+        .size = i->size,
+        .blocks512 = (i->size + 511) / 512,
+        .rdev = i->rdev,
+        .mode = i->mode,
+        .uid = i->uid,
+        .gid = i->gid,
+        .blksize = (u32)PAGE_SIZE,
+        .type = i->type,
+        .atime = i->atime,
+        .mtime = i->mtime,
+        .ctime = i->ctime,
         .btime = i->btime,
     };
     return 0;
@@ -114,18 +128,21 @@ vfs_getattr(struct inode *i, struct vattr *out)
 
 /* chown(2): root may all; the owner may give the file to a group of its own. */
 static int
-may_chown(const struct inode *i, const struct cred *cred, const struct vattr *set, u32 which)
+may_chown(const struct inode *i, const struct cred *cred, const struct vattr *set,
+          u32 which)
 {
     if (cred->fsuid == 0)
         return 0;
     if ((which & VSET_UID) != 0 && (cred->fsuid != i->uid || set->uid != i->uid))
         return -E_PERM;
-    if ((which & VSET_GID) != 0 && (cred->fsuid != i->uid || (set->gid != i->gid && !in_group(cred, set->gid))))
+    if ((which & VSET_GID) != 0 &&
+        (cred->fsuid != i->uid || (set->gid != i->gid && !in_group(cred, set->gid))))
         return -E_PERM;
     return 0;
 }
 
-/* A change of owner, or of the contents by another than root, takes the set-id bits away (POSIX chown, write). */
+/* A change of owner, or of the contents by another than root, takes the set-id bits
+ * away (POSIX chown, write). */
 static u32
 without_set_ids(u32 mode)
 {
@@ -144,7 +161,8 @@ check_set(const struct inode *i, const struct cred *cred, struct vattr *set, u32
         int r = may_chown(i, cred, set, *which);
         if (r != 0)
             return r;
-        if (i->type != IT_DIR && (*which & VSET_MODE) == 0 && (i->mode & (MODE_SETUID | MODE_SETGID)) != 0) {
+        if (i->type != IT_DIR && (*which & VSET_MODE) == 0 &&
+            (i->mode & (MODE_SETUID | MODE_SETGID)) != 0) {
             set->mode = without_set_ids(i->mode);
             *which |= VSET_MODE;
             return 0;
@@ -201,7 +219,8 @@ vfs_drop_set_ids(struct inode *i, const struct cred *cred)
     mutex_unlock(&i->mutex);
 }
 
-/* A file made in a directory that hands on its group: the set-gid bit is only for members of it. */
+/* A file made in a directory that hands on its group: the set-gid bit is only for
+ * members of it. */
 u32
 vfs_mode_for_group(u32 mode, const struct cred *cred, u32 gid)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A process's place in the tree: root, current directory, umask. The spinlock guards the two paths. */
+/* A process's place in the tree: root, current directory, umask. The spinlock guards
+ * the two paths. */
 #include "core/heap.h"
 #include "vfs/dentry.h"
 
@@ -46,7 +47,8 @@ fs_context_release(struct fs_context *c)
 }
 
 static int
-set_place(struct fs_context *c, struct path *place, const struct cred *cred, const struct path *to)
+set_place(struct fs_context *c, struct path *place, const struct cred *cred,
+          const struct path *to)
 {
     if (to->dentry == NULL || to->inode->type != IT_DIR)
         return -E_NOTDIR;

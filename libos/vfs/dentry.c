@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The cache of dentries (vfs/dentry.h has its invariants). One spinlock: a path is walked under a single take of it. */
+/* The cache of dentries (vfs/dentry.h has its invariants). One spinlock: a path is
+ * walked under a single take of it. */
 #include "vfs/dentry.h"
 
 #include "core/heap.h"
@@ -39,7 +40,8 @@ struct dentry *
 dentry_find_locked(struct dentry *parent, const char *name, u32 length, u32 hash)
 {
     for (struct dentry *d = *bucket_of(hash); d != NULL; d = d->next) {
-        if (d->hash == hash && d->parent == parent && d->length == length && same_name(d->name, name, length)) {
+        if (d->hash == hash && d->parent == parent && d->length == length &&
+            same_name(d->name, name, length)) {
             d->used = true;
             return d;
         }
@@ -88,7 +90,8 @@ doom_locked(struct dentry *d, struct dentry **doomed)
     *doomed = d;
 }
 
-/* Look at a few of the oldest idle dentries: those in use again leave the list, those used since get another round. */
+/* Look at a few of the oldest idle dentries: those in use again leave the list, those
+ * used since get another round. */
 static void
 shrink_locked(struct dentry **doomed)
 {
@@ -150,7 +153,8 @@ dentry_release(struct dentry *d)
 {
     u32 n = atomic_load_explicit(&d->refs, memory_order_relaxed);
     while (n > 1)
-        if (atomic_compare_exchange_weak_explicit(&d->refs, &n, n - 1, memory_order_release, memory_order_relaxed))
+        if (atomic_compare_exchange_weak_explicit(
+                &d->refs, &n, n - 1, memory_order_release, memory_order_relaxed))
             return;
     struct dentry *doomed = NULL;
     spin_lock(&dentry_lock);
@@ -251,9 +255,11 @@ dentry_remove(struct dentry *d)
     spin_unlock(&dentry_lock);
 }
 
-/* Give d another place; what it leaves is returned in *old_parent and *old_name, to be dropped without the lock. */
+/* Give d another place; what it leaves is returned in *old_parent and *old_name, to be
+ * dropped without the lock. */
 static void
-place_locked(struct dentry *d, struct dentry *parent, const char *name, u32 length, char *space)
+place_locked(struct dentry *d, struct dentry *parent, const char *name, u32 length,
+             char *space)
 {
     unhash_locked(d);
     d->parent = parent;
@@ -263,7 +269,8 @@ place_locked(struct dentry *d, struct dentry *parent, const char *name, u32 leng
 }
 
 void
-dentry_move(struct dentry *d, struct dentry *parent, const char *name, u32 length, char *space, struct dentry *replaced)
+dentry_move(struct dentry *d, struct dentry *parent, const char *name, u32 length,
+            char *space, struct dentry *replaced)
 {
     struct dentry *old_parent = d->parent;
     dentry_hold(parent);
@@ -308,7 +315,8 @@ dentry_forget(const struct filesystem *fs)
         spin_lock(&dentry_lock);
         list_for_each_safe(it, &idle_list) {
             struct dentry *d = container_of(it, struct dentry, idle);
-            if (d->inode->fs == fs && atomic_load_explicit(&d->refs, memory_order_relaxed) == 0) {
+            if (d->inode->fs == fs &&
+                atomic_load_explicit(&d->refs, memory_order_relaxed) == 0) {
                 doom_locked(d, &doomed);
                 again = true; /* its parent may become idle */
             }

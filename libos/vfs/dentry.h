@@ -2,16 +2,22 @@
 /*
  * Private to vfs/: dentries, the names that look-ups have met, and mounts.
  *
- * D1. A dentry is hashed if and only if its directory has an entry of this name for this inode.  Entries come and go under the
- *     directory's mutex, so a look-up that holds it and finds no dentry may ask the file system and insert.
- * D2. A dentry holds its inode and its parent.  Its inode never changes; parent and name change only under dentry_lock.
- * D3. A directory's inode has at most one dentry: children hold it, and only one look-up at a time can insert it.
- * D4. A dentry whose references are gone stays in the cache while it is hashed, up to DENTRY_IDLE_MAX of them; the oldest that
- *     was not used again goes first.
- * D5. refs goes from 0 to 1 only under dentry_lock.  What is seen under dentry_lock stays allocated while it is held.
- * D6. inode->mounted and the tree of mounts change under dentry_lock; mount->refs counts paths (files, cwd, roots, mounts on it).
+ * D1. A dentry is hashed if and only if its directory has an entry of this name for this
+ *     inode.  Entries come and go under the directory's mutex, so a look-up that holds it
+ *     and finds no dentry may ask the file system and insert.
+ * D2. A dentry holds its inode and its parent.  Its inode never changes; parent and name
+ *     change only under dentry_lock.
+ * D3. A directory's inode has at most one dentry: children hold it, and only one look-up
+ *     at a time can insert it.
+ * D4. A dentry whose references are gone stays in the cache while it is hashed, up to
+ *     DENTRY_IDLE_MAX of them; the oldest that was not used again goes first.
+ * D5. refs goes from 0 to 1 only under dentry_lock.  What is seen under dentry_lock stays
+ *     allocated while it is held.
+ * D6. inode->mounted and the tree of mounts change under dentry_lock; mount->refs counts
+ *     paths (files, cwd, roots, mounts on it).
  *
- * Lock order: a directory's mutex, then a context's lock, then dentry_lock; dentry_lock is innermost.
+ * Lock order: a directory's mutex, then a context's lock, then dentry_lock; dentry_lock
+ * is innermost.
  */
 #ifndef LIBOS_VFS_DENTRY_H
 #define LIBOS_VFS_DENTRY_H
@@ -33,7 +39,8 @@ struct dentry {
     struct list idle;          /* empty: not on the idle list */
     u16 length;
     bool used;                 /* since it went to the idle list */
-    bool dead;                 /* its entry was removed; also: nothing may be created in it */
+    /* its entry was removed; also: nothing may be created in it */
+    bool dead;
     char *name;                /* small, or on the heap */
     char small[DENTRY_NAME_INLINE];
 };
@@ -51,7 +58,8 @@ extern struct spinlock dentry_lock;
 extern struct list vfs_mounts; /* dentry_lock */
 extern struct mount *vfs_root; /* the first mount; immutable after vfs_mount_root */
 
-/* The hash of a name in a directory: seed with the parent, then one step for each byte. */
+/* The hash of a name in a directory: seed with the parent, then one step for each
+ * byte. */
 static inline u32
 dentry_hash_seed(const struct dentry *parent)
 {
@@ -65,8 +73,10 @@ dentry_hash_step(u32 hash, char c)
 u32 dentry_hash(const struct dentry *parent, const char *name, u32 length);
 
 /* Under dentry_lock.  No reference is taken. */
-struct dentry *dentry_find_locked(struct dentry *parent, const char *name, u32 length, u32 hash);
-/* Drop a reference under dentry_lock; what dies is put on *doomed, to be given to dentry_bury when the lock is free. */
+struct dentry *dentry_find_locked(struct dentry *parent, const char *name, u32 length,
+                                  u32 hash);
+/* Drop a reference under dentry_lock; what dies is put on *doomed, to be given to
+ * dentry_bury when the lock is free. */
 void dentry_put_locked(struct dentry *d, struct dentry **doomed);
 void dentry_bury(struct dentry *doomed);
 
@@ -76,21 +86,28 @@ dentry_hold(struct dentry *d)
     atomic_fetch_add_explicit(&d->refs, 1, memory_order_relaxed);
 }
 void dentry_release(struct dentry *d);
-/* A root dentry or a child, not hashed; takes over the caller's reference on the inode.  NULL: no memory. */
-struct dentry *dentry_new(struct dentry *parent, const char *name, u32 length, struct inode *inode);
+/* A root dentry or a child, not hashed; takes over the caller's reference on the
+ * inode.  NULL: no memory. */
+struct dentry *dentry_new(struct dentry *parent, const char *name, u32 length,
+                          struct inode *inode);
 void dentry_insert(struct dentry *d);
-/* The entry `name` of a directory whose mutex is held: with a reference.  -E_NOENT, the file system's errors, -E_NOMEM. */
-int dentry_get(struct dentry *dir, const char *name, u32 length, struct dentry **out) MUST_CHECK;
+/* The entry `name` of a directory whose mutex is held: with a reference.  -E_NOENT,
+ * the file system's errors, -E_NOMEM. */
+int dentry_get(struct dentry *dir, const char *name, u32 length,
+               struct dentry **out) MUST_CHECK;
 /* The entry is gone from the directory (mutex held). */
 void dentry_remove(struct dentry *d);
 /* Space for a new name: NULL if it fits inline; -E_NOMEM. */
 int dentry_name_prepare(u32 length, char **out) MUST_CHECK;
-/* The entry has moved (both mutexes held).  Takes `space` from dentry_name_prepare. `replaced` may be NULL. */
-void dentry_move(struct dentry *d, struct dentry *parent, const char *name, u32 length, char *space, struct dentry *replaced);
+/* The entry has moved (both mutexes held).  Takes `space` from dentry_name_prepare.
+ * `replaced` may be NULL. */
+void dentry_move(struct dentry *d, struct dentry *parent, const char *name, u32 length,
+                 char *space, struct dentry *replaced);
 void dentry_swap(struct dentry *a, char *space_a, struct dentry *b, char *space_b);
 /* Drop idle dentries of a file system (unmount). */
 void dentry_forget(const struct filesystem *fs);
-bool dentry_below(const struct dentry *d, const struct dentry *above); /* is `above` d or one of its ancestors? */
+/* is `above` d or one of its ancestors? */
+bool dentry_below(const struct dentry *d, const struct dentry *above);
 u32 dentry_idle_count(void);
 
 void mount_hold(struct mount *m);
@@ -107,9 +124,11 @@ mount_cross_locked(struct mount **mount, struct dentry *d)
     return d;
 }
 const struct cred *vfs_cred(const struct cred *cred); /* NULL: root's */
-/* Create an entry: directory's mutex held, name known not to exist.  Checks rights; the dentry has a reference. */
-int vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name, u32 length, enum inode_type type,
-                      u32 mode, u64 rdev, struct dentry **out) MUST_CHECK;
+/* Create an entry: directory's mutex held, name known not to exist.  Checks rights;
+ * the dentry has a reference. */
+int vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name,
+                      u32 length, enum inode_type type, u32 mode, u64 rdev,
+                      struct dentry **out) MUST_CHECK;
 u32 vfs_mode_for_group(u32 mode, const struct cred *cred, u32 gid);
 bool name_is_dots(const char *name, u32 length); /* . or .. */
 

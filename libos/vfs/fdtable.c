@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Descriptor tables: chunks of 64 descriptors, each with a bitmap of those in use, and a summary bitmap of full chunks.
+ * Descriptor tables: chunks of 64 descriptors, each with a bitmap of those in use, and a
+ * summary bitmap of full chunks.
  *
  * T1. A bit in `used` with no file is a reservation: taken, and not seen by fd_get.
- * T2. No free descriptor lies below `hint`, so finding the lowest is O(1) unless something lower was closed; then two find-first-bit
- *     steps and at most 256 words of summary.
- * T3. Chunks are never moved or freed while the table lives; the array of chunks grows by doubling.
+ * T2. No free descriptor lies below `hint`, so finding the lowest is O(1) unless
+ *     something lower was closed; then two find-first-bit steps and at most 256 words of
+ *     summary.
+ * T3. Chunks are never moved or freed while the table lives; the array of chunks grows by
+ *     doubling.
  * Everything is guarded by `lock`.  Files are closed after it is dropped.
  */
 #include "core/heap.h"
@@ -277,7 +280,8 @@ fd_install_at(struct fdtable *t, struct file *f, int fd, bool cloexec)
     }
     struct fd_chunk *c = t->chunk[n / CHUNK];
     struct file *old = c->file[n % CHUNK];
-    if (old == NULL && (c->used >> (n % CHUNK) & 1) != 0) { /* T1: another thread is opening there */
+    /* T1: another thread is opening there */
+    if (old == NULL && (c->used >> (n % CHUNK) & 1) != 0) {
         spin_unlock(&t->lock);
         return -E_BUSY;
     }
@@ -307,7 +311,8 @@ struct file *
 fd_peek(struct fdtable *t, int fd)
 {
     u32 i = (u32)fd / CHUNK;
-    return i < t->chunks && t->chunk[i] != NULL ? t->chunk[i]->file[(u32)fd % CHUNK] : NULL;
+    return i < t->chunks && t->chunk[i] != NULL ? t->chunk[i]->file[(u32)fd % CHUNK]
+                                                : NULL;
 }
 
 int
@@ -334,7 +339,8 @@ fd_flags(struct fdtable *t, int fd, int set, bool *cloexec)
     u64 bit = 1ull << ((u32)fd % CHUNK);
     int r = -E_BADF;
     spin_lock(&t->lock);
-    if (i < t->chunks && t->chunk[i] != NULL && t->chunk[i]->file[(u32)fd % CHUNK] != NULL) {
+    if (i < t->chunks && t->chunk[i] != NULL &&
+        t->chunk[i]->file[(u32)fd % CHUNK] != NULL) {
         if (set == 1)
             t->chunk[i]->cloexec |= bit;
         else if (set == 0)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Open files: life, reading and writing at a position, seeking.
- * The position of a file that has one is changed under pos_mutex, so two reads through one open file do not see the same bytes.
+ * Open files: life, reading and writing at a position, seeking. The position of a file
+ * that has one is changed under pos_mutex, so two reads through one open file do not see
+ * the same bytes.
  */
 #include "core/heap.h"
 #include "core/log.h"
@@ -59,13 +60,15 @@ file_seekable(const struct file *f)
     return (f->ops->traits & FILE_STREAM) == 0 && (f->flags & OPEN_PATH) == 0;
 }
 
-/* The access time, kept only to the point that it tells whether the file was read since it was last changed ("relatime", without
- * its daily update): most reads cost three comparisons. */
+/* The access time, kept only to the point that it tells whether the file was read since
+ * it was last changed ("relatime", without its daily update): most reads cost three
+ * comparisons. */
 static void
 touch_atime(struct file *f)
 {
     struct inode *i = f->inode;
-    if (i == NULL || (i->type != IT_FILE && i->type != IT_DIR) || (f->flags & OPEN_NOATIME) != 0)
+    if (i == NULL || (i->type != IT_FILE && i->type != IT_DIR) ||
+        (f->flags & OPEN_NOATIME) != 0)
         return;
     bool newer = i->atime.seconds > i->mtime.seconds ||
                  (i->atime.seconds == i->mtime.seconds && i->atime.ns > i->mtime.ns);
@@ -80,7 +83,8 @@ touch_atime(struct file *f)
 }
 
 static i64
-transfer(struct file *f, struct uio *u, u64 *pos, i64 (*op)(struct file *, struct uio *, u64 *))
+transfer(struct file *f, struct uio *u, u64 *pos,
+         i64 (*op)(struct file *, struct uio *, u64 *))
 {
     if ((f->ops->traits & FILE_STREAM) != 0)
         return pos != NULL ? -E_SPIPE : op(f, u, &f->pos);
@@ -168,7 +172,8 @@ file_seek(struct file *f, i64 offset, int whence)
     if (f->ops->seek != NULL) {
         to = f->ops->seek(f, offset, whence);
     } else {
-        bool is_dir = f->inode != NULL && f->inode->type == IT_DIR; /* its positions are cookies: they have no end */
+        /* its positions are cookies: they have no end */
+        bool is_dir = f->inode != NULL && f->inode->type == IT_DIR;
         i64 base = is_dir && whence > 1 ? -E_INVAL : seek_base(f, offset, whence);
         if (base < 0)
             to = base;
@@ -192,7 +197,8 @@ struct listing {
 
 /* Positions 0 and 1 are . and .., the file system's begin at 2. */
 static bool
-list_one(void *arg, const char *name, u32 length, u64 ino, enum inode_type type, u64 next_offset)
+list_one(void *arg, const char *name, u32 length, u64 ino, enum inode_type type,
+         u64 next_offset)
 {
     struct listing *l = arg;
     return l->fn(l->arg, name, length, ino, type, next_offset + 2);
@@ -233,7 +239,9 @@ vfs_list(struct file *dir, u64 offset, dirent_fn fn, void *arg)
     }
     struct listing l = { fn, arg };
     mutex_lock(&i->mutex);
-    int r = dir->path.dentry != NULL && dir->path.dentry->dead ? -E_NOENT : i->ops->list(i, offset - 2, list_one, &l);
+    int r = dir->path.dentry != NULL && dir->path.dentry->dead
+                ? -E_NOENT
+                : i->ops->list(i, offset - 2, list_one, &l);
     mutex_unlock(&i->mutex);
     if (r == 0)
         touch_atime(dir);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Record locks and flock (vfs/locks.h has the invariants).  Each set has a spinlock; what a change may need is allocated before. */
+/* Record locks and flock (vfs/locks.h has the invariants).  Each set has a spinlock;
+ * what a change may need is allocated before. */
 #include "vfs/locks.h"
 
 #include "core/heap.h"
@@ -57,7 +58,8 @@ conflict_locked(struct list *in, const void *owner, const struct lock_range *wan
 
 /* Cut the range out of the owner's locks.  A lock that is split in two takes *spare. */
 static void
-cut_locked(struct lock_set *s, const void *owner, const struct lock_range *want, struct lock **spare, struct list *freed)
+cut_locked(struct lock_set *s, const void *owner, const struct lock_range *want,
+           struct lock **spare, struct list *freed)
 {
     list_for_each_safe(it, &s->records) {
         struct lock *l = container_of(it, struct lock, link);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Mounts.  A file system is mounted once, on a directory; the directory's inode points at the mount (no bind mounts, and no
- * directory has two names, so this is as good as the dentry).  Tree and pointers change under dentry_lock.
+ * Mounts.  A file system is mounted once, on a directory; the directory's inode points at
+ * the mount (no bind mounts, and no directory has two names, so this is as good as the
+ * dentry).  Tree and pointers change under dentry_lock.
  */
 #include "core/heap.h"
 #include "core/log.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making, removing and moving names.  Each function walks to the directory, locks it, checks everything, lets the file system
- * act, and then tells the dentry cache.  The order of locks is N2's.
+ * Making, removing and moving names.  Each function walks to the directory, locks it,
+ * checks everything, lets the file system act, and then tells the dentry cache.  The
+ * order of locks is N2's.
  */
 #include "core/heap.h"
 #include "core/log.h"
@@ -34,13 +35,15 @@ may_create(struct dentry *dir, const struct cred *cred)
 
 /* The entry d may be taken out of dir: rights, sticky bit, and the type that is meant. */
 static int
-may_remove(struct dentry *dir, const struct dentry *d, const struct cred *cred, bool directory)
+may_remove(struct dentry *dir, const struct dentry *d, const struct cred *cred,
+           bool directory)
 {
     const struct inode *i = d->inode;
     int r = vfs_access(dir->inode, cred, 3);
     if (r != 0)
         return r;
-    if ((dir->inode->mode & MODE_STICKY) != 0 && !vfs_is_owner(i, cred) && !vfs_is_owner(dir->inode, cred))
+    if ((dir->inode->mode & MODE_STICKY) != 0 && !vfs_is_owner(i, cred) &&
+        !vfs_is_owner(dir->inode, cred))
         return -E_PERM;
     if (directory != (i->type == IT_DIR))
         return directory ? -E_NOTDIR : -E_ISDIR;
@@ -50,8 +53,9 @@ may_remove(struct dentry *dir, const struct dentry *d, const struct cred *cred, 
 }
 
 int
-vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name, u32 length, enum inode_type type, u32 mode,
-                  u64 rdev, struct dentry **out)
+vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name,
+                  u32 length, enum inode_type type, u32 mode, u64 rdev,
+                  struct dentry **out)
 {
     struct inode *parent = dir->inode, *made;
     int r = may_create(dir, cred);
@@ -61,7 +65,8 @@ vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name,
         return -E_PERM;
     cred = vfs_cred(cred);
     struct cred for_group;
-    if ((parent->mode & MODE_SETGID) != 0) { /* the directory's group, and directories hand the bit on */
+    /* the directory's group, and directories hand the bit on */
+    if ((parent->mode & MODE_SETGID) != 0) {
         if (type != IT_DIR)
             mode = vfs_mode_for_group(mode, cred, parent->gid);
         for_group = *cred;
@@ -74,7 +79,8 @@ vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name,
     if (r != 0)
         return r;
     struct dentry *d = dentry_new(dir, name, length, made);
-    if (d == NULL) { /* the entry is there, but nobody will see that it was made: take it back */
+    /* the entry is there, but nobody will see that it was made: take it back */
+    if (d == NULL) {
         if (parent->ops->unlink(parent, name, length, type == IT_DIR) != 0)
             log_error("vfs: out of memory; a new name stays");
         inode_release(made);
@@ -85,7 +91,8 @@ vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name,
     return 0;
 }
 
-/* Walk to the parent of something new; its mutex is taken.  -E_EXIST for a path that ends in no name. */
+/* Walk to the parent of something new; its mutex is taken.  -E_EXIST for a path that
+ * ends in no name. */
 static int
 enter_parent(struct walk *w, const char *path)
 {
@@ -130,7 +137,8 @@ make(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev)
     if (r == 0 && w->trailing_slash && type != IT_DIR)
         r = -E_NOENT;
     if (r == 0)
-        r = vfs_create_locked(w->found.dentry, w->cred, w->last, w->last_length, type, mode & ~umask_of(w), rdev, &d);
+        r = vfs_create_locked(w->found.dentry, w->cred, w->last, w->last_length, type,
+                              mode & ~umask_of(w), rdev, &d);
     if (r == 0)
         dentry_release(d);
     leave_parent(w);
@@ -165,7 +173,8 @@ vfs_symlink(struct walk *w, const char *path, const char *target)
         r = may_create(w->found.dentry, w->cred);
     if (r == 0)
         r = dir->ops->symlink == NULL ? -E_PERM
-                                      : dir->ops->symlink(dir, w->last, w->last_length, target, vfs_cred(w->cred));
+                                      : dir->ops->symlink(dir, w->last, w->last_length,
+                                                          target, vfs_cred(w->cred));
     leave_parent(w);
     return r;
 }
@@ -201,7 +210,10 @@ vfs_unlink(struct walk *w, const char *path, bool directory)
     if (r != 0)
         return r;
     if (w->last_length == 0 || name_is_dots(w->last, w->last_length)) {
-        r = !directory ? -E_ISDIR : w->last_length == 0 ? -E_BUSY : w->last_length == 1 ? -E_INVAL : -E_NOTEMPTY;
+        r = !directory            ? -E_ISDIR
+            : w->last_length == 0 ? -E_BUSY
+            : w->last_length == 1 ? -E_INVAL
+                                  : -E_NOTEMPTY;
         path_release(&w->found);
         return r;
     }
@@ -239,7 +251,8 @@ struct renaming {
     u32 flags;
 };
 
-/* N2: above before below, else by address; two different directories only under the rename mutex. */
+/* N2: above before below, else by address; two different directories only under the
+ * rename mutex. */
 static void
 lock_two(struct dentry *a, struct dentry *b)
 {
@@ -248,7 +261,8 @@ lock_two(struct dentry *a, struct dentry *b)
         return;
     }
     mutex_lock(&a->inode->fs->rename_mutex);
-    bool b_first = dentry_below(a, b) || (!dentry_below(b, a) && (uintptr_t)b->inode < (uintptr_t)a->inode);
+    bool b_first = dentry_below(a, b) ||
+                   (!dentry_below(b, a) && (uintptr_t)b->inode < (uintptr_t)a->inode);
     mutex_lock(b_first ? &b->inode->mutex : &a->inode->mutex);
     mutex_lock(b_first ? &a->inode->mutex : &b->inode->mutex);
 }
@@ -303,8 +317,10 @@ static int
 rename_commit(struct renaming *n)
 {
     struct walk *f = n->from, *t = n->to;
-    struct inode *dir = f->found.inode, *victim = n->target != NULL ? n->target->inode : NULL;
-    bool swap = (n->flags & RENAME_SWAP) != 0, lock_victim = victim != NULL && victim->type == IT_DIR && !swap;
+    struct inode *dir = f->found.inode,
+                 *victim = n->target != NULL ? n->target->inode : NULL;
+    bool swap = (n->flags & RENAME_SWAP) != 0,
+         lock_victim = victim != NULL && victim->type == IT_DIR && !swap;
     char *space_old = NULL, *space_target = NULL;
     if (dir->ops->rename == NULL)
         return -E_PERM;
@@ -314,11 +330,13 @@ rename_commit(struct renaming *n)
     if (r == 0) {
         if (lock_victim)
             mutex_lock(&victim->mutex);
-        r = dir->ops->rename(dir, f->last, f->last_length, t->found.inode, t->last, t->last_length, n->flags);
+        r = dir->ops->rename(dir, f->last, f->last_length, t->found.inode, t->last,
+                             t->last_length, n->flags);
         if (r == 0 && swap)
             dentry_swap(n->old, space_old, n->target, space_target);
         else if (r == 0)
-            dentry_move(n->old, t->found.dentry, t->last, t->last_length, space_old, n->target);
+            dentry_move(n->old, t->found.dentry, t->last, t->last_length, space_old,
+                        n->target);
         if (lock_victim)
             mutex_unlock(&victim->mutex);
     }
@@ -341,7 +359,8 @@ rename_locked(struct renaming *n)
         r = 0;
     if (r != 0)
         return r;
-    if (n->target != NULL && n->target->inode == n->old->inode) /* two names of one file: nothing is to be done */
+    /* two names of one file: nothing is to be done */
+    if (n->target != NULL && n->target->inode == n->old->inode)
         return (n->flags & RENAME_NO_REPLACE) != 0 ? -E_EXIST : 0;
     r = rename_check(n);
     return r != 0 ? r : rename_commit(n);
@@ -360,7 +379,8 @@ walk_to_rename(struct walk *w, const char *path, u32 flags)
 }
 
 int
-vfs_rename(struct walk *from, const char *path, struct walk *to, const char *new_path, u32 flags)
+vfs_rename(struct walk *from, const char *path, struct walk *to, const char *new_path,
+           u32 flags)
 {
     struct renaming n = { .from = from, .to = to, .flags = flags };
     int r = walk_to_rename(from, path, 0);

@@ -29,12 +29,15 @@ check_type(const struct inode *i, u32 flags)
 static int
 check_rights(struct inode *i, const struct cred *cred, u32 flags)
 {
-    u32 want = ((flags & OPEN_READ) != 0 ? 4u : 0) | ((flags & (OPEN_WRITE | OPEN_TRUNC)) != 0 ? 2u : 0);
+    u32 want = ((flags & OPEN_READ) != 0 ? 4u : 0) |
+               ((flags & (OPEN_WRITE | OPEN_TRUNC)) != 0 ? 2u : 0);
     int r = vfs_access(i, cred, want);
     if (r != 0)
         return r;
     if ((want & 2) != 0 && i->type == IT_FILE && i->fs != NULL && i->fs->read_only)
         return -E_ROFS;
+    if (i->type == IT_CHAR && i->fs != NULL && i->fs->no_devices)
+        return -E_ACCES;
     if ((flags & OPEN_NOATIME) != 0 && !vfs_is_owner(i, cred))
         return -E_PERM;
     return 0;
@@ -55,16 +58,20 @@ open_hook(struct inode *i, struct file *f)
 
 /* Open what was found; takes the path's references in any case. */
 static int
-open_found(struct path *p, const struct cred *cred, u32 flags, bool created, struct file **out)
+open_found(struct path *p, const struct cred *cred, u32 flags, bool created,
+           struct file **out)
 {
     struct inode *i = p->inode;
-    u32 status = flags & ~(OPEN_CREATE | OPEN_EXCL | OPEN_TRUNC | OPEN_CLOEXEC | OPEN_TMPFILE);
+    u32 status = flags &
+                 ~(OPEN_CREATE | OPEN_EXCL | OPEN_TRUNC | OPEN_CLOEXEC | OPEN_TMPFILE);
     int r = (flags & OPEN_PATH) != 0 ? 0 : check_type(i, flags);
     if (r == 0 && !created && (flags & OPEN_PATH) == 0)
         r = check_rights(i, cred, flags);
     if ((flags & OPEN_PATH) != 0 && (flags & OPEN_DIRECTORY) != 0 && i->type != IT_DIR)
         r = -E_NOTDIR;
-    const struct file_ops *ops = (flags & OPEN_PATH) != 0 || i->file_ops == NULL ? &no_ops : i->file_ops;
+    const struct file_ops *ops = (flags & OPEN_PATH) != 0 || i->file_ops == NULL
+                                     ? &no_ops
+                                     : i->file_ops;
     struct file *f = r == 0 ? file_new(ops, i, status) : NULL;
     if (f == NULL) {
         path_release(p);
@@ -91,7 +98,8 @@ open_found(struct path *p, const struct cred *cred, u32 flags, bool created, str
     return 0;
 }
 
-/* The name exists and is a link at the end of an open with OPEN_CREATE: read it, and start anew from its directory. */
+/* The name exists and is a link at the end of an open with OPEN_CREATE: read it, and
+ * start anew from its directory. */
 static int
 follow_last(struct walk *w, struct dentry *link, char **text)
 {
@@ -111,7 +119,8 @@ follow_last(struct walk *w, struct dentry *link, char **text)
     return 0;
 }
 
-/* In the directory w->found, its mutex held: find the last name or make it.  *made says which. */
+/* In the directory w->found, its mutex held: find the last name or make it.  *made
+ * says which. */
 static int
 find_or_make(struct walk *w, u32 flags, u32 mode, struct dentry **out, bool *made)
 {
@@ -126,12 +135,14 @@ find_or_make(struct walk *w, u32 flags, u32 mode, struct dentry **out, bool *mad
         return -E_ISDIR;
     *made = true;
     u32 umask = w->context != NULL ? w->context->umask : 0;
-    return vfs_create_locked(dir, w->cred, w->last, w->last_length, IT_FILE, mode & 07777u & ~umask, 0, out);
+    return vfs_create_locked(dir, w->cred, w->last, w->last_length, IT_FILE,
+                             mode & 07777u & ~umask, 0, out);
 }
 
 /* One round of an open with OPEN_CREATE.  1: a link has to be followed (*text). */
 static int
-create_round(struct walk *w, const char *path, u32 flags, u32 mode, char **text, struct file **out)
+create_round(struct walk *w, const char *path, u32 flags, u32 mode, char **text,
+             struct file **out)
 {
     int r = path_walk(w, path);
     if (r != 0)
@@ -192,7 +203,8 @@ open_create(struct walk *start, const char *path, u32 flags, u32 mode, struct fi
     return r;
 }
 
-/* A file without a name, in the file system of a directory: made under a name that nobody can guess in time, then unlinked. */
+/* A file without a name, in the file system of a directory: made under a name that
+ * nobody can guess in time, then unlinked. */
 static int
 open_tmpfile(struct walk *w, const char *path, u32 flags, u32 mode, struct file **out)
 {
@@ -206,10 +218,12 @@ open_tmpfile(struct walk *w, const char *path, u32 flags, u32 mode, struct file 
     if (r != 0)
         return r;
     struct inode *dir = w->found.inode;
-    u32 length = (u32)format_text(name, sizeof name, "#tmpfile-%lx", (unsigned long)atomic_fetch_add(&serial, 1));
+    u32 length = (u32)format_text(name, sizeof name, "#tmpfile-%lx",
+                                  (unsigned long)atomic_fetch_add(&serial, 1));
     u32 umask = w->context != NULL ? w->context->umask : 0;
     mutex_lock(&dir->mutex);
-    r = vfs_create_locked(w->found.dentry, w->cred, name, length, IT_FILE, mode & 07777u & ~umask, 0, &d);
+    r = vfs_create_locked(w->found.dentry, w->cred, name, length, IT_FILE,
+                          mode & 07777u & ~umask, 0, &d);
     if (r == 0) {
         r = dir->ops->unlink(dir, name, length, false);
         if (r == 0)
@@ -236,7 +250,8 @@ vfs_open(struct walk *start, const char *path, u32 flags, u32 mode, struct file 
         return open_tmpfile(&w, path, flags, mode, out);
     if ((flags & OPEN_CREATE) != 0)
         return open_create(&w, path, flags, mode, out);
-    w.flags = (start->flags & WALK_EMPTY) | ((flags & OPEN_NOFOLLOW) != 0 ? 0 : WALK_FOLLOW);
+    w.flags = (start->flags & WALK_EMPTY) |
+              ((flags & OPEN_NOFOLLOW) != 0 ? 0 : WALK_FOLLOW);
     int r = path_walk(&w, path);
     return r != 0 ? r : open_found(&w.found, w.cred, flags, false, out);
 }

@@ -2,18 +2,25 @@
 /*
  * Files: inodes, open files, descriptor tables, path look-up.
  *
- * N1. An inode lives while it has links, open files, mappings or look-ups on it (`refs` + links); the file system frees it.
- * N2. A directory changes under its inode's mutex, which the vfs takes.  A directory is locked before those below it; two that are not
- *     one below the other only with the file system's rename mutex, and then in the order of their addresses.  A directory that is
- *     removed or replaced is locked as well, so that it is empty when the file system looks.
+ * N1. An inode lives while it has links, open files, mappings or look-ups on it (`refs` +
+ *     links); the file system frees it.
+ * N2. A directory changes under its inode's mutex, which the vfs takes.  A directory is
+ *     locked before those below it; two that are not one below the other only with the
+ *     file system's rename mutex, and then in the order of their addresses.  A directory
+ *     that is removed or replaced is locked as well, so that it is empty when the file
+ *     system looks.
  * N3. A descriptor table has its spinlock; look-up takes a reference on the file.
- * N4. Data and size of a file change under its inode's mutex; reads of tmpfs need it only against truncation.
- * N5. A file system holds one reference on an inode for as long as it has links; so `release`, called once when the last
- *     reference goes, always frees.  lookup and create give the caller a reference of its own.
- * N6. The vfs checks rights, names, types and (under the directory's mutex) existence before it calls an inode operation; the
- *     file system keeps nlink and the times of what it changes.
- * N7. The data operations of a file (file_ops) take the inode's mutex themselves; a write with OPEN_APPEND in f->flags sets
- *     *pos to the size under that mutex.  setattr is called with the inode's mutex held; page too.
+ * N4. Data and size of a file change under its inode's mutex; reads of tmpfs need it only
+ *     against truncation.
+ * N5. A file system holds one reference on an inode for as long as it has links; so
+ *     `release`, called once when the last reference goes, always frees.  lookup and
+ *     create give the caller a reference of its own.
+ * N6. The vfs checks rights, names, types and (under the directory's mutex) existence
+ *     before it calls an inode operation; the file system keeps nlink and the times of
+ *     what it changes.
+ * N7. The data operations of a file (file_ops) take the inode's mutex themselves; a write
+ *     with OPEN_APPEND in f->flags sets *pos to the size under that mutex.  setattr is
+ *     called with the inode's mutex held; page too.
  */
 #ifndef LIBOS_VFS_VFS_H
 #define LIBOS_VFS_VFS_H
@@ -57,30 +64,44 @@ struct cred {
     u32 groups[32];
 };
 
-struct dirent_sink; /* one entry at a time: returns false when the caller's buffer is full */
-typedef bool (*dirent_fn)(void *arg, const char *name, u32 length, u64 ino, enum inode_type type, u64 next_offset);
+/* one entry at a time: returns false when the caller's buffer is full */
+struct dirent_sink;
+typedef bool (*dirent_fn)(void *arg, const char *name, u32 length, u64 ino,
+                          enum inode_type type, u64 next_offset);
 
-/* Operations of a file system on its inodes.  Absent (NULL): the error in brackets.  Directories' mutex is held for those marked D. */
+/* Operations of a file system on its inodes.  Absent (NULL): the error in brackets.
+ * Directories' mutex is held for those marked D. */
 struct inode_ops {
-    int (*lookup)(struct inode *dir, const char *name, u32 length, struct inode **out);            /* D; takes a reference */
-    int (*create)(struct inode *dir, const char *name, u32 length, enum inode_type type, u32 mode, u64 rdev,
-                  const struct cred *cred, struct inode **out);                                     /* D [E_PERM] */
-    int (*symlink)(struct inode *dir, const char *name, u32 length, const char *target, const struct cred *cred);
-    int (*link)(struct inode *dir, const char *name, u32 length, struct inode *target);             /* D */
-    int (*unlink)(struct inode *dir, const char *name, u32 length, bool directory);                 /* D */
-    int (*rename)(struct inode *from, const char *name, u32 length, struct inode *to, const char *new_name,
-                  u32 new_length, u32 flags);                                                       /* D both */
-    int (*readlink)(struct inode *link, char *to, u32 size);                                        /* length */
-    int (*list)(struct inode *dir, u64 offset, dirent_fn fn, void *arg);                            /* D; without . and .. */
+    /* D; takes a reference */
+    int (*lookup)(struct inode *dir, const char *name, u32 length, struct inode **out);
+    /* D [E_PERM] */
+    int (*create)(struct inode *dir, const char *name, u32 length, enum inode_type type,
+                  u32 mode, u64 rdev, const struct cred *cred, struct inode **out);
+    int (*symlink)(struct inode *dir, const char *name, u32 length, const char *target,
+                   const struct cred *cred);
+    /* D */
+    int (*link)(struct inode *dir, const char *name, u32 length, struct inode *target);
+    /* D */
+    int (*unlink)(struct inode *dir, const char *name, u32 length, bool directory);
+    /* D both */
+    int (*rename)(struct inode *from, const char *name, u32 length, struct inode *to,
+                  const char *new_name, u32 new_length, u32 flags);
+    /* length */
+    int (*readlink)(struct inode *link, char *to, u32 size);
+    /* D; without . and .. */
+    int (*list)(struct inode *dir, u64 offset, dirent_fn fn, void *arg);
     int (*getattr)(struct inode *i, struct vattr *out);
     int (*setattr)(struct inode *i, const struct vattr *set, u32 which);
-    /* The page cache: the frame of a page for mapping or reading in place.  `write`: it will be written; makes holes real.
-     * The frame stays valid while the inode's mutex is held or it is mapped. [E_NODEV] */
+    /* The page cache: the frame of a page for mapping or reading in place.  `write`: it
+     * will be written; makes holes real. The frame stays valid while the inode's mutex is
+     * held or it is mapped. [E_NODEV] */
     int (*page)(struct inode *i, u64 index, bool write, frame_t *out);
     /* Something maps/unmaps this inode (counts for N1 and truncation). */
     void (*release)(struct inode *i); /* last reference gone */
-    int (*open)(struct inode *i, struct file *f); /* put other ops into f; absent: IT_CHAR by fs/dev, FIFO by pipe [0] */
-    int (*allocate)(struct inode *i, u32 mode, u64 offset, u64 bytes); /* VALLOC_*; mutex held [E_NOTSUP] */
+    /* put other ops into f; absent: IT_CHAR by fs/dev, FIFO by pipe [0] */
+    int (*open)(struct inode *i, struct file *f);
+    /* VALLOC_*; mutex held [E_NOTSUP] */
+    int (*allocate)(struct inode *i, u32 mode, u64 offset, u64 bytes);
 };
 #define VALLOC_KEEP_SIZE 0x1u
 #define VALLOC_PUNCH_HOLE 0x2u
@@ -105,13 +126,15 @@ struct inode {
     struct spinlock mappings_lock;
     struct pipe *pipe;     /* FIFOs */
     void *priv;            /* the file system's */
-    struct lock_set *locks; /* fcntl and flock locks; NULL: there never were any (vfs/locks.c) */
+    /* fcntl and flock locks; NULL: there never were any (vfs/locks.c) */
+    struct lock_set *locks;
 };
 /* Device numbers, in the encoding that user programs see. */
 static inline u64
 vfs_rdev(u32 major, u32 minor)
 {
-    return (minor & 0xffu) | (u64)(major & 0xfffu) << 8 | (u64)(minor & ~0xffu) << 12 | (u64)(major & ~0xfffu) << 32;
+    return (minor & 0xffu) | (u64)(major & 0xfffu) << 8 | (u64)(minor & ~0xffu) << 12 |
+           (u64)(major & ~0xfffu) << 32;
 }
 
 #define POLL_IN 0x001u
@@ -131,17 +154,25 @@ struct file_ops {
     /* Return bytes moved (>= 0) or an error; pos is the file's or pread's. */
     i64 (*read)(struct file *f, struct uio *u, u64 *pos);
     i64 (*write)(struct file *f, struct uio *u, u64 *pos);
-    u32 (*poll)(struct file *f, struct poll_table *t);                  /* NULL: always IN|OUT */
-    i64 (*ioctl)(struct file *f, u32 request, uaddr arg);               /* NULL: E_NOTTY */
-    i64 (*seek)(struct file *f, i64 offset, int whence);                /* NULL: regular by size */
-    int (*map)(struct file *f, u64 offset, u64 bytes, u32 prot, u32 flags); /* may it be mapped? NULL: iff inode ops->page */
-    void (*flush)(struct file *f);                                      /* each close(2) */
-    void (*release)(struct file *f);                                    /* the last reference */
+    /* NULL: always IN|OUT */
+    u32 (*poll)(struct file *f, struct poll_table *t);
+    /* NULL: E_NOTTY */
+    i64 (*ioctl)(struct file *f, u32 request, uaddr arg);
+    /* NULL: regular by size */
+    i64 (*seek)(struct file *f, i64 offset, int whence);
+    /* may it be mapped? NULL: iff inode ops->page */
+    int (*map)(struct file *f, u64 offset, u64 bytes, u32 prot, u32 flags);
+    /* each close(2) */
+    void (*flush)(struct file *f);
+    /* the last reference */
+    void (*release)(struct file *f);
     u32 traits;                                                         /* FILE_* */
 };
-#define FILE_STREAM 0x1u    /* no position: pread and lseek are E_SPIPE, and no lock is held while it sleeps */
+/* no position: pread and lseek are E_SPIPE, and no lock is held while it sleeps */
+#define FILE_STREAM 0x1u
 #define FILE_UNLOCKED 0x2u  /* a position that nobody needs: not locked (null, zero) */
-/* ioctl requests that several rooms answer; the numbers are the ones that user programs use. */
+/* ioctl requests that several rooms answer; the numbers are the ones that user
+ * programs use. */
 #define FILE_IOCTL_READABLE 0x541bu
 
 /* Open flags (ours; posix converts). */
@@ -186,11 +217,13 @@ struct file {
 struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags);
 void file_hold(struct file *f);
 void file_release(struct file *f);
-i64 file_read(struct file *f, struct uio *u, u64 *pos);  /* pos NULL: the file's own, locked; checks OPEN_READ */
+/* pos NULL: the file's own, locked; checks OPEN_READ */
+i64 file_read(struct file *f, struct uio *u, u64 *pos);
 i64 file_write(struct file *f, struct uio *u, u64 *pos);
 u32 file_poll(struct file *f, struct poll_table *t);
 bool file_seekable(const struct file *f);
-i64 file_seek(struct file *f, i64 offset, int whence); /* 0 set, 1 current, 2 end, 3 data, 4 hole */
+/* 0 set, 1 current, 2 end, 3 data, 4 hole */
+i64 file_seek(struct file *f, i64 offset, int whence);
 i64 file_ioctl(struct file *f, u32 request, uaddr arg);
 
 /* ---- descriptor tables ---- */
@@ -201,21 +234,28 @@ void fdtable_hold(struct fdtable *t);
 void fdtable_release(struct fdtable *t);         /* the last one closes all */
 void fdtable_close_exec(struct fdtable *t);
 struct file *fd_get(struct fdtable *t, int fd);  /* a reference; NULL: EBADF */
-struct file *fd_peek(struct fdtable *t, int fd); /* no lock, no reference: nobody else uses the table meanwhile */
-int fd_install(struct fdtable *t, struct file *f, int lowest, bool cloexec); /* takes f's reference; fd or -E_MFILE */
-int fd_install_at(struct fdtable *t, struct file *f, int fd, bool cloexec);  /* replaces; dup2 */
+/* no lock, no reference: nobody else uses the table meanwhile */
+struct file *fd_peek(struct fdtable *t, int fd);
+/* takes f's reference; fd or -E_MFILE */
+int fd_install(struct fdtable *t, struct file *f, int lowest, bool cloexec);
+/* replaces; dup2 */
+int fd_install_at(struct fdtable *t, struct file *f, int fd, bool cloexec);
 int fd_close(struct fdtable *t, int fd);
-int fd_flags(struct fdtable *t, int fd, int set, bool *cloexec); /* set: -1 read, 0/1 write */
+/* set: -1 read, 0/1 write */
+int fd_flags(struct fdtable *t, int fd, int set, bool *cloexec);
 #define FD_LIMIT_MAX 1048576
 /* For calls that must know that there is a descriptor before they act. */
 int fd_reserve(struct fdtable *t, int lowest);                 /* fd or -E_MFILE */
-void fd_fill(struct fdtable *t, int fd, struct file *f, bool cloexec); /* takes f's reference */
+/* takes f's reference */
+void fd_fill(struct fdtable *t, int fd, struct file *f, bool cloexec);
 void fd_unreserve(struct fdtable *t, int fd);
 /* Close or mark (cloexec) all of first..last. */
 void fd_close_range(struct fdtable *t, u32 first, u32 last, bool mark_only);
 u32 fd_count(struct fdtable *t);
-int fd_next(struct fdtable *t, int from); /* the next open descriptor at or after `from`; -1: none */
-extern u64 (*fd_limit)(void);             /* RLIMIT_NOFILE of the current process; set by posix */
+/* the next open descriptor at or after `from`; -1: none */
+int fd_next(struct fdtable *t, int from);
+/* RLIMIT_NOFILE of the current process; set by posix */
+extern u64 (*fd_limit)(void);
 
 /* ---- paths ---- */
 /* A process's place: root, cwd, umask; refs for CLONE_FS. */
@@ -225,12 +265,14 @@ struct fs_context {
     struct path root, cwd;
     u32 umask;
 };
-struct fs_context *fs_context_new(void);                        /* at the root of the first mount */
+/* at the root of the first mount */
+struct fs_context *fs_context_new(void);
 struct fs_context *fs_context_copy(struct fs_context *from);
 void fs_context_release(struct fs_context *c);
 
 #define WALK_FOLLOW 0x1u  /* follow a symbolic link at the end */
-#define WALK_PARENT 0x2u  /* stop before the last component, which is returned in `last` */
+/* stop before the last component, which is returned in `last` */
+#define WALK_PARENT 0x2u
 #define WALK_EMPTY 0x4u   /* an empty path means the start (AT_EMPTY_PATH) */
 #define WALK_DIRECTORY 0x8u
 struct walk {
@@ -244,14 +286,19 @@ struct walk {
     bool trailing_slash;
     u32 links;             /* symbolic links followed so far */
 };
-int path_walk(struct walk *w, const char *path) MUST_CHECK; /* -E_NOENT -E_NOTDIR -E_ACCES -E_LOOP -E_NAMETOOLONG */
+/* -E_NOENT -E_NOTDIR -E_ACCES -E_LOOP -E_NAMETOOLONG */
+int path_walk(struct walk *w, const char *path) MUST_CHECK;
 void path_hold(struct path *p);
 void path_release(struct path *p);
-int path_name(struct fs_context *c, const struct path *p, char *to, u32 size) MUST_CHECK; /* getcwd */
-int vfs_open(struct walk *start, const char *path, u32 flags, u32 mode, struct file **out) MUST_CHECK;
+/* getcwd */
+int path_name(struct fs_context *c, const struct path *p, char *to, u32 size) MUST_CHECK;
+int vfs_open(struct walk *start, const char *path, u32 flags, u32 mode,
+             struct file **out) MUST_CHECK;
 int vfs_access(struct inode *i, const struct cred *cred, u32 want /* 4 2 1 */) MUST_CHECK;
 int vfs_getattr(struct inode *i, struct vattr *out);
-int vfs_setattr(struct inode *i, const struct cred *cred, struct vattr *set, u32 which) MUST_CHECK; /* with rights */
+/* with rights */
+int vfs_setattr(struct inode *i, const struct cred *cred, struct vattr *set,
+                u32 which) MUST_CHECK;
 int vfs_truncate(struct inode *i, u64 size) MUST_CHECK;
 /* The contents were changed by someone: the set-id bits go, unless it is root. */
 void vfs_drop_set_ids(struct inode *i, const struct cred *cred);
@@ -262,27 +309,35 @@ vfs_has_set_ids(const struct inode *i)
 }
 void inode_hold(struct inode *i);
 void inode_release(struct inode *i);
-/* A fresh inode of a file system: one reference, mutex and lists ready, the rest zero.  NULL: no memory. */
+/* A fresh inode of a file system: one reference, mutex and lists ready, the rest zero.
+ * NULL: no memory. */
 void inode_init(struct inode *i, enum inode_type type);
 /* The rights to act as the owner: its uid, or root. */
 bool vfs_is_owner(const struct inode *i, const struct cred *cred);
 /* setattr's three times at once; `now` as user programs get it. */
 struct timestamp vfs_now(void);
 
-/* ---- names; the walk says where, whose rights and whose root; its `found` is released again ---- */
-int vfs_mknod(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev) MUST_CHECK; /* the umask is applied */
+/* ---- names; the walk says where, whose rights and whose root; its `found` is
+ * released again ---- */
+/* the umask is applied */
+int vfs_mknod(struct walk *w, const char *path, enum inode_type type, u32 mode,
+              u64 rdev) MUST_CHECK;
 int vfs_mkdir(struct walk *w, const char *path, u32 mode) MUST_CHECK;
 int vfs_symlink(struct walk *w, const char *path, const char *target) MUST_CHECK;
 int vfs_link(struct walk *w, const char *path, const struct path *target) MUST_CHECK;
 int vfs_unlink(struct walk *w, const char *path, bool directory) MUST_CHECK;
-int vfs_rename(struct walk *from, const char *path, struct walk *to, const char *new_path, u32 flags) MUST_CHECK;
+int vfs_rename(struct walk *from, const char *path, struct walk *to, const char *new_path,
+               u32 flags) MUST_CHECK;
 /* The text of a link, without a NUL: its length; -E_INVAL not a link. */
 int vfs_readlink(struct inode *link, char *to, u32 size) MUST_CHECK;
-/* Entries from `offset` on (0: the start), with . and ..; fn as for inode_ops.list.  Takes the directory's mutex. */
+/* Entries from `offset` on (0: the start), with . and ..; fn as for inode_ops.list.
+ * Takes the directory's mutex. */
 int vfs_list(struct file *dir, u64 offset, dirent_fn fn, void *arg) MUST_CHECK;
 /* cwd and root; take a reference of their own. -E_NOTDIR -E_ACCES */
-int vfs_chdir(struct fs_context *c, const struct cred *cred, const struct path *to) MUST_CHECK;
-int vfs_chroot(struct fs_context *c, const struct cred *cred, const struct path *to) MUST_CHECK;
+int vfs_chdir(struct fs_context *c, const struct cred *cred,
+              const struct path *to) MUST_CHECK;
+int vfs_chroot(struct fs_context *c, const struct cred *cred,
+               const struct path *to) MUST_CHECK;
 
 /* ---- file systems ---- */
 struct filesystem {
@@ -290,20 +345,29 @@ struct filesystem {
     struct inode *root;    /* with one reference, which vfs_discard drops */
     struct mutex rename_mutex;
     u64 dev;
-    int (*statfs)(struct filesystem *fs, u64 out[8]); /* type bsize blocks bfree bavail files ffree namelen */
+    /* type bsize blocks bfree bavail files ffree namelen */
+    int (*statfs)(struct filesystem *fs, u64 out[8]);
     void *priv;
     bool read_only;
-    void (*destroy)(struct filesystem *fs); /* unused, its root released; NULL: lives for ever */
+    bool no_devices;       /* opening a device is E_ACCES */
+    bool no_exec;          /* no file may be executed */
+    bool no_set_ids;       /* exec ignores set-id bits */
+    /* unused, its root released; NULL: lives for ever */
+    void (*destroy)(struct filesystem *fs);
 };
 int vfs_mount_root(struct filesystem *fs) MUST_CHECK;
-int vfs_mount(struct filesystem *fs, const char *path) MUST_CHECK;  /* from the first root, with root's rights */
+/* from the first root, with root's rights */
+int vfs_mount(struct filesystem *fs, const char *path) MUST_CHECK;
 int vfs_mount_at(struct filesystem *fs, const struct path *at) MUST_CHECK;
-/* -E_BUSY: files, directories or mounts in it are in use (not with detach); -E_INVAL: not the root of a mount. */
+/* -E_BUSY: files, directories or mounts in it are in use (not with detach); -E_INVAL:
+ * not the root of a mount. */
 int vfs_umount(const struct path *root, bool detach) MUST_CHECK;
-void vfs_discard(struct filesystem *fs); /* one that is not mounted; done by the vfs when a mount ends */
+/* one that is not mounted; done by the vfs when a mount ends */
+void vfs_discard(struct filesystem *fs);
 bool vfs_is_mount_root(const struct path *p);
 void vfs_init(void);
 
-/* tmpfs: fs/tmpfs/tmpfs.h: int tmpfs_create(struct filesystem **out).  pipes: pipe/pipe.h.  Devices: fs/dev/dev.h. */
+/* tmpfs: fs/tmpfs/tmpfs.h: int tmpfs_create(struct filesystem **out).  pipes:
+ * pipe/pipe.h.  Devices: fs/dev/dev.h. */
 
 #endif

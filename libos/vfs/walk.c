@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Path look-up.  The whole path is walked under one take of dentry_lock while the cache knows it; a miss or a symbolic link
- * pins the place, leaves the lock, asks the file system and goes on.  Cost: about 10 instructions a byte and 40 a component.
+ * Path look-up.  The whole path is walked under one take of dentry_lock while the cache
+ * knows it; a miss or a symbolic link pins the place, leaves the lock, asks the file
+ * system and goes on.  Cost: about 10 instructions a byte and 40 a component.
  *
  * P1. `at` and `mount` are valid because dentry_lock is held, or because they are pinned.
- * P2. What dies during a walk is buried at its end, so a dentry that was met once stays allocated.
+ * P2. What dies during a walk is buried at its end, so a dentry that was met once stays
+ *     allocated.
  * P3. The root is pinned from the first time that the lock is left.
  */
 #include "core/heap.h"
@@ -26,7 +28,8 @@ struct walker {
 
 /* One component. */
 struct part {
-    const char *name, *after, *next; /* `after`: behind the name; `next`: behind the slashes that follow it */
+    /* `after`: behind the name; `next`: behind the slashes that follow it */
+    const char *name, *after, *next;
     u32 length, hash;
     bool last, slash;
 };
@@ -34,7 +37,8 @@ struct part {
 bool
 name_is_dots(const char *name, u32 length)
 {
-    return (length == 1 && name[0] == '.') || (length == 2 && name[0] == '.' && name[1] == '.');
+    return (length == 1 && name[0] == '.') ||
+           (length == 2 && name[0] == '.' && name[1] == '.');
 }
 
 static void
@@ -172,7 +176,8 @@ walk_down(struct walker *k, const struct part *c, const char **p)
         if (r != 0)
             return r;
     }
-    if (d->inode->type == IT_LINK && (!c->last || c->slash || (k->w->flags & WALK_FOLLOW) != 0))
+    if (d->inode->type == IT_LINK &&
+        (!c->last || c->slash || (k->w->flags & WALK_FOLLOW) != 0))
         return walk_link(k, d, c->after, p);
     k->at = mount_cross_locked(&k->mount, d);
     *p = c->next;
@@ -204,7 +209,8 @@ walk_all(struct walker *k, const char *path)
         if (c.length > NAME_BYTES_MAX)
             return -E_NAMETOOLONG;
         if (c.last && (w->flags & WALK_PARENT) != 0) {
-            /* Links on the way were put before this tail, so it is the tail of the caller's path as well. */
+            /* Links on the way were put before this tail, so it is the tail of the
+             * caller's path as well. */
             w->last = path + strlen(path) - strlen(p);
             w->last_length = c.length;
             w->trailing_slash = c.slash;
@@ -253,7 +259,8 @@ path_walk(struct walk *w, const char *path)
 {
     struct walker k = { .w = w };
     w->found = (struct path){ NULL, NULL, NULL };
-    if (path[0] == '\0' && (w->flags & WALK_EMPTY) != 0 && w->start.dentry == NULL && w->start.inode != NULL) {
+    if (path[0] == '\0' && (w->flags & WALK_EMPTY) != 0 && w->start.dentry == NULL &&
+        w->start.inode != NULL) {
         w->found = w->start; /* a file without a name: a pipe, a socket */
         path_hold(&w->found);
         return 0;
@@ -306,9 +313,11 @@ path_release(struct path *p)
     }
 }
 
-/* Names are put in from the end; -E_NOENT: removed, or outside the root; -E_RANGE: too long for the buffer. */
+/* Names are put in from the end; -E_NOENT: removed, or outside the root; -E_RANGE: too
+ * long for the buffer. */
 static int
-name_build_locked(const struct path *root, const struct path *p, char *to, u32 size, u32 *start)
+name_build_locked(const struct path *root, const struct path *p, char *to, u32 size,
+                  u32 *start)
 {
     struct mount *m = p->mount;
     const struct dentry *d = p->dentry;

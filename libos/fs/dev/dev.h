@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Character devices: a registry by device number, so that a node in any file system leads to its driver, and the nodes of /dev.
+ * Character devices: a registry by device number, so that a node in any file system leads
+ * to its driver, and the nodes of /dev.
  *
- * C1. A device is registered once, before the first process, and never leaves: the list is read without a lock.
- * C2. Opening a node puts the device's operations into the file; the device's `open` may then refuse or put others.
+ * C1. A device is registered once, before the first process, and never leaves: the list
+ *     is read without a lock.
+ * C2. Opening a node puts the device's operations into the file; the device's `open` may
+ *     then refuse or put others.
  */
 #ifndef LIBOS_FS_DEV_DEV_H
 #define LIBOS_FS_DEV_DEV_H
@@ -15,20 +18,25 @@ struct device {
     const char *name;           /* the node's name in /dev; NULL: none */
     u32 mode;                   /* of the node */
     const struct file_ops *ops;
-    int (*open)(struct device *d, struct inode *i, struct file *f); /* f->ops is set already; NULL: nothing to do */
+    /* f->ops is set already; NULL: nothing to do */
+    int (*open)(struct device *d, struct inode *i, struct file *f);
     void *priv;
     struct device *next;        /* the registry's */
 };
 
-void dev_register(struct device *d);          /* d stays the registry's for ever; panics if the number is taken */
+/* d stays the registry's for ever; panics if the number is taken */
+void dev_register(struct device *d);
 struct device *dev_find(u64 rdev);
-int dev_open(struct inode *i, struct file *f) MUST_CHECK; /* -E_NXIO: no such device.  Called by vfs_open. */
+/* -E_NXIO: no such device.  Called by vfs_open. */
+int dev_open(struct inode *i, struct file *f) MUST_CHECK;
 /* Make the missing nodes of all registered devices in a directory. */
 int dev_fill(struct inode *dir) MUST_CHECK;
-/* The same in /dev of the root, which is made if it is missing.  Call after all devices are registered. */
+/* The same in /dev of the root, which is made if it is missing.  Call after all
+ * devices are registered. */
 int dev_populate(void) MUST_CHECK;
 /* A devtmpfs: a tmpfs with the nodes in it. */
 int dev_filesystem(struct filesystem **out) MUST_CHECK;
-void dev_init(void);                          /* registers null zero full random urandom; called by vfs_init */
+/* registers null zero full random urandom; called by vfs_init */
+void dev_init(void);
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /dev/null, zero, full, random and urandom.  The two random ones are the same: core's generator is seeded at boot, before
- * anyone can open them.  Their position means nothing and is not locked.
+ * /dev/null, zero, full, random and urandom.  The two random ones are the same: core's
+ * generator is seeded at boot, before anyone can open them.  Their position means nothing
+ * and is not locked.
  */
 #include "fs/dev/memory.h"
 
@@ -109,7 +110,10 @@ static const struct file_ops full_ops = {
     .read = zero_read, .write = full_write, .seek = seek_nowhere, .traits = FILE_UNLOCKED,
 };
 static const struct file_ops random_ops = {
-    .read = random_read, .write = random_write, .seek = seek_nowhere, .traits = FILE_UNLOCKED,
+    .read = random_read,
+    .write = random_write,
+    .seek = seek_nowhere,
+    .traits = FILE_UNLOCKED,
 };
 static struct device memory_devices[] = {
     { .name = "null", .mode = 0666, .ops = &null_ops },

@@ -39,10 +39,12 @@ static u64
 pick_size(void)
 {
     static const u64 around[] = { 1, 4095, 4096, 4097, 8192, 65535, 65536, 65537 };
-    return pick(3) == 0 ? around[pick(ARRAY_SIZE(around))] : 1 + pick(pick(2) == 0 ? 200 : 9000);
+    return pick(3) == 0 ? around[pick(ARRAY_SIZE(around))]
+                        : 1 + pick(pick(2) == 0 ? 200 : 9000);
 }
 
-/* Verify that a pipe is a queue of bytes: sizes, EAGAIN, atomic small writes, and resizing in between. */
+/* Verify that a pipe is a queue of bytes: sizes, EAGAIN, atomic small writes, and
+ * resizing in between. */
 static void
 test_pipe_agrees_with_queue(void)
 {
@@ -57,7 +59,9 @@ test_pipe_agrees_with_queue(void)
         if (pick(2) == 0) {
             i64 got = pipe_put(w, in_data + written, n);
             u64 fits = capacity - held;
-            i64 wanted = n <= 4096 ? (fits >= n ? (i64)n : -E_AGAIN) : fits == 0 ? -E_AGAIN : (i64)MIN(n, fits);
+            i64 wanted = n <= 4096   ? (fits >= n ? (i64)n : -E_AGAIN)
+                         : fits == 0 ? -E_AGAIN
+                                     : (i64)MIN(n, fits);
             CHECK(got == wanted);
             written += got > 0 ? (u64)got : 0;
         } else {
@@ -81,7 +85,8 @@ test_pipe_agrees_with_queue(void)
     }
     CHECK(pipe_get(r, out_data, 1) == 0 && memcmp(in_data, out_data, written) == 0);
     file_release(r);
-    CHECK(host_count().frames <= before.frames + 8 && host_count().objects == before.objects);
+    CHECK(host_count().frames <= before.frames + 8 &&
+          host_count().objects == before.objects);
 }
 
 static struct file *side;
@@ -100,7 +105,8 @@ writer_thread(void *arg)
     file_release(side);
 }
 
-/* Verify that a blocked writer and a blocked reader hand over everything, in order, and that the end is seen. */
+/* Verify that a blocked writer and a blocked reader hand over everything, in order,
+ * and that the end is seen. */
 static void
 test_pipe_blocking_transfer(void)
 {
@@ -134,12 +140,14 @@ test_pipe_ends(void)
     CHECK(file_read(r, &u, &pos) == -E_SPIPE && file_seek(r, 0, 0) == -E_SPIPE);
     CHECK(pipe_get(w, out_data, 1) == -E_BADF && pipe_put(r, "x", 1) == -E_BADF);
     file_release(r);
-    CHECK((file_poll(w, NULL) & POLL_ERR) != 0 && pipe_put(w, "x", 1) == -E_PIPE && pipe_put(w, "x", 0) == 0);
+    CHECK((file_poll(w, NULL) & POLL_ERR) != 0 && pipe_put(w, "x", 1) == -E_PIPE &&
+          pipe_put(w, "x", 0) == 0);
     file_release(w);
     CHECK(pipe_create(OPEN_NONBLOCK, &r, &w) == 0);
     CHECK(pipe_put(w, "x", 1) == 1);
     file_release(w);
-    CHECK(file_poll(r, NULL) == (POLL_IN | POLL_HUP) && pipe_get(r, out_data, 9) == 1 && pipe_get(r, out_data, 9) == 0);
+    CHECK(file_poll(r, NULL) == (POLL_IN | POLL_HUP) && pipe_get(r, out_data, 9) == 1 &&
+          pipe_get(r, out_data, 9) == 0);
     CHECK(file_poll(r, NULL) == POLL_HUP);
     file_release(r);
 }
@@ -170,12 +178,15 @@ test_fifo_open(void)
     host_settle();
     CHECK(fifo_state == 0);
     CHECK(do_open("/fifo", OPEN_READ, 0, &f) == 0);
-    CHECK(pipe_get(f, out_data, 100) == 7 && memcmp(out_data, "through", 7) == 0 && pipe_get(f, out_data, 1) == 0);
+    CHECK(pipe_get(f, out_data, 100) == 7 && memcmp(out_data, "through", 7) == 0 &&
+          pipe_get(f, out_data, 1) == 0);
     CHECK(fifo_state == 1);
     file_release(f);
-    CHECK(do_open("/fifo", OPEN_READ | OPEN_NONBLOCK, 0, &f) == 0 && file_poll(f, NULL) == 0);
+    CHECK(do_open("/fifo", OPEN_READ | OPEN_NONBLOCK, 0, &f) == 0 &&
+          file_poll(f, NULL) == 0);
     CHECK(pipe_get(f, out_data, 1) == 0);
-    CHECK(do_open("/fifo", OPEN_WRITE | OPEN_NONBLOCK, 0, &g) == 0 && pipe_get(f, out_data, 1) == -E_AGAIN);
+    CHECK(do_open("/fifo", OPEN_WRITE | OPEN_NONBLOCK, 0, &g) == 0 &&
+          pipe_get(f, out_data, 1) == -E_AGAIN);
     file_release(g);
     CHECK(file_poll(f, NULL) == POLL_HUP && pipe_get(f, out_data, 1) == 0);
     file_release(f);

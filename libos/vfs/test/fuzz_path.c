@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A fuzzer of path operations: random sequences over a small set of names, against a model of the tree.
+ * A fuzzer of path operations: random sequences over a small set of names, against a
+ * model of the tree.
  *
- * The model is a plain tree of nodes with entries; it follows the rules of POSIX in the simplest words.  After each step the result is
- * compared, and now and then the whole tree with all cached and uncached look-ups.  Without arguments it runs a fixed number of
- * sequences from fixed seeds; `fuzz_path SEED COUNT` runs others.
+ * The model is a plain tree of nodes with entries; it follows the rules of POSIX in the
+ * simplest words.  After each step the result is compared, and now and then the whole
+ * tree with all cached and uncached look-ups.  Without arguments it runs a fixed number
+ * of sequences from fixed seeds; `fuzz_path SEED COUNT` runs others.
  */
 #include "vfs/test/setup.h"
 
@@ -21,7 +23,8 @@ struct node {
     char target[64];
 };
 static struct node nodes[NODES];
-static const char *const names[NAMES] = { "a", "b", "c", "d-with-a-name-that-does-not-fit-inline", "e" };
+static const char *const names[NAMES] = { "a", "b", "c",
+                                          "d-with-a-name-that-does-not-fit-inline", "e" };
 static u64 random_state;
 
 static u32
@@ -56,7 +59,8 @@ name_index(const char *p, size_t length)
     return -1;
 }
 
-/* Where a path leads.  The node of its directory (parent walks) and the last component. */
+/* Where a path leads.  The node of its directory (parent walks) and the last
+ * component. */
 struct place {
     int node;          /* full walks: what was found */
     int dir, name;     /* parent walks: name -1: it ends in . or .. or nothing */
@@ -65,10 +69,12 @@ struct place {
     bool slash;
 };
 
-static int model_walk(const char *path, int from, bool parent, bool follow, int *links, struct place *out);
+static int model_walk(const char *path, int from, bool parent, bool follow, int *links,
+                      struct place *out);
 
 static int
-model_step(int at, const char *p, size_t n, bool last, bool slash, bool follow, int *links, int *to)
+model_step(int at, const char *p, size_t n, bool last, bool slash, bool follow,
+           int *links, int *to)
 {
     if (nodes[at].type != IT_DIR)
         return -E_NOTDIR;
@@ -99,7 +105,8 @@ model_step(int at, const char *p, size_t n, bool last, bool slash, bool follow, 
 }
 
 static int
-model_walk(const char *path, int from, bool parent, bool follow, int *links, struct place *out)
+model_walk(const char *path, int from, bool parent, bool follow, int *links,
+           struct place *out)
 {
     int at = path[0] == '/' ? 0 : from;
     const char *p = path;
@@ -190,7 +197,10 @@ model_unlink(const char *path, bool directory)
     if (r != 0)
         return r;
     if (p.name < 0)
-        return !directory ? -E_ISDIR : p.nothing ? -E_BUSY : p.dots_up ? -E_NOTEMPTY : -E_INVAL;
+        return !directory  ? -E_ISDIR
+               : p.nothing ? -E_BUSY
+               : p.dots_up ? -E_NOTEMPTY
+                           : -E_INVAL;
     int n = nodes[p.dir].entry[p.name];
     if (n < 0)
         return -E_NOENT;
@@ -238,7 +248,8 @@ model_below(int n, int above)
 }
 
 static int
-rename_allowed(const struct place *a, const struct place *b, int old, int target, u32 flags)
+rename_allowed(const struct place *a, const struct place *b, int old, int target,
+               u32 flags)
 {
     bool old_dir = nodes[old].type == IT_DIR, swap = flags == RENAME_SWAP;
     if (old_dir && model_below(b->dir, old))
@@ -301,7 +312,11 @@ random_path(char *to, size_t size)
     for (u32 i = 0; i <= parts; i++) {
         u32 what = pick(20);
         const char *part = what == 0 ? "." : what == 1 ? ".." : names[pick(NAMES)];
-        n += (size_t)snprintf(to + n, size - n, "%s%s", pick(10) == 0 ? "//" : i == 0 && pick(4) == 0 ? "" : "/", part);
+        n += (size_t)snprintf(to + n, size - n, "%s%s",
+                              pick(10) == 0            ? "//"
+                              : i == 0 && pick(4) == 0 ? ""
+                                                       : "/",
+                              part);
     }
     if (pick(12) == 0)
         snprintf(to + n, size - n, "/");
@@ -383,7 +398,8 @@ compare_tree(int n, char *path, size_t length)
     for (int k = 0; k < NAMES; k++) {
         struct vattr attr;
         int child = nodes[n].entry[k];
-        size_t more = length + (size_t)snprintf(path + length, 4096 - length, "/%s", names[k]);
+        size_t more = length +
+                      (size_t)snprintf(path + length, 4096 - length, "/%s", names[k]);
         int r = do_stat(path, false, &attr);
         compare("walk", path, "", r, child < 0 ? -E_NOENT : 0);
         if (child >= 0) {
@@ -404,7 +420,8 @@ remove_all(int n, char *path, size_t length)
         int child = nodes[n].entry[k];
         if (child < 0)
             continue;
-        size_t more = length + (size_t)snprintf(path + length, 4096 - length, "/%s", names[k]);
+        size_t more = length +
+                      (size_t)snprintf(path + length, 4096 - length, "/%s", names[k]);
         bool is_dir = nodes[child].type == IT_DIR;
         if (is_dir)
             remove_all(child, path, more);
@@ -433,7 +450,8 @@ run(u64 seed)
 int
 main(int argc, char **argv)
 {
-    u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1, count = argc > 2 ? strtoull(argv[2], NULL, 0) : 300;
+    u64 seed = argc > 1 ? strtoull(argv[1], NULL, 0) : 1,
+        count = argc > 2 ? strtoull(argv[2], NULL, 0) : 300;
     setvbuf(stdout, NULL, _IOLBF, 0);
     setup_root();
     for (u64 i = 0; i < count; i++)
@@ -443,7 +461,8 @@ main(int argc, char **argv)
     CHECK(c.inodes == 1); /* the root: what was removed is gone, in the cache as well */
     fs_context_release(context);
     check_tests = 1;
-    printf("ok 1 %lu random sequences of path operations from seed %lu agree with the model\n", (unsigned long)count,
-           (unsigned long)seed);
+    printf("ok 1 %lu random sequences of path operations from seed %lu agree with the "
+           "model\n",
+           (unsigned long)count, (unsigned long)seed);
     DONE();
 }

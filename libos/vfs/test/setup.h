@@ -12,7 +12,12 @@
 
 static struct fs_context *context; /* of the tests: root and cwd at first / */
 static const struct cred *who;     /* NULL: root */
-static const struct cred user_1000 = { .refs = 1, .uid = 1000, .euid = 1000, .fsuid = 1000, .gid = 1000, .egid = 1000,
+static const struct cred user_1000 = { .refs = 1,
+                                       .uid = 1000,
+                                       .euid = 1000,
+                                       .fsuid = 1000,
+                                       .gid = 1000,
+                                       .egid = 1000,
                                        .fsgid = 1000 };
 
 static inline void

@@ -54,7 +54,8 @@ check_all(struct fdtable *t)
 static void
 step(struct fdtable *t)
 {
-    u32 at = (u32)(next_random() % (next_random() % 4 == 0 ? MODEL : 80)), op = (u32)(next_random() % 8);
+    u32 at = (u32)(next_random() % (next_random() % 4 == 0 ? MODEL : 80)),
+        op = (u32)(next_random() % 8);
     bool cloexec = next_random() % 2 == 0;
     struct file *f = file_new(&plain_ops, NULL, 0);
     CHECK(f != NULL);
@@ -121,7 +122,8 @@ test_fdtable_agrees_with_model(void)
     CHECK(host_count().objects == before.objects);
 }
 
-/* Verify that a copy has the same files and flags, and that close-on-exec closes just those that are marked. */
+/* Verify that a copy has the same files and flags, and that close-on-exec closes just
+ * those that are marked. */
 static void
 test_fdtable_copy_and_exec(void)
 {
@@ -149,12 +151,14 @@ test_fdtable_copy_and_exec(void)
     for (u32 i = 0; i < 1000; i++)
         model_cloexec[i] = model[i] != NULL;
     check_all(copy);
-    CHECK(fd_next(copy, 0) == 3 && fd_next(copy, 100) == 201 && fd_next(copy, 2000) == -1);
+    CHECK(fd_next(copy, 0) == 3 && fd_next(copy, 100) == 201 &&
+          fd_next(copy, 2000) == -1);
     fdtable_release(copy);
     memset(model, 0, sizeof model);
 }
 
-/* Verify that a table grows to the greatest descriptor, and that the limit is the caller's. */
+/* Verify that a table grows to the greatest descriptor, and that the limit is the
+ * caller's. */
 static void
 test_fdtable_limits(void)
 {
@@ -165,8 +169,10 @@ test_fdtable_limits(void)
     file_hold(f);
     CHECK(fd_install_at(t, f, FD_LIMIT_MAX - 1, false) == FD_LIMIT_MAX - 1);
     CHECK(fd_install(t, f, FD_LIMIT_MAX - 1, false) == -E_MFILE);
-    CHECK(fd_install_at(t, f, FD_LIMIT_MAX, false) == -E_BADF && fd_install_at(t, f, -1, false) == -E_BADF);
-    CHECK(fd_get(t, -1) == NULL && fd_get(t, FD_LIMIT_MAX) == NULL && fd_close(t, -5) == -E_BADF);
+    CHECK(fd_install_at(t, f, FD_LIMIT_MAX, false) == -E_BADF &&
+          fd_install_at(t, f, -1, false) == -E_BADF);
+    CHECK(fd_get(t, -1) == NULL && fd_get(t, FD_LIMIT_MAX) == NULL &&
+          fd_close(t, -5) == -E_BADF);
     limit = 3;
     for (int i = 0; i < 3; i++) {
         file_hold(f);
@@ -186,7 +192,8 @@ test_fdtable_out_of_memory(void)
     CHECK(fdtable_new(&t) == 0);
     struct file *f = file_new(&plain_ops, NULL, 0);
     host_fail_heap_after(0);
-    CHECK(fd_install_at(t, f, 3000, false) == -E_NOMEM && fd_install(t, f, 3000, false) == -E_MFILE);
+    CHECK(fd_install_at(t, f, 3000, false) == -E_NOMEM &&
+          fd_install(t, f, 3000, false) == -E_MFILE);
     host_fail_heap_after(~0ull);
     CHECK(fd_install_at(t, f, 3000, false) == 3000);
     for (u64 n = 0; n < 5; n++) {

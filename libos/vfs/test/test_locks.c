@@ -27,12 +27,14 @@ model_allows(u32 owner, u32 start, u32 end, enum lock_kind kind)
 {
     for (u32 o = 0; o < OWNERS; o++)
         for (u32 i = start; i <= end && kind != LOCK_NONE; i++)
-            if (o != owner && model[o][i] != LOCK_NONE && (kind == LOCK_EXCLUSIVE || model[o][i] == LOCK_EXCLUSIVE))
+            if (o != owner && model[o][i] != LOCK_NONE &&
+                (kind == LOCK_EXCLUSIVE || model[o][i] == LOCK_EXCLUSIVE))
                 return false;
     return true;
 }
 
-/* Verify that record locks of three owners agree with a model of one kind for each byte. */
+/* Verify that record locks of three owners agree with a model of one kind for each
+ * byte. */
 static void
 test_records_agree_with_model(void)
 {
@@ -40,13 +42,16 @@ test_records_agree_with_model(void)
         u32 owner = pick(OWNERS), a = pick(BYTES), b = pick(BYTES);
         u32 start = MIN(a, b), end = MAX(a, b);
         enum lock_kind kind = (enum lock_kind)pick(3);
-        struct lock_range r = { start, end == BYTES - 1 ? LOCK_END_MAX : end, kind, (i32)owner + 1 };
+        struct lock_range r = { start, end == BYTES - 1 ? LOCK_END_MAX : end, kind,
+                                (i32)owner + 1 };
         bool allowed = model_allows(owner, start, end, kind);
         struct lock_range test = r;
         lock_record_test(file->inode, &owners[owner], &test);
         CHECK((test.kind == LOCK_NONE) == allowed);
-        CHECK(allowed || (test.pid != (i32)owner + 1 && test.pid >= 1 && test.pid <= OWNERS));
-        CHECK(lock_record(file->inode, &owners[owner], &r, false) == (allowed ? 0 : -E_AGAIN));
+        CHECK(allowed ||
+              (test.pid != (i32)owner + 1 && test.pid >= 1 && test.pid <= OWNERS));
+        CHECK(lock_record(file->inode, &owners[owner], &r, false) ==
+              (allowed ? 0 : -E_AGAIN));
         for (u32 i = start; i <= end && allowed; i++)
             model[owner][i] = kind;
         if (pick(50) == 0) {
@@ -71,7 +76,8 @@ test_record_waits(void)
 {
     int result = 0;
     struct lock_range low = { 0, 4, LOCK_SHARED, 1 }, high = { 5, 9, LOCK_SHARED, 1 };
-    CHECK(lock_record(file->inode, &owners[0], &low, false) == 0 && lock_record(file->inode, &owners[2], &high, false) == 0);
+    CHECK(lock_record(file->inode, &owners[0], &low, false) == 0 &&
+          lock_record(file->inode, &owners[2], &high, false) == 0);
     thread_start(thread_create("locker", locker, &result));
     host_settle();
     CHECK(result == 0);
@@ -85,13 +91,16 @@ test_record_waits(void)
     locks_drop_owner(file->inode, &owners[1]);
 }
 
-/* Verify flock: shared with shared, conversion, and that the lock goes with the open file. */
+/* Verify flock: shared with shared, conversion, and that the lock goes with the open
+ * file. */
 static void
 test_whole_file_locks(void)
 {
     struct file *a, *b;
-    CHECK(do_open("/locked", OPEN_READ, 0, &a) == 0 && do_open("/locked", OPEN_READ, 0, &b) == 0);
-    CHECK(lock_whole(a->inode, a, LOCK_SHARED, false) == 0 && lock_whole(b->inode, b, LOCK_SHARED, false) == 0);
+    CHECK(do_open("/locked", OPEN_READ, 0, &a) == 0 &&
+          do_open("/locked", OPEN_READ, 0, &b) == 0);
+    CHECK(lock_whole(a->inode, a, LOCK_SHARED, false) == 0 &&
+          lock_whole(b->inode, b, LOCK_SHARED, false) == 0);
     CHECK(lock_whole(a->inode, a, LOCK_EXCLUSIVE, false) == -E_AGAIN);
     file_release(b);
     CHECK(lock_whole(a->inode, a, LOCK_EXCLUSIVE, false) == 0);
