@@ -16,6 +16,7 @@ musl-gcc musl-tools
 cpio cpio
 z3 z3
 /usr/lib/python3/dist-packages/z3 python3-z3
+spin spin
 /usr/include/stdio.h libc6-dev
 "
 

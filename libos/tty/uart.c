@@ -42,9 +42,10 @@ interrupt(void *arg)
     struct uart *u = arg;
 
     spin_lock(&u->lock);
+    /* First the acknowledgement, then the data: the line is edge-triggered, and an edge that comes while it is masked is
+     * lost. After this, what comes before the drain is drained, and what comes after it is a new edge. */
+    hw_irq_ack(u->line);
     u->held = drain(u);
-    if (!u->held)
-        hw_irq_ack(u->line);
     spin_unlock(&u->lock);
     wait_wake(&u->arrived, ~0u);
 }
@@ -61,10 +62,8 @@ receiver(void *arg)
         spin_lock(&u->lock);
         while (n < sizeof(bytes) && u->tail != u->head)
             bytes[n++] = u->ring[u->tail++ % UART_RING];
-        if (u->held && !drain(u)) {
-            u->held = false;
-            hw_irq_ack(u->line);
-        }
+        if (u->held)
+            u->held = drain(u);
         spin_unlock(&u->lock);
         u->receive(u, bytes, n);
     }

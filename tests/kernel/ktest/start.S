@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Entries of the test LibOS, and the programs that it runs in user views and in child domains.
+ *
+ * Each vCPU has a block of 32 KiB, aligned to its size: its struct, then its stacks.  So the struct is found by masking rsp.
+ */
+#define BLOCK 0x8000
+
+    .section .header, "ax"
+    .global start
+start:
+    mov %rdi, %rax
+    shl $15, %rax
+    lea blocks(%rip), %rdx
+    lea 0x4000(%rdx, %rax), %rsp
+    xor %ebp, %ebp
+    call kt_main
+    ud2
+
+    .text
+    .global upcall_entry, gate_entry, gate_bench, kt_enter, kt_leave, kt_fixup, kt_touch, kt_jump, kt_keep
+upcall_entry:
+    call kt_upcall
+    ud2
+/* The least that a LibOS can do. */
+gate_bench:
+    xor %esp, %esp
+    syscall
+    ud2
+gate_entry:
+    push %r15
+    push %r14
+    push %r13
+    push %r12
+    push %rbp
+    push %rbx
+    push %r9
+    push %r8
+    push %r10
+    push %rdx
+    push %rsi
+    push %rdi
+    push %rax
+    mov %rsp, %rdi
+    call kt_gate
+    ud2
+/* u64 kt_enter(u64 *ctx): resume save area USER; returns what kt_leave is given. */
+kt_enter:
+    mov %rbx, 0(%rdi)
+    mov %rbp, 8(%rdi)
+    mov %r12, 16(%rdi)
+    mov %r13, 24(%rdi)
+    mov %r14, 32(%rdi)
+    mov %r15, 40(%rdi)
+    mov %rsp, 48(%rdi)
+    mov $1, %eax
+    xor %edi, %edi
+    syscall
+    ret
+kt_leave:
+    mov 0(%rdi), %rbx
+    mov 8(%rdi), %rbp
+    mov 16(%rdi), %r12
+    mov 24(%rdi), %r13
+    mov 32(%rdi), %r14
+    mov 40(%rdi), %r15
+    mov 48(%rdi), %rsp
+    mov %rsi, %rax
+    ret
+/* u64 kt_touch(address, write): 0, or 1 after a fault; kt_jump(address): 1 after a fault. */
+kt_touch:
+    test %esi, %esi
+    jnz 1f
+    mov (%rdi), %rax
+    xor %eax, %eax
+    ret
+1:  lock orq $0, (%rdi)
+    xor %eax, %eax
+    ret
+kt_jump:
+    push %rbx
+    call *%rdi
+    pop %rbx
+    ret
+kt_fixup:
+    mov $1, %eax
+    ret
+/* u64 kt_keep(u64 *flag): spin until *flag with known values in all registers; 0 if they are still there. */
+kt_keep:
+    push %rbx
+    push %rbp
+    push %r12
+    push %r13
+    push %r14
+    push %r15
+    mov $0x1111, %rax
+    mov $0x2222, %rbx
+    mov $0x3333, %rcx
+    mov $0x4444, %rdx
+    mov $0x5555, %rsi
+    mov $0x6666, %rbp
+    mov $0x7777, %r8
+    mov $0x8888, %r9
+    mov $0x9999, %r10
+    mov $0xaaaa, %r11
+    mov $0xbbbb, %r12
+    mov $0xcccc, %r13
+    mov $0xdddd, %r14
+    mov $0xeeee, %r15
+    movq %rsp, %xmm0
+    movq %rdi, %xmm7
+    movq %rdi, %xmm15
+1:  cmpq $0, (%rdi)
+    je 1b
+    movq %xmm0, -8(%rsp)
+    cmp -8(%rsp), %rsp
+    jne 9f
+    movq %xmm7, -8(%rsp)
+    cmp -8(%rsp), %rdi
+    jne 9f
+    movq %xmm15, -8(%rsp)
+    cmp -8(%rsp), %rdi
+    jne 9f
+    cmp $0x1111, %rax
+    jne 9f
+    cmp $0x2222, %rbx
+    jne 9f
+    cmp $0x3333, %rcx
+    jne 9f
+    cmp $0x4444, %rdx
+    jne 9f
+    cmp $0x5555, %rsi
+    jne 9f
+    cmp $0x6666, %rbp
+    jne 9f
+    cmp $0x7777, %r8
+    jne 9f
+    cmp $0x8888, %r9
+    jne 9f
+    cmp $0x9999, %r10
+    jne 9f
+    cmp $0xaaaa, %r11
+    jne 9f
+    cmp $0xbbbb, %r12
+    jne 9f
+    cmp $0xcccc, %r13
+    jne 9f
+    cmp $0xdddd, %r14
+    jne 9f
+    cmp $0xeeee, %r15
+    jne 9f
+    xor %eax, %eax
+    jmp 8f
+9:  mov $1, %eax
+8:  pop %r15
+    pop %r14
+    pop %r13
+    pop %r12
+    pop %rbp
+    pop %rbx
+    ret
+
+/* ---- programs for user views: copied to a page of a space; their offsets are what counts ---- */
+    .section .rodata
+    .balign 64
+    .global user_text, user_text_end, user_call, user_load, user_store, user_spin, user_bench, user_gadget, user_div
+user_text:
+user_call:                      /* one system call; then again */
+    syscall
+    jmp user_call
+user_load:
+    mov (%rdi), %rax
+    syscall
+user_store:
+    mov %rax, (%rdi)
+    syscall
+user_spin:                      /* until an event comes */
+    inc %rax
+    jmp user_spin
+user_bench:                     /* rdi times: a system call.  Then rax = 77 and a fault. */
+    syscall
+    dec %rdi
+    jnz user_bench
+    ud2
+user_gadget:                    /* jumps where rdi says */
+    jmp *%rdi
+user_div:
+    ud2
+user_text_end:
+
+/* ---- programs for child domains ---- */
+    .balign 64
+    .global child_text, child_text_end, child_spin, child_exit, child_fault, child_wait, child_upcall_bad, child_call, child_xmm
+child_text:
+child_spin:                     /* counts in its control block */
+    incq (%rdi)
+    jmp child_spin
+child_exit:
+    mov $CALL_DOMAIN_EXIT, %eax
+    mov $42, %edi
+    syscall
+    ud2
+child_fault:
+    ud2
+child_wait:
+    mov $CALL_WAIT, %eax
+    mov $-1, %rdi
+    syscall
+    jmp child_wait
+child_upcall_bad:
+    ud2
+child_call:                     /* calls without end, and counts */
+    mov %rdi, %rbx
+1:  mov $CALL_TLB_FLUSH, %eax
+    mov $-1, %rdi
+    xor %esi, %esi
+    syscall
+    incq (%rbx)
+    jmp 1b
+child_xmm:                      /* adds up its vector registers: nonzero is somebody else's; then writes its own */
+    movq %xmm0, %rax
+    movq %xmm7, %rbx
+    or %rbx, %rax
+    movq %xmm15, %rbx
+    or %rbx, %rax
+    mov %rax, 8(%rdi)
+    mov $0x5a5a5a5a, %eax
+    movq %rax, %xmm0
+    movq %rax, %xmm7
+    movq %rax, %xmm15
+1:  incq (%rdi)
+    jmp 1b
+child_text_end:
+    .bss
+    .balign BLOCK
+    .global blocks
+blocks:
+    .skip BLOCK * 8
+    .section .note.GNU-stack, "", @progbits
