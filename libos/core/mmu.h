@@ -70,6 +70,9 @@ struct mmu_page {
 };
 /* What is mapped at va: true and *out, or false.  Reads the page tables; no call. */
 bool mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out);
+/* The first present page in [*va, end): true, with its address in *va. What has no page table is passed over as a whole, so the
+ * cost is that of the tables that are there. */
+bool mmu_next(struct mmu_space *s, uaddr *va, uaddr end, struct mmu_page *out);
 
 /* Make it the current thread's space (exec, the start of a process), here and from now
  * on. */

@@ -103,11 +103,9 @@ mm_protect(struct mm *m, uaddr at, u64 bytes, u32 prot)
 static int
 move_pages(struct mm *m, uaddr from, uaddr to, u64 bytes)
 {
-    for (u64 off = 0; off < bytes; off += PAGE_SIZE) {
-        struct mmu_page page;
-        if (!mmu_query(&m->space, from + off, &page))
-            continue;
-        int rc = mmu_map(&m->space, to + off, page.frame, page.flags, 1, NULL);
+    struct mmu_page page;
+    for (uaddr at = from; mmu_next(&m->space, &at, from + bytes, &page); at += PAGE_SIZE) {
+        int rc = mmu_map(&m->space, at - from + to, page.frame, page.flags, 1, NULL);
         if (rc != 0)
             return rc;
     }
@@ -327,10 +325,9 @@ mm_count(struct mm *m, struct mm_counts *out)
     mutex_lock(&m->lock);
     *out = (struct mm_counts){ .areas = m->areas.count, .bytes_virtual = m->areas.pages << PAGE_SHIFT };
     for (struct area *a = m->areas.first; a; a = a->next) {
-        for (uaddr at = a->start; at < a->end; at += PAGE_SIZE) {
-            struct mmu_page page;
-            out->pages_mapped += mmu_query(&m->space, at, &page);
-        }
+        struct mmu_page page;
+        for (uaddr at = a->start; mmu_next(&m->space, &at, a->end, &page); at += PAGE_SIZE)
+            out->pages_mapped++;
     }
     mutex_unlock(&m->lock);
 }

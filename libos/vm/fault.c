@@ -273,6 +273,11 @@ mm_populate_locked(struct mm *m, uaddr at, u64 bytes, bool write)
         struct area *a = area_find(&m->areas, page);
         if (!a || a->start > page)
             return -E_NOMEM;
+        if ((page >> PAGE_SHIFT) % 256 == 0) { /* a range may be terabytes long */
+            thread_breathe();
+            if (signal_pending(thread_current()))
+                return -E_INTR;
+        }
         int rc = mm_fault_locked(m, a, page, write ? PROT_W : PROT_R, false);
         if (rc != 0)
             return rc == -E_ACCES ? -E_INVAL : rc == -E_IO ? -E_FAULT : rc;

@@ -243,6 +243,22 @@ mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out)
     return true;
 }
 
+bool
+mmu_next(struct mmu_space *s, uaddr *va, uaddr end, struct mmu_page *out)
+{
+    while (*va < end) {
+        struct host_page *p = page_from(s, *va, (end - *va) / PAGE_SIZE);
+        if (!p)
+            break;
+        *va = p->va;
+        if (mmu_query(s, *va, out))
+            return true;
+        *va += PAGE_SIZE;
+    }
+    *va = end;
+    return false;
+}
+
 void
 mmu_activate(struct lcpu *c, struct mmu_space *s)
 {

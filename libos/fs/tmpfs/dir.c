@@ -145,18 +145,36 @@ add_link(struct inode *i, i32 change)
         inode_release(i);
 }
 
-void
-dir_free(struct node *n)
+/* Put all entries of a directory in front of a list, and leave it empty. */
+static struct dirent *
+take_entries(struct directory *d, struct dirent *list)
 {
-    struct directory *d = &n->dir;
     for (u32 b = 0; b < d->buckets; b++) {
-        for (struct dirent *e = d->bucket[b], *next; e; e = next) { /* only when the file system is destroyed */
+        for (struct dirent *e = d->bucket[b], *next; e; e = next) {
             next = e->next;
-            add_link(e->inode, -(i32)e->inode->nlink);
-            heap_free(e);
+            e->next = list;
+            list = e;
         }
     }
     heap_free(d->bucket);
+    dir_init(d);
+    return list;
+}
+
+/* Only when the file system is destroyed are there entries; a tree of any depth is taken down without recursion. */
+void
+dir_free(struct node *n)
+{
+    struct dirent *list = take_entries(&n->dir, NULL);
+    while (list) {
+        struct dirent *e = list;
+        struct inode *i = e->inode;
+        list = e->next;
+        if (i->type == IT_DIR)
+            list = take_entries(&node_of(i)->dir, list);
+        add_link(i, i->type == IT_DIR ? -(i32)i->nlink : -1);
+        heap_free(e);
+    }
 }
 
 /* ---- operations ---- */

@@ -314,6 +314,46 @@ mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out)
 }
 _Static_assert(FB_PTE_WRITE == MMU_WRITE, "mmu_query");
 
+/* The node of directory pointers for va, or NULL. */
+static const u64 *
+top_node(struct mmu_space *s, uaddr va)
+{
+    for (u32 i = 0; i < s->ntops; i++)
+        if (s->tops[i].slot == (u32)(va >> 39))
+            return page_ptr(s->tops[i].frame);
+    return NULL;
+}
+
+/* What is not there at va: its span is 1 << *shift.  0: a page is there. */
+static unsigned
+absent_shift(struct mmu_space *s, uaddr va)
+{
+    const u64 *node = top_node(s, va);
+    if (!node)
+        return 39;
+    for (unsigned shift = 30;; shift -= 9) {
+        u64 e = __atomic_load_n(&node[(va >> shift) & 511], __ATOMIC_RELAXED);
+        if (!(e & FB_PTE_PRESENT))
+            return shift;
+        if (shift == 12 || (e & FB_PTE_LARGE))
+            return 0;
+        node = page_ptr(FB_PTE_FRAME(e));
+    }
+}
+
+bool
+mmu_next(struct mmu_space *s, uaddr *va, uaddr end, struct mmu_page *out)
+{
+    while (*va < end) {
+        unsigned shift = absent_shift(s, *va);
+        if (shift == 0)
+            return mmu_query(s, *va, out);
+        *va = ((*va >> shift) + 1) << shift;
+    }
+    *va = end;
+    return false;
+}
+
 void
 mmu_activate(struct lcpu *c, struct mmu_space *s)
 {

@@ -343,6 +343,28 @@ test_rename_when_each_case_then_as_posix(void)
         inode_release(all[k]);
 }
 
+/* Verify that a file system with a deep tree and hard links is destroyed whole. */
+static void
+test_destroy_when_deep_then_nothing_left(void)
+{
+    struct filesystem *other;
+    u64 objects = host_count().objects;
+    CHECK(tmpfs_create(&other) == 0);
+    struct inode *dir = other->root;
+    inode_hold(dir);
+    for (int k = 0; k < 50000; k++) {
+        struct inode *sub = make(dir, "d", IT_DIR), *file = make(dir, "f", IT_FILE);
+        CHECK(k % 100 || dir->ops->link(dir, "g", 1, file) == 0);
+        inode_release(file);
+        inode_release(dir);
+        dir = sub;
+    }
+    inode_release(dir);
+    inode_release(other->root);
+    other->destroy(other);
+    CHECK(host_count().objects == objects);
+}
+
 /* Verify that what a symbolic link says comes back, cut to the buffer. */
 static void
 test_symlink_when_read_then_target(void)
@@ -391,7 +413,7 @@ test_seek_when_sparse_then_holes_and_data(void)
     CHECK(file_seek(f, 0, 3) == 1ll << 40 && file_seek(f, 0, 4) == 0);
     CHECK(file_seek(f, 1ll << 40, 4) == (1ll << 40) + 1 && file_seek(f, (1ll << 40) + 1, 3) == -E_NXIO);
     CHECK(file_seek(f, 0, 2) == (1ll << 40) + 1 && file_seek(f, -1, 0) == -E_INVAL);
-    pos = INT64_MAX;
+    pos = INT64_MAX - 2;
     uio_libos(&u, &byte, 1);
     CHECK(file_write(f, &u, &pos) == -E_FBIG);
     CHECK(drop(fs->root, "sparse", false) == 0);
@@ -416,6 +438,7 @@ main(void)
     RUN(test_dir_when_many_entries_then_all_there);
     RUN(test_rename_when_each_case_then_as_posix);
     RUN(test_symlink_when_read_then_target);
+    RUN(test_destroy_when_deep_then_nothing_left);
     CHECK(host_count().frames <= frames_at_start + 1);
     CHECK(host_count().objects <= objects + 1); /* the root's hash table */
     DONE();
