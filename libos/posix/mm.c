@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Memory calls: mmap(2) and its relatives.  Linux's numbers and the order of its checks are here; what the calls do is vm's.
- * What is not there (docs/missing.md): MADV_REMOVE, MADV_DONTFORK, MADV_WIPEONFORK, huge pages, protection keys,
- * mremap of size 0.
+ * Memory calls: mmap(2) and its relatives.  Linux's numbers and the order of its checks
+ * are here; what the calls do is vm's. What is not there (docs/missing.md): MADV_REMOVE,
+ * MADV_DONTFORK, MADV_WIPEONFORK, huge pages, protection keys, mremap of size 0.
  */
 #include "core/usercopy.h"
 #include "posix/posix.h"
@@ -34,11 +34,11 @@
 #define LINUX_MAP_STACK 0x20000u
 #define LINUX_MAP_HUGETLB 0x40000u
 #define LINUX_MAP_FIXED_NOREPLACE 0x100000u
-#define LINUX_MAP_KNOWN                                                                                  \
-    (LINUX_MAP_TYPE | LINUX_MAP_FIXED | LINUX_MAP_ANONYMOUS | LINUX_MAP_32BIT | LINUX_MAP_GROWSDOWN |    \
-     LINUX_MAP_DENYWRITE | LINUX_MAP_EXECUTABLE | LINUX_MAP_LOCKED | LINUX_MAP_NORESERVE |               \
-     LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK | LINUX_MAP_STACK | LINUX_MAP_HUGETLB |                     \
-     LINUX_MAP_FIXED_NOREPLACE)
+#define LINUX_MAP_KNOWN                                                                 \
+    (LINUX_MAP_TYPE | LINUX_MAP_FIXED | LINUX_MAP_ANONYMOUS | LINUX_MAP_32BIT |         \
+     LINUX_MAP_GROWSDOWN | LINUX_MAP_DENYWRITE | LINUX_MAP_EXECUTABLE |                 \
+     LINUX_MAP_LOCKED | LINUX_MAP_NORESERVE | LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK | \
+     LINUX_MAP_STACK | LINUX_MAP_HUGETLB | LINUX_MAP_FIXED_NOREPLACE)
 
 #define LINUX_MREMAP_MAYMOVE 1u
 #define LINUX_MREMAP_FIXED 2u
@@ -59,8 +59,8 @@ current_mm(void)
 static u32
 prot_of(u64 prot)
 {
-    return (prot & LINUX_PROT_READ ? PROT_R : 0) | (prot & LINUX_PROT_WRITE ? PROT_W : 0) |
-           (prot & LINUX_PROT_EXEC ? PROT_X : 0);
+    return (prot & LINUX_PROT_READ ? PROT_R : 0) |
+           (prot & LINUX_PROT_WRITE ? PROT_W : 0) | (prot & LINUX_PROT_EXEC ? PROT_X : 0);
 }
 
 static int
@@ -120,7 +120,8 @@ sys_mmap(struct user_frame *f)
     }
     int rc = bytes == 0 ? -E_INVAL : map_flags(flags, &how);
     if (rc == 0)
-        rc = mm_map(current_mm(), SYS_ARG0(f), bytes, prot_of(SYS_ARG2(f)), how, file, offset, &at);
+        rc = mm_map(current_mm(), SYS_ARG0(f), bytes, prot_of(SYS_ARG2(f)), how, file,
+                    offset, &at);
     if (file)
         file_release(file);
     return rc != 0 ? rc : (long)at;
@@ -159,7 +160,8 @@ protect(uaddr at, u64 bytes, u64 prot)
         return 0;
     if (PAGE_UP(bytes) < bytes || at + PAGE_UP(bytes) <= at)
         return -E_NOMEM;
-    if (prot & ~(u64)(LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC | LINUX_PROT_SEM))
+    if (prot &
+        ~(u64)(LINUX_PROT_READ | LINUX_PROT_WRITE | LINUX_PROT_EXEC | LINUX_PROT_SEM))
         return -E_INVAL;
     if (grows & LINUX_PROT_GROWSUP)
         return -E_INVAL; /* nothing grows up here */
@@ -190,11 +192,14 @@ sys_mremap(struct user_frame *f)
 {
     u64 flags = SYS_ARG3(f);
     uaddr at;
-    if (flags & ~(u64)(LINUX_MREMAP_MAYMOVE | LINUX_MREMAP_FIXED | LINUX_MREMAP_DONTUNMAP))
+    if (flags &
+        ~(u64)(LINUX_MREMAP_MAYMOVE | LINUX_MREMAP_FIXED | LINUX_MREMAP_DONTUNMAP))
         return -E_INVAL;
-    u32 how = (flags & LINUX_MREMAP_MAYMOVE ? MM_REMAP_MAYMOVE : 0) | (flags & LINUX_MREMAP_FIXED ? MM_REMAP_FIXED : 0) |
+    u32 how = (flags & LINUX_MREMAP_MAYMOVE ? MM_REMAP_MAYMOVE : 0) |
+              (flags & LINUX_MREMAP_FIXED ? MM_REMAP_FIXED : 0) |
               (flags & LINUX_MREMAP_DONTUNMAP ? MM_REMAP_DONTUNMAP : 0);
-    int rc = mm_remap(current_mm(), SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), how, SYS_ARG4(f), &at);
+    int rc = mm_remap(current_mm(), SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), how,
+                      SYS_ARG4(f), &at);
     return rc != 0 ? rc : (long)at;
 }
 
@@ -211,10 +216,20 @@ advice_of(int advice)
         return MM_ADVISE_POPULATE_READ;
     case 23:
         return MM_ADVISE_POPULATE_WRITE;
-    case 0: case 1: case 2: case 3:     /* NORMAL RANDOM SEQUENTIAL WILLNEED */
-    case 11: case 12: case 13:          /* DOFORK MERGEABLE UNMERGEABLE */
-    case 14: case 15: case 16: case 17: /* HUGEPAGE NOHUGEPAGE DONTDUMP DODUMP */
-    case 19: case 20: case 21:          /* KEEPONFORK COLD PAGEOUT */
+    case 0:
+    case 1:
+    case 2:
+    case 3: /* NORMAL RANDOM SEQUENTIAL WILLNEED */
+    case 11:
+    case 12:
+    case 13: /* DOFORK MERGEABLE UNMERGEABLE */
+    case 14:
+    case 15:
+    case 16:
+    case 17: /* HUGEPAGE NOHUGEPAGE DONTDUMP DODUMP */
+    case 19:
+    case 20:
+    case 21: /* KEEPONFORK COLD PAGEOUT */
         return MM_ADVISE_NOTHING;
     default:
         return -1;
@@ -227,7 +242,8 @@ sys_madvise(struct user_frame *f)
     uaddr at = SYS_ARG0(f);
     u64 bytes = SYS_ARG1(f);
     int advice = advice_of((int)SYS_ARG2(f));
-    if (advice < 0 || at % PAGE_SIZE != 0 || PAGE_UP(bytes) < bytes || at + PAGE_UP(bytes) < at)
+    if (advice < 0 || at % PAGE_SIZE != 0 || PAGE_UP(bytes) < bytes ||
+        at + PAGE_UP(bytes) < at)
         return -E_INVAL;
     return bytes == 0 ? 0 : mm_advise(current_mm(), at, bytes, advice);
 }
@@ -236,12 +252,14 @@ long
 sys_msync(struct user_frame *f)
 {
     u64 flags = SYS_ARG2(f), bytes = SYS_ARG1(f);
-    if ((flags & ~(u64)(LINUX_MS_ASYNC | LINUX_MS_INVALIDATE | LINUX_MS_SYNC)) || SYS_ARG0(f) % PAGE_SIZE != 0 ||
+    if ((flags & ~(u64)(LINUX_MS_ASYNC | LINUX_MS_INVALIDATE | LINUX_MS_SYNC)) ||
+        SYS_ARG0(f) % PAGE_SIZE != 0 ||
         (flags & (LINUX_MS_ASYNC | LINUX_MS_SYNC)) == (LINUX_MS_ASYNC | LINUX_MS_SYNC))
         return -E_INVAL;
     if (PAGE_UP(bytes) < bytes)
         return -E_NOMEM;
-    return bytes == 0 ? 0 : mm_sync(current_mm(), SYS_ARG0(f), PAGE_UP(bytes), (u32)flags);
+    return bytes == 0 ? 0
+                      : mm_sync(current_mm(), SYS_ARG0(f), PAGE_UP(bytes), (u32)flags);
 }
 
 long
@@ -286,7 +304,8 @@ lock_range(uaddr at, u64 bytes, bool populate)
     if (span == 0)
         return 0;
     int rc = mm_check_range(current_mm(), at, span);
-    if (rc == 0 && populate && mm_advise(current_mm(), at, span, MM_ADVISE_POPULATE_READ) != 0)
+    if (rc == 0 && populate &&
+        mm_advise(current_mm(), at, span, MM_ADVISE_POPULATE_READ) != 0)
         rc = -E_NOMEM;
     return rc;
 }

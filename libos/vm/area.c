@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The area map (area.h): an AVL tree with parent links, threaded in order, augmented with the largest gap.
+ * The area map (area.h): an AVL tree with parent links, threaded in order, augmented with
+ * the largest gap.
  *
- * Source: Knuth, The Art of Computer Programming 3, 6.2.3; the augmentation is that of an interval tree.
- * A change touches one path to the root, and the path of the successor, whose gap changes with it (A2).
+ * Source: Knuth, The Art of Computer Programming 3, 6.2.3; the augmentation is that of an
+ * interval tree. A change touches one path to the root, and the path of the successor,
+ * whose gap changes with it (A2).
  */
 #include "vm/area.h"
 
@@ -38,7 +40,8 @@ update(struct area *a)
 }
 
 static void
-replace_child(struct area_map *map, struct area *parent, struct area *old, struct area *new)
+replace_child(struct area_map *map, struct area *parent, struct area *old,
+              struct area *new)
 {
     if (!parent)
         map->root = new;
@@ -177,7 +180,8 @@ area_remove(struct area_map *map, struct area *a)
 {
     struct area *fix;
     if (a->left && a->right) {
-        struct area *s = a->next; /* leftmost of the right subtree: it has no left child */
+        struct area *s =
+            a->next; /* leftmost of the right subtree: it has no left child */
         fix = s->parent == a ? s : s->parent;
         if (s->parent != a) {
             replace_child(map, s->parent, s, s->right);
@@ -218,11 +222,13 @@ area_resize(struct area_map *map, struct area *a, uaddr start, uaddr end)
 }
 
 /*
- * Both searches visit only subtrees with max_gap >= bytes that reach into [low, high).  Such a subtree fails only if its gap
- * straddles a bound, which holds for at most one node for each bound, so O(log n).
+ * Both searches visit only subtrees with max_gap >= bytes that reach into [low, high).
+ * Such a subtree fails only if its gap straddles a bound, which holds for at most one
+ * node for each bound, so O(log n).
  */
 static uaddr
-gap_down(const struct area_map *map, const struct area *a, u64 bytes, uaddr low, uaddr high)
+gap_down(const struct area_map *map, const struct area *a, u64 bytes, uaddr low,
+         uaddr high)
 {
     if (!a || a->max_gap < bytes)
         return 0;

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The area map: sorted, non-overlapping intervals in an AVL tree that knows the largest free gap of each subtree.
+ * The area map: sorted, non-overlapping intervals in an AVL tree that knows the largest
+ * free gap of each subtree.
  *
- * A1. Areas are page-aligned, not empty, and do not overlap; `prev`/`next` thread them in the order of addresses.
- * A2. gap = start - previous area's end (or - the map's low bound for the first); max_gap = the largest gap in the subtree.
- * A3. |height(left) - height(right)| <= 1 at each node (Adelson-Velsky and Landis), so a path has at most 1.44 log2(n) nodes.
+ * A1. Areas are page-aligned, not empty, and do not overlap; `prev`/`next` thread them in
+ *     the order of addresses.
+ * A2. gap = start - previous area's end (or - the map's low bound for the first); max_gap
+ *     = the largest gap in the subtree.
+ * A3. |height(left) - height(right)| <= 1 at each node (Adelson-Velsky and Landis), so a
+ *     path has at most 1.44 log2(n) nodes.
  * Locking: none here; the mm's mutex covers a map.
  * Costs: find, insert, remove and gap search O(log n); next and previous O(1).
  */
@@ -34,8 +38,8 @@ struct area {
 };
 struct area_map {
     struct area *root, *first, *last;
-    struct area *hint;   /* the area found last */
-    uaddr low;           /* gaps begin here */
+    struct area *hint; /* the area found last */
+    uaddr low;         /* gaps begin here */
     u64 count, pages;
 };
 

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes to mappings that exist: protection, size and place, advice, the break; and questions about them.
+ * Changes to mappings that exist: protection, size and place, advice, the break; and
+ * questions about them.
  *
- * V6. Rights are taken from pages at once; a right to write is given to a page of a private area only where it is known that
- *     the page is the area's alone: by a fault, or here for a few pages, each of which would else cost a fault.
+ * V6. Rights are taken from pages at once; a right to write is given to a page of a
+ *     private area only where it is known that the page is the area's alone: by a fault,
+ *     or here for a few pages, each of which would else cost a fault.
  */
 #include "core/error.h"
 #include "core/heap.h"
@@ -18,7 +20,8 @@
 
 #define FEW_PAGES 8u
 
-/* Are there few pages, at least one of them present, and all that are present the area's alone? (V8) */
+/* Are there few pages, at least one of them present, and all that are present the area's
+ * alone? (V8) */
 static bool
 few_and_own(struct mm *m, const struct area *a)
 {
@@ -47,7 +50,8 @@ protect_area(struct mm *m, struct area *a, u32 prot)
     u32 flags = area_mmu_flags(a);
     if (old == 0 || prot != (old | PROT_W))
         mmu_protect(&m->space, a->start, pages, flags & ~MMU_WRITE);
-    if ((prot & PROT_W) && few_and_own(m, a)) /* V6; after the call before it mmu_query sees all pages */
+    if ((prot & PROT_W) &&
+        few_and_own(m, a)) /* V6; after the call before it mmu_query sees all pages */
         mmu_protect(&m->space, a->start, pages, flags);
 }
 
@@ -99,12 +103,14 @@ mm_protect(struct mm *m, uaddr at, u64 bytes, u32 prot)
 
 /* ---- mremap ---- */
 
-/* Map the present pages of [from, from + bytes) at `to` as well: an unmap of the old place then loses none. */
+/* Map the present pages of [from, from + bytes) at `to` as well: an unmap of the old
+ * place then loses none. */
 static int
 move_pages(struct mm *m, uaddr from, uaddr to, u64 bytes)
 {
     struct mmu_page page;
-    for (uaddr at = from; mmu_next(&m->space, &at, from + bytes, &page); at += PAGE_SIZE) {
+    for (uaddr at = from; mmu_next(&m->space, &at, from + bytes, &page);
+         at += PAGE_SIZE) {
         int rc = mmu_map(&m->space, at - from + to, page.frame, page.flags, 1, NULL);
         if (rc != 0)
             return rc;
@@ -112,7 +118,8 @@ move_pages(struct mm *m, uaddr from, uaddr to, u64 bytes)
     return 0;
 }
 
-/* Pages without any access are not seen by mmu_query: they get some while they are moved. */
+/* Pages without any access are not seen by mmu_query: they get some while they are moved.
+ */
 static int
 move_all_pages(struct mm *m, const struct area *a, uaddr from, uaddr to, u64 bytes)
 {
@@ -142,13 +149,15 @@ move_area(struct mm *m, const struct move *v, uaddr *out)
     if (rc != 0)
         return rc;
     a = area_find(&m->areas, v->old);
-    rc = mm_map_locked(m, v->at, v->new_bytes, a->prot, a->flags | place, a->file, a->inode, page, &to);
+    rc = mm_map_locked(m, v->at, v->new_bytes, a->prot, a->flags | place, a->file,
+                       a->inode, page, &to);
     if (rc != 0)
         return rc;
     a = area_find(&m->areas, v->old);
     rc = move_all_pages(m, a, v->old, to, MIN(v->old_bytes, v->new_bytes));
     if (rc != 0) {
-        (void)!mm_unmap_locked(m, to, v->new_bytes); /* cut at area bounds: cannot fail but by merging */
+        (void)!mm_unmap_locked(
+            m, to, v->new_bytes); /* cut at area bounds: cannot fail but by merging */
         return rc;
     }
     if (v->flags & MM_REMAP_DONTUNMAP)
@@ -184,12 +193,17 @@ remap_locked(struct mm *m, const struct move *v, uaddr *out)
 }
 
 int
-mm_remap(struct mm *m, uaddr old, u64 old_bytes, u64 new_bytes, u32 flags, uaddr new_at, uaddr *out)
+mm_remap(struct mm *m, uaddr old, u64 old_bytes, u64 new_bytes, u32 flags, uaddr new_at,
+         uaddr *out)
 {
-    if (old % PAGE_SIZE != 0 || old_bytes > USER_TOP || new_bytes > USER_TOP || new_bytes == 0)
+    if (old % PAGE_SIZE != 0 || old_bytes > USER_TOP || new_bytes > USER_TOP ||
+        new_bytes == 0)
         return -E_INVAL;
-    struct move v = { .old = old, .at = flags & MM_REMAP_FIXED ? new_at : 0, .old_bytes = PAGE_UP(old_bytes),
-                      .new_bytes = PAGE_UP(new_bytes), .flags = flags };
+    struct move v = { .old = old,
+                      .at = flags & MM_REMAP_FIXED ? new_at : 0,
+                      .old_bytes = PAGE_UP(old_bytes),
+                      .new_bytes = PAGE_UP(new_bytes),
+                      .flags = flags };
     if ((flags & (MM_REMAP_FIXED | MM_REMAP_DONTUNMAP)) && !(flags & MM_REMAP_MAYMOVE))
         return -E_INVAL;
     if ((flags & MM_REMAP_DONTUNMAP) && v.old_bytes != v.new_bytes)
@@ -225,7 +239,8 @@ mm_advise(struct mm *m, uaddr at, u64 bytes, int advice)
         rc = mm_populate_locked(m, at, bytes, advice == MM_ADVISE_POPULATE_WRITE);
         pos = end;
     }
-    for (struct area *a = area_find(&m->areas, at); a && a->start < end && pos < end; a = a->next) {
+    for (struct area *a = area_find(&m->areas, at); a && a->start < end && pos < end;
+         a = a->next) {
         if (a->start > pos)
             rc = -E_NOMEM;
         uaddr from = MAX(a->start, at), to = MIN(a->end, end);
@@ -235,7 +250,8 @@ mm_advise(struct mm *m, uaddr at, u64 bytes, int advice)
             break;
         }
         if (advice == MM_ADVISE_DONTNEED || advice == MM_ADVISE_FREE)
-            mmu_unmap(&m->space, from, (to - from) >> PAGE_SHIFT, false, frame_lost, NULL);
+            mmu_unmap(&m->space, from, (to - from) >> PAGE_SHIFT, false, frame_lost,
+                      NULL);
         pos = to;
     }
     mutex_unlock(&m->lock);
@@ -256,7 +272,8 @@ mm_check_range(struct mm *m, uaddr at, u64 bytes)
 int
 mm_sync(struct mm *m, uaddr at, u64 bytes, u32 flags)
 {
-    (void)flags; /* shared mappings are the file's own pages: there is nothing to write back */
+    (void)flags; /* shared mappings are the file's own pages: there is nothing to write
+                    back */
     if (at % PAGE_SIZE != 0)
         return -E_INVAL;
     return mm_check_range(m, at, bytes);
@@ -280,7 +297,8 @@ mm_brk(struct mm *m, uaddr wanted)
     } else {
         /* Stay a page away from what is above. */
         if (area_range_free(&m->areas, old_end, end + PAGE_SIZE) &&
-            mm_map_locked(m, old_end, end - old_end, PROT_R | PROT_W, MAP_AT_FIXED, NULL, NULL, 0, &result) == 0)
+            mm_map_locked(m, old_end, end - old_end, PROT_R | PROT_W, MAP_AT_FIXED, NULL,
+                          NULL, 0, &result) == 0)
             m->brk = wanted;
     }
     result = m->brk;
@@ -296,7 +314,9 @@ mm_next_area(struct mm *m, uaddr at, struct mm_area_info *out)
     mutex_lock(&m->lock);
     struct area *a = area_find(&m->areas, at);
     if (a) {
-        *out = (struct mm_area_info){ a->start, a->end, a->prot, a->flags, a->page << PAGE_SHIFT, a->file };
+        *out = (struct mm_area_info){
+            a->start, a->end, a->prot, a->flags, a->page << PAGE_SHIFT, a->file
+        };
         if (a->file)
             file_hold(a->file);
     }
@@ -323,10 +343,12 @@ void
 mm_count(struct mm *m, struct mm_counts *out)
 {
     mutex_lock(&m->lock);
-    *out = (struct mm_counts){ .areas = m->areas.count, .bytes_virtual = m->areas.pages << PAGE_SHIFT };
+    *out = (struct mm_counts){ .areas = m->areas.count,
+                               .bytes_virtual = m->areas.pages << PAGE_SHIFT };
     for (struct area *a = m->areas.first; a; a = a->next) {
         struct mmu_page page;
-        for (uaddr at = a->start; mmu_next(&m->space, &at, a->end, &page); at += PAGE_SIZE)
+        for (uaddr at = a->start; mmu_next(&m->space, &at, a->end, &page);
+             at += PAGE_SIZE)
             out->pages_mapped++;
     }
     mutex_unlock(&m->lock);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading and checking ELF64 headers (elf.h).  Nothing here knows of processes; the fuzzer runs it as it is. */
+/* Reading and checking ELF64 headers (elf.h).  Nothing here knows of processes; the
+ * fuzzer runs it as it is. */
 #include "vm/elf.h"
 
 #include "core/error.h"
@@ -15,10 +16,12 @@ _Static_assert(sizeof(struct elf_segment) == 56, "gABI: Elf64_Phdr");
 static int
 check_header(const struct elf_header *h)
 {
-    static const u8 magic[] = { 0x7f, 'E', 'L', 'F', 2 /* 64 bits */, 1 /* little endian */ };
+    static const u8 magic[] = { 0x7f, 'E', 'L', 'F', 2 /* 64 bits */,
+                                1 /* little endian */ };
     if (memcmp(h->ident, magic, sizeof(magic)) != 0)
         return -E_NOEXEC;
-    if ((h->type != ELF_TYPE_EXEC && h->type != ELF_TYPE_DYN) || h->machine != MACHINE_X86_64)
+    if ((h->type != ELF_TYPE_EXEC && h->type != ELF_TYPE_DYN) ||
+        h->machine != MACHINE_X86_64)
         return -E_NOEXEC;
     if (h->phentsize != sizeof(struct elf_segment) || h->phnum == 0 ||
         h->phnum > PHDRS_MAX_BYTES / sizeof(struct elf_segment))
@@ -36,7 +39,8 @@ check_load(struct elf *e, const struct elf_segment *s)
     if (s->filesz != 0 && (s->offset % PAGE_SIZE != s->vaddr % PAGE_SIZE ||
                            s->offset > (u64)INT64_MAX - s->filesz - PAGE_SIZE))
         return -E_INVAL;
-    if (s->align > 1 && (s->align & (s->align - 1)) == 0 && s->align > e->align && s->align <= 1ull << 30)
+    if (s->align > 1 && (s->align & (s->align - 1)) == 0 && s->align > e->align &&
+        s->align <= 1ull << 30)
         e->align = s->align;
     uaddr low = PAGE_DOWN(s->vaddr), high = PAGE_UP(s->vaddr + s->memsz);
     e->low = MIN(e->low, low);

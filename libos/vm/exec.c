@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * exec: a new address space from a program file (mm.h: exec_load).  Segments are mapped from the page cache, so that text
- * is shared by frame; only the page in which data end and bss begins is copied.
+ * exec: a new address space from a program file (mm.h: exec_load).  Segments are mapped
+ * from the page cache, so that text is shared by frame; only the page in which data end
+ * and bss begins is copied.
  *
- * Places, as on Linux: ET_EXEC where it says; a program with an interpreter at two thirds of the address space; an
- * interpreter and a static PIE among the mappings below the stack.  Each moved by a random amount unless
- * `norandmaps` or `feuer.seed` is on the command line.
+ * Places, as on Linux: ET_EXEC where it says; a program with an interpreter at two thirds
+ * of the address space; an interpreter and a static PIE among the mappings below the
+ * stack.  Each moved by a random amount unless `norandmaps` or `feuer.seed` is on the
+ * command line.
  */
 #include <cpuid.h>
 
@@ -51,7 +53,8 @@ read_file(void *arg, u64 offset, void *to, size_t bytes)
     return n < 0 ? (int)n : (size_t)n == bytes ? 0 : -E_IO;
 }
 
-/* The rest of the page in which a segment's file data end is zero: make it a page of the process's own. */
+/* The rest of the page in which a segment's file data end is zero: make it a page of the
+ * process's own. */
 static int
 clear_tail(struct mm *m, struct inode *inode, uaddr end, u64 file_page)
 {
@@ -60,8 +63,9 @@ clear_tail(struct mm *m, struct inode *inode, uaddr end, u64 file_page)
     if (frame == FRAME_NONE)
         return -E_NOMEM;
     mutex_lock(&inode->mutex);
-    int rc = file_page < PAGE_UP(inode->size) >> PAGE_SHIFT ? inode->ops->page(inode, file_page, false, &cached)
-                                                            : -E_IO;
+    int rc = file_page < PAGE_UP(inode->size) >> PAGE_SHIFT
+                 ? inode->ops->page(inode, file_page, false, &cached)
+                 : -E_IO;
     if (rc == 0)
         memcpy(page_ptr(frame), page_ptr(cached), end % PAGE_SIZE);
     mutex_unlock(&inode->mutex);
@@ -69,21 +73,25 @@ clear_tail(struct mm *m, struct inode *inode, uaddr end, u64 file_page)
         rc = mmu_map(&m->space, PAGE_DOWN(end), frame, area_mmu_flags(a), 1, NULL);
     if (rc != 0)
         page_free(frame);
-    return rc == -E_IO ? 0 : rc; /* a file that is too short: the program will meet SIGBUS */
+    return rc == -E_IO ? 0
+                       : rc; /* a file that is too short: the program will meet SIGBUS */
 }
 
 static int
 map_segment(struct mm *m, struct file *file, const struct elf_segment *s, u64 bias)
 {
-    u32 prot = (s->flags & ELF_R ? PROT_R : 0) | (s->flags & ELF_W ? PROT_W : 0) | (s->flags & ELF_X ? PROT_X : 0);
-    uaddr start = s->vaddr + bias, file_end = start + s->filesz, end = start + s->memsz, at;
+    u32 prot = (s->flags & ELF_R ? PROT_R : 0) | (s->flags & ELF_W ? PROT_W : 0) |
+               (s->flags & ELF_X ? PROT_X : 0);
+    uaddr start = s->vaddr + bias, file_end = start + s->filesz, end = start + s->memsz,
+          at;
     uaddr bss = s->filesz ? PAGE_UP(file_end) : PAGE_DOWN(start);
     int rc = 0;
     if (s->filesz)
-        rc = mm_map_locked(m, PAGE_DOWN(start), bss - PAGE_DOWN(start), prot, MAP_AT_FIXED, file, file->inode,
-                           s->offset >> PAGE_SHIFT, &at);
+        rc = mm_map_locked(m, PAGE_DOWN(start), bss - PAGE_DOWN(start), prot,
+                           MAP_AT_FIXED, file, file->inode, s->offset >> PAGE_SHIFT, &at);
     if (rc == 0 && PAGE_UP(end) > bss)
-        rc = mm_map_locked(m, bss, PAGE_UP(end) - bss, prot, MAP_AT_FIXED, NULL, NULL, 0, &at);
+        rc = mm_map_locked(m, bss, PAGE_UP(end) - bss, prot, MAP_AT_FIXED, NULL, NULL, 0,
+                           &at);
     if (rc == 0 && s->filesz && s->memsz > s->filesz && file_end % PAGE_SIZE != 0)
         rc = clear_tail(m, file->inode, file_end, (s->offset + s->filesz) >> PAGE_SHIFT);
     return rc;
@@ -127,7 +135,8 @@ place_program(struct mm *m, const struct elf *e, bool has_interp, u64 *bias)
     return 0;
 }
 
-/* The vDSO and its data, below the other mappings; *ehdr 0 if there is no room for them. */
+/* The vDSO and its data, below the other mappings; *ehdr 0 if there is no room for them.
+ */
 static int
 map_vdso(struct mm *m, uaddr *ehdr)
 {
@@ -136,10 +145,11 @@ map_vdso(struct mm *m, uaddr *ehdr)
     *ehdr = 0;
     if (vdso_image_pages() == 0 || at == 0)
         return 0;
-    int rc = mm_map_locked(m, at, PAGE_SIZE, PROT_R, AREA_VDSO | MAP_AT_FIXED, NULL, NULL, 0, &at);
+    int rc = mm_map_locked(m, at, PAGE_SIZE, PROT_R, AREA_VDSO | MAP_AT_FIXED, NULL, NULL,
+                           0, &at);
     if (rc == 0)
-        rc = mm_map_locked(m, at + PAGE_SIZE, bytes - PAGE_SIZE, PROT_R | PROT_X, AREA_VDSO | MAP_AT_FIXED, NULL,
-                           NULL, 1, ehdr);
+        rc = mm_map_locked(m, at + PAGE_SIZE, bytes - PAGE_SIZE, PROT_R | PROT_X,
+                           AREA_VDSO | MAP_AT_FIXED, NULL, NULL, 1, ehdr);
     return rc;
 }
 
@@ -159,7 +169,9 @@ open_interp(struct file *program, const struct elf *e, struct file **out)
     heap_free(path);
     if (rc != 0)
         return rc;
-    rc = (*out)->inode->type == IT_FILE && (*out)->inode->ops->page ? vfs_access((*out)->inode, p->cred, 1) : -E_ACCES;
+    rc = (*out)->inode->type == IT_FILE && (*out)->inode->ops->page
+             ? vfs_access((*out)->inode, p->cred, 1)
+             : -E_ACCES;
     if (rc != 0)
         file_release(*out);
     return rc;
@@ -181,7 +193,8 @@ make_aux(const struct load *l, const u32 ids[4], struct aux aux[AUX_MAX])
     (void)__get_cpuid(1, &eax, &ebx, &ecx, &edx);
     if (l->vdso)
         aux[n++] = (struct aux){ AUX_SYSINFO_EHDR, l->vdso };
-    aux[n++] = (struct aux){ AUX_MINSIGSTKSZ, MAX(machine_record->xsave_bytes + 1024, 2048ull) };
+    aux[n++] =
+        (struct aux){ AUX_MINSIGSTKSZ, MAX(machine_record->xsave_bytes + 1024, 2048ull) };
     aux[n++] = (struct aux){ AUX_HWCAP, edx };
     aux[n++] = (struct aux){ AUX_PAGESZ, PAGE_SIZE };
     aux[n++] = (struct aux){ AUX_CLKTCK, CLOCK_TICKS };
@@ -197,7 +210,8 @@ make_aux(const struct load *l, const u32 ids[4], struct aux aux[AUX_MAX])
     aux[n++] = (struct aux){ AUX_EGID, ids[3] };
     aux[n++] = (struct aux){ AUX_SECURE, ids[0] != ids[1] || ids[2] != ids[3] };
     aux[n++] = (struct aux){ AUX_RANDOM, 0 };
-    aux[n++] = (struct aux){ AUX_HWCAP2, machine_record->features & FB_FEATURE_FSGSBASE ? 2 : 0 };
+    aux[n++] = (struct aux){ AUX_HWCAP2,
+                             machine_record->features & FB_FEATURE_FSGSBASE ? 2 : 0 };
     aux[n++] = (struct aux){ AUX_EXECFN, 0 };
     aux[n++] = (struct aux){ AUX_PLATFORM, 0 };
     ASSERT(n < AUX_MAX);
@@ -217,13 +231,15 @@ place_brk(struct load *l)
 }
 
 static int
-load_locked(struct load *l, const struct exec_args *args, const u32 ids[4], struct exec_image *out)
+load_locked(struct load *l, const struct exec_args *args, const u32 ids[4],
+            struct exec_image *out)
 {
     struct mm *m = l->mm;
     const struct elf *e = &l->program_elf;
     struct aux aux[AUX_MAX];
     uaddr top = USER_TOP - random_pages(22);
-    m->map_top = MIN(USER_TOP - MM_TOP_GAP, top - MM_STACK_MAX - 2 * MM_STACK_GUARD) - random_pages(28);
+    m->map_top = MIN(USER_TOP - MM_TOP_GAP, top - MM_STACK_MAX - 2 * MM_STACK_GUARD) -
+                 random_pages(28);
     int rc = place_program(m, e, l->interp_file != NULL, &l->program_bias);
     if (rc == 0)
         rc = map_program(m, l->program, e, l->program_bias);
@@ -238,17 +254,20 @@ load_locked(struct load *l, const struct exec_args *args, const u32 ids[4], stru
         return rc;
     place_brk(l);
     u32 prot = PROT_R | PROT_W | (e->stack_exec ? PROT_X : 0);
-    rc = stack_build(m, top, prot, random_pages(13) >> PAGE_SHIFT, args, aux, make_aux(l, ids, aux), &out->stack);
+    rc = stack_build(m, top, prot, random_pages(13) >> PAGE_SHIFT, args, aux,
+                     make_aux(l, ids, aux), &out->stack);
     out->mm = m;
     out->brk_start = m->brk_start;
-    out->entry = l->interp_file ? l->interp.header.entry + l->interp_bias : e->header.entry + l->program_bias;
+    out->entry = l->interp_file ? l->interp.header.entry + l->interp_bias
+                                : e->header.entry + l->program_bias;
     if (rc == 0 && out->entry >= USER_TOP)
         rc = -E_INVAL;
     return rc;
 }
 
 int
-exec_load(struct file *program, const struct exec_args *args, const u32 ids[4], struct exec_image *out)
+exec_load(struct file *program, const struct exec_args *args, const u32 ids[4],
+          struct exec_image *out)
 {
     struct load l = { .program = program };
     if (!program->inode->ops->page)

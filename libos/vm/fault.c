@@ -2,11 +2,14 @@
 /*
  * Page faults: what makes pages of areas present (mm.h: mm_fault).
  *
- * V7. A page is mapped writable only if its frame is the area's alone (private) or the file's own (shared).
- * V8. A private frame that only this space maps (page_maps == 1) and no file caches is written in place after a fork.
- * V9. Memory that is touched page by page is made present ahead of the touch: from the third fault in a row on 2, 4, 8 and
- *     then AHEAD_MAX pages, never beyond the area.
- * The fault of an anonymous page is one cleared frame and one map call; ahead, one call for all.
+ * V7. A page is mapped writable only if its frame is the area's alone (private) or the
+ *     file's own (shared).
+ * V8. A private frame that only this space maps (page_maps == 1) and no file caches is
+ *     written in place after a fork.
+ * V9. Memory that is touched page by page is made present ahead of the touch: from the
+ *     third fault in a row on 2, 4, 8 and then AHEAD_MAX pages, never beyond the area.
+ * The fault of an anonymous page is one cleared frame and one map call; ahead, one call
+ * for all.
  */
 #include "core/error.h"
 #include "core/hooks.h"
@@ -26,14 +29,16 @@
 #define FAULT_ERROR_WRITE 0x2u
 #define FAULT_ERROR_FETCH 0x10u
 #define AHEAD_MAX 16u
-#define AROUND 16u /* pages of a file that one read fault makes present, if the file has them */
+/* pages of a file that one read fault makes present, if the file has them */
+#define AROUND 16u
 
 /* Put a frame of our own at `page`, in place of what is there. */
 static int
 map_own(struct mm *m, struct area *a, uaddr page, frame_t frame, bool replace)
 {
     frame_t old = FRAME_NONE;
-    int rc = mmu_map(&m->space, page, frame, area_mmu_flags(a) | (replace ? MMU_REPLACE : 0), 1, &old);
+    int rc = mmu_map(&m->space, page, frame,
+                     area_mmu_flags(a) | (replace ? MMU_REPLACE : 0), 1, &old);
     if (rc != 0) {
         page_free(frame);
         return rc == -E_EXIST ? 0 : rc; /* another thread was first */
@@ -57,13 +62,15 @@ ahead_order(struct mm *m, const struct area *a, uaddr page)
     return order;
 }
 
-/* A run of pages was mapped up to one that was there already: free those of our frames that are not mapped. */
+/* A run of pages was mapped up to one that was there already: free those of our frames
+ * that are not mapped. */
 static void
 sort_out(struct mm *m, uaddr page, frame_t run, u64 count)
 {
     struct mmu_page there;
     for (u64 i = 0; i < count; i++)
-        if (!mmu_query(&m->space, page + (i << PAGE_SHIFT), &there) || there.frame != run + i)
+        if (!mmu_query(&m->space, page + (i << PAGE_SHIFT), &there) ||
+            there.frame != run + i)
             page_free(run + i);
 }
 
@@ -81,7 +88,8 @@ fault_ahead(struct mm *m, struct area *a, uaddr page, unsigned order)
     if (rc != 0)
         sort_out(m, page, run, count);
     m->next_fault = page + (count << PAGE_SHIFT);
-    return rc == 0 || rc == -E_EXIST; /* the page itself is there then: it is the first of the run */
+    return rc == 0 ||
+           rc == -E_EXIST; /* the page itself is there then: it is the first of the run */
 }
 
 static int
@@ -92,7 +100,8 @@ fault_anonymous(struct mm *m, struct area *a, uaddr page, bool write)
         int rc = mmu_map(&m->space, page, frame_zero(), flags, 1, NULL);
         if (rc == 0 || rc == -E_EXIST)
             return 0;
-        /* The count of its mappings is full, or there is no memory for a node: the second tells. */
+        /* The count of its mappings is full, or there is no memory for a node: the second
+         * tells. */
     }
     unsigned order = ahead_order(m, a, page);
     if (order && fault_ahead(m, a, page, order))
@@ -113,7 +122,8 @@ fault_copy(struct mm *m, struct area *a, uaddr page, frame_t old)
     if (frame == FRAME_NONE)
         return -E_NOMEM;
     if (old != frame_zero())
-        page_copy(page_ptr(frame), page_ptr(old)); /* mapped here under our mutex: it stays */
+        page_copy(page_ptr(frame),
+                  page_ptr(old)); /* mapped here under our mutex: it stays */
     return map_own(m, a, page, frame, true);
 }
 
@@ -125,8 +135,9 @@ file_page(const struct area *a, uaddr page)
 }
 
 /*
- * Make present what is absent in the aligned window around `page`: runs of frames that follow each other are one call.
- * Failures are ignored; the fault itself has been dealt with.  inode->mutex is held.
+ * Make present what is absent in the aligned window around `page`: runs of frames that
+ * follow each other are one call. Failures are ignored; the fault itself has been dealt
+ * with.  inode->mutex is held.
  */
 static void
 fault_around(struct mm *m, struct area *a, uaddr page)
@@ -142,7 +153,8 @@ fault_around(struct mm *m, struct area *a, uaddr page)
     for (;; at += PAGE_SIZE) {
         struct mmu_page there;
         frame_t frame = FRAME_NONE;
-        if (at < end && file_page(a, at) < file_pages && !mmu_query(&m->space, at, &there) &&
+        if (at < end && file_page(a, at) < file_pages &&
+            !mmu_query(&m->space, at, &there) &&
             a->inode->ops->page(a->inode, file_page(a, at), false, &frame) != 0)
             frame = FRAME_NONE;
         if (count && frame == run + count) {
@@ -170,7 +182,8 @@ fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
     if (file_page(a, page) >= PAGE_UP(inode->size) >> PAGE_SHIFT)
         rc = -E_IO;
     if (rc == 0)
-        rc = inode->ops->page(inode, file_page(a, page), shared && (a->prot & PROT_W), &frame);
+        rc = inode->ops->page(inode, file_page(a, page), shared && (a->prot & PROT_W),
+                              &frame);
     if (rc == -E_NOSPC)
         rc = -E_IO; /* a hole that cannot be filled: SIGBUS */
     if (rc == 0 && write && !shared) {
@@ -193,7 +206,8 @@ fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
     return rc;
 }
 
-/* Page 0 of such an area is the clock's data, those from 1 on are the image; time owns the frames. */
+/* Page 0 of such an area is the clock's data, those from 1 on are the image; time owns
+ * the frames. */
 static int
 fault_vdso(struct mm *m, struct area *a, uaddr page)
 {
@@ -209,7 +223,9 @@ int
 mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need, bool absent)
 {
     struct mmu_page there;
-    if ((need & PROT_W) ? !(a->prot & PROT_W) : (need & PROT_X) ? !(a->prot & PROT_X) : a->prot == 0)
+    if ((need & PROT_W)   ? !(a->prot & PROT_W)
+        : (need & PROT_X) ? !(a->prot & PROT_X)
+                          : a->prot == 0)
         return -E_ACCES;
     if (absent || !mmu_query(&m->space, page, &there)) {
         if (a->inode)
@@ -224,14 +240,16 @@ mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need, bool absent)
         mmu_protect(&m->space, page, 1, area_mmu_flags(a));
         return 0;
     }
-    /* Another thread was here first, or the page has less than its area (PROT_NONE and back). */
+    /* Another thread was here first, or the page has less than its area (PROT_NONE and
+     * back). */
     u32 want = area_mmu_flags(a) & ~(there.flags & MMU_WRITE ? 0 : MMU_WRITE);
     if (want & ~there.flags)
         mmu_protect(&m->space, page, 1, want);
     return 0;
 }
 
-/* The area at `at`; a stack grows down to it if it stays within its bound and away from what is below. */
+/* The area at `at`; a stack grows down to it if it stays within its bound and away from
+ * what is below. */
 struct area *
 area_at_locked(struct mm *m, uaddr at)
 {
@@ -304,7 +322,9 @@ pager(uaddr at, bool write)
 static void
 page_fault(struct thread *t, struct user_frame *f, u64 error, uaddr address)
 {
-    u32 need = error & FAULT_ERROR_WRITE ? PROT_W : error & FAULT_ERROR_FETCH ? PROT_X : PROT_R;
+    u32 need = error & FAULT_ERROR_WRITE   ? PROT_W
+               : error & FAULT_ERROR_FETCH ? PROT_X
+                                           : PROT_R;
     struct signal_info info = { .code = CODE_SEGV_MAPERR, .addr = address };
     struct process *p = t->process;
     int number = SIG_SEGV;
@@ -314,8 +334,8 @@ page_fault(struct thread *t, struct user_frame *f, u64 error, uaddr address)
         return;
     }
     if (rc == -E_NOMEM) {
-        log_error("out of memory: process %d (%s) is ended at %lx, address %lx", p->pid, p->name,
-                  (unsigned long)f->rip, (unsigned long)address);
+        log_error("out of memory: process %d (%s) is ended at %lx, address %lx", p->pid,
+                  p->name, (unsigned long)f->rip, (unsigned long)address);
         signal_send_process(p, SIG_KILL, NULL);
         return;
     }

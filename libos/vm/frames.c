@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owner bits (frames.h): a directory of leaves of one frame each, made when first needed, never freed.
- * Locking: bits and leaves are atomic; a leaf is published with release and read with acquire.
+ * Owner bits (frames.h): a directory of leaves of one frame each, made when first needed,
+ * never freed.
+ * Locking: bits and leaves are atomic; a leaf is published with release and read with
+ * acquire.
  */
 #include "vm/frames.h"
 
@@ -32,7 +34,8 @@ page_cache_own(frame_t frame)
             page_free(new);
     }
     u64 bit = 1ull << (frame % 64);
-    u64 old = atomic_fetch_or_explicit(&leaf[frame % LEAF_FRAMES / 64], bit, memory_order_relaxed);
+    u64 old = atomic_fetch_or_explicit(&leaf[frame % LEAF_FRAMES / 64], bit,
+                                       memory_order_relaxed);
     ASSERT(!(old & bit)); /* O1 */
     return 0;
 }
@@ -40,10 +43,12 @@ page_cache_own(frame_t frame)
 void
 page_cache_disown(frame_t frame)
 {
-    _Atomic u64 *leaf = atomic_load_explicit(&leaves[frame / LEAF_FRAMES], memory_order_acquire);
+    _Atomic u64 *leaf =
+        atomic_load_explicit(&leaves[frame / LEAF_FRAMES], memory_order_acquire);
     u64 bit = 1ull << (frame % 64);
     ASSERT(leaf);
-    u64 old = atomic_fetch_and_explicit(&leaf[frame % LEAF_FRAMES / 64], ~bit, memory_order_relaxed);
+    u64 old = atomic_fetch_and_explicit(&leaf[frame % LEAF_FRAMES / 64], ~bit,
+                                        memory_order_relaxed);
     ASSERT(old & bit);
 }
 
@@ -52,9 +57,12 @@ page_cached(frame_t frame)
 {
     if (frame / LEAF_FRAMES >= LEAVES)
         return true; /* not memory of ours: the record's page, for one */
-    _Atomic u64 *leaf = atomic_load_explicit(&leaves[frame / LEAF_FRAMES], memory_order_acquire);
+    _Atomic u64 *leaf =
+        atomic_load_explicit(&leaves[frame / LEAF_FRAMES], memory_order_acquire);
     return leaf &&
-           (atomic_load_explicit(&leaf[frame % LEAF_FRAMES / 64], memory_order_relaxed) >> (frame % 64) & 1);
+           (atomic_load_explicit(&leaf[frame % LEAF_FRAMES / 64], memory_order_relaxed) >>
+                (frame % 64) &
+            1);
 }
 
 void

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Who owns a data frame: the mappings of anonymous memory, or the page cache of a file.  One bit for each frame.
+ * Who owns a data frame: the mappings of anonymous memory, or the page cache of a file.
+ * One bit for each frame.
  *
- * O1. A frame is cached from page_cache_own to page_cache_disown; then exactly one file's page tree holds it, and no
- *     unmap frees it, however often it is mapped.
- * O2. A frame that is not cached and mapped belongs to its mappings: who removes the last one (core/mmu.h, M3: it is
- *     reported exactly once) frees it with frame_lost.
- * O3. A file disowns and frees a page only when nothing maps it and no report of it is under way: after
- *     vm_file_truncated, which passes through the mutex of every mm that maps the file, or when the inode has no
- *     reference left (an area holds one until its pages are unmapped and their reports are dealt with).
+ * O1. A frame is cached from page_cache_own to page_cache_disown; then exactly one file's
+ *     page tree holds it, and no unmap frees it, however often it is mapped.
+ * O2. A frame that is not cached and mapped belongs to its mappings: who removes the last
+ *     one (core/mmu.h, M3: it is reported exactly once) frees it with frame_lost.
+ * O3. A file disowns and frees a page only when nothing maps it and no report of it is
+ *     under way: after vm_file_truncated, which passes through the mutex of every mm that
+ *     maps the file, or when the inode has no reference left (an area holds one until its
+ *     pages are unmapped and their reports are dealt with).
  * From O1 to O3 follows: each frame has one owner at each time, who frees it once.
  * Cost: a table look-up and one atomic operation.
  */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Address spaces: their life, fork, and the making and removing of areas (mm.h has the contract and V1 to V3).
+ * Address spaces: areas and their references, life and death, fork (mm.h has the contract
+ * and V1 to V3).
  *
- * V4. An area is on its inode's list of mappings from before a page of it can be present until after the reports of its
- *     pages are dealt with; so who passes through the mutex of each mm on the list has seen them all (O3 of frames.h).
- * V5. structure before pages: what can fail (areas to be made for a split) is done first, then pages are unmapped.
+ * V4. An area is on its inode's list of mappings from before a page of it can be present
+ *     until after the reports of its pages are dealt with; so who passes through the
+ *     mutex of each mm on the list has seen them all (O3 of frames.h).
  * Lock order: truncate_lock, mm->lock, inode->mutex, inode->mappings_lock.
  */
 #include "vm/mm.h"
@@ -16,19 +17,23 @@
 #include "vm/frames.h"
 #include "vm/mm_private.h"
 
-int (*vm_shared_memory)(u64 bytes, struct inode **out);
-static struct mutex truncate_lock = MUTEX_INIT(truncate_lock);
-
 /* ---- areas ---- */
 
 struct area *
-area_new(struct mm *m, uaddr start, uaddr end, u32 prot, u32 flags, struct file *file, struct inode *inode, u64 page)
+area_new(struct mm *m, uaddr start, uaddr end, u32 prot, u32 flags, struct file *file,
+         struct inode *inode, u64 page)
 {
     struct area *a = heap_alloc(sizeof(*a));
     if (!a)
         return NULL;
-    *a = (struct area){ .start = start, .end = end, .prot = prot, .flags = flags & AREA_KEEP_FLAGS, .page = page,
-                        .file = file, .inode = inode, .mm = m };
+    *a = (struct area){ .start = start,
+                        .end = end,
+                        .prot = prot,
+                        .flags = flags & AREA_KEEP_FLAGS,
+                        .page = page,
+                        .file = file,
+                        .inode = inode,
+                        .mm = m };
     if (file)
         file_hold(file);
     if (inode)
@@ -36,7 +41,7 @@ area_new(struct mm *m, uaddr start, uaddr end, u32 prot, u32 flags, struct file 
     return a;
 }
 
-static void
+void
 area_release(struct area *a)
 {
     if (a->file)
@@ -81,12 +86,6 @@ area_free(struct mm *m, struct area *a)
     area_release(a);
 }
 
-static u64
-area_pages(const struct area *a)
-{
-    return (a->end - a->start) >> PAGE_SHIFT;
-}
-
 /* Does `page` say what is at its start? */
 static bool
 area_has_pages(const struct area *a)
@@ -98,8 +97,9 @@ int
 area_split_locked(struct mm *m, struct area *a, uaddr at, struct area **upper)
 {
     ASSERT(at > a->start && at < a->end);
-    struct area *b = area_new(m, at, a->end, a->prot, a->flags, a->file, a->inode,
-                              area_has_pages(a) ? a->page + ((at - a->start) >> PAGE_SHIFT) : 0);
+    struct area *b =
+        area_new(m, at, a->end, a->prot, a->flags, a->file, a->inode,
+                 area_has_pages(a) ? a->page + ((at - a->start) >> PAGE_SHIFT) : 0);
     if (!b)
         return -E_NOMEM;
     area_resize(&m->areas, a, a->start, at);
@@ -111,8 +111,9 @@ area_split_locked(struct mm *m, struct area *a, uaddr at, struct area **upper)
 static bool
 area_can_merge(const struct area *a, const struct area *b)
 {
-    return a->end == b->start && a->prot == b->prot && a->flags == b->flags && a->file == b->file &&
-           a->inode == b->inode && (!area_has_pages(a) || a->page + area_pages(a) == b->page);
+    return a->end == b->start && a->prot == b->prot && a->flags == b->flags &&
+           a->file == b->file && a->inode == b->inode &&
+           (!area_has_pages(a) || a->page + area_pages(a) == b->page);
 }
 
 struct area *
@@ -184,7 +185,8 @@ mm_keep_drop(struct mm *m)
         heap_free(m);
 }
 
-/* The bounds of a run of areas close to each other, so that one call on the space covers them. */
+/* The bounds of a run of areas close to each other, so that one call on the space covers
+ * them. */
 #define RUN_GAP (2ull << 20)
 static struct area *
 run_end(struct area *a, bool same_kind, uaddr *end)
@@ -209,10 +211,12 @@ mm_release(struct mm *m)
     for (struct area *a = m->areas.first, *next; a; a = next) {
         uaddr end;
         next = run_end(a, false, &end);
-        mmu_unmap(&m->space, a->start, (end - a->start) >> PAGE_SHIFT, true, frame_lost, NULL);
+        mmu_unmap(&m->space, a->start, (end - a->start) >> PAGE_SHIFT, true, frame_lost,
+                  NULL);
     }
     struct area *a = m->areas.first;
-    area_map_init(&m->areas, MM_LOW); /* the tree is not kept while its nodes go one by one */
+    area_map_init(&m->areas,
+                  MM_LOW); /* the tree is not kept while its nodes go one by one */
     while (a) {
         struct area *next = a->next;
         area_list_remove(a);
@@ -255,14 +259,16 @@ free_tree(struct area *a)
     area_release(a);
 }
 
-/* Copy a subtree in order; *last threads the copies.  NULL on a failure: *failed. Depth: A3. */
+/* Copy a subtree in order; *last threads the copies.  NULL on a failure: *failed. Depth:
+ * A3. */
 static struct area *
 copy_tree(struct mm *to, const struct area *a, struct area **last, bool *failed)
 {
     struct area *left = a->left ? copy_tree(to, a->left, last, failed) : NULL;
     if (*failed)
         return NULL;
-    struct area *b = area_new(to, a->start, a->end, a->prot, a->flags, a->file, a->inode, a->page);
+    struct area *b =
+        area_new(to, a->start, a->end, a->prot, a->flags, a->file, a->inode, a->page);
     if (!b) {
         *failed = true;
         free_tree(left);
@@ -295,7 +301,8 @@ copy_areas(struct mm *to, const struct mm *from)
 {
     bool failed = false;
     struct area *last = NULL;
-    to->areas.root = from->areas.root ? copy_tree(to, from->areas.root, &last, &failed) : NULL;
+    to->areas.root =
+        from->areas.root ? copy_tree(to, from->areas.root, &last, &failed) : NULL;
     if (failed) {
         area_map_init(&to->areas, MM_LOW);
         return -E_NOMEM;
@@ -333,207 +340,4 @@ mm_fork(struct mm *from, struct mm **out)
     }
     *out = to;
     return 0;
-}
-
-/* ---- mapping ---- */
-
-int
-mm_unmap_locked(struct mm *m, uaddr at, u64 bytes)
-{
-    uaddr end = at + bytes;
-    struct area *a = area_find(&m->areas, at);
-    if (!a || a->start >= end)
-        return 0;
-    int rc = area_cut_locked(m, at, end);
-    if (rc != 0)
-        return rc;
-    a = area_find(&m->areas, at);
-    uaddr first = a->start, last = first;
-    for (struct area *b = a; b && b->start < end; b = b->next)
-        last = b->end;
-    mmu_unmap(&m->space, first, (last - first) >> PAGE_SHIFT, true, frame_lost, NULL);
-    while (a && a->start < end) {
-        struct area *next = a->next;
-        area_free(m, a);
-        a = next;
-    }
-    return 0;
-}
-
-static int
-choose_place(struct mm *m, uaddr at, u64 bytes, u32 flags, uaddr *out)
-{
-    if (flags & (MAP_AT_FIXED | MAP_AT_FIXED_NOREPLACE)) {
-        if (at % PAGE_SIZE != 0)
-            return -E_INVAL;
-        if (!mm_range_ok(at, bytes))
-            return -E_NOMEM;
-        if (at < MM_LOW)
-            return -E_PERM;
-        if ((flags & MAP_AT_FIXED_NOREPLACE) && !area_range_free(&m->areas, at, at + bytes))
-            return -E_EXIST;
-        *out = at;
-        return 0;
-    }
-    at = PAGE_DOWN(at);
-    if (at >= MM_LOW && mm_range_ok(at, bytes) && area_range_free(&m->areas, at, at + bytes)) {
-        *out = at;
-        return 0;
-    }
-    at = area_gap_down(&m->areas, bytes, MM_LOW, m->map_top);
-    if (at == 0)
-        at = area_gap_up(&m->areas, bytes, m->map_top, USER_TOP - MM_STACK_GUARD);
-    if (at == 0)
-        return -E_NOMEM;
-    *out = at;
-    return 0;
-}
-
-int
-mm_map_locked(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file, struct inode *inode,
-              u64 page, uaddr *out)
-{
-    uaddr start;
-    int rc = choose_place(m, at, bytes, flags, &start);
-    if (rc != 0)
-        return rc;
-    struct area *a = area_new(m, start, start + bytes, prot, flags, file, inode, page);
-    if (!a)
-        return -E_NOMEM;
-    if (flags & MAP_AT_FIXED) {
-        rc = mm_unmap_locked(m, start, bytes);
-        if (rc != 0) {
-            area_release(a);
-            return rc;
-        }
-    }
-    area_attach(m, a);
-    area_merge_locked(m, a);
-    *out = start;
-    return 0;
-}
-
-/* What a file may be mapped as; adds AREA_MAYWRITE to *flags.  1: the file asks for anonymous memory (/dev/zero). */
-static int
-check_file(struct file *file, u64 offset, u64 bytes, u32 prot, u32 *flags)
-{
-    u32 open_flags = atomic_load_explicit(&file->flags, memory_order_relaxed);
-    if (!(open_flags & OPEN_READ) || (open_flags & OPEN_PATH))
-        return -E_ACCES;
-    if (*flags & AREA_SHARED) {
-        if (open_flags & OPEN_WRITE)
-            *flags |= AREA_MAYWRITE;
-        else if (prot & PROT_W)
-            return -E_ACCES;
-    }
-    if (file->ops && file->ops->map) {
-        int rc = file->ops->map(file, offset, bytes, prot, *flags);
-        if (rc != 0)
-            return rc;
-    }
-    return file->inode && file->inode->ops && file->inode->ops->page ? 0 : -E_NODEV;
-}
-
-int
-mm_map(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file, u64 offset, uaddr *out)
-{
-    struct inode *inode = NULL, *hidden = NULL;
-    int rc;
-    if (bytes == 0)
-        return -E_INVAL;
-    if (bytes > USER_TOP)
-        return -E_NOMEM;
-    bytes = PAGE_UP(bytes);
-    if (file) {
-        if (offset % PAGE_SIZE != 0)
-            return -E_INVAL;
-        if (offset + bytes < offset)
-            return -E_OVERFLOW;
-        rc = check_file(file, offset, bytes, prot, &flags);
-        if (rc < 0)
-            return rc;
-        if (rc > 0)
-            file = NULL;
-        else
-            inode = file->inode;
-    }
-    if (!file && (flags & AREA_SHARED)) {
-        rc = vm_shared_memory ? vm_shared_memory(bytes, &hidden) : -E_NODEV;
-        if (rc != 0)
-            return rc;
-        flags |= AREA_MAYWRITE;
-        inode = hidden;
-        offset = 0;
-    }
-    mutex_lock(&m->lock);
-    rc = mm_map_locked(m, at, bytes, prot, flags, file, inode, inode ? offset >> PAGE_SHIFT : 0, out);
-    if (rc == 0 && (flags & MAP_AT_POPULATE))
-        (void)!mm_populate_locked(m, *out, bytes, prot & PROT_W); /* as far as it goes */
-    mutex_unlock(&m->lock);
-    if (hidden)
-        inode_release(hidden);
-    return rc;
-}
-
-int
-mm_unmap(struct mm *m, uaddr at, u64 bytes)
-{
-    if (bytes == 0 || at % PAGE_SIZE != 0 || bytes > USER_TOP || !mm_range_ok(at, PAGE_UP(bytes)))
-        return -E_INVAL;
-    mutex_lock(&m->lock);
-    int rc = mm_unmap_locked(m, at, PAGE_UP(bytes));
-    mutex_unlock(&m->lock);
-    return rc;
-}
-
-/* ---- truncation ---- */
-
-/* Unmap the pages of `inode` from first_page on in all areas of one mm. */
-static void
-unmap_file_pages(struct mm *m, const struct inode *inode, u64 first_page)
-{
-    for (struct area *a = m->areas.first; a; a = a->next) {
-        if (a->inode != inode || a->page + area_pages(a) <= first_page)
-            continue;
-        uaddr from = a->page >= first_page ? a->start : a->start + ((first_page - a->page) << PAGE_SHIFT);
-        mmu_unmap(&m->space, from, (a->end - from) >> PAGE_SHIFT, false, frame_lost, NULL);
-    }
-}
-
-/*
- * The list may change while an mm is worked on, so areas are stamped: those that are done carry this truncation's number.
- * Areas that come later find the file cut already; to unmap them once more does no harm.
- */
-void
-vm_file_truncated(struct inode *inode, u64 first_page)
-{
-    static u32 stamp;
-    spin_lock(&inode->mappings_lock);
-    bool none = list_empty(&inode->mappings);
-    spin_unlock(&inode->mappings_lock);
-    if (none)
-        return;
-    mutex_lock(&truncate_lock);
-    u32 mine = ++stamp;
-    for (;;) {
-        struct mm *m = NULL;
-        spin_lock(&inode->mappings_lock);
-        list_for_each(it, &inode->mappings) {
-            struct area *a = container_of(it, struct area, mapping);
-            if (!m && a->stamp != mine) {
-                m = a->mm;
-                atomic_fetch_add(&m->keeps, 1); /* alive: its area is on the list (V4) */
-            }
-            if (a->mm == m)
-                a->stamp = mine;
-        }
-        spin_unlock(&inode->mappings_lock);
-        if (!m)
-            break;
-        mutex_lock(&m->lock);
-        unmap_file_pages(m, inode, first_page);
-        mutex_unlock(&m->lock);
-        mm_keep_drop(m);
-    }
-    mutex_unlock(&truncate_lock);
 }

@@ -2,11 +2,15 @@
 /*
  * The address space of a process: a map of areas over one exokernel space.
  *
- * V1. Areas do not overlap, are sorted by address in a balanced tree, and neighbours that could be one are one.
- * V2. A frame mapped in a private area and by nobody else (page_maps == 1) belongs to it; the last unmap frees it, unless a
- *     file's page cache owns it (then the file's hold keeps it).
- * V3. Faults on one mm are serialised by its mutex; usercopy takes it too, so no spinlock is held there.
- * Costs: look-up O(log areas); a fault one map call; fork one copy call for each 2 MiB that is present.
+ * V1. Areas do not overlap, are sorted by address in a balanced tree, and neighbours that
+ *     could be one are one.
+ * V2. A frame mapped in a private area and by nobody else (page_maps == 1) belongs to it;
+ *     the last unmap frees it, unless a file's page cache owns it (then the file's hold
+ *     keeps it).
+ * V3. Faults on one mm are serialised by its mutex; usercopy takes it too, so no spinlock
+ *     is held there.
+ * Costs: look-up O(log areas); a fault one map call; fork one copy call for each 2 MiB
+ * that is present.
  */
 #ifndef LIBOS_VM_MM_H
 #define LIBOS_VM_MM_H
@@ -25,8 +29,9 @@ struct thread;
 #define AREA_STACK 0x4u
 #define AREA_NORESERVE 0x8u
 #define AREA_VDSO 0x10u
-#define AREA_MAYWRITE 0x20u /* shared, of a file open for writing: mprotect may add PROT_W (set by mm_map) */
-#define MAP_AT_FIXED 0x100u          /* replace what is there */
+/* shared, of a file open for writing: mprotect may add PROT_W (set by mm_map) */
+#define AREA_MAYWRITE 0x20u
+#define MAP_AT_FIXED 0x100u           /* replace what is there */
 #define MAP_AT_FIXED_NOREPLACE 0x200u /* -E_EXIST if something is there */
 #define MAP_AT_POPULATE 0x400u
 
@@ -40,27 +45,38 @@ void mm_release(struct mm *m); /* the last one unmaps everything and destroys th
 /* Make it current on this vCPU (NULL: any space that is alive, for LibOS threads). */
 void mm_switch(struct mm *m);
 
-/* at: page-aligned address or hint (0: choose).  file NULL: anonymous.  Returns the address in *out.
- * -E_INVAL -E_NOMEM -E_EXIST -E_ACCES -E_NODEV -E_PERM */
-int mm_map(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file, u64 offset, uaddr *out) MUST_CHECK;
+/* at: page-aligned address or hint (0: choose).  file NULL: anonymous.  Returns the
+ * address in *out. -E_INVAL -E_NOMEM -E_EXIST -E_ACCES -E_NODEV -E_PERM */
+int mm_map(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file,
+           u64 offset, uaddr *out) MUST_CHECK;
 int mm_unmap(struct mm *m, uaddr at, u64 bytes) MUST_CHECK;
 int mm_protect(struct mm *m, uaddr at, u64 bytes, u32 prot) MUST_CHECK;
-int mm_remap(struct mm *m, uaddr old, u64 old_bytes, u64 new_bytes, u32 flags, uaddr new_at, uaddr *out) MUST_CHECK;
+int mm_remap(struct mm *m, uaddr old, u64 old_bytes, u64 new_bytes, u32 flags,
+             uaddr new_at, uaddr *out) MUST_CHECK;
 #define MM_REMAP_MAYMOVE 0x1u
 #define MM_REMAP_FIXED 0x2u
 #define MM_REMAP_DONTUNMAP 0x4u
-enum mm_advice { MM_ADVISE_NOTHING, MM_ADVISE_DONTNEED, MM_ADVISE_FREE, MM_ADVISE_POPULATE_READ, MM_ADVISE_POPULATE_WRITE };
-/* -E_NOMEM: a part of the range is not mapped (the rest was done); -E_INVAL: no such advice for such an area. */
+enum mm_advice {
+    MM_ADVISE_NOTHING,
+    MM_ADVISE_DONTNEED,
+    MM_ADVISE_FREE,
+    MM_ADVISE_POPULATE_READ,
+    MM_ADVISE_POPULATE_WRITE
+};
+/* -E_NOMEM: a part of the range is not mapped (the rest was done); -E_INVAL: no such
+ * advice for such an area. */
 int mm_advise(struct mm *m, uaddr at, u64 bytes, int advice) MUST_CHECK;
 int mm_sync(struct mm *m, uaddr at, u64 bytes, u32 flags) MUST_CHECK;
 uaddr mm_brk(struct mm *m, uaddr wanted); /* returns the break, changed or not */
-/* A fault: 0, -E_FAULT (nothing mapped: SEGV_MAPERR), -E_ACCES (SEGV_ACCERR), -E_IO (past the file's end: SIGBUS), -E_NOMEM. */
+/* A fault: 0, -E_FAULT (nothing mapped: SEGV_MAPERR), -E_ACCES (SEGV_ACCERR), -E_IO (past
+ * the file's end: SIGBUS), -E_NOMEM. */
 int mm_fault(struct mm *m, uaddr at, u32 prot_needed) MUST_CHECK;
 /* Pages of a file were cut off (truncate): unmap them everywhere. */
 struct inode;
 void vm_file_truncated(struct inode *inode, u64 first_page);
 
-/* The next area at or after `at`, for /proc/PID/maps; false: none. `file` is a reference, or NULL. */
+/* The next area at or after `at`, for /proc/PID/maps; false: none. `file` is a reference,
+ * or NULL. */
 struct mm_area_info {
     uaddr start, end;
     u32 prot, flags;
@@ -68,11 +84,13 @@ struct mm_area_info {
     struct file *file;
 };
 bool mm_next_area(struct mm *m, uaddr at, struct mm_area_info *out);
-/* mincore: one byte for each page, 1 = present. -E_NOMEM: something is not mapped. `pages` at most 4096. */
+/* mincore: one byte for each page, 1 = present. -E_NOMEM: something is not mapped.
+ * `pages` at most 4096. */
 int mm_resident(struct mm *m, uaddr at, u64 pages, u8 *out) MUST_CHECK;
 /* Is all of the range mapped? 0 or -E_NOMEM. */
 int mm_check_range(struct mm *m, uaddr at, u64 bytes) MUST_CHECK;
-/* tmpfs sets it: an inode without a name, of this size, for anonymous shared memory; one reference. -E_NOMEM. */
+/* tmpfs sets it: an inode without a name, of this size, for anonymous shared memory; one
+ * reference. -E_NOMEM. */
 extern int (*vm_shared_memory)(u64 bytes, struct inode **out);
 struct mmu_space;
 struct mmu_space *mm_space(struct mm *m);
@@ -82,17 +100,19 @@ struct mm_counts {
     u64 areas, pages_mapped, bytes_virtual;
 };
 void mm_count(struct mm *m, struct mm_counts *out);
-void vm_init(void); /* after vdso_init; installs usercopy_pager and the hooks page_fault and process_space */
+void vm_init(void); /* after vdso_init; installs usercopy_pager and the hooks page_fault
+                       and process_space */
 
 /*
- * exec: build a new mm from an ELF file (static or PIE, with its interpreter if it has one) and the initial stack.
- * argv/envp: LibOS copies (struct exec_args).  On success *entry, *stack are what the first frame needs; on failure nothing has
- * changed.  -E_NOEXEC -E_NOMEM -E_2BIG -E_ACCES -E_LIBBAD ...
+ * exec: build a new mm from an ELF file (static or PIE, with its interpreter if it has
+ * one) and the initial stack. argv/envp: LibOS copies (struct exec_args).  On success
+ * *entry, *stack are what the first frame needs; on failure nothing has changed.
+ * -E_NOEXEC -E_NOMEM -E_2BIG -E_ACCES -E_LIBBAD ...
  */
 struct exec_args {
     char **argv, **envp; /* heap; NULL-terminated */
     u32 argc, envc;
-    u64 bytes;           /* of all strings, with their NULs */
+    u64 bytes;            /* of all strings, with their NULs */
     const char *filename; /* AT_EXECFN */
 };
 struct exec_image {
@@ -100,7 +120,8 @@ struct exec_image {
     uaddr entry, stack;
     uaddr brk_start;
 };
-int exec_load(struct file *program, const struct exec_args *args, const u32 ids[4] /* uid euid gid egid */,
+int exec_load(struct file *program, const struct exec_args *args,
+              const u32 ids[4] /* uid euid gid egid */,
               struct exec_image *out) MUST_CHECK;
 
 #endif

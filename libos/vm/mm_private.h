@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The inside of struct mm, for the files of this room.  `_locked`: the caller holds m->lock. */
+/* The inside of struct mm, for the files of this room.  `_locked`: the caller holds
+ * m->lock. */
 #ifndef LIBOS_VM_MM_PRIVATE_H
 #define LIBOS_VM_MM_PRIVATE_H
 
@@ -9,55 +10,73 @@
 #include "vm/area.h"
 #include "vm/mm.h"
 
-#define MM_LOW 0x10000ull            /* nothing is mapped below: null pointers fault */
-#define MM_STACK_MAX (8ull << 20)    /* how far a stack grows */
-#define MM_STACK_GUARD (1ull << 20)  /* and how far it stays away from what is below */
-#define MM_TOP_GAP (128ull << 20)    /* mappings are placed below USER_TOP - this */
-#define AREA_KEEP_FLAGS \
-    (AREA_SHARED | AREA_GROWSDOWN | AREA_STACK | AREA_NORESERVE | AREA_VDSO | AREA_MAYWRITE)
+#define MM_LOW 0x10000ull           /* nothing is mapped below: null pointers fault */
+#define MM_STACK_MAX (8ull << 20)   /* how far a stack grows */
+#define MM_STACK_GUARD (1ull << 20) /* and how far it stays away from what is below */
+#define MM_TOP_GAP (128ull << 20)   /* mappings are placed below USER_TOP - this */
+#define AREA_KEEP_FLAGS                                                       \
+    (AREA_SHARED | AREA_GROWSDOWN | AREA_STACK | AREA_NORESERVE | AREA_VDSO | \
+     AREA_MAYWRITE)
 
 struct mm {
-    _Atomic u32 refs;       /* who runs in it or works on it as its own */
-    _Atomic u32 keeps;      /* who needs the structure: the refs together are one */
-    struct mutex lock;      /* everything below */
+    _Atomic u32 refs;  /* who runs in it or works on it as its own */
+    _Atomic u32 keeps; /* who needs the structure: the refs together are one */
+    struct mutex lock; /* everything below */
     struct area_map areas;
     struct mmu_space space;
-    uaddr map_top;          /* mappings without a wish are placed below it */
+    uaddr map_top; /* mappings without a wish are placed below it */
     uaddr brk_start, brk;
-    uaddr next_fault;       /* where the next fault is if memory is touched page by page */
-    u32 ahead;              /* how many faults in a row were such */
+    uaddr next_fault; /* where the next fault is if memory is touched page by page */
+    u32 ahead;        /* how many faults in a row were such */
 };
 
 void mm_keep_drop(struct mm *m);
 
-struct area *area_new(struct mm *m, uaddr start, uaddr end, u32 prot, u32 flags, struct file *file,
-                      struct inode *inode, u64 page);  /* takes references; not inserted; NULL: no memory */
-void area_attach(struct mm *m, struct area *a);        /* insert, and into the inode's list */
-void area_free(struct mm *m, struct area *a);          /* remove, out of the list, drop references */
-/* Cut `a` at `at`, within it: a keeps the lower part. The new upper one in *upper; -E_NOMEM. */
-int area_split_locked(struct mm *m, struct area *a, uaddr at, struct area **upper) MUST_CHECK;
-/* Unite `a` with its neighbours where they could be one (V1); returns what `a` is in now. */
+struct area *area_new(struct mm *m, uaddr start, uaddr end, u32 prot, u32 flags,
+                      struct file *file, struct inode *inode,
+                      u64 page); /* takes references; not inserted; NULL: no memory */
+void area_attach(struct mm *m, struct area *a); /* insert, and into the inode's list */
+void area_free(struct mm *m,
+               struct area *a);    /* remove, out of the list, drop references */
+void area_release(struct area *a); /* one that is not inserted: drop references */
+/* Cut `a` at `at`, within it: a keeps the lower part. The new upper one in *upper;
+ * -E_NOMEM. */
+int area_split_locked(struct mm *m, struct area *a, uaddr at,
+                      struct area **upper) MUST_CHECK;
+/* Unite `a` with its neighbours where they could be one (V1); returns what `a` is in now.
+ */
 struct area *area_merge_locked(struct mm *m, struct area *a);
 /* Make area bounds at `start` and `end` where areas straddle them. */
 int area_cut_locked(struct mm *m, uaddr start, uaddr end) MUST_CHECK;
 
 int mm_unmap_locked(struct mm *m, uaddr at, u64 bytes) MUST_CHECK;
-int mm_map_locked(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file, struct inode *inode,
-                  u64 page, uaddr *out) MUST_CHECK;
-/* absent: the hardware said that nothing is there, so that the page table need not be read. */
-int mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need, bool absent) MUST_CHECK;
+int mm_map_locked(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags,
+                  struct file *file, struct inode *inode, u64 page,
+                  uaddr *out) MUST_CHECK;
+/* absent: the hardware said that nothing is there, so that the page table need not be
+ * read. */
+int mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need,
+                    bool absent) MUST_CHECK;
 /* The area at `at` after growing a stack down to it if that may be; NULL: none. */
 struct area *area_at_locked(struct mm *m, uaddr at);
 int mm_populate_locked(struct mm *m, uaddr at, u64 bytes, bool write) MUST_CHECK;
+
+static inline u64
+area_pages(const struct area *a)
+{
+    return (a->end - a->start) >> PAGE_SHIFT;
+}
 
 /* May [at, at + bytes) be in a process at all? Pages only. */
 static inline bool
 mm_range_ok(uaddr at, u64 bytes)
 {
-    return at % PAGE_SIZE == 0 && bytes % PAGE_SIZE == 0 && bytes <= USER_TOP && at <= USER_TOP - bytes;
+    return at % PAGE_SIZE == 0 && bytes % PAGE_SIZE == 0 && bytes <= USER_TOP &&
+           at <= USER_TOP - bytes;
 }
 
-/* What a page of an area may be mapped with when it is not known to be the area's alone. */
+/* What a page of an area may be mapped with when it is not known to be the area's alone.
+ */
 static inline u32
 area_mmu_flags(const struct area *a)
 {

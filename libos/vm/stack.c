@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The initial stack (stack.h): written through the direct map into frames that are then mapped, so that the new space need
- * not be the current one.
+ * The initial stack (stack.h): written through the direct map into frames that are then
+ * mapped, so that the new space need not be the current one.
  */
 #include "vm/stack.h"
 
@@ -13,7 +13,8 @@
 #include "core/string.h"
 #include "vm/mm_private.h"
 
-#define STACK_AREA_MIN (132u << 10) /* Linux's first size: growth beyond it takes faults in any case */
+/* Linux's first size: growth beyond it takes faults in any case */
+#define STACK_AREA_MIN (132u << 10)
 #define FEW_FRAMES 8u
 
 struct image {
@@ -81,13 +82,15 @@ image_map(struct mm *m, struct image *g, u32 prot)
 {
     uaddr at;
     u64 bytes = MAX(g->top - g->low, STACK_AREA_MIN);
-    int rc = mm_map_locked(m, g->top - bytes, bytes, prot, AREA_GROWSDOWN | AREA_STACK | MAP_AT_FIXED_NOREPLACE,
-                           NULL, NULL, 0, &at);
+    int rc = mm_map_locked(m, g->top - bytes, bytes, prot,
+                           AREA_GROWSDOWN | AREA_STACK | MAP_AT_FIXED_NOREPLACE, NULL,
+                           NULL, 0, &at);
     if (rc != 0)
         return rc;
     u32 flags = MMU_READ | MMU_WRITE | (prot & PROT_X ? MMU_EXEC : 0);
     while (g->count) {
-        rc = mmu_map(&m->space, g->top - (g->count << PAGE_SHIFT), g->frames[g->count - 1], flags, 1, NULL);
+        rc = mmu_map(&m->space, g->top - (g->count << PAGE_SHIFT),
+                     g->frames[g->count - 1], flags, 1, NULL);
         if (rc != 0)
             return rc;
         g->count--; /* the mapping owns it now */
@@ -96,8 +99,8 @@ image_map(struct mm *m, struct image *g, u32 prot)
 }
 
 int
-stack_build(struct mm *m, uaddr top, u32 prot, u64 shift, const struct exec_args *args, struct aux *aux, u32 count,
-            uaddr *sp)
+stack_build(struct mm *m, uaddr top, u32 prot, u64 shift, const struct exec_args *args,
+            struct aux *aux, u32 count, uaddr *sp)
 {
     static const char platform[] = "x86_64";
     size_t name_bytes = strlen(args->filename) + 1;

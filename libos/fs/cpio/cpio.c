@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an initramfs is made of: archives, compressed ones, zeros.  The output of a gzip member is a source of its own;
- * files refer to its frames in place.
+ * What an initramfs is made of: archives, compressed ones, zeros.  The output of a gzip
+ * member is a source of its own; files refer to its frames in place.
  */
 #include "fs/cpio/cpio.h"
 
@@ -32,7 +32,8 @@ unpacked_take(struct source *s, frame_t frame)
         u64 first = page_frame(u->data.chunk[c]);
         if (frame < first || frame >= first + INFLATE_CHUNK / PAGE_SIZE)
             continue;
-        u64 index = c * (INFLATE_CHUNK / PAGE_SIZE) + (frame - first), bit = 1ull << (index % 64);
+        u64 index = c * (INFLATE_CHUNK / PAGE_SIZE) + (frame - first),
+            bit = 1ull << (index % 64);
         return !(atomic_fetch_or(&u->taken[index / 64], bit) & bit);
     }
     return false;
@@ -42,7 +43,8 @@ static void
 unpacked_done(struct source *s)
 {
     struct unpacked *u = s->priv;
-    u64 pages = PAGE_UP(u->data.bytes) >> PAGE_SHIFT, per_chunk = INFLATE_CHUNK / PAGE_SIZE;
+    u64 pages = PAGE_UP(u->data.bytes) >> PAGE_SHIFT,
+        per_chunk = INFLATE_CHUNK / PAGE_SIZE;
     for (u64 i = 0; i < pages; i++)
         if (!(u->taken[i / 64] >> (i % 64) & 1))
             page_free(page_frame(u->data.chunk[i / per_chunk]) + i % per_chunk);
@@ -53,7 +55,8 @@ unpacked_done(struct source *s)
 
 /* Decompress the member at `at`; one user: the caller. *used: its bytes. */
 static int
-unpack_member(const struct source *archive, u64 at, u64 *used, struct source **out, const char **why)
+unpack_member(const struct source *archive, u64 at, u64 *used, struct source **out,
+              const char **why)
 {
     u64 left;
     const u8 *in = source_at(archive, at, &left);
@@ -72,8 +75,13 @@ unpack_member(const struct source *archive, u64 at, u64 *used, struct source **o
         heap_free(u);
         return rc;
     }
-    u->source = (struct source){ .bytes = u->data.bytes, .chunk = u->data.chunk, .shift = PAGE_SHIFT + INFLATE_ORDER,
-                                 .users = 1, .take = unpacked_take, .done = unpacked_done, .priv = u };
+    u->source = (struct source){ .bytes = u->data.bytes,
+                                 .chunk = u->data.chunk,
+                                 .shift = PAGE_SHIFT + INFLATE_ORDER,
+                                 .users = 1,
+                                 .take = unpacked_take,
+                                 .done = unpacked_done,
+                                 .priv = u };
     *out = &u->source;
     return 0;
 }
@@ -98,7 +106,8 @@ cpio_compression(const u8 *data, u64 bytes)
         { "compress", 2, { 0x1f, 0x9d } },
     };
     for (u32 i = 0; i < ARRAY_SIZE(known); i++)
-        if (bytes >= known[i].length && memcmp(data, known[i].magic, known[i].length) == 0)
+        if (bytes >= known[i].length &&
+            memcmp(data, known[i].magic, known[i].length) == 0)
             return known[i].name;
     return NULL;
 }
@@ -111,7 +120,9 @@ unpack_compressed(struct cpio_parser *p, struct source *s, u64 *at, const char *
     struct source *inner;
     u64 used;
     if (strcmp(name, "gzip") != 0) {
-        log_error("initramfs: compressed with %s, which is not supported: use gzip or none", name);
+        log_error(
+            "initramfs: compressed with %s, which is not supported: use gzip or none",
+            name);
         return -E_NOTSUP;
     }
     const char *why;
@@ -148,7 +159,8 @@ unpack_sequence(struct cpio_parser *p, struct source *s, bool outer)
         rc = p->why ? -E_INVAL : cpio_parse(p, &at);
         cpio_forget_links(p->target);
         if (rc != 0)
-            log_error("initramfs: archive at %lu, near %lu: %s (error %d)", (unsigned long)start, (unsigned long)at,
+            log_error("initramfs: archive at %lu, near %lu: %s (error %d)",
+                      (unsigned long)start, (unsigned long)at,
                       p->why ? p->why : "it could not be unpacked", -rc);
     }
     return rc;
@@ -198,13 +210,19 @@ cpio_unpack_initrd(bool *found)
     *found = bytes != 0;
     if (bytes == 0)
         return 0;
-    initrd = (struct source){ .bytes = bytes, .chunk = &chunk, .shift = 63, .users = 1, .take = initrd_take,
+    initrd = (struct source){ .bytes = bytes,
+                              .chunk = &chunk,
+                              .shift = 63,
+                              .users = 1,
+                              .take = initrd_take,
                               .done = initrd_done };
     struct cpio_counts c;
     u64 start = clock_mono_ns();
     int rc = cpio_unpack(&initrd, &c);
     source_release(&initrd);
-    log_info("initramfs: %lu entries, %lu files, %lu bytes, in %lu us", (unsigned long)c.entries,
-             (unsigned long)c.files, (unsigned long)c.file_bytes, (unsigned long)((clock_mono_ns() - start) / 1000));
+    log_info("initramfs: %lu entries, %lu files, %lu bytes, in %lu us",
+             (unsigned long)c.entries, (unsigned long)c.files,
+             (unsigned long)c.file_bytes,
+             (unsigned long)((clock_mono_ns() - start) / 1000));
     return rc;
 }

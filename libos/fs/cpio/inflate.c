@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inflate (inflate.h).  Codes are looked up in two steps: a root table of the next ROOT bits, and for longer codes a
- * sub-table.  An entry has all that the loop needs: how many bits, what kind, how many extra bits, and a value.
+ * Inflate (inflate.h).  Codes are looked up in two steps: a root table of the next ROOT
+ * bits, and for longer codes a sub-table.  An entry has all that the loop needs: how many
+ * bits, what kind, how many extra bits, and a value.
  *
- * Bits come from a 64-bit reservoir that is refilled eight bytes at a time; behind the end of the input it is filled with
- * zeros, which are counted, so that the use of one is seen (input_overrun).
+ * Bits come from a 64-bit reservoir that is refilled eight bytes at a time; behind the
+ * end of the input it is filled with zeros, which are counted, so that the use of one is
+ * seen (input_overrun).
  */
 #include "fs/cpio/inflate.h"
 
@@ -18,10 +20,12 @@
 #define DISTANCES 32u
 #define ROOT_LITERAL 10u
 #define ROOT_DISTANCE 8u
-#define TABLE_LITERAL 2048u /* root and sub-tables: at most 1,334 for 286 codes of 15 bits (zlib's enough.c) */
+/* root and sub-tables: at most 1,334 for 286 codes of 15 bits (zlib's enough.c) */
+#define TABLE_LITERAL 2048u
 #define TABLE_DISTANCE 1024u
 
-/* Entries: bits 0-7 length of the code, 8-11 kind, 12-15 extra bits (or bits of the sub-table), 16-31 value. */
+/* Entries: bits 0-7 length of the code, 8-11 kind, 12-15 extra bits (or bits of the
+ * sub-table), 16-31 value. */
 enum kind { KIND_BAD, KIND_LITERAL, KIND_COPY, KIND_END, KIND_TABLE };
 #define ENTRY(length, kind, extra, value) \
     ((u32)(length) | (u32)(kind) << 8 | (u32)(extra) << 12 | (u32)(value) << 16)
@@ -33,17 +37,18 @@ enum kind { KIND_BAD, KIND_LITERAL, KIND_COPY, KIND_END, KIND_TABLE };
 struct inflate {
     const u8 *in, *in_end;
     u64 bits;
-    unsigned count;  /* valid bits */
-    u64 padding;     /* bytes of zeros that were put in behind the end */
+    unsigned count; /* valid bits */
+    u64 padding;    /* bytes of zeros that were put in behind the end */
     struct inflated *out;
-    u8 *at, *end;    /* in the current chunk */
-    u64 start;       /* where this member's output begins */
+    u8 *at, *end; /* in the current chunk */
+    u64 start;    /* where this member's output begins */
     const char *why;
     u32 literal[TABLE_LITERAL];
     u32 distance[TABLE_DISTANCE];
 };
 
-/* Eight bytes at any address.  (The builtin: a call of memcpy would cost more than the rest of a step.) */
+/* Eight bytes at any address.  (The builtin: a call of memcpy would cost more than the
+ * rest of a step.) */
 static inline u64
 load64(const void *at)
 {
@@ -135,7 +140,8 @@ position(const struct inflate *s)
     return s->out->chunks * INFLATE_CHUNK - (u64)(s->end - s->at);
 }
 
-/* A copy that crosses a chunk's end, at its source or where it goes, or that overlaps closely: byte by byte. */
+/* A copy that crosses a chunk's end, at its source or where it goes, or that overlaps
+ * closely: byte by byte. */
 static int
 copy_slow(struct inflate *s, u64 distance, u32 length)
 {
@@ -168,7 +174,8 @@ copy_match(struct inflate *s, u64 distance, u32 length)
             *to++ = *from++;
         return 0;
     }
-    for (u8 *end = to + length; to < end; to += 8, from += 8) { /* up to 7 bytes too many, within the chunk */
+    for (u8 *end = to + length; to < end;
+         to += 8, from += 8) { /* up to 7 bytes too many, within the chunk */
         store64(to, load64(from));
     }
     return 0;
@@ -189,8 +196,9 @@ reverse(u32 code, unsigned bits)
 static u32
 literal_entry(u32 i)
 {
-    static const u16 base[] = { 3, 4, 5, 6, 7, 8, 9, 10, 11, 13, 15, 17, 19, 23, 27, 31, 35, 43, 51, 59, 67, 83, 99,
-                                115, 131, 163, 195, 227, 258 };
+    static const u16 base[] = { 3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
+                                15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
+                                67, 83, 99, 115, 131, 163, 195, 227, 258 };
     if (i < 256)
         return ENTRY(0, KIND_LITERAL, 0, i);
     if (i == 256)
@@ -224,7 +232,8 @@ struct code {
     u32 (*entry)(u32 symbol);
 };
 
-/* Bits for the sub-table that begins with this code: enough for the longest codes that share its root bits. */
+/* Bits for the sub-table that begins with this code: enough for the longest codes that
+ * share its root bits. */
 static unsigned
 sub_bits(const u16 *count, unsigned length, unsigned root)
 {
@@ -292,7 +301,8 @@ build(struct inflate *s, const struct code *c, const u8 *lengths, u32 n)
                 fill(c->table + sub, 0, 1, sub_size, ENTRY(1, KIND_BAD, 0, 0));
                 c->table[root_bits] = ENTRY(c->root, KIND_TABLE, bits, sub);
             }
-            fill(c->table + sub, r >> c->root, 1u << (l - c->root), sub_size, e | (l - c->root));
+            fill(c->table + sub, r >> c->root, 1u << (l - c->root), sub_size,
+                 e | (l - c->root));
         }
     }
     return 0;
@@ -314,8 +324,9 @@ decode(struct inflate *s, const u32 *table, unsigned root)
 /* ---- blocks ---- */
 
 /*
- * As long as there is room on both sides: the state is in registers, up to three literals are decoded for each refill, and
- * nothing has to be checked but distances.  Stops before what needs the slow way, which then goes on at the same place.
+ * As long as there is room on both sides: the state is in registers, up to three literals
+ * are decoded for each refill, and nothing has to be checked but distances.  Stops before
+ * what needs the slow way, which then goes on at the same place.
  */
 #define FAST_INPUT 16
 #define FAST_OUTPUT (258 + 8)
@@ -336,14 +347,16 @@ block_fast(struct inflate *s)
             count -= ENTRY_LENGTH(e);
             *at++ = (u8)ENTRY_VALUE(e);
             e = s->literal[bits & ((1u << ROOT_LITERAL) - 1)];
-            if (ENTRY_KIND(e) == KIND_LITERAL) { /* two of them: 20 bits, so that 36 stay for one more */
+            if (ENTRY_KIND(e) ==
+                KIND_LITERAL) { /* two of them: 20 bits, so that 36 stay for one more */
                 bits >>= ENTRY_LENGTH(e);
                 count -= ENTRY_LENGTH(e);
                 *at++ = (u8)ENTRY_VALUE(e);
                 continue;
             }
         }
-        /* With at most 10 bits gone, 46 are there; a length and a distance need 20 + 28 at most: refill between them. */
+        /* With at most 10 bits gone, 46 are there; a length and a distance need 20 + 28
+         * at most: refill between them. */
         u64 b = bits;
         unsigned n = 0;
         if (ENTRY_KIND(e) == KIND_TABLE) {
@@ -424,7 +437,10 @@ block_codes(struct inflate *s)
             return input_overrun(s) ? bad(s, "the data end too early") : 0;
         if (ENTRY_KIND(e) != KIND_COPY)
             return bad(s, "an invalid code");
-        u32 length = ENTRY_VALUE(e) + take(s, ENTRY_EXTRA(e)); /* 20 bits so far, at most; 28 more come: 56 are there */
+        u32 length =
+            ENTRY_VALUE(e) +
+            take(s, ENTRY_EXTRA(
+                        e)); /* 20 bits so far, at most; 28 more come: 56 are there */
         e = decode(s, s->distance, ROOT_DISTANCE);
         if (ENTRY_KIND(e) != KIND_COPY)
             return bad(s, "an invalid distance");
@@ -499,7 +515,8 @@ read_lengths(struct inflate *s, u8 *lengths, u32 n)
 {
     for (u32 i = 0; i < n;) {
         refill(s);
-        u32 e = decode(s, s->distance, 7); /* not in use yet: it serves for the code of lengths */
+        u32 e = decode(s, s->distance,
+                       7); /* not in use yet: it serves for the code of lengths */
         u32 v = ENTRY_VALUE(e), repeat, what = 0;
         if (ENTRY_KIND(e) != KIND_LITERAL || input_overrun(s))
             return bad(s, "an invalid code of lengths");
@@ -526,7 +543,8 @@ read_lengths(struct inflate *s, u8 *lengths, u32 n)
 static int
 block_dynamic(struct inflate *s)
 {
-    static const u8 order[19] = { 16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15 };
+    static const u8 order[19] = { 16, 17, 18, 0, 8,  7, 9,  6, 10, 5,
+                                  11, 4,  12, 3, 13, 2, 14, 1, 15 };
     u8 lengths[LITERALS + DISTANCES], first[19] = { 0 };
     refill(s);
     u32 literals = 257 + take(s, 5), distances = 1 + take(s, 5), n = 4 + take(s, 4);
@@ -558,34 +576,6 @@ inflate_blocks(struct inflate *s)
         if (rc != 0 || last)
             return rc;
     }
-}
-
-/* ---- checksum ---- */
-
-u32
-crc32_update(u32 crc, const void *data, u64 bytes)
-{
-    static u32 table[8][256]; /* eight bytes a step */
-    const u8 *p = data;
-    if (table[0][1] == 0) {
-        for (u32 k = 8; k-- > 0;) { /* table[0] last: it says that all are there */
-            for (u32 i = 0; i < 256; i++) {
-                u32 c = i;
-                for (u32 bit = 0; bit < 8 * (k + 1); bit++)
-                    c = c >> 1 ^ (c & 1 ? 0xedb88320u : 0);
-                table[k][i] = c;
-            }
-        }
-    }
-    crc = ~crc;
-    for (; bytes >= 8; bytes -= 8, p += 8) {
-        u64 w = load64(p) ^ crc;
-        crc = table[7][w & 0xff] ^ table[6][w >> 8 & 0xff] ^ table[5][w >> 16 & 0xff] ^ table[4][w >> 24 & 0xff] ^
-              table[3][w >> 32 & 0xff] ^ table[2][w >> 40 & 0xff] ^ table[1][w >> 48 & 0xff] ^ table[0][w >> 56];
-    }
-    for (; bytes; bytes--, p++)
-        crc = crc >> 8 ^ table[0][(crc ^ *p) & 0xff];
-    return ~crc;
 }
 
 /* ---- gzip ---- */
@@ -621,7 +611,8 @@ output_crc(const struct inflated *o)
 {
     u32 crc = 0;
     for (u64 i = 0; i < o->chunks; i++)
-        crc = crc32_update(crc, o->chunk[i], MIN(INFLATE_CHUNK, o->bytes - i * INFLATE_CHUNK));
+        crc = crc32_update(crc, o->chunk[i],
+                           MIN(INFLATE_CHUNK, o->bytes - i * INFLATE_CHUNK));
     return crc;
 }
 
@@ -662,7 +653,8 @@ inflate_gzip(const u8 *in, u64 bytes, u64 *used, struct inflated *out, const cha
     const u8 *tail = s->in - (whole - MIN(whole, s->padding));
     if (rc == 0 && in + bytes - tail < 8)
         rc = bad(s, "no checksum at the end");
-    if (rc == 0 && (little32(tail) != output_crc(out) || little32(tail + 4) != (u32)out->bytes))
+    if (rc == 0 &&
+        (little32(tail) != output_crc(out) || little32(tail + 4) != (u32)out->bytes))
         rc = bad(s, "a wrong checksum");
     *used = (u64)(tail - in) + 8;
     *why = s->why ? s->why : rc == -E_FBIG ? "more data than there may be" : "no memory";

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The parser of one newc archive.  Layout of an entry, from an offset that is a multiple of 4:
- *   0  magic "070701" or "070702"      6  13 fields of 8 hexadecimal digits      110  name with NUL, padded with zeros to a
- *   multiple of 4 of the whole archive; then the body, padded in the same way.
- * Every length is compared with what is left before it is used.  Like Linux, entries with an impossible name, and
- * bodies of what is neither a file nor a link, are passed over.
+ * The parser of one newc archive.  An entry begins at an offset that is a multiple of 4:
+ *
+ *     0  magic "070701" or "070702"
+ *     6  13 fields of 8 hexadecimal digits
+ *   110  the name with its NUL, padded with zeros to a multiple of 4 of the archive
+ *    ..  the body, padded in the same way
+ *
+ * Every length is compared with what is left before it is used.  Like Linux, entries with
+ * an impossible name, and bodies of what is neither a file nor a link, are passed over.
  */
 #include "core/error.h"
 #include "core/string.h"
@@ -22,8 +26,9 @@ bad(struct cpio_parser *p, const char *why)
 }
 
 /*
- * Eight hexadecimal digits at once, a byte of the word for each.  A letter has bit 6 set; what the value would be written as
- * in capitals must be what is there, so all else is refused.
+ * Eight hexadecimal digits at once, a byte of the word for each.  A letter has bit 6 set;
+ * what the value would be written as in capitals must be what is there, so all else is
+ * refused.
  */
 static bool
 parse_field(const char *digits, u32 *value)
@@ -46,8 +51,10 @@ parse_field(const char *digits, u32 *value)
 static int
 parse_header(struct cpio_parser *p, const char *header, struct cpio_entry *e)
 {
-    u32 *field[FIELDS] = { &e->ino, &e->mode, &e->uid, &e->gid, &e->nlink, &e->mtime, &e->body_bytes, &e->major,
-                           &e->minor, &e->rdev_major, &e->rdev_minor, &e->name_bytes, &e->checksum };
+    u32 *field[FIELDS] = { &e->ino,     &e->mode,       &e->uid,        &e->gid,
+                           &e->nlink,   &e->mtime,      &e->body_bytes, &e->major,
+                           &e->minor,   &e->rdev_major, &e->rdev_minor, &e->name_bytes,
+                           &e->checksum };
     *e = (struct cpio_entry){ .ino = 0 };
     if (memcmp(header, "070707", 6) == 0)
         return bad(p, "the old cpio format: use -H newc");
@@ -115,7 +122,8 @@ parse_entry(struct cpio_parser *p, u64 *at)
     } else if (type != CPIO_FILE && e.body_bytes) {
         return 0;
     }
-    if (e.checked && type == CPIO_FILE && sum_bytes(s, e.body, e.body_bytes) != e.checksum)
+    if (e.checked && type == CPIO_FILE &&
+        sum_bytes(s, e.body, e.body_bytes) != e.checksum)
         return bad(p, "a wrong checksum");
     rc = p->put(p->target, s, &e);
     if (rc == 0 && type == CPIO_FILE) {

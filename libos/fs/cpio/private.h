@@ -21,7 +21,8 @@
 #define CPIO_SOCKET 0140000u
 
 struct cpio_entry {
-    u32 ino, mode, uid, gid, nlink, mtime, body_bytes, major, minor, rdev_major, rdev_minor, name_bytes, checksum;
+    u32 ino, mode, uid, gid, nlink, mtime, body_bytes, major, minor, rdev_major,
+        rdev_minor, name_bytes, checksum;
     bool checked;       /* 070702 */
     u64 body;           /* offset in the source */
     const char *name;   /* NUL-terminated, buffer of the parser */
@@ -30,11 +31,13 @@ struct cpio_entry {
 struct cpio_target; /* where entries go */
 int cpio_target_new(struct cpio_target **out) MUST_CHECK;
 void cpio_target_free(struct cpio_target *t); /* sets the directories' times */
-int cpio_put(struct cpio_target *t, struct source *s, const struct cpio_entry *e) MUST_CHECK;
+int cpio_put(struct cpio_target *t, struct source *s,
+             const struct cpio_entry *e) MUST_CHECK;
 /* At the end of each archive: hard links do not reach from one to the next. */
 void cpio_forget_links(struct cpio_target *t);
 
-/* Parse one archive from *at on, up to behind its trailer (or the end). `put` as cpio_put. */
+/* Parse one archive from *at on, up to behind its trailer (or the end). `put` as
+ * cpio_put. */
 struct cpio_parser {
     struct source *source;
     int (*put)(struct cpio_target *t, struct source *s, const struct cpio_entry *e);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Entries of an archive into the file system, through the same calls as programs (so that links in paths are followed),
- * with root's rights and no umask.  As on Linux: paths start at the root, `..` there stays there, an entry whose
- * directory is missing is passed over, what stands in the way of an entry of another type is removed, a file that
+ * Entries of an archive into the file system, through the same calls as programs (so that
+ * links in paths are followed), with root's rights and no umask.  As on Linux: paths
+ * start at the root, `..` there stays there, an entry whose directory is missing is
+ * passed over, what stands in the way of an entry of another type is removed, a file that
  * exists is replaced in place, directories get their times last.
  */
 #include "core/error.h"
@@ -115,7 +116,8 @@ entry_type(const struct cpio_entry *e)
     }
 }
 
-/* Remove what has this name and is not of this type (0: whatever it is). Failures show when the entry is made. */
+/* Remove what has this name and is not of this type (0: whatever it is). Failures show
+ * when the entry is made. */
 static void
 clean_path(struct cpio_target *t, const char *name, enum inode_type keep)
 {
@@ -153,7 +155,8 @@ static struct linked *
 find_link(struct cpio_target *t, const struct cpio_entry *e)
 {
     for (struct linked *l = *link_bucket(t, e); l; l = l->next)
-        if (l->ino == e->ino && l->major == e->major && l->minor == e->minor && l->type == CPIO_TYPE(e->mode))
+        if (l->ino == e->ino && l->major == e->major && l->minor == e->minor &&
+            l->type == CPIO_TYPE(e->mode))
             return l;
     return NULL;
 }
@@ -213,7 +216,8 @@ put_file(struct cpio_target *t, struct source *s, const struct cpio_entry *e)
     if (linked < 0)
         return linked;
     u32 trunc = linked ? 0 : OPEN_TRUNC;
-    int rc = vfs_open(&w, e->name, OPEN_WRITE | OPEN_CREATE | trunc, e->mode & 07777u, &f);
+    int rc =
+        vfs_open(&w, e->name, OPEN_WRITE | OPEN_CREATE | trunc, e->mode & 07777u, &f);
     if (rc != 0)
         return rc;
     if (f->inode->type != IT_FILE || !f->inode->ops->page || !tmpfs_is_file(f->inode)) {
@@ -286,7 +290,8 @@ put_other(struct cpio_target *t, const struct cpio_entry *e)
         int linked = maybe_link(t, e);
         if (linked)
             return MIN(linked, 0);
-        rc = vfs_mknod(&w, e->name, entry_type(e), e->mode & 07777u, vfs_rdev(e->rdev_major, e->rdev_minor));
+        rc = vfs_mknod(&w, e->name, entry_type(e), e->mode & 07777u,
+                       vfs_rdev(e->rdev_major, e->rdev_minor));
         if (rc == -E_EXIST)
             rc = 0;
     }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Directories of tmpfs: a hash table for names, a tree by cookie for readers (T3).  The vfs has checked rights, existence and
- * emptiness of what it names, and holds the mutexes (N2, N6 of vfs.h); what would break the structure is checked here again.
- * Costs: look-up, create, unlink, rename O(1) hash steps and O(log n) in the tree; list O(log n) and then O(1) for each entry.
+ * Directories of tmpfs: a hash table for names, a tree by cookie for readers (T3).  The
+ * vfs has checked rights, existence and emptiness of what it names, and holds the mutexes
+ * (N2, N6 of vfs.h); what would break the structure is checked here again.
+ * Costs: look-up, create, unlink, rename O(1) hash steps and O(log n) in the tree; list
+ * O(log n) and then O(1) for each entry.
  */
 #include "core/error.h"
 #include "core/heap.h"
@@ -12,7 +14,8 @@
 
 #define FIRST_BUCKETS 8u
 #define NAME_MAX_BYTES 255u
-#define ENTRY_SIZE 20u /* what an entry adds to a directory's size, as on Linux's tmpfs */
+#define ENTRY_SIZE 20u /* what an entry adds to a directory's size, as on Linux's tmpfs \
+                        */
 
 static u32
 name_hash(const char *name, u32 length)
@@ -26,7 +29,8 @@ name_hash(const char *name, u32 length)
 static int
 by_cookie(const struct tree_node *a, const struct tree_node *b)
 {
-    u64 x = container_of(a, const struct dirent, node)->cookie, y = container_of(b, const struct dirent, node)->cookie;
+    u64 x = container_of(a, const struct dirent, node)->cookie,
+        y = container_of(b, const struct dirent, node)->cookie;
     return x < y ? -1 : x > y;
 }
 
@@ -50,7 +54,8 @@ find_link(struct directory *d, const char *name, u32 length, u32 hash)
     if (d->buckets == 0)
         return NULL;
     for (struct dirent **l = &d->bucket[hash & (d->buckets - 1)]; *l; l = &(*l)->next)
-        if ((*l)->hash == hash && (*l)->length == length && memcmp((*l)->name, name, length) == 0)
+        if ((*l)->hash == hash && (*l)->length == length &&
+            memcmp((*l)->name, name, length) == 0)
             return l;
     return NULL;
 }
@@ -128,7 +133,8 @@ dir_changed(struct inode *dir)
     dir->mtime = dir->ctime = vfs_now();
 }
 
-/* nlink of something that is linked from directories; T4: the last link's reference goes. */
+/* nlink of something that is linked from directories; T4: the last link's reference goes.
+ */
 static void
 add_link(struct inode *i, i32 change)
 {
@@ -161,7 +167,8 @@ take_entries(struct directory *d, struct dirent *list)
     return list;
 }
 
-/* Only when the file system is destroyed are there entries; a tree of any depth is taken down without recursion. */
+/* Only when the file system is destroyed are there entries; a tree of any depth is taken
+ * down without recursion. */
 void
 dir_free(struct node *n)
 {
@@ -215,7 +222,8 @@ enter(struct inode *dir, const char *name, u32 length, struct inode *inode)
 }
 
 static int
-enter_new(struct inode *dir, const char *name, u32 length, struct node *n, struct inode **out)
+enter_new(struct inode *dir, const char *name, u32 length, struct node *n,
+          struct inode **out)
 {
     int rc = enter(dir, name, length, &n->inode);
     if (rc != 0) {
@@ -231,8 +239,8 @@ enter_new(struct inode *dir, const char *name, u32 length, struct node *n, struc
 }
 
 static int
-dir_create(struct inode *dir, const char *name, u32 length, enum inode_type type, u32 mode, u64 rdev,
-           const struct cred *cred, struct inode **out)
+dir_create(struct inode *dir, const char *name, u32 length, enum inode_type type,
+           u32 mode, u64 rdev, const struct cred *cred, struct inode **out)
 {
     struct node *n;
     int rc = node_new(node_of(dir)->tmpfs, type, mode, rdev, cred, &n);
@@ -240,7 +248,8 @@ dir_create(struct inode *dir, const char *name, u32 length, enum inode_type type
 }
 
 static int
-dir_symlink(struct inode *dir, const char *name, u32 length, const char *target, const struct cred *cred)
+dir_symlink(struct inode *dir, const char *name, u32 length, const char *target,
+            const struct cred *cred)
 {
     struct node *n;
     size_t bytes = strlen(target);
@@ -269,7 +278,8 @@ dir_link(struct inode *dir, const char *name, u32 length, struct inode *target)
     return rc;
 }
 
-/* Take an entry out; its inode loses the link (a directory both of its own and its parent the one of ..). */
+/* Take an entry out; its inode loses the link (a directory both of its own and its parent
+ * the one of ..). */
 static void
 leave(struct inode *dir, struct dirent *e)
 {
@@ -324,8 +334,8 @@ swap_entries(struct inode *from, struct dirent *a, struct inode *to, struct dire
 }
 
 static int
-dir_rename(struct inode *from, const char *name, u32 length, struct inode *to, const char *new_name, u32 new_length,
-           u32 flags)
+dir_rename(struct inode *from, const char *name, u32 length, struct inode *to,
+           const char *new_name, u32 new_length, u32 flags)
 {
     struct dirent *a = find(&node_of(from)->dir, name, length);
     struct dirent *b = find(&node_of(to)->dir, new_name, new_length);
@@ -349,7 +359,8 @@ dir_rename(struct inode *from, const char *name, u32 length, struct inode *to, c
     int rc = b ? may_leave(b, moved->type == IT_DIR) : 0;
     if (rc != 0)
         return rc;
-    if (b) { /* the entry stays, what it names changes: readers see the name without a break */
+    if (b) { /* the entry stays, what it names changes: readers see the name without a
+                break */
         struct inode *old = b->inode;
         b->inode = moved;
         if (old->type == IT_DIR)

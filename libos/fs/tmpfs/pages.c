@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The page tree of a file: a radix tree, six bits of the index for each level, as high as the largest index needs.
- * Costs: get and slot O(height); remove and split touch what they take away and one path at each end.
+ * The page tree of a file: a radix tree, six bits of the index for each level, as high as
+ * the largest index needs.
+ * Costs: get and slot O(height); remove and split touch what they take away and one path
+ * at each end.
  */
 #include "core/error.h"
 #include "core/heap.h"
@@ -16,7 +18,8 @@ shift_at(u32 level) /* level 0: the leaves */
 static bool
 fits(const struct pages *p, u64 index)
 {
-    return p->height != 0 && (p->height >= PAGES_HEIGHT_MAX || index >> shift_at(p->height) == 0);
+    return p->height != 0 &&
+           (p->height >= PAGES_HEIGHT_MAX || index >> shift_at(p->height) == 0);
 }
 
 static struct pages_node *
@@ -60,7 +63,7 @@ pages_slot(struct pages *p, u64 index)
             struct pages_node *new = heap_alloc_zeroed(sizeof(*new));
             if (!new)
                 return NULL;
-            *slot = (u64)(uintptr_t)new;
+            *slot = (u64)(uintptr_t) new;
         }
         n = child(*slot);
     }
@@ -97,13 +100,15 @@ remove_in(struct pages_node *n, u32 level, u64 base, const struct removal *r)
 }
 
 void
-pages_remove(struct pages *p, u64 first, u64 last, void (*fn)(void *arg, frame_t frame), void *arg)
+pages_remove(struct pages *p, u64 first, u64 last, void (*fn)(void *arg, frame_t frame),
+             void *arg)
 {
     struct removal r = { first, last, fn, arg };
     if (p->height == 0 || first >= last)
         return;
     remove_in(p->root, p->height - 1, 0, &r);
-    if (first == 0 && (p->height >= PAGES_HEIGHT_MAX || last >> shift_at(p->height) != 0)) {
+    if (first == 0 &&
+        (p->height >= PAGES_HEIGHT_MAX || last >> shift_at(p->height) != 0)) {
         heap_free(p->root);
         *p = (struct pages){ NULL, 0 };
     }

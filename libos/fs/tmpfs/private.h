@@ -2,14 +2,17 @@
 /*
  * The inside of tmpfs.
  *
- * T1. A page of a file is: in `pages` (a cached frame, O1 of vm/frames.h); else, below source_bytes, in the archive; else a hole.
- * T2. Bytes of a page behind the end of the file are zero, except where a shared mapping wrote them; they are cleared when
- *     the file grows over them.
- * T3. A directory's entries are in its hash table and in its tree, which is sorted by cookie; cookies are never used again,
- *     so a reader's position stays valid whatever changes.
+ * T1. A page of a file is: in `pages` (a cached frame, O1 of vm/frames.h); else, below
+ *     source_bytes, in the archive; else a hole.
+ * T2. Bytes of a page behind the end of the file are zero, except where a shared mapping
+ *     wrote them; they are cleared when the file grows over them.
+ * T3. A directory's entries are in its hash table and in its tree, which is sorted by
+ *     cookie; cookies are never used again, so a reader's position stays valid whatever
+ *     changes.
  * T4. An inode with links has one reference for all of them (N5 of vfs.h).
- * Locking: a file's pages, source and size by inode->mutex; a directory's entries by its mutex; nlink and ctime of what a
- * directory operation changes by links_lock, because an inode may be linked from several directories.
+ * Locking: a file's pages, source and size by inode->mutex; a directory's entries by its
+ * mutex; nlink and ctime of what a directory operation changes by links_lock, because an
+ * inode may be linked from several directories.
  */
 #ifndef LIBOS_FS_TMPFS_PRIVATE_H
 #define LIBOS_FS_TMPFS_PRIVATE_H
@@ -18,7 +21,8 @@
 #include "fs/tmpfs/tmpfs.h"
 #include "vfs/vfs.h"
 
-/* ---- the pages of a file: a radix tree of 64-way nodes; 0 is a hole, else frame << 1 | 1 ---- */
+/* ---- the pages of a file: a radix tree of 64-way nodes; 0 is a hole, else frame << 1 |
+ * 1 ---- */
 #define PAGES_BITS 6u
 #define PAGES_WAYS 64u
 #define PAGES_HEIGHT_MAX 9u /* 54 bits of page index: more than any size has */
@@ -33,8 +37,10 @@ struct pages {
 frame_t pages_get(const struct pages *p, u64 index);
 /* The slot, made if missing; NULL: no memory. */
 u64 *pages_slot(struct pages *p, u64 index);
-/* Call fn for all frames of [first, last), and empty their slots; nodes that are wholly inside are freed. */
-void pages_remove(struct pages *p, u64 first, u64 last, void (*fn)(void *arg, frame_t frame), void *arg);
+/* Call fn for all frames of [first, last), and empty their slots; nodes that are wholly
+ * inside are freed. */
+void pages_remove(struct pages *p, u64 first, u64 last,
+                  void (*fn)(void *arg, frame_t frame), void *arg);
 /* Cut off [first, ...) into *rest. -E_NOMEM: nothing has changed. */
 int pages_split(struct pages *p, u64 first, struct pages *rest) MUST_CHECK;
 /* The first present page at or after index; false: none. */
@@ -57,7 +63,7 @@ struct directory {
 };
 struct contents {
     struct pages pages;
-    u64 own_pages;  /* counted against the limit; and those taken: */
+    u64 own_pages; /* counted against the limit; and those taken: */
     u64 taken_pages;
     struct source *source; /* NULL: none (any more) */
     u64 source_offset, source_bytes;
@@ -76,24 +82,39 @@ struct tmpfs {
     _Atomic u64 next_ino, inodes;
     struct spinlock links_lock;
 };
-static inline struct node *node_of(struct inode *i) { return container_of(i, struct node, inode); }
+static inline struct node *
+node_of(struct inode *i)
+{
+    return container_of(i, struct node, inode);
+}
 
 extern _Atomic u64 tmpfs_pages; /* own pages of all tmpfs */
 u64 tmpfs_limit(void);
 
 /* tmpfs.c */
-int node_new(struct tmpfs *t, enum inode_type type, u32 mode, u64 rdev, const struct cred *cred, struct node **out)
-    MUST_CHECK;
+int node_new(struct tmpfs *t, enum inode_type type, u32 mode, u64 rdev,
+             const struct cred *cred, struct node **out) MUST_CHECK;
 int tmpfs_getattr(struct inode *i, struct vattr *out);
 int tmpfs_setattr(struct inode *i, const struct vattr *set, u32 which);
 void tmpfs_release(struct inode *i);
 /* file.c */
 extern const struct inode_ops file_inode_ops;
 extern const struct file_ops tmpfs_file_ops;
-int file_set_size(struct inode *i, u64 size) MUST_CHECK; /* mutex held; given up in between when the file is mapped */
+/* contents.c: all with the inode's mutex held */
+#define SIZE_MAX_FILE ((u64)INT64_MAX & ~(PAGE_SIZE - 1))
+int file_set_size(struct inode *i, u64 size)
+    MUST_CHECK; /* mutex held; given up in between when the file is mapped */
 void file_free(struct node *n);
 /* The frame of a page, made real. -E_NOMEM -E_NOSPC */
 int file_page(struct inode *i, u64 index, bool write, frame_t *out) MUST_CHECK;
+/* How many bytes of page `index` are still in the archive; 0: a hole or beyond. */
+u64 file_bytes_in_source(const struct contents *c, u64 index);
+/* A page that is not in the tree is made the file's own; raw: the caller overwrites it
+ * all. */
+int file_make_page(struct contents *c, u64 index, bool raw, frame_t *out) MUST_CHECK;
+/* T2: clear from `from` to the end of its page, if there is a page. */
+void file_clear_after(struct contents *c, u64 from);
+int file_allocate(struct inode *i, u32 mode, u64 offset, u64 bytes) MUST_CHECK;
 /* dir.c */
 extern const struct inode_ops dir_inode_ops;
 extern const struct file_ops tmpfs_dir_ops;

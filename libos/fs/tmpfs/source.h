@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * An archive in memory, as files refer to it: bytes in chunks of equal size, each contiguous in the direct map.
+ * An archive in memory, as files refer to it: bytes in chunks of equal size, each
+ * contiguous in the direct map.
  *
- * S1. A frame that `take` gave away belongs to the file that took it; no other file's data are in it.
- * S2. The archive's memory stays until `users` (files whose data it still has, and the unpacker) is zero; then `done` runs
- *     once and releases what was not taken.
+ * S1. A frame that `take` gave away belongs to the file that took it; no other file's
+ *     data are in it.
+ * S2. The archive's memory stays until `users` (files whose data it still has, and the
+ *     unpacker) is zero; then `done` runs once and releases what was not taken.
  */
 #ifndef LIBOS_FS_TMPFS_SOURCE_H
 #define LIBOS_FS_TMPFS_SOURCE_H
@@ -16,7 +18,8 @@ struct source {
     u8 **chunk;
     unsigned shift; /* a chunk has 1 << shift bytes; the last one may be shorter */
     _Atomic u64 users;
-    /* May this frame, whole, be taken over? Then the caller owns it and page_frees it. NULL: never. */
+    /* May this frame, whole, be taken over? Then the caller owns it and page_frees it.
+     * NULL: never. */
     bool (*take)(struct source *s, frame_t frame);
     void (*done)(struct source *s);
     void *priv;

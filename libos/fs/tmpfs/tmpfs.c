@@ -29,7 +29,8 @@ tmpfs_limit(void)
 }
 
 int
-node_new(struct tmpfs *t, enum inode_type type, u32 mode, u64 rdev, const struct cred *cred, struct node **out)
+node_new(struct tmpfs *t, enum inode_type type, u32 mode, u64 rdev,
+         const struct cred *cred, struct node **out)
 {
     struct node *n = heap_alloc_zeroed(sizeof(*n));
     if (!n)
@@ -101,9 +102,21 @@ tmpfs_getattr(struct inode *i, struct vattr *out)
             pages = MAX(pages, PAGE_UP(c->source_bytes) >> PAGE_SHIFT);
     }
     *out = (struct vattr){
-        .dev = i->fs->dev, .ino = i->ino, .nlink = i->nlink, .size = i->size, .blocks512 = pages * 8, .rdev = i->rdev,
-        .mode = i->mode, .uid = i->uid, .gid = i->gid, .blksize = (u32)PAGE_SIZE, .type = i->type, .atime = i->atime,
-        .mtime = i->mtime, .ctime = i->ctime, .btime = i->btime,
+        .dev = i->fs->dev,
+        .ino = i->ino,
+        .nlink = i->nlink,
+        .size = i->size,
+        .blocks512 = pages * 8,
+        .rdev = i->rdev,
+        .mode = i->mode,
+        .uid = i->uid,
+        .gid = i->gid,
+        .blksize = (u32)PAGE_SIZE,
+        .type = i->type,
+        .atime = i->atime,
+        .mtime = i->mtime,
+        .ctime = i->ctime,
+        .btime = i->btime,
     };
     return 0;
 }
@@ -137,7 +150,8 @@ tmpfs_setattr(struct inode *i, const struct vattr *set, u32 which)
 static int
 tmpfs_statfs(struct filesystem *fs, u64 out[8])
 {
-    u64 used = atomic_load_explicit(&tmpfs_pages, memory_order_relaxed), limit = tmpfs_limit();
+    u64 used = atomic_load_explicit(&tmpfs_pages, memory_order_relaxed),
+        limit = tmpfs_limit();
     struct page_counts c;
     (void)fs;
     page_count(&c);
@@ -155,7 +169,8 @@ static void
 tmpfs_destroy(struct filesystem *fs)
 {
     struct tmpfs *t = container_of(fs, struct tmpfs, fs);
-    ASSERT(atomic_load(&t->inodes) == 0); /* the vfs released the root, and that all the others */
+    ASSERT(atomic_load(&t->inodes) ==
+           0); /* the vfs released the root, and that all the others */
     heap_free(t);
 }
 
@@ -187,7 +202,9 @@ tmpfs_create(struct filesystem **out)
 int
 tmpfs_shared_memory(u64 bytes, struct inode **out)
 {
-    static struct tmpfs hidden = { .next_ino = 1, .fs = { .name = "tmpfs" }, .links_lock = SPINLOCK_INIT };
+    static struct tmpfs hidden = { .next_ino = 1,
+                                   .fs = { .name = "tmpfs" },
+                                   .links_lock = SPINLOCK_INIT };
     struct node *n;
     int rc = node_new(&hidden, IT_FILE, 0777, 0, NULL, &n);
     if (rc != 0)

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * tmpfs: files in memory.  The file system of the root, of /tmp, and of anonymous shared memory.
+ * tmpfs: files in memory.  The file system of the root, of /tmp, and of anonymous shared
+ * memory.
  *
- * Limit: half of the memory for pages of its own (pages taken over from an archive are not counted): then -E_NOSPC.
+ * Limit: half of the memory for pages of its own (pages taken over from an archive are
+ * not counted): then -E_NOSPC.
  */
 #ifndef LIBOS_FS_TMPFS_TMPFS_H
 #define LIBOS_FS_TMPFS_TMPFS_H
@@ -14,8 +16,9 @@ struct filesystem;
 struct inode;
 
 int tmpfs_create(struct filesystem **out) MUST_CHECK;
-/* The contents of an empty file are [offset, offset + bytes) of an archive, which it refers to until it has a copy or a frame of
- * each page.  The source stays until source->users is 0. */
+/* The contents of an empty file are [offset, offset + bytes) of an archive, which it
+ * refers to until it has a copy or a frame of each page.  The source stays until
+ * source->users is 0. */
 void tmpfs_attach(struct inode *file, struct source *source, u64 offset, u64 bytes);
 bool tmpfs_is_file(const struct inode *i); /* a regular file of a tmpfs? */
 /* A file without a name, of this size; one reference. -E_NOMEM */

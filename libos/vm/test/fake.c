@@ -58,7 +58,8 @@ page_frame(const void *p)
     return (uintptr_t)p >> PAGE_SHIFT;
 }
 
-/* Runs are freed frame by frame in places, so the arena is one and frames are not given back to the host. */
+/* Runs are freed frame by frame in places, so the arena is one and frames are not given
+ * back to the host. */
 #define ARENA (256ull << 20)
 static u8 *arena;
 static u64 arena_used;

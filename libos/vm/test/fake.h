@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The least that parsers and trees need: heap, frames and log over the host's C library. For tests and fuzzers without a machine. */
+/* The least that parsers and trees need: heap, frames and log over the host's C library.
+ * For tests and fuzzers without a machine. */
 #ifndef LIBOS_VM_TEST_FAKE_H
 #define LIBOS_VM_TEST_FAKE_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzzer: whatever the bytes, elf_read ends, reads within them, and what it accepts has the properties E1 and E2. */
+/* Fuzzer: whatever the bytes, elf_read ends, reads within them, and what it accepts has
+ * the properties E1 and E2. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -37,7 +38,8 @@ LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
     struct input in = { data, bytes };
     struct elf e;
     u8 patched[4096];
-    if (bytes >= 64 && bytes <= sizeof(patched)) { /* make the first checks easy to pass */
+    if (bytes >= 64 &&
+        bytes <= sizeof(patched)) { /* make the first checks easy to pass */
         static const u8 magic[] = { 0x7f, 'E', 'L', 'F', 2, 1, 1 };
         memcpy(patched, data, bytes);
         memcpy(patched, magic, sizeof(magic));
@@ -48,12 +50,14 @@ LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
     }
     int rc = elf_read(&e, read_input, &in);
     if (rc == 0) {
-        must(e.low < e.high && e.low % PAGE_SIZE == 0 && e.high % PAGE_SIZE == 0 && e.high <= USER_TOP + PAGE_SIZE);
+        must(e.low < e.high && e.low % PAGE_SIZE == 0 && e.high % PAGE_SIZE == 0 &&
+             e.high <= USER_TOP + PAGE_SIZE);
         for (u32 i = 0; i < e.header.phnum; i++) {
             const struct elf_segment *s = &e.segments[i];
             if (s->type != ELF_LOAD || s->memsz == 0)
                 continue;
-            must(s->filesz <= s->memsz && s->vaddr + s->memsz >= s->vaddr && s->vaddr + s->memsz <= USER_TOP);
+            must(s->filesz <= s->memsz && s->vaddr + s->memsz >= s->vaddr &&
+                 s->vaddr + s->memsz <= USER_TOP);
             must(s->filesz == 0 || s->offset % PAGE_SIZE == s->vaddr % PAGE_SIZE);
         }
         must(!e.interp || (e.interp->filesz >= 2 && e.interp->filesz <= ELF_INTERP_MAX));

@@ -41,9 +41,12 @@ model_gap(u64 pages, u64 low, u64 high, bool down)
 static void
 check_gaps(struct area_map *map)
 {
-    u64 low = fake_random() % PAGES, high = low + fake_random() % (PAGES - low + 1), pages = 1 + fake_random() % 40;
-    CHECK(area_gap_down(map, pages * PAGE_SIZE, address(low), address(high)) == model_gap(pages, low, high, true));
-    CHECK(area_gap_up(map, pages * PAGE_SIZE, address(low), address(high)) == model_gap(pages, low, high, false));
+    u64 low = fake_random() % PAGES, high = low + fake_random() % (PAGES - low + 1),
+        pages = 1 + fake_random() % 40;
+    CHECK(area_gap_down(map, pages * PAGE_SIZE, address(low), address(high)) ==
+          model_gap(pages, low, high, true));
+    CHECK(area_gap_up(map, pages * PAGE_SIZE, address(low), address(high)) ==
+          model_gap(pages, low, high, false));
 }
 
 static void
@@ -75,7 +78,8 @@ change_area(struct area_map *map, struct area *a)
     model_set(a, a);
 }
 
-/* Verify that finding, gaps and the tree's shape agree with a bitmap through random insertions, removals and changes. */
+/* Verify that finding, gaps and the tree's shape agree with a bitmap through random
+ * insertions, removals and changes. */
 static void
 test_map_when_changed_at_random_then_as_the_model(void)
 {
@@ -110,7 +114,8 @@ test_map_when_changed_at_random_then_as_the_model(void)
     memset(owner, 0, sizeof(owner));
 }
 
-/* Verify that a million areas are held, and that the height is that of a balanced tree. */
+/* Verify that a million areas are held, and that the height is that of a balanced tree.
+ */
 static void
 test_map_when_a_million_areas_then_balanced(void)
 {

@@ -24,11 +24,19 @@ read_image(void *arg, u64 offset, void *to, size_t bytes)
 static struct image
 good_image(void)
 {
-    struct image g = { .header = { .ident = { 0x7f, 'E', 'L', 'F', 2, 1, 1 }, .type = ELF_TYPE_EXEC, .machine = 62,
-                                   .version = 1, .entry = 0x401000, .phoff = 64, .ehsize = 64, .phentsize = 56,
+    struct image g = { .header = { .ident = { 0x7f, 'E', 'L', 'F', 2, 1, 1 },
+                                   .type = ELF_TYPE_EXEC,
+                                   .machine = 62,
+                                   .version = 1,
+                                   .entry = 0x401000,
+                                   .phoff = 64,
+                                   .ehsize = 64,
+                                   .phentsize = 56,
                                    .phnum = 3 } };
-    g.segment[0] = (struct elf_segment){ ELF_LOAD, ELF_R | ELF_X, 0, 0x400000, 0x400000, 0x1800, 0x1800, 4096 };
-    g.segment[1] = (struct elf_segment){ ELF_LOAD, ELF_R | ELF_W, 0x1800, 0x402800, 0x402800, 0x100, 0x5000, 4096 };
+    g.segment[0] = (struct elf_segment){ ELF_LOAD, ELF_R | ELF_X, 0,      0x400000,
+                                         0x400000, 0x1800,        0x1800, 4096 };
+    g.segment[1] = (struct elf_segment){ ELF_LOAD, ELF_R | ELF_W, 0x1800, 0x402800,
+                                         0x402800, 0x100,         0x5000, 4096 };
     g.segment[2] = (struct elf_segment){ .type = ELF_STACK, .flags = ELF_R | ELF_W };
     return g;
 }
@@ -51,7 +59,8 @@ test_read_when_valid_then_bounds_and_headers(void)
     struct image g = good_image();
     struct elf e;
     CHECK(elf_read(&e, read_image, &g) == 0);
-    CHECK(e.low == 0x400000 && e.high == 0x408000 && e.phdr == 0x400040 && !e.interp && !e.stack_exec);
+    CHECK(e.low == 0x400000 && e.high == 0x408000 && e.phdr == 0x400040 && !e.interp &&
+          !e.stack_exec);
     elf_free(&e);
 }
 
@@ -97,9 +106,11 @@ test_read_when_segment_wrong_then_inval(void)
     CHECK(read_it(&g) == -E_INVAL);
     g = good_image(), g.segment[1].offset = ~0ull & ~0xfffull & ~0x800ull;
     CHECK(read_it(&g) == -E_INVAL);
-    g = good_image(), g.segment[0].memsz = g.segment[0].filesz = g.segment[1].memsz = g.segment[1].filesz = 0;
+    g = good_image(), g.segment[0].memsz = g.segment[0].filesz = g.segment[1].memsz =
+                          g.segment[1].filesz = 0;
     CHECK(read_it(&g) == -E_INVAL);
-    g = good_image(), g.segment[2] = (struct elf_segment){ .type = ELF_INTERP, .filesz = 1 << 20 };
+    g = good_image(),
+    g.segment[2] = (struct elf_segment){ .type = ELF_INTERP, .filesz = 1 << 20 };
     CHECK(read_it(&g) == -E_NOEXEC);
     g = good_image(), g.header.phnum = 20; /* from the heap: and all of them zero */
     CHECK(read_it(&g) == 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Address spaces against a plain model: for each page of a window what is mapped, with which rights, and the byte that it
- * must hold; through mmap, munmap, mprotect, mremap, madvise, fork, exit and truncation, in random order.
+ * Address spaces against a plain model: for each page of a window what is mapped, with
+ * which rights, and the byte that it must hold; through mmap, munmap, mprotect, mremap,
+ * madvise, fork, exit and truncation, in random order.
  */
 #include <string.h>
 
@@ -28,7 +29,7 @@
 struct page {
     bool mapped, shared, own; /* own: a private page that was written since */
     u8 prot, value;
-    u8 object;      /* 0: anonymous and private */
+    u8 object; /* 0: anonymous and private */
     u8 object_page;
 };
 struct space {
@@ -68,7 +69,8 @@ check_page(struct space *s, u64 i)
     const struct page *p = &s->page[i];
     u8 got = 0;
     int rc = copy_from_user(&got, BASE + i * PAGE_SIZE + 5, 1);
-    if (!p->mapped || p->prot == 0 || (p->object && p->object_page >= object_pages[p->object]))
+    if (!p->mapped || p->prot == 0 ||
+        (p->object && p->object_page >= object_pages[p->object]))
         CHECK(rc == -E_FAULT);
     else
         CHECK(rc == 0 && got == model_value(p));
@@ -80,7 +82,8 @@ write_page(struct space *s, u64 i)
     struct page *p = &s->page[i];
     u8 v = (u8)rnd(256);
     int rc = copy_to_user(BASE + i * PAGE_SIZE + 5, &v, 1);
-    if (!p->mapped || !(p->prot & PROT_W) || (p->object && p->object_page >= object_pages[p->object])) {
+    if (!p->mapped || !(p->prot & PROT_W) ||
+        (p->object && p->object_page >= object_pages[p->object])) {
         CHECK(rc == -E_FAULT);
         return;
     }
@@ -96,7 +99,8 @@ write_page(struct space *s, u64 i)
 static u32
 random_prot(void)
 {
-    static const u32 some[] = { 0, PROT_R, PROT_R | PROT_W, PROT_R | PROT_W, PROT_R | PROT_X };
+    static const u32 some[] = { 0, PROT_R, PROT_R | PROT_W, PROT_R | PROT_W,
+                                PROT_R | PROT_X };
     return some[rnd(5)];
 }
 
@@ -110,19 +114,25 @@ map_pages(struct space *s, u64 i, u64 n)
     u64 first = kind >= 2 ? rnd(OBJECT_PAGES - 1) : 0;
     n = kind ? MIN(n, OBJECT_PAGES - first) : n;
     u8 object = kind == 1 ? ++objects_used : kind ? 1 : 0;
-    u32 flags = MAP_AT_FIXED | (kind == 1 || kind == 2 ? AREA_SHARED : 0) | (rnd(8) ? 0 : MAP_AT_POPULATE);
-    CHECK(mm_map(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE - rnd(4000), prot, flags, kind >= 2 ? the_file : NULL,
-                 first * PAGE_SIZE, &at) == 0);
+    u32 flags = MAP_AT_FIXED | (kind == 1 || kind == 2 ? AREA_SHARED : 0) |
+                (rnd(8) ? 0 : MAP_AT_POPULATE);
+    CHECK(mm_map(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE - rnd(4000), prot, flags,
+                 kind >= 2 ? the_file : NULL, first * PAGE_SIZE, &at) == 0);
     CHECK(at == BASE + i * PAGE_SIZE);
     if (kind == 1) {
         object_pages[object] = n;
         memset(object_value[object], 0, OBJECT_PAGES);
     }
     for (u64 k = 0; k < n; k++) {
-        s->page[i + k] = (struct page){ .mapped = true, .shared = kind == 1 || kind == 2, .prot = (u8)prot,
-                                        .object = object, .object_page = (u8)(first + k) };
-        if ((flags & MAP_AT_POPULATE) && (prot & PROT_W) && kind == 3 && first + k < object_pages[1]) {
-            s->page[i + k].own = true; /* populating a private mapping for writing copies at once */
+        s->page[i + k] = (struct page){ .mapped = true,
+                                        .shared = kind == 1 || kind == 2,
+                                        .prot = (u8)prot,
+                                        .object = object,
+                                        .object_page = (u8)(first + k) };
+        if ((flags & MAP_AT_POPULATE) && (prot & PROT_W) && kind == 3 &&
+            first + k < object_pages[1]) {
+            s->page[i + k].own =
+                true; /* populating a private mapping for writing copies at once */
             s->page[i + k].value = object_value[1][first + k];
         }
     }
@@ -152,7 +162,8 @@ advise_pages(struct space *s, u64 i, u64 n)
         if (!p->object)
             p->value = 0;
     }
-    CHECK(mm_advise(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE, MM_ADVISE_DONTNEED) == (whole ? 0 : -E_NOMEM));
+    CHECK(mm_advise(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE, MM_ADVISE_DONTNEED) ==
+          (whole ? 0 : -E_NOMEM));
 }
 
 static bool
@@ -167,8 +178,8 @@ move_pages_to(struct space *s, u64 i, u64 n, u64 to)
 {
     uaddr at;
     bool overlap = to < i + n && i < to + n;
-    int rc = mm_remap(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE, n * PAGE_SIZE, MM_REMAP_MAYMOVE | MM_REMAP_FIXED,
-                      BASE + to * PAGE_SIZE, &at);
+    int rc = mm_remap(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE, n * PAGE_SIZE,
+                      MM_REMAP_MAYMOVE | MM_REMAP_FIXED, BASE + to * PAGE_SIZE, &at);
     if (overlap || rc != 0) {
         CHECK(overlap ? rc == -E_INVAL : rc == -E_FAULT);
         return;
@@ -212,14 +223,16 @@ step(void)
         return;
     enter(s->mm);
     switch (rnd(14)) {
-    case 0: case 1:
+    case 0:
+    case 1:
         map_pages(s, i, n);
         break;
     case 2:
         CHECK(mm_unmap(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE) == 0);
         memset(&s->page[i], 0, n * sizeof(struct page));
         break;
-    case 3: case 4:
+    case 3:
+    case 4:
         protect_pages(s, i, n);
         break;
     case 5:
@@ -260,7 +273,8 @@ new_file(u64 bytes)
     return f;
 }
 
-/* Verify that 60,000 random steps in up to four forked spaces show what the model says, and lose no frame and no object. */
+/* Verify that 60,000 random steps in up to four forked spaces show what the model says,
+ * and lose no frame and no object. */
 static void
 test_mm_when_changed_at_random_then_as_the_model(void)
 {
@@ -293,7 +307,8 @@ test_mm_when_changed_at_random_then_as_the_model(void)
     CHECK(after.frames <= before.frames + 1); /* a leaf of owner bits stays */
 }
 
-/* Verify that neighbours with the same properties become one area, and that a hole cuts them. */
+/* Verify that neighbours with the same properties become one area, and that a hole cuts
+ * them. */
 static void
 test_map_when_adjacent_then_one_area(void)
 {
@@ -301,12 +316,16 @@ test_map_when_adjacent_then_one_area(void)
     uaddr at;
     CHECK(mm_create(&m) == 0);
     for (int i = 0; i < 10; i++)
-        CHECK(mm_map(m, BASE + (u64)i * PAGE_SIZE, PAGE_SIZE, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == 0);
+        CHECK(mm_map(m, BASE + (u64)i * PAGE_SIZE, PAGE_SIZE, PROT_R, MAP_AT_FIXED, NULL,
+                     0, &at) == 0);
     CHECK(m->areas.count == 1);
-    CHECK(mm_protect(m, BASE + 4 * PAGE_SIZE, PAGE_SIZE, PROT_R | PROT_W) == 0 && m->areas.count == 3);
-    CHECK(mm_protect(m, BASE + 4 * PAGE_SIZE, PAGE_SIZE, PROT_R) == 0 && m->areas.count == 1);
+    CHECK(mm_protect(m, BASE + 4 * PAGE_SIZE, PAGE_SIZE, PROT_R | PROT_W) == 0 &&
+          m->areas.count == 3);
+    CHECK(mm_protect(m, BASE + 4 * PAGE_SIZE, PAGE_SIZE, PROT_R) == 0 &&
+          m->areas.count == 1);
     CHECK(mm_unmap(m, BASE + 4 * PAGE_SIZE, PAGE_SIZE) == 0 && m->areas.count == 2);
-    CHECK(mm_map(m, BASE, PAGE_SIZE, PROT_R, MAP_AT_FIXED_NOREPLACE, NULL, 0, &at) == -E_EXIST);
+    CHECK(mm_map(m, BASE, PAGE_SIZE, PROT_R, MAP_AT_FIXED_NOREPLACE, NULL, 0, &at) ==
+          -E_EXIST);
     mm_release(m);
 }
 
@@ -321,7 +340,8 @@ test_map_when_wrong_then_error(void)
     CHECK(mm_map(m, 0, 0, PROT_R, 0, NULL, 0, &at) == -E_INVAL);
     CHECK(mm_map(m, 0, ~0ull, PROT_R, 0, NULL, 0, &at) == -E_NOMEM);
     CHECK(mm_map(m, BASE + 1, 4096, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == -E_INVAL);
-    CHECK(mm_map(m, USER_TOP - 4096, 8192, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == -E_NOMEM);
+    CHECK(mm_map(m, USER_TOP - 4096, 8192, PROT_R, MAP_AT_FIXED, NULL, 0, &at) ==
+          -E_NOMEM);
     CHECK(mm_map(m, 0, 4096, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == -E_PERM);
     CHECK(mm_map(m, 0, 4096, PROT_R, 0, f, 100, &at) == -E_INVAL);
     CHECK(mm_map(m, 0, 8192, PROT_R, 0, f, ~0ull << 12, &at) == -E_OVERFLOW);
@@ -333,7 +353,8 @@ test_map_when_wrong_then_error(void)
     CHECK(mm_map(m, 0, 4096, PROT_R, 0, f, 0, &at) == -E_ACCES);
     CHECK(mm_unmap(m, BASE + 1, 4096) == -E_INVAL && mm_unmap(m, BASE, 0) == -E_INVAL);
     CHECK(mm_unmap(m, ~0ull << 12, 4096) == -E_INVAL);
-    CHECK(mm_fault(m, BASE, PROT_R) == -E_FAULT && mm_fault(m, ~0ull, PROT_R) == -E_FAULT);
+    CHECK(mm_fault(m, BASE, PROT_R) == -E_FAULT &&
+          mm_fault(m, ~0ull, PROT_R) == -E_FAULT);
     CHECK(mm_sync(m, BASE, 4096, 0) == -E_NOMEM);
     mm_release(m);
     file_release(f);
@@ -356,13 +377,15 @@ test_brk_when_moved_then_memory_follows(void)
     CHECK(copy_to_user(BASE + 9000, &v, 1) == -E_FAULT);
     CHECK(mm_brk(m, BASE + 20000) == BASE + 20000);
     CHECK(copy_from_user(&v, BASE + 9000, 1) == 0 && v == 0);
-    CHECK(mm_map(m, BASE + 16 * PAGE_SIZE, PAGE_SIZE, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == 0);
+    CHECK(mm_map(m, BASE + 16 * PAGE_SIZE, PAGE_SIZE, PROT_R, MAP_AT_FIXED, NULL, 0,
+                 &at) == 0);
     CHECK(mm_brk(m, BASE + 17 * PAGE_SIZE) == BASE + 20000);
     thread_current()->process = NULL;
     mm_release(m);
 }
 
-/* Verify that a stack grows to its bound, and no nearer than the guard to what is below. */
+/* Verify that a stack grows to its bound, and no nearer than the guard to what is below.
+ */
 static void
 test_stack_when_touched_below_then_grows(void)
 {
@@ -371,12 +394,14 @@ test_stack_when_touched_below_then_grows(void)
     u8 v = 1;
     CHECK(mm_create(&m) == 0);
     enter(m);
-    CHECK(mm_map(m, top - 8192, 8192, PROT_R | PROT_W, MAP_AT_FIXED | AREA_GROWSDOWN, NULL, 0, &at) == 0);
+    CHECK(mm_map(m, top - 8192, 8192, PROT_R | PROT_W, MAP_AT_FIXED | AREA_GROWSDOWN,
+                 NULL, 0, &at) == 0);
     CHECK(copy_to_user(top - (1 << 20), &v, 1) == 0);
     CHECK(copy_to_user(top - MM_STACK_MAX, &v, 1) == 0);
     CHECK(copy_to_user(top - MM_STACK_MAX - 1, &v, 1) == -E_FAULT);
     CHECK(mm_unmap(m, BASE, 128ull << 20) == 0);
-    CHECK(mm_map(m, top - 8192, 8192, PROT_R | PROT_W, MAP_AT_FIXED | AREA_GROWSDOWN, NULL, 0, &at) == 0);
+    CHECK(mm_map(m, top - 8192, 8192, PROT_R | PROT_W, MAP_AT_FIXED | AREA_GROWSDOWN,
+                 NULL, 0, &at) == 0);
     CHECK(mm_map(m, top - (2 << 20), 4096, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == 0);
     CHECK(copy_to_user(top - (1 << 20) + 4096, &v, 1) == 0);
     CHECK(copy_to_user(top - (1 << 20) - 4096, &v, 1) == -E_FAULT);
@@ -384,7 +409,8 @@ test_stack_when_touched_below_then_grows(void)
     mm_release(m);
 }
 
-/* Verify that after the child has gone, the parent's page is written in place: no frame more. */
+/* Verify that after the child has gone, the parent's page is written in place: no frame
+ * more. */
 static void
 test_copy_when_alone_again_then_in_place(void)
 {
@@ -399,7 +425,8 @@ test_copy_when_alone_again_then_in_place(void)
     struct mmu_page before, after;
     CHECK(mmu_query(&m->space, BASE, &before) && !(before.flags & MMU_WRITE));
     mm_release(child);
-    CHECK(copy_to_user(BASE, &v, 1) == 0 && mmu_query(&m->space, BASE, &after) && after.frame == before.frame);
+    CHECK(copy_to_user(BASE, &v, 1) == 0 && mmu_query(&m->space, BASE, &after) &&
+          after.frame == before.frame);
     thread_current()->process = NULL;
     mm_release(m);
 }
@@ -412,7 +439,8 @@ test_fork_when_heap_is_short_then_nothing_lost(void)
     uaddr at;
     CHECK(mm_create(&m) == 0);
     for (u64 i = 0; i < 12; i++)
-        CHECK(mm_map(m, BASE + 2 * i * PAGE_SIZE, PAGE_SIZE, PROT_R, MAP_AT_FIXED, NULL, 0, &at) == 0);
+        CHECK(mm_map(m, BASE + 2 * i * PAGE_SIZE, PAGE_SIZE, PROT_R, MAP_AT_FIXED, NULL,
+                     0, &at) == 0);
     struct host_counts before = host_count();
     int failures = 0;
     for (u64 n = 0; n < 40; n++) {
@@ -424,7 +452,8 @@ test_fork_when_heap_is_short_then_nothing_lost(void)
         else
             failures++;
         struct host_counts now = host_count();
-        CHECK(now.frames == before.frames && now.objects == before.objects && now.mapped == before.mapped);
+        CHECK(now.frames == before.frames && now.objects == before.objects &&
+              now.mapped == before.mapped);
     }
     CHECK(failures >= 12);
     mm_release(m);

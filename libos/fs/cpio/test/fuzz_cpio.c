@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fuzzer: whatever the bytes, unpacking ends, and the entries that it hands on lie within the archive.  The file system is a
- * stand-in here that looks at each entry's every byte.
+ * Fuzzer: whatever the bytes, unpacking ends, and the entries that it hands on lie within
+ * the archive.  The file system is a stand-in here that looks at each entry's every byte.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fuzzer: whatever the bytes, inflate ends within its bounds and gives everything back.  Half of the inputs get a valid header. */
+/* Fuzzer: whatever the bytes, inflate ends within its bounds and gives everything back.
+ * Half of the inputs get a valid header. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +19,8 @@ LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
     memcpy(copy, "\x1f\x8b\x08\0\0\0\0\0\0\0", 10);
     memcpy(copy + 10, data, bytes);
     bool whole = bytes && data[0] & 1;
-    (void)!inflate_gzip(whole ? copy : copy + 10, whole ? bytes + 10 : bytes, &used, &o, &why);
+    (void)!inflate_gzip(whole ? copy : copy + 10, whole ? bytes + 10 : bytes, &used, &o,
+                        &why);
     inflate_free(&o);
     free(copy);
     if (fake_frames || fake_objects)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Archives into a real tmpfs: every kind of entry, sequences of archives, and hostile ones. */
+/* Archives into a real tmpfs: every kind of entry, sequences of archives, and hostile
+ * ones. */
 #include <stdarg.h>
 #include <string.h>
 
@@ -46,9 +47,10 @@ add_with(const char *name, u32 mode, const void *body, u32 bytes, struct extra x
 {
     char header[120];
     u32 name_bytes = (u32)strlen(name) + 1;
-    snprintf(header, sizeof(header), "%s%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
-             x.magic ? x.magic : "070701", x.ino, mode, 3, 4, x.nlink ? x.nlink : 1, 1000, bytes, 8, 1, x.rdev_major,
-             x.rdev_minor, name_bytes, x.check);
+    snprintf(header, sizeof(header),
+             "%s%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
+             x.magic ? x.magic : "070701", x.ino, mode, 3, 4, x.nlink ? x.nlink : 1, 1000,
+             bytes, 8, 1, x.rdev_major, x.rdev_minor, name_bytes, x.check);
     memcpy(buffer + used, header, 110);
     used += 110;
     memcpy(buffer + used, name, name_bytes);
@@ -92,7 +94,9 @@ unpack(void)
     struct kept *k = malloc(sizeof(*k));
     k->chunk = malloc(used + !used);
     memcpy(k->chunk, buffer, used);
-    k->source = (struct source){ .bytes = used, .chunk = &k->chunk, .shift = 63, .users = 1, .done = done };
+    k->source = (struct source){
+        .bytes = used, .chunk = &k->chunk, .shift = 63, .users = 1, .done = done
+    };
     log_text[0] = '\0';
     int rc = cpio_unpack(&k->source, NULL);
     source_release(&k->source);
@@ -143,7 +147,8 @@ test_unpack_when_each_kind_then_made(void)
     add("d", 0042755, "");
     add("d/file", 0104711, "contents");
     add("d/link", 0120777, "file");
-    add_with("d/null", 0020666, "", 0, (struct extra){ .rdev_major = 1, .rdev_minor = 3 });
+    add_with("d/null", 0020666, "", 0,
+             (struct extra){ .rdev_major = 1, .rdev_minor = 3 });
     add("d/fifo", 0010600, "");
     add("d/socket", 0140600, "");
     add("/absolute", 0100600, "a");
@@ -154,12 +159,15 @@ test_unpack_when_each_kind_then_made(void)
     trailer();
     CHECK(unpack() == 0);
     struct inode *d = at("/d"), *f = at("/d/file"), *n = at("/d/null");
-    CHECK(d && d->type == IT_DIR && d->mode == 02755 && d->uid == 3 && d->gid == 4 && d->mtime.seconds == 1000);
-    CHECK(f && f->mode == 04711 && f->mtime.seconds == 1000 && holds("/d/file", "contents"));
+    CHECK(d && d->type == IT_DIR && d->mode == 02755 && d->uid == 3 && d->gid == 4 &&
+          d->mtime.seconds == 1000);
+    CHECK(f && f->mode == 04711 && f->mtime.seconds == 1000 &&
+          holds("/d/file", "contents"));
     CHECK(holds("/d/link", "contents") && at("/d/link")->type == IT_LINK);
     CHECK(n && n->type == IT_CHAR && n->rdev == vfs_rdev(1, 3) && n->mode == 0666);
     CHECK(at("/d/fifo")->type == IT_FIFO && at("/d/socket")->type == IT_SOCKET);
-    CHECK(holds("/absolute", "a") && holds("/up", "u") && !at("/missing") && holds("/d/empty", ""));
+    CHECK(holds("/absolute", "a") && holds("/up", "u") && !at("/missing") &&
+          holds("/d/empty", ""));
 }
 
 /* Verify that hard links share an inode, whichever of them has the data. */
@@ -193,8 +201,10 @@ test_unpack_when_entry_again_then_replaced(void)
     add("w", 0100600, "own");
     trailer();
     CHECK(unpack() == 0);
-    CHECK(holds("/r", "second") && at("/r")->mode == 0644 && at("/t")->type == IT_DIR && at("/t")->mode == 0711);
-    CHECK(at("/v")->type == IT_LINK && at("/w")->type == IT_FILE && holds("/w", "own") && holds("/r", "second"));
+    CHECK(holds("/r", "second") && at("/r")->mode == 0644 && at("/t")->type == IT_DIR &&
+          at("/t")->mode == 0711);
+    CHECK(at("/v")->type == IT_LINK && at("/w")->type == IT_FILE && holds("/w", "own") &&
+          holds("/r", "second"));
 }
 
 /* Verify that links in paths are followed, as on Linux. */
@@ -209,7 +219,8 @@ test_unpack_when_link_in_path_then_followed(void)
     CHECK(unpack() == 0 && holds("/usr/lib/x", "through"));
 }
 
-/* Verify that archives may follow each other with zeros between, and that a checksum is looked at. */
+/* Verify that archives may follow each other with zeros between, and that a checksum is
+ * looked at. */
 static void
 test_unpack_when_sequence_then_all(void)
 {
@@ -217,7 +228,8 @@ test_unpack_when_sequence_then_all(void)
     trailer();
     memset(buffer + used, 0, 1000);
     used += 1000;
-    add_with("s2", 0100600, "ab", 2, (struct extra){ .magic = "070702", .check = 'a' + 'b' });
+    add_with("s2", 0100600, "ab", 2,
+             (struct extra){ .magic = "070702", .check = 'a' + 'b' });
     trailer();
     memset(buffer + used, 0, 333);
     used += 333;
@@ -226,7 +238,8 @@ test_unpack_when_sequence_then_all(void)
     CHECK(unpack() == -E_INVAL && !at("/s3") && strstr(log_text, "checksum"));
 }
 
-/* Verify that each fault of an archive is an error with its reason, and that what came before it stays. */
+/* Verify that each fault of an archive is an error with its reason, and that what came
+ * before it stays. */
 static void
 test_unpack_when_damaged_then_error(void)
 {
@@ -249,11 +262,13 @@ test_unpack_when_damaged_then_error(void)
     add_with("x", 0100600, "", 0, (struct extra){ .magic = "070707" });
     CHECK(unpack() == -E_INVAL && strstr(log_text, "-H newc"));
     for (int c = 0; c < 256; c++) {
-        bool hex = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+        bool hex =
+            (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
         add("bad", 0100600, "b");
         trailer();
         buffer[6 + c % 8] = (u8)c; /* in the inode's number */
-        CHECK(unpack() == (hex ? 0 : -E_INVAL) && (hex || strstr(log_text, "hexadecimal")));
+        CHECK(unpack() == (hex ? 0 : -E_INVAL) &&
+              (hex || strstr(log_text, "hexadecimal")));
     }
     add("numbers", 0100600, "");
     memcpy(buffer + 46, "89aBcDeF", 8); /* the time */
@@ -279,8 +294,15 @@ test_unpack_when_other_compression_then_named(void)
     static const struct {
         const char *name, *magic;
         u64 bytes;
-    } all[] = { { "xz", "\xfd""7zXZ\0", 6 }, { "bzip2", "BZh9", 4 }, { "zstd", "\x28\xb5\x2f\xfd", 4 },
-                { "lz4", "\x02\x21\x4c\x18", 4 }, { "lzo", "\x89LZO", 4 }, { "lzma", "\x5d\0\0", 3 } };
+    } all[] = { { "xz",
+                  "\xfd"
+                  "7zXZ\0",
+                  6 },
+                { "bzip2", "BZh9", 4 },
+                { "zstd", "\x28\xb5\x2f\xfd", 4 },
+                { "lz4", "\x02\x21\x4c\x18", 4 },
+                { "lzo", "\x89LZO", 4 },
+                { "lzma", "\x5d\0\0", 3 } };
     for (u32 i = 0; i < ARRAY_SIZE(all); i++) {
         memcpy(buffer, all[i].magic, all[i].bytes);
         memset(buffer + all[i].bytes, 7, 100);
@@ -310,7 +332,21 @@ wrap_gzip(u64 from)
     CHECK(bytes <= 65535);
     memcpy(plain, buffer + from, bytes);
     u32 crc = crc_of(plain, bytes), size = (u32)bytes;
-    u8 head[] = { 0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0, 1, (u8)bytes, (u8)(bytes >> 8), (u8)~bytes, (u8)(~bytes >> 8) };
+    u8 head[] = { 0x1f,
+                  0x8b,
+                  8,
+                  0,
+                  0,
+                  0,
+                  0,
+                  0,
+                  0,
+                  0,
+                  1,
+                  (u8)bytes,
+                  (u8)(bytes >> 8),
+                  (u8)~bytes,
+                  (u8)(~bytes >> 8) };
     memcpy(buffer + from, head, sizeof(head));
     memcpy(buffer + from + sizeof(head), plain, bytes);
     used = from + sizeof(head) + bytes;
@@ -319,7 +355,8 @@ wrap_gzip(u64 from)
     used += 8;
 }
 
-/* Verify that a plain archive and a packed one after it are both unpacked, and that a damaged member is refused. */
+/* Verify that a plain archive and a packed one after it are both unpacked, and that a
+ * damaged member is refused. */
 static void
 test_unpack_when_gzip_then_unpacked(void)
 {
@@ -327,11 +364,13 @@ test_unpack_when_gzip_then_unpacked(void)
     trailer();
     u64 from = used;
     add("g1", 0100600, "packed");
-    add_with("g2", 0100600, buffer + sizeof(buffer) / 2, 40000, (struct extra){ .ino = 9 });
+    add_with("g2", 0100600, buffer + sizeof(buffer) / 2, 40000,
+             (struct extra){ .ino = 9 });
     trailer();
     wrap_gzip(from);
     buffer[used++] = 0;
-    CHECK(unpack() == 0 && holds("/g0", "plain") && holds("/g1", "packed") && at("/g2")->size == 40000);
+    CHECK(unpack() == 0 && holds("/g0", "plain") && holds("/g1", "packed") &&
+          at("/g2")->size == 40000);
     add("g3", 0100600, "never");
     trailer();
     wrap_gzip(0);

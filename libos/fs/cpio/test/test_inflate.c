@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* inflate against zlib: the vectors that vectors.py made are in the file that the build names. */
+/* inflate against zlib: the vectors that vectors.py made are in the file that the build
+ * names. */
 #include <string.h>
 
 #include "core/error.h"
@@ -29,7 +30,8 @@ same(const struct inflated *o, const u8 *plain, u64 bytes)
     if (o->bytes != bytes)
         return false;
     for (u64 i = 0; i < bytes; i += INFLATE_CHUNK)
-        if (memcmp(o->chunk[i / INFLATE_CHUNK], plain + i, MIN(INFLATE_CHUNK, bytes - i)) != 0)
+        if (memcmp(o->chunk[i / INFLATE_CHUNK], plain + i,
+                   MIN(INFLATE_CHUNK, bytes - i)) != 0)
             return false;
     return true;
 }
@@ -47,7 +49,8 @@ inflate_copy(const u8 *in, u64 bytes, u64 *used, struct inflated *out)
     return rc;
 }
 
-/* Verify that each vector becomes what zlib packed, and that junk behind it is left alone. */
+/* Verify that each vector becomes what zlib packed, and that junk behind it is left
+ * alone. */
 static void
 test_inflate_when_zlib_packed_then_same(void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* tmpfs: directories and files against simple models, through its inode operations and through the vfs. */
+/* tmpfs: directories and files against simple models, through its inode operations and
+ * through the vfs. */
 #include <string.h>
 
 #include "core/error.h"
@@ -101,7 +102,8 @@ punch(struct file *f)
 {
     u64 at = rnd(FILE_BYTES), bytes = 1 + rnd(30000);
     bytes = MIN(bytes, FILE_BYTES - at);
-    u32 mode = rnd(2) ? VALLOC_PUNCH_HOLE | VALLOC_KEEP_SIZE : VALLOC_ZERO_RANGE | VALLOC_KEEP_SIZE;
+    u32 mode = rnd(2) ? VALLOC_PUNCH_HOLE | VALLOC_KEEP_SIZE
+                      : VALLOC_ZERO_RANGE | VALLOC_KEEP_SIZE;
     mutex_lock(&f->inode->mutex);
     CHECK(f->inode->ops->allocate(f->inode, mode, at, bytes) == 0);
     mutex_unlock(&f->inode->mutex);
@@ -120,7 +122,9 @@ exercise(struct file *f, int steps)
         case 1:
             punch(f);
             break;
-        case 2: case 3: case 4:
+        case 2:
+        case 3:
+        case 4:
             write_some(f);
             break;
         default:
@@ -140,7 +144,8 @@ open_new(struct inode *dir, const char *name)
     return f;
 }
 
-/* Verify that reads, writes, truncation and holes agree with an array, and that the unlinked file's frames come back. */
+/* Verify that reads, writes, truncation and holes agree with an array, and that the
+ * unlinked file's frames come back. */
 static void
 test_file_when_changed_at_random_then_as_the_model(void)
 {
@@ -179,7 +184,8 @@ done(struct source *s)
     released++;
 }
 
-/* Verify that a file from an archive reads as it should, aligned or not, and that whole aligned pages are taken over. */
+/* Verify that a file from an archive reads as it should, aligned or not, and that whole
+ * aligned pages are taken over. */
 static void
 test_attach_when_archive_then_in_place(void)
 {
@@ -187,7 +193,12 @@ test_attach_when_archive_then_in_place(void)
     archive = page_ptr(run);
     random_bytes(archive, 64 * 4096);
     for (u64 skew = 0; skew < 5000; skew += 1700) {
-        struct source s = { .bytes = 64 * 4096, .chunk = &archive, .shift = 63, .users = 1, .take = NULL, .done = done };
+        struct source s = { .bytes = 64 * 4096,
+                            .chunk = &archive,
+                            .shift = 63,
+                            .users = 1,
+                            .take = NULL,
+                            .done = done };
         struct file *f = open_new(fs->root, "a");
         tmpfs_attach(f->inode, &s, skew, 30000);
         memset(model, 0, sizeof(model));
@@ -201,17 +212,26 @@ test_attach_when_archive_then_in_place(void)
         file_release(f);
     }
     CHECK(released == 3);
-    struct source s = { .bytes = 64 * 4096, .chunk = &archive, .shift = 63, .users = 1, .take = take, .done = done };
+    struct source s = { .bytes = 64 * 4096,
+                        .chunk = &archive,
+                        .shift = 63,
+                        .users = 1,
+                        .take = take,
+                        .done = done };
     struct file *f = open_new(fs->root, "b");
     frame_t frame;
     tmpfs_attach(f->inode, &s, 4096, 9000);
     source_release(&s);
     mutex_lock(&f->inode->mutex);
-    CHECK(f->inode->ops->page(f->inode, 0, false, &frame) == 0 && frame == run + 1 && taken == 1);
-    CHECK(f->inode->ops->page(f->inode, 1, true, &frame) == 0 && frame == run + 2 && taken == 2);
-    CHECK(f->inode->ops->page(f->inode, 2, false, &frame) == 0 && frame != run + 3 && taken == 2);
+    CHECK(f->inode->ops->page(f->inode, 0, false, &frame) == 0 && frame == run + 1 &&
+          taken == 1);
+    CHECK(f->inode->ops->page(f->inode, 1, true, &frame) == 0 && frame == run + 2 &&
+          taken == 2);
+    CHECK(f->inode->ops->page(f->inode, 2, false, &frame) == 0 && frame != run + 3 &&
+          taken == 2);
     mutex_unlock(&f->inode->mutex);
-    CHECK(memcmp(page_ptr(frame), archive + 3 * 4096, 9000 - 8192) == 0 && ((u8 *)page_ptr(frame))[4095] == 0);
+    CHECK(memcmp(page_ptr(frame), archive + 3 * 4096, 9000 - 8192) == 0 &&
+          ((u8 *)page_ptr(frame))[4095] == 0);
     CHECK(drop(fs->root, "b", false) == 0);
     file_release(f);
     CHECK(released == 4 && tmpfs_pages == 0);
@@ -226,7 +246,8 @@ test_attach_when_archive_then_in_place(void)
 static bool there[NAMES];
 
 static bool
-count_entry(void *arg, const char *name, u32 length, u64 ino, enum inode_type type, u64 next)
+count_entry(void *arg, const char *name, u32 length, u64 ino, enum inode_type type,
+            u64 next)
 {
     (void)ino;
     (void)type;
@@ -237,7 +258,8 @@ count_entry(void *arg, const char *name, u32 length, u64 ino, enum inode_type ty
     return last[0] % 7 != 0;
 }
 
-/* Verify that names come and go as in a set, and that a listing in pieces meets each once. */
+/* Verify that names come and go as in a set, and that a listing in pieces meets each
+ * once. */
 static void
 test_dir_when_changed_at_random_then_as_the_model(void)
 {
@@ -272,11 +294,13 @@ test_dir_when_changed_at_random_then_as_the_model(void)
         char name[8];
         snprintf(name, sizeof(name), "n%03u", n);
         if (there[n])
-            CHECK(drop(fs->root, "dir", true) == -E_NOTEMPTY && drop(dir, name, false) == 0);
+            CHECK(drop(fs->root, "dir", true) == -E_NOTEMPTY &&
+                  drop(dir, name, false) == 0);
     }
     CHECK(drop(fs->root, "dir", true) == 0);
     struct inode *none;
-    CHECK(dir->ops->create(dir, "x", 1, IT_FILE, 0, 0, NULL, &none) == -E_NOENT); /* removed, but held */
+    CHECK(dir->ops->create(dir, "x", 1, IT_FILE, 0, 0, NULL, &none) ==
+          -E_NOENT); /* removed, but held */
     inode_release(dir);
 }
 
@@ -312,8 +336,10 @@ rename_it(struct inode *from, const char *a, struct inode *to, const char *b, u3
 static void
 test_rename_when_each_case_then_as_posix(void)
 {
-    struct inode *d = make(fs->root, "d", IT_DIR), *e = make(fs->root, "e", IT_DIR), *f = make(d, "f", IT_FILE);
-    struct inode *g = make(e, "g", IT_FILE), *sub = make(d, "sub", IT_DIR), *full = make(e, "full", IT_DIR), *i;
+    struct inode *d = make(fs->root, "d", IT_DIR), *e = make(fs->root, "e", IT_DIR),
+                 *f = make(d, "f", IT_FILE);
+    struct inode *g = make(e, "g", IT_FILE), *sub = make(d, "sub", IT_DIR),
+                 *full = make(e, "full", IT_DIR), *i;
     inode_release(make(full, "x", IT_FILE));
     CHECK(d->nlink == 3 && e->nlink == 3);
     CHECK(rename_it(d, "none", e, "z", 0) == -E_NOENT);
@@ -326,18 +352,22 @@ test_rename_when_each_case_then_as_posix(void)
     CHECK((i = get(e, "g")) == f);
     inode_release(i);
     CHECK(e->ops->link(e, "again", 5, f) == 0 && f->nlink == 2);
-    CHECK(rename_it(e, "g", e, "again", 0) == 0 && f->nlink == 2 && (i = get(e, "g")) == f);
+    CHECK(rename_it(e, "g", e, "again", 0) == 0 && f->nlink == 2 &&
+          (i = get(e, "g")) == f);
     inode_release(i);
     CHECK(e->ops->link(e, "dir", 3, sub) == -E_PERM);
-    CHECK(rename_it(d, "sub", e, "again", RENAME_SWAP) == 0 && d->nlink == 2 && e->nlink == 4);
+    CHECK(rename_it(d, "sub", e, "again", RENAME_SWAP) == 0 && d->nlink == 2 &&
+          e->nlink == 4);
     CHECK((i = get(d, "sub")) == f);
     inode_release(i);
     CHECK(drop(full, "x", false) == 0 && rename_it(e, "again", e, "full", 0) == 0);
     CHECK(full->nlink == 0 && e->nlink == 3 && (i = get(e, "full")) == sub);
     inode_release(i);
     CHECK(rename_it(e, "full", d, "home", 0) == 0 && e->nlink == 2 && d->nlink == 3);
-    CHECK(drop(d, "home", true) == 0 && drop(d, "sub", false) == 0 && drop(e, "g", false) == 0);
-    CHECK(drop(fs->root, "d", true) == 0 && drop(fs->root, "e", true) == 0 && fs->root->nlink == 2);
+    CHECK(drop(d, "home", true) == 0 && drop(d, "sub", false) == 0 &&
+          drop(e, "g", false) == 0);
+    CHECK(drop(fs->root, "d", true) == 0 && drop(fs->root, "e", true) == 0 &&
+          fs->root->nlink == 2);
     struct inode *all[] = { d, e, f, g, sub, full };
     for (u32 k = 0; k < ARRAY_SIZE(all); k++)
         inode_release(all[k]);
@@ -409,9 +439,11 @@ test_seek_when_sparse_then_holes_and_data(void)
     u8 byte = 1;
     u64 pos = 1ull << 40;
     uio_libos(&u, &byte, 1);
-    CHECK(file_write(f, &u, &pos) == 1 && tmpfs_pages == 1 && f->inode->size == (1ull << 40) + 1);
+    CHECK(file_write(f, &u, &pos) == 1 && tmpfs_pages == 1 &&
+          f->inode->size == (1ull << 40) + 1);
     CHECK(file_seek(f, 0, 3) == 1ll << 40 && file_seek(f, 0, 4) == 0);
-    CHECK(file_seek(f, 1ll << 40, 4) == (1ll << 40) + 1 && file_seek(f, (1ll << 40) + 1, 3) == -E_NXIO);
+    CHECK(file_seek(f, 1ll << 40, 4) == (1ll << 40) + 1 &&
+          file_seek(f, (1ll << 40) + 1, 3) == -E_NXIO);
     CHECK(file_seek(f, 0, 2) == (1ll << 40) + 1 && file_seek(f, -1, 0) == -E_INVAL);
     pos = INT64_MAX - 2;
     uio_libos(&u, &byte, 1);

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Making and removing mappings, and the cutting off of a file's pages (V4 in mm.c).
+ *
+ * V5. Structure before pages: what can fail (areas to be made for a split) is done first,
+ *     then pages are unmapped.
+ * Lock order: truncate_lock, mm->lock, inode->mutex, inode->mappings_lock.
+ */
+#include "core/error.h"
+#include "vfs/vfs.h"
+#include "vm/frames.h"
+#include "vm/mm.h"
+#include "vm/mm_private.h"
+
+int (*vm_shared_memory)(u64 bytes, struct inode **out);
+static struct mutex truncate_lock = MUTEX_INIT(truncate_lock);
+
+int
+mm_unmap_locked(struct mm *m, uaddr at, u64 bytes)
+{
+    uaddr end = at + bytes;
+    struct area *a = area_find(&m->areas, at);
+    if (!a || a->start >= end)
+        return 0;
+    int rc = area_cut_locked(m, at, end);
+    if (rc != 0)
+        return rc;
+    a = area_find(&m->areas, at);
+    uaddr first = a->start, last = first;
+    for (struct area *b = a; b && b->start < end; b = b->next)
+        last = b->end;
+    mmu_unmap(&m->space, first, (last - first) >> PAGE_SHIFT, true, frame_lost, NULL);
+    while (a && a->start < end) {
+        struct area *next = a->next;
+        area_free(m, a);
+        a = next;
+    }
+    return 0;
+}
+
+static int
+choose_place(struct mm *m, uaddr at, u64 bytes, u32 flags, uaddr *out)
+{
+    if (flags & (MAP_AT_FIXED | MAP_AT_FIXED_NOREPLACE)) {
+        if (at % PAGE_SIZE != 0)
+            return -E_INVAL;
+        if (!mm_range_ok(at, bytes))
+            return -E_NOMEM;
+        if (at < MM_LOW)
+            return -E_PERM;
+        if ((flags & MAP_AT_FIXED_NOREPLACE) &&
+            !area_range_free(&m->areas, at, at + bytes))
+            return -E_EXIST;
+        *out = at;
+        return 0;
+    }
+    at = PAGE_DOWN(at);
+    if (at >= MM_LOW && mm_range_ok(at, bytes) &&
+        area_range_free(&m->areas, at, at + bytes)) {
+        *out = at;
+        return 0;
+    }
+    at = area_gap_down(&m->areas, bytes, MM_LOW, m->map_top);
+    if (at == 0)
+        at = area_gap_up(&m->areas, bytes, m->map_top, USER_TOP - MM_STACK_GUARD);
+    if (at == 0)
+        return -E_NOMEM;
+    *out = at;
+    return 0;
+}
+
+int
+mm_map_locked(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file,
+              struct inode *inode, u64 page, uaddr *out)
+{
+    uaddr start;
+    int rc = choose_place(m, at, bytes, flags, &start);
+    if (rc != 0)
+        return rc;
+    struct area *a = area_new(m, start, start + bytes, prot, flags, file, inode, page);
+    if (!a)
+        return -E_NOMEM;
+    if (flags & MAP_AT_FIXED) {
+        rc = mm_unmap_locked(m, start, bytes);
+        if (rc != 0) {
+            area_release(a);
+            return rc;
+        }
+    }
+    area_attach(m, a);
+    area_merge_locked(m, a);
+    *out = start;
+    return 0;
+}
+
+/* What a file may be mapped as; adds AREA_MAYWRITE to *flags.  1: the file asks for
+ * anonymous memory (/dev/zero). */
+static int
+check_file(struct file *file, u64 offset, u64 bytes, u32 prot, u32 *flags)
+{
+    u32 open_flags = atomic_load_explicit(&file->flags, memory_order_relaxed);
+    if (!(open_flags & OPEN_READ) || (open_flags & OPEN_PATH))
+        return -E_ACCES;
+    if (*flags & AREA_SHARED) {
+        if (open_flags & OPEN_WRITE)
+            *flags |= AREA_MAYWRITE;
+        else if (prot & PROT_W)
+            return -E_ACCES;
+    }
+    if (file->ops && file->ops->map) {
+        int rc = file->ops->map(file, offset, bytes, prot, *flags);
+        if (rc != 0)
+            return rc;
+    }
+    return file->inode && file->inode->ops && file->inode->ops->page ? 0 : -E_NODEV;
+}
+
+int
+mm_map(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file,
+       u64 offset, uaddr *out)
+{
+    struct inode *inode = NULL, *hidden = NULL;
+    int rc;
+    if (bytes == 0)
+        return -E_INVAL;
+    if (bytes > USER_TOP)
+        return -E_NOMEM;
+    bytes = PAGE_UP(bytes);
+    if (file) {
+        if (offset % PAGE_SIZE != 0)
+            return -E_INVAL;
+        if (offset + bytes < offset)
+            return -E_OVERFLOW;
+        rc = check_file(file, offset, bytes, prot, &flags);
+        if (rc < 0)
+            return rc;
+        if (rc > 0)
+            file = NULL;
+        else
+            inode = file->inode;
+    }
+    if (!file && (flags & AREA_SHARED)) {
+        rc = vm_shared_memory ? vm_shared_memory(bytes, &hidden) : -E_NODEV;
+        if (rc != 0)
+            return rc;
+        flags |= AREA_MAYWRITE;
+        inode = hidden;
+        offset = 0;
+    }
+    mutex_lock(&m->lock);
+    rc = mm_map_locked(m, at, bytes, prot, flags, file, inode,
+                       inode ? offset >> PAGE_SHIFT : 0, out);
+    if (rc == 0 && (flags & MAP_AT_POPULATE))
+        (void)!mm_populate_locked(m, *out, bytes, prot & PROT_W); /* as far as it goes */
+    mutex_unlock(&m->lock);
+    if (hidden)
+        inode_release(hidden);
+    return rc;
+}
+
+int
+mm_unmap(struct mm *m, uaddr at, u64 bytes)
+{
+    if (bytes == 0 || at % PAGE_SIZE != 0 || bytes > USER_TOP ||
+        !mm_range_ok(at, PAGE_UP(bytes)))
+        return -E_INVAL;
+    mutex_lock(&m->lock);
+    int rc = mm_unmap_locked(m, at, PAGE_UP(bytes));
+    mutex_unlock(&m->lock);
+    return rc;
+}
+
+/* ---- truncation ---- */
+
+/* Unmap the pages of `inode` from first_page on in all areas of one mm. */
+static void
+unmap_file_pages(struct mm *m, const struct inode *inode, u64 first_page)
+{
+    for (struct area *a = m->areas.first; a; a = a->next) {
+        if (a->inode != inode || a->page + area_pages(a) <= first_page)
+            continue;
+        uaddr from = a->page >= first_page
+                         ? a->start
+                         : a->start + ((first_page - a->page) << PAGE_SHIFT);
+        mmu_unmap(&m->space, from, (a->end - from) >> PAGE_SHIFT, false, frame_lost,
+                  NULL);
+    }
+}
+
+/*
+ * The list may change while an mm is worked on, so areas are stamped: those that are done
+ * carry this truncation's number. Areas that come later find the file cut already; to
+ * unmap them once more does no harm.
+ */
+void
+vm_file_truncated(struct inode *inode, u64 first_page)
+{
+    static u32 stamp;
+    spin_lock(&inode->mappings_lock);
+    bool none = list_empty(&inode->mappings);
+    spin_unlock(&inode->mappings_lock);
+    if (none)
+        return;
+    mutex_lock(&truncate_lock);
+    u32 mine = ++stamp;
+    for (;;) {
+        struct mm *m = NULL;
+        spin_lock(&inode->mappings_lock);
+        list_for_each(it, &inode->mappings) {
+            struct area *a = container_of(it, struct area, mapping);
+            if (!m && a->stamp != mine) {
+                m = a->mm;
+                atomic_fetch_add(&m->keeps, 1); /* alive: its area is on the list (V4) */
+            }
+            if (a->mm == m)
+                a->stamp = mine;
+        }
+        spin_unlock(&inode->mappings_lock);
+        if (!m)
+            break;
+        mutex_lock(&m->lock);
+        unmap_file_pages(m, inode, first_page);
+        mutex_unlock(&m->lock);
+        mm_keep_drop(m);
+    }
+    mutex_unlock(&truncate_lock);
+}
