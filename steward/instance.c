@@ -40,6 +40,15 @@ check(const struct making *m, long error, const char *what)
     return error == 0;
 }
 
+/* Repeat a call while another CPU works on the same thing, or has stale translations. */
+#define AGAIN(call)                                                                       \
+    ({                                                                                    \
+        long again_;                                                                      \
+        while ((again_ = (call)) == -FB_E_BUSY || again_ == -FB_E_FLUSH)                  \
+            fb_tlb_flush(~0ul, 0, NULL);                                                  \
+        again_;                                                                           \
+    })
+
 static u64
 take(struct making *m, u64 frames)
 {
@@ -120,10 +129,10 @@ make_domain(struct making *m)
     p->clearance = FB_CLASS_ROOT;
     p->gate = m->i->what->gate;
     memcpy(p->name, m->i->what->name, sizeof(p->name));
-    if (!check(m, fb_domain_create(BOOT->cap_machine, BOOT->cap_memory, 0, &m->i->domain), "making the domain"))
+    if (!check(m, AGAIN(fb_domain_create(BOOT->cap_machine, BOOT->cap_memory, 0, &m->i->domain)), "making the domain"))
         return false;
     m->i->alive = true;
-    return check(m, fb_space_create(m->i->domain, BOOT->cap_memory, m->root_frame, &m->i->space), "making the first space");
+    return check(m, AGAIN(fb_space_create(m->i->domain, BOOT->cap_memory, m->root_frame, &m->i->space)), "making the first space");
 }
 
 /* ---- its window ---- */
@@ -196,18 +205,18 @@ make_vcpus(struct making *m, u64 *names)
 
     for (u32 i = 0; i < m->ncpus; i++) {
         u64 cb = m->cb_frame + i * FB_CB_FRAMES;
-        long error = fb_vcpu_create(m->i->domain, m->cpus[i], BOOT->cap_memory, m->vcpu_frame + i * FB_VCPU_FRAMES, cb,
-                                    &names[i]);
+        long error = AGAIN(fb_vcpu_create(m->i->domain, m->cpus[i], BOOT->cap_memory, m->vcpu_frame + i * FB_VCPU_FRAMES, cb,
+                                    &names[i]));
         if (!check(m, error, "making a vCPU"))
             return false;
         if (!map(m, WINDOW_CB + i * WINDOW_CB_STRIDE, BOOT->cap_memory, cb, FB_CB_FRAMES, FB_MAP_READ | FB_MAP_WRITE,
                  "a control block"))
             return false;
-        error = fb_cap_grant(names[i], m->i->domain, FB_AUTH_ALL, 0, 64, &info->cap_vcpu[i]);
+        error = AGAIN(fb_cap_grant(names[i], m->i->domain, FB_AUTH_ALL, 0, 64, &info->cap_vcpu[i]));
         if (!check(m, error, "granting a vCPU"))
             return false;
         info->cpu[i] = (u32)m->cpus[i];
-        error = fb_slice_set(BOOT->cap_slices, m->cpus[i] * 64 + m->i->index, names[i], ticks, NULL);
+        error = AGAIN(fb_slice_set(BOOT->cap_slices, m->cpus[i] * 64 + m->i->index, names[i], ticks, NULL));
         if (!check(m, error, "placing a vCPU in the slice vector"))
             return false;
     }
@@ -219,7 +228,7 @@ make_vcpus(struct making *m, u64 *names)
 static bool
 grant(struct making *m, u64 from, u64 auth, u64 lo, u64 hi, u64 *out, const char *what)
 {
-    return check(m, fb_cap_grant(from, m->i->domain, auth, lo, hi, out), what);
+    return check(m, AGAIN(fb_cap_grant(from, m->i->domain, auth, lo, hi, out)), what);
 }
 
 /* Memory is derived first, so that one revoke of the steward's own capability takes the interval back. */
@@ -231,12 +240,13 @@ grant_memory(struct making *m)
     for (u32 k = 0; k < m->memory.count; k++) {
         const struct fb_range *r = &m->memory.r[k];
         u64 own;
-        if (!check(m, fb_cap_derive(BOOT->cap_memory, FB_AUTH_ALL, r->lo, r->hi, &own), "deriving memory"))
+        if (!check(m, AGAIN(fb_cap_derive(BOOT->cap_memory, FB_AUTH_ALL, r->lo, r->hi, &own)), "deriving memory"))
             return false;
         i->memory_caps[i->nmemory++] = own;
         struct instance_memory *to = &m->info->memory[m->info->nmemory++];
         *to = (struct instance_memory){ .lo = r->lo, .hi = r->hi };
-        if (!grant(m, own, MEMORY_GRANT, r->lo, r->hi, &to->cap, "granting memory"))
+        u64 auth = MEMORY_GRANT | (i->what->devices & DEVICE_DOMAINS ? FB_AUTH(0, 0, FB_RIGHT_GRANT) : 0);
+        if (!grant(m, own, auth, r->lo, r->hi, &to->cap, "granting memory"))
             return false;
     }
     return true;
@@ -247,8 +257,9 @@ grant_devices(struct making *m)
 {
     struct instance_info *info = m->info;
     u32 devices = m->i->what->devices;
-    u64 port = FB_AUTH(FB_CLASS_ROOT, FB_KIND_IOPORT, FB_RIGHT_READ | FB_RIGHT_WRITE);
-    u64 irq = FB_AUTH(FB_CLASS_ROOT, FB_KIND_INTERRUPT, FB_RIGHT_CONTROL);
+    u32 derive = devices & DEVICE_DOMAINS ? FB_RIGHT_DERIVE : 0; /* there is somebody to give less to */
+    u64 port = FB_AUTH(FB_CLASS_ROOT, FB_KIND_IOPORT, FB_RIGHT_READ | FB_RIGHT_WRITE | derive);
+    u64 irq = FB_AUTH(FB_CLASS_ROOT, FB_KIND_INTERRUPT, FB_RIGHT_CONTROL | derive);
 
     if (devices & DEVICE_COM1 && (!grant(m, BOOT->cap_ports, port, 0x3f8, 0x400, &info->cap_com[0].ports, "granting com1") ||
                                   !grant(m, BOOT->cap_irqs, irq, 4, 5, &info->cap_com[0].irq, "granting com1")))
@@ -258,7 +269,12 @@ grant_devices(struct making *m)
         return false;
     if (devices & DEVICE_HOST && !grant(m, BOOT->cap_ports, port, 0x402, 0x405, &info->cap_host_ports, "granting host ports"))
         return false;
-    u32 rights = FB_RIGHT_READ | (devices & DEVICE_POWER ? FB_RIGHT_CONTROL : 0) | FB_RIGHT_WRITE;
+    if (devices & DEVICE_DOMAINS &&
+        !grant(m, BOOT->cap_slices, FB_AUTH(FB_CLASS_ROOT, FB_KIND_SCHEDULER, FB_RIGHT_CONTROL | FB_RIGHT_DERIVE), 0,
+               ncpus() * 64, &info->cap_slices, "granting slices"))
+        return false;
+    u32 rights = FB_RIGHT_READ | (devices & DEVICE_POWER ? FB_RIGHT_CONTROL : 0) | FB_RIGHT_WRITE |
+                 (devices & DEVICE_DOMAINS ? FB_RIGHT_CREATE : 0) | derive;
     return grant(m, BOOT->cap_machine, FB_AUTH(FB_CLASS_ROOT, FB_KIND_HARDWARE, rights), 0, 1, &info->cap_machine,
                  "granting the machine");
 }
@@ -302,9 +318,13 @@ grant_all(struct making *m)
 static bool
 start_vcpus(struct making *m, const u64 *names)
 {
-    for (u32 i = 0; i < m->ncpus; i++)
-        if (!check(m, fb_vcpu_start(names[i], 0, 0, m->image.entry, 0, i, NULL), "starting a vCPU"))
+    for (u32 i = 0; i < m->ncpus; i++) {
+        long error = AGAIN(fb_vcpu_start(names[i], 0, 0, m->image.entry, 0, i, NULL));
+        if (error == -FB_E_DEAD)
+            return true; /* those that run have ended the domain already: its event says so */
+        if (!check(m, error, "starting a vCPU"))
             return false;
+    }
     return true;
 }
 
@@ -329,7 +349,7 @@ build(struct making *m)
               map(m, INSTANCE_INFO_VA, BOOT->cap_memory, m->info_frame, INFO_PAGES, FB_MAP_READ, "the info pages") &&
               map(m, WINDOW_RECORD, BOOT->cap_kernel_read, BOOT->record_frame, 1, FB_MAP_READ, "the record") &&
               make_vcpus(m, names) && grant_all(m) &&
-              check(m, fb_domain_watch(m->i->domain, BOOT->cap_vcpu, m->i->index, NULL), "watching the domain");
+              check(m, AGAIN(fb_domain_watch(m->i->domain, BOOT->cap_vcpu, m->i->index, NULL)), "watching the domain");
     own_unmap(0, INFO_PAGES);
     return ok && start_vcpus(m, names);
 }

@@ -120,7 +120,7 @@ parse_devices(struct parser *p, char word[WORD])
         const char *name;
         u32 bit;
     } devices[] = { { "com1", DEVICE_COM1 }, { "com2", DEVICE_COM2 }, { "host", DEVICE_HOST }, { "power", DEVICE_POWER },
-                    { "console", DEVICE_CONSOLE } };
+                    { "console", DEVICE_CONSOLE }, { "domains", DEVICE_DOMAINS } };
 
     do {
         u32 bit = 0;

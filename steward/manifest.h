@@ -9,7 +9,8 @@
  *     gate views | direct
  *     slots N                     capability slots, 64..1048576 (default: by memory)
  *     slice US                    time in the slice vector, in microseconds, 10..1000000
- *     devices WORD...             com1 com2 (ports, lines), host (ports 0x402-0x404), power, console
+ *     devices WORD...             com1 com2 (ports, lines), host (ports 0x402-0x404), power, console,
+ *                                 domains (may make domains, and place vCPUs in all slice vectors)
  *     initrd yes | no             gets the initial archive; one instance at most
  *     args TEXT                   to the end of the line: appended to the machine's command line
  *     on-end power | restart | keep
@@ -28,6 +29,7 @@ enum on_end { ON_END_POWER, ON_END_RESTART, ON_END_KEEP };
 #define DEVICE_HOST 0x4u
 #define DEVICE_POWER 0x8u
 #define DEVICE_CONSOLE 0x10u
+#define DEVICE_DOMAINS 0x20u
 
 struct manifest_instance {
     char name[16];

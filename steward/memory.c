@@ -122,7 +122,10 @@ link_node(u64 domain, u64 va, u64 level, struct node_source *nodes)
 
     if (frame == 0)
         return -FB_E_FULL;
-    return fb_space_table(domain, va, level, cap, frame, NULL);
+    long error;
+    while ((error = fb_space_table(domain, va, level, cap, frame, NULL)) == -FB_E_BUSY || error == -FB_E_FLUSH)
+        fb_tlb_flush(~0ul, 0, NULL);
+    return error;
 }
 
 long
@@ -148,7 +151,9 @@ window_map(u64 domain, u64 va, u64 cap, u64 frame, u64 pages, u32 flags, struct 
         pages -= done * size;
         if (error == -FB_E_NOTABLE)
             error = link_node(domain, va, level, nodes);
-        if (error && error != -FB_E_RESUME && error != -FB_E_BUSY)
+        if (error == -FB_E_FLUSH)
+            fb_tlb_flush(~0ul, 0, NULL);
+        else if (error && error != -FB_E_RESUME && error != -FB_E_BUSY)
             return error;
     }
     return 0;

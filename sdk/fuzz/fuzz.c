@@ -128,9 +128,15 @@ fuzz_main(u64 vcpu)
             a[i] = argument();
         if (number == FB_CALL_DOMAIN_EXIT || number == FB_CALL_POWER || number == FB_CALL_RESUME)
             continue;
+        bool first = false; /* one of those that it was given: without them it can do little */
+        for (u32 i = 0; i < 6 && i < nnames; i++)
+            first |= a[0] == names[i];
+        if ((number == FB_CALL_CAP_DELETE || number == FB_CALL_SPACE_DESTROY) && first && random64() % 4096 != 0)
+            continue;
         if (number == FB_CALL_WAIT)
             a[0] = __builtin_ia32_rdtsc() + a[0] % 100000;
-        if (number == FB_CALL_SPACE_UNMAP && random64() % 64 != 0)
+        bool changes = number == FB_CALL_SPACE_UNMAP || number == FB_CALL_SPACE_PROTECT || number == FB_CALL_SPACE_MAP;
+        if (changes && a[1] >= FB_WINDOW_BASE && random64() % 4096 != 0)
             a[1] = WINDOW_FREE + (a[1] & 0xfffff000); /* seldom its own text */
         if (random64() % 8 == 0)
             scribble();

@@ -7,6 +7,8 @@
 #include <sdk/sdk.h>
 #include <sdk/stubs.h>
 
+#pragma GCC visibility push(hidden) /* one image: no indirection through a table of addresses */
+
 #define INFO ((const struct instance_info *)INSTANCE_INFO_VA)
 #define RECORD ((const struct fb_record *)WINDOW_RECORD)
 #define FRAME_RECORD(f) (&((const struct fb_frame_record *)WINDOW_RECORDS)[f])
@@ -69,6 +71,7 @@ struct kspace {
 void kspace_make(struct kspace *s);
 void kspace_end(struct kspace *s);
 /* Run in the current space's user view from `entry` (of user_text) with rdi, rax: the vector that ended it. */
+u64 user_go(void); /* resume save area USER */
 u64 user_run(const u8 *entry, u64 rdi, u64 rax);
 
 struct kchild {
@@ -86,6 +89,14 @@ long kchild_destroy_domain(struct kchild *c);
         long again_;                                                                                   \
         while ((again_ = (call)) == -FB_E_BUSY || again_ == -FB_E_FLUSH || again_ == -FB_E_RESUME)     \
             fb_tlb_flush(~0ul, 0, NULL);                                                               \
+        again_;                                                                                        \
+    })
+
+#define AGAIN_BUSY(call)                                                                               \
+    ({                                                                                                 \
+        long again_;                                                                                   \
+        while ((again_ = (call)) == -FB_E_BUSY)                                                        \
+            ;                                                                                          \
         again_;                                                                                        \
     })
 

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: MIT
+# The LibOS that tests the kernel from above, and its run in `make test`: tests/kernel/run.sh.
+
+KTEST_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard tests/kernel/ktest/*.c tests/kernel/ktest/*.S) sdk/text.c)
+KTEST_DEFINES := -DCALL_DOMAIN_EXIT=$$(awk '/define FB_CALL_DOMAIN_EXIT /{print $$3}' $(GENERATED)) \
+    -DCALL_WAIT=$$(awk '/define FB_CALL_WAIT /{print $$3}' $(GENERATED)) \
+    -DCALL_TLB_FLUSH=$$(awk '/define FB_CALL_TLB_FLUSH /{print $$3}' $(GENERATED))
+
+$(BUILD)/gen/ktest/errors.inc: tests/kernel/ktest/errors.py abi/feuerbird.toml
+	@mkdir -p $(@D)
+	python3 $^ $@
+$(BUILD)/small/tests/kernel/ktest/main.c.o: $(BUILD)/gen/ktest/errors.inc
+$(BUILD)/small/tests/kernel/ktest/start.S.o: tests/kernel/ktest/start.S $(GENERATED)
+	@mkdir -p $(@D)
+	$(KERNEL_CC) -g $(KTEST_DEFINES) -I. -I$(BUILD)/gen -c -o $@ $<
+$(BUILD)/ktest.elf: $(KTEST_OBJECTS) sdk/window.ld
+	$(SMALL_LD) -T sdk/window.ld -o $@ $(KTEST_OBJECTS)
+
+kernel-test: $(BUILD)/feuerbird
+	@tests/kernel/run.sh $(BUILD)
+.PHONY: kernel-test
+-include $(patsubst %.o,%.d,$(KTEST_OBJECTS))

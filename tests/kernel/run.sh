@@ -1,0 +1,46 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The kernel from above: its test LibOS, and hostile ones, with 1, 2 and 4 CPUs.  Prints TAP; exits with 1 if something failed.
+# usage: tests/kernel/run.sh [BUILD [SECONDS_OF_FUZZ]]
+set -u
+here=$(dirname "$(readlink -f "$0")")
+build=${1:-build}
+seconds=${2:-10}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0 number=0
+
+boot() { # manifest, CPUs, MiB, seconds, command line, further options...
+    local manifest=$1 cpus=$2 mem=$3 limit=$4 line=$5
+    shift 5
+    "$here/with-manifest" "$build/feuerbird" "$here/../manifests/$manifest.manifest" "$work/kernel" || return 1
+    timeout "$limit" qemu-system-x86_64 -kernel "$work/kernel" -display none -serial stdio -no-reboot -m "$mem" \
+        -cpu max -smp "$cpus" -append "console=ttyS0 panic=-1 $line" "$@" </dev/null >"$work/log" 2>"$work/errors"
+}
+say() { # good?, name
+    number=$((number + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $number - $2"
+    else
+        echo "not ok $number - $2"
+        sed 's/^/# /' "$work/log" | tr -d '\r\0' | tail -n 25
+        failed=1
+    fi
+}
+
+for cpus in 1 2 4; do
+    boot ktest $cpus 80 180 ""
+    grep -aq '^1\.\.' "$work/log" && ! grep -aqE '^not ok|PANIC|Bail out' "$work/log"
+    say $? "kernel calls, upcalls, domains and slices with $cpus CPUs"
+done
+boot ktest 1 80 60 ktest.bench -accel tcg -cpu max,-erms,-pku -icount shift=0,sleep=off
+grep -aq '^bench gate' "$work/log"
+say $? "costs in instructions"
+grep -a '^bench' "$work/log" | tr -d '\r' | sed 's/^/# /'
+for cpus in 1 2 4; do
+    boot fuzz $cpus 64 "$seconds" fuzz.calls=20000
+    grep -aq 'ended' "$work/log" && ! grep -aqE 'PANIC|could not be started' "$work/log"
+    say $? "hostile LibOSes with $cpus CPUs: $(grep -ac ' ended: ' "$work/log") domains ended and made again"
+done
+echo "1..$number"
+exit $failed
