@@ -67,6 +67,9 @@ switch_to(struct lcpu *c, struct thread *from, struct thread *to)
     to->sched.started = machine_tsc();
     atomic_store_explicit(&to->state, THREAD_RUNNING, memory_order_relaxed);
     sched_start_slice(c);
+    /* The slice is new, and an idle vCPU slept by fb_wait's deadline instead of the timer. */
+    if (to->process)
+        timers_program(c, runq_of(c)->slice_end);
     if (from->process)
         machine_user_leave(from);
     if (to->space && to->space != c->space)
