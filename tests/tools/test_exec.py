@@ -60,9 +60,25 @@ def test_arguments_when_odd_then_exact(_directory):
 
 
 def test_input_when_binary_through_pipe_then_exact(_directory):
-    """Verify all byte values through a pipe, in both directions."""
+    """Verify all byte values through a pipe, in both directions, over the serial port
+    and with the archive."""
     data = ALL_BYTES * 10 + random.Random(1).randbytes(50000)
     check(feuer_exec([], ["cat"], data), 0, data, b"")
+    os.environ["FEUER_PREFETCH"] = "0"
+    try:
+        check(feuer_exec([], ["cat"], data), 0, data, b"")
+    finally:
+        del os.environ["FEUER_PREFETCH"]
+
+
+def test_input_when_a_large_pipe_then_exact_and_a_pipe(_directory):
+    """Verify 10 MB through a pipe that ends at once, and that it is a pipe inside: what
+    head has read is gone."""
+    data = random.Random(4).randbytes(10_000_000)
+    check(feuer_exec([], ["sha256sum"], data), 0,
+          hashlib.sha256(data).hexdigest().encode() + b"  -\n")
+    check(feuer_exec([], ["sh", "-c", "head -n 1; cat"], b"1\n2\n"), 0,
+          b"1\n")
 
 
 def test_input_when_empty_then_end_of_file(_directory):

@@ -17,6 +17,7 @@ import collections
 import fcntl
 import os
 import re
+import select
 import selectors
 import signal
 import socket
@@ -31,6 +32,8 @@ from .machine import Machine
 TIMEOUT_STATUS = 124
 BROKEN_STATUS = 125
 PACKET = 4096
+PREFETCH_MAX = 64 << 20
+PREFETCH_SECONDS = 0.05
 INPUT_FILE_MAX = 512 << 20
 CHUNK = 1 << 18
 PIPE_SIZE = 1 << 18
@@ -77,6 +80,28 @@ def input_kind():
         left = info.st_size - os.lseek(0, 0, os.SEEK_CUR)
         return "none" if left <= 0 else "file" if left <= INPUT_FILE_MAX else "stream"
     return "stream"
+
+
+def prefetch():
+    """What a pipe on standard input holds, if its writer is quick: (bytes, at its end).
+
+    The serial port takes 16 bytes at a time; what has its end before the guest starts
+    goes into the archive instead, and the agent feeds it to the command's pipe.
+    """
+    data = bytearray()
+    if os.isatty(0) or os.environ.get("FEUER_PREFETCH") == "0":
+        return data, False
+    while len(data) < PREFETCH_MAX:
+        if not select.select([0], [], [], PREFETCH_SECONDS)[0]:
+            return data, False
+        try:
+            piece = os.read(0, CHUNK)
+        except OSError:
+            piece = b""
+        if not piece:
+            return data, True
+        data += piece
+    return data, False
 
 
 class Output:
@@ -161,9 +186,10 @@ class Output:
 class Input(threading.Thread):
     """Sends standard input in packets, within the guest's window if it names one."""
 
-    def __init__(self, channel):
+    def __init__(self, channel, first):
         super().__init__(daemon=True)
         self.channel = channel
+        self.first = first      # Bytes that were read before the guest started.
         self.credit = None
         self.changed = threading.Condition()
 
@@ -182,15 +208,20 @@ class Input(threading.Thread):
             if self.credit is not None:
                 self.credit -= size
 
+    def send(self, data):
+        self.take_credit(len(data))
+        self.channel.sendall(struct.pack("<H", len(data)) + data)
+
     def run(self):
         try:
+            for at in range(0, len(self.first), PACKET):
+                self.send(self.first[at:at + PACKET])
             while True:
                 try:
                     data = os.read(0, PACKET)
                 except OSError:
                     data = b""
-                self.take_credit(len(data))
-                self.channel.sendall(struct.pack("<H", len(data)) + data)
+                self.send(data)
                 if not data:
                     return
         except OSError:
@@ -249,10 +280,12 @@ class Session:
     # ---- setting up ----
 
     def launch(self):
-        kind = input_kind()
-        machine = Machine(self.options, False,
-                          [] if kind == "stream" else ["feuer.stdin=none"],
-                          kind == "file")
+        kind, first, whole = input_kind(), b"", False
+        if kind == "stream":
+            first, whole = prefetch()
+        source = 0 if kind == "file" else first if whole else None
+        machine = Machine(self.options, False, ["feuer.stdin=none"]
+                          if kind == "none" or source is not None else [], source)
         pipes = {}
         # SeaBIOS writes its log to port 0x402 if it reads 0xe9 from there.
         for name, device in (("console", "serial"),
@@ -261,10 +294,10 @@ class Session:
                              ("ctl", "isa-debugcon,iobase=0x404,readback=0")):
             pipes[name], far = os.pipe()
             machine.add_output(name, far, device)
-        if kind == "stream":
+        if kind == "stream" and not whole:
             near, far = socket.socketpair()
             machine.add_socket("stdin", far.detach(), "isa-serial,index=1")
-            self.input = Input(near)
+            self.input = Input(near, bytes(first))
         self.wake, wake_end = os.pipe()
         self.process = machine.start()
         self.outputs = [Output(pipes["stdout"], 1, wake_end, OUTPUT_BEGINS),

@@ -118,8 +118,12 @@ def _copy_base(path, out):
     out.write(bytes(-out.tell() % 4096))
 
 
-def initial_archive(options, console, input_file):
-    """An open file for -initrd: the root, then /.feuer and /add."""
+def initial_archive(options, console, source):
+    """An open file for -initrd: the root, then /.feuer and /add.
+
+    SOURCE is standard input if it goes into the archive: the descriptor of a regular
+    file, or the bytes that a pipe held; else None.
+    """
     from . import cpio, rootfs
     if options.add and not os.path.isdir(options.add):
         raise UserError("--add wants a directory, and %s is none" % options.add)
@@ -132,8 +136,10 @@ def initial_archive(options, console, input_file):
                 archive.directory(".feuer", 0o755)
                 archive.file(".feuer/agent", guest_program("agent"), 0o755, 0)
                 archive.bytes(".feuer/exec", request_text(options, console), 0o600)
-            if input_file:
-                archive.rest(".feuer/stdin", 0)
+            if isinstance(source, int):
+                archive.rest(".feuer/stdin", source)
+            elif source is not None:
+                archive.bytes(".feuer/pipe", source, 0o600)
             if options.add:
                 archive.tree("add", options.add)
             archive.finish()
@@ -200,12 +206,12 @@ def spawn(command, keep):
 class Machine:
     """Everything that QEMU needs, put together; `start` runs it."""
 
-    def __init__(self, options, console, extra_parameters, input_file=False):
+    def __init__(self, options, console, extra_parameters, source=None):
         from . import manifest
         self.qemu = find_qemu()
         kernel = find_kernel(options)
         linux = kernel_is_linux(kernel)
-        self.archive = initial_archive(options, console, input_file)
+        self.archive = initial_archive(options, console, source)
         self.files = [self.archive]
         if options.manifest:
             try:

@@ -35,6 +35,7 @@
 
 #define REQUEST_FILE "/.feuer/exec"
 #define INPUT_FILE "/.feuer/stdin"
+#define INPUT_PIPE "/.feuer/pipe"
 #define REQUEST_VERSION "feuer-exec 1"
 #define STDOUT_PORT 0x402
 #define CTL_PORT 0x404
@@ -195,15 +196,45 @@ console_channels(struct channels *ends)
     return ends->in;
 }
 
-/* A regular file that the host gave as standard input came with the archive. */
+/* In a child: write what is in FILE to PIPE, and end.  Never returns. */
+static void
+feed(int file, int pipe_end)
+{
+    static char data[65536];
+    ssize_t got;
+
+    signal(SIGPIPE, SIG_DFL);
+    while ((got = read(file, data, sizeof data)) > 0)
+        for (ssize_t done = 0, now; done < got; done += now)
+            if ((now = write(pipe_end, data + done, (size_t)(got - done))) < 0)
+                _exit(1);
+    _exit(0);
+}
+
+/* Standard input that the host had at once came with the archive: a regular file, which
+ * the command gets as it is, or what a pipe held, which goes through a pipe here too. */
 static void
 take_input_file(struct channels *ends)
 {
     int fd = open(INPUT_FILE, O_RDONLY | O_CLOEXEC);
+    int ring[2];
 
-    if (fd < 0)
-        return;
     unlink(INPUT_FILE);
+    if (fd < 0) {
+        fd = open(INPUT_PIPE, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return;
+        unlink(INPUT_PIPE);
+        if (pipe2(ring, O_CLOEXEC) < 0)
+            agent_die("cannot make a pipe");
+        if (fork() == 0) {
+            close(ring[0]);
+            feed(fd, ring[1]);
+        }
+        close(ring[1]);
+        close(fd);
+        fd = ring[0];
+    }
     close(ends->in);
     ends->in = fd;
 }
