@@ -22,7 +22,8 @@ def kernel_options():
 
 
 def exec_command(options, command):
-    return [FEUER, "exec", "--timeout", "150", *kernel_options(), *options, "--", *command]
+    return [FEUER, "exec", "--timeout", "150", *kernel_options(), *options, "--",
+            *command]
 
 
 class Outcome:
@@ -37,7 +38,8 @@ class Outcome:
 def feuer_exec(options, command, data=None, stdin=None):
     """Run a command in a guest; DATA is sent through a pipe."""
     begin = time.monotonic()
-    where = {"input": data} if data is not None else {"stdin": stdin or subprocess.DEVNULL}
+    where = ({"input": data} if data is not None
+             else {"stdin": stdin or subprocess.DEVNULL})
     done = subprocess.run(exec_command(options, command), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=300, **where)
     return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)

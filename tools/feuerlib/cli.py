@@ -38,8 +38,8 @@ def add_machine_options(parser):
     add("--cpus", type=positive, default=1, metavar="N", help="virtual CPUs (1)")
     add("--mem", type=positive, metavar="MB", help="memory; by default what is needed")
     add("--add", metavar="DIR", help="put DIR's files into the guest's /add")
-    add("--initrd", metavar="FILE", help="root archive (cpio, may be gzipped) instead of "
-        "the default one with busybox and bash")
+    add("--initrd", metavar="FILE", help="root archive (cpio, may be gzipped) instead "
+        "of the default one with busybox and bash")
     add("--gate", choices=("views", "direct"), help="how the LibOS is kept apart")
     add("--machine", choices=("pc", "q35", "microvm"), default="pc", help="(pc)")
     add("--kernel", metavar="FILE", help="another kernel; a Linux bzImage will do, and "
@@ -48,13 +48,13 @@ def add_machine_options(parser):
     add("--append", metavar="STR", help="more kernel parameters")
     add("--icount", action="store_true", help="count instructions: TCG, one CPU, virtual "
         "clock, fixed date and seed")
-    add("--accel", choices=("auto", "kvm", "tcg"), default="auto", help="(auto: KVM where "
-        "a trial guest runs on it)")
+    add("--accel", choices=("auto", "kvm", "tcg"), default="auto",
+        help="(auto: KVM where a trial guest runs on it)")
     add("--tuned", action="store_true", help="Linux without its optional checks")
     add("--env", action="append", default=[], metavar="K=V", help="environment of CMD")
     add("--cwd", default="/", metavar="DIR", help="directory of CMD in the guest (/)")
-    add("--qemu-arg", action="append", default=[], metavar="ARG", help="one more argument "
-        "for QEMU")
+    add("--qemu-arg", action="append", default=[], metavar="ARG",
+        help="one more argument for QEMU")
     add("--show", action="store_true", help="print QEMU's command line and stop")
 
 
@@ -72,7 +72,8 @@ def make_parser():
                      help="how long the guest may take to start CMD (120)")
     one.add_argument("--verbose", action="store_true",
                      help="show the guest's console on standard error")
-    one.add_argument("--console", metavar="FILE", help="write the guest's console to FILE")
+    one.add_argument("--console", metavar="FILE",
+                     help="write the guest's console to FILE")
     one.add_argument("command", nargs="*", metavar="CMD")
 
     one = commands.add_parser("run", help="use a guest on this terminal", description=

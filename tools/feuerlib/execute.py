@@ -43,7 +43,8 @@ GATHER_SECONDS = 0.001
 OUTPUT_BEGINS = b"\1feuer: output begins\1\n"
 CONSOLE_KEPT = 1 << 16
 CONSOLE_SHOWN = 25
-PANIC = re.compile(rb"^(\[[ 0-9.]+\] |[a-z]+: )?(Kernel panic|KERNEL PANIC|PANIC|panic:)", re.M)
+PANIC = re.compile(rb"^(\[[ 0-9.]+\] |[a-z]+: )?(Kernel panic|KERNEL PANIC|PANIC|panic:)",
+                   re.M)
 PANIC_GRACE = 3.0
 POWEROFF_GRACE = 5.0
 

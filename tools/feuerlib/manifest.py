@@ -15,7 +15,8 @@ def find_area(kernel, path):
     """The offset of the area in the mapped file KERNEL."""
     hits, at = [], kernel.find(MARKER)
     while at >= 0:
-        if at % 4096 == 0:  # the steward's own copy of the mark is somewhere in its constants
+        # The area is page-aligned; the mark may stand elsewhere too, among constants.
+        if at % 4096 == 0:
             hits.append(at)
         at = kernel.find(MARKER, at + 1)
     if not hits:

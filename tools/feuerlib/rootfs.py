@@ -58,7 +58,8 @@ def entries(refresh=False):
     table["bin/busybox"] = ("file", busybox, 0o755)
     table["bin/bash"] = ("file", bash, 0o755)
     table["bin/bash-static"] = ("symlink", "bash")
-    for directory, package in ((busybox_dir, "busybox-static"), (bash_dir, "bash-static")):
+    for directory, package in ((busybox_dir, "busybox-static"),
+                               (bash_dir, "bash-static")):
         for notice in ("%s/copyright" % package, "bash/copyright"):
             path = os.path.join(directory, "usr/share/doc", notice)
             if os.path.isfile(path):
