@@ -70,12 +70,7 @@ process_ns(struct process *p)
 {
     u64 user, system;
     proc_ticks(p, &user, &system);
-    u64 ns = clock_ticks_to_ns(user + system);
-    /* The current thread's share since it came onto the CPU is not in its sum yet. */
-    struct thread *t = thread_current();
-    if (t->process == p)
-        ns += clock_ticks_to_ns(clock_tsc() - t->sched.started);
-    return ns;
+    return clock_ticks_to_ns(user + system);
 }
 
 /* Clocks of other processes: ~pid << 3 | 2 (clock_getcpuclockid). */

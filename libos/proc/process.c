@@ -171,9 +171,12 @@ proc_count(void)
 
 /* Without separate accounting by core, all of a thread's time counts as the user's. */
 static u64
-thread_user_ticks(const struct thread *t)
+thread_user_ticks(struct thread *t)
 {
-    return t->user_ticks + t->system_ticks != 0 ? t->user_ticks : t->sched.runtime;
+    u64 ticks = t->sched.runtime, now = clock_tsc(), since = t->sched.started;
+    if (atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_RUNNING && now > since)
+        ticks += now - since; /* it has not been charged for that yet */
+    return ticks;
 }
 
 void
@@ -185,7 +188,6 @@ proc_ticks(struct process *p, u64 *user, u64 *system)
     list_for_each(it, &p->threads) {
         struct thread *t = container_of(it, struct thread, process_link);
         *user += thread_user_ticks(t);
-        *system += t->system_ticks;
     }
     spin_unlock(&p->lock);
 }
@@ -214,7 +216,6 @@ process_remove_thread_locked(struct process *p, struct thread *t)
     p->nthreads--;
     pid_set_thread(t->tid, NULL);
     p->user_ticks += thread_user_ticks(t);
-    p->system_ticks += t->system_ticks;
 }
 
 char *
