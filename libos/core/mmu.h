@@ -8,7 +8,7 @@
  *     lock.
  * M2. When a call that takes a mapping or a right away returns, no CPU has a stale
  *     translation of it; the frames that
- *     it reports may be reused at once.
+ *     it reports may be reused at once.  Long ones let other threads run in between.
  * M3. The kernel's counts are the counts: a frame is reported exactly when its last
  *     mapping goes.
  */

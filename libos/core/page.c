@@ -10,8 +10,8 @@
  *     cache are PAGE_USED.
  * B3. A block of 2 MiB that the direct map does not have as one large page (an edge)
  *     counts as mapped for each of its frames, so
- *     that the kernel never reports the last mapping gone: its frames are for runs alone,
- *     which are not mapped elsewhere.
+ *     that the kernel never reports the last mapping gone: its frames are core's own
+ *     (page_alloc_core_run), which are not mapped elsewhere.
  * Lock: buddy_lock, taken under nothing but a queue's or a room's spinlock; nothing is
  * taken under it.
  */
@@ -39,7 +39,6 @@ struct zone {
 static struct zone zones[ZONES];
 /* [I] by 2 MiB from page_first on: WHOLE or EDGE */
 static u8 *zone_of_block;
-#define EDGE_ORDER 3u /* runs up to this come from edges first */
 static u64 total_frames;                        /* [buddy_lock] */
 static struct lcpu_cache caches[FB_CPUS_MAX];
 
@@ -120,9 +119,17 @@ page_alloc_run(unsigned order)
 {
     ASSERT(order <= PAGE_MAX_ORDER);
     spin_lock(&buddy_lock);
-    /* What is large may be mapped elsewhere, or leave the direct map as one large page:
-     * it does not come from an edge. */
-    frame_t f = order <= EDGE_ORDER ? take_block_locked(&zones[EDGE], order) : FRAME_NONE;
+    frame_t f = take_block_locked(&zones[WHOLE], order);
+    spin_unlock(&buddy_lock);
+    return f;
+}
+
+frame_t
+page_alloc_core_run(unsigned order)
+{
+    ASSERT(order <= PAGE_MAX_ORDER);
+    spin_lock(&buddy_lock);
+    frame_t f = take_block_locked(&zones[EDGE], order);
     if (f == FRAME_NONE)
         f = take_block_locked(&zones[WHOLE], order);
     spin_unlock(&buddy_lock);

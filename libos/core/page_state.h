@@ -45,6 +45,9 @@ struct lcpu_cache {
 /* Boot: [lo, hi) are all ranges' bounds; then every free run. */
 void page_init(const struct fb_range *used, u32 nused);
 void page_init_lcpu(struct lcpu *c);
+/* A run for core's own use, stacks and slabs: never mapped elsewhere (B3 in page.c). It is
+ * freed with page_free_run. */
+frame_t page_alloc_core_run(unsigned order);
 /* Frames that served at boot and are free now. */
 void page_release_range(frame_t lo, frame_t hi);
 /* One such frame becomes an ordinary one in use; true. */

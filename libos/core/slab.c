@@ -78,7 +78,7 @@ slab_make(unsigned class)
 {
     unsigned order = class_order[class];
     /* a run even of one: it may be of an edge (page.c, B3) */
-    frame_t f = page_alloc_run(order);
+    frame_t f = page_alloc_core_run(order);
     if (f == FRAME_NONE)
         return NULL;
     for (unsigned i = 0; i < 1u << order; i++)
@@ -173,7 +173,7 @@ large_alloc(size_t bytes)
         order++;
     if ((PAGE_SIZE << order) < bytes)
         return NULL;
-    frame_t f = page_alloc_run(order);
+    frame_t f = page_alloc_core_run(order);
     if (f == FRAME_NONE)
         return NULL;
     *page_state(f) = (u8)(PAGE_LARGE | order);

@@ -24,6 +24,7 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/page.h"
+#include "core/page_state.h"
 #include "core/sched.h"
 #include "core/string.h"
 
@@ -318,7 +319,7 @@ thread_cpu_ns(struct thread *t)
 static struct thread *
 thread_make(const char *name)
 {
-    frame_t f = page_alloc_run(STACK_ORDER);
+    frame_t f = page_alloc_core_run(STACK_ORDER);
     if (f == FRAME_NONE)
         return NULL;
     struct thread *t = page_ptr(f);

@@ -10,9 +10,12 @@
  */
 #include "core/fpu.h"
 
+#include <cpuid.h>
+
 #include <sdk/stubs.h>
 
 #include "core/arch/x86_64/arch.h"
+#include "core/log.h"
 #include "core/machine.h"
 #include "core/string.h"
 
@@ -25,6 +28,39 @@
 static u64 features; /* 0: FXSAVE */
 static u32 area_bytes = LEGACY_BYTES;
 static bool has_fsgsbase;
+/* Bytes of the area that no component of `features` has: XSAVE leaves them as they are, and
+ * signal frames show the whole area, so they are cleared once. */
+#define GAPS_MAX 8
+static struct {
+    u32 from, bytes;
+} gaps[GAPS_MAX];
+static u32 gap_count;
+
+/* Offsets and sizes of the components: SDM vol. 1, 13.5 (CPUID leaf 0xd). */
+static void
+find_gaps(void)
+{
+    u32 at = LEGACY_BYTES + HEADER_BYTES;
+    while (at < area_bytes) {
+        u32 next = area_bytes, end = area_bytes;
+        for (u32 i = 2; i < 63; i++) {
+            u32 bytes, from, c, d;
+            if (!(features >> i & 1))
+                continue;
+            __cpuid_count(0xd, i, bytes, from, c, d);
+            if (from >= at && from < next) {
+                next = from;
+                end = from + bytes;
+            }
+        }
+        ASSERT(next == at || gap_count < GAPS_MAX);
+        if (next > at) {
+            gaps[gap_count].from = at;
+            gaps[gap_count++].bytes = next - at;
+        }
+        at = end;
+    }
+}
 
 void
 fpu_start(void)
@@ -39,6 +75,7 @@ fpu_start(void)
         features &= SMALL_FEATURES;
         area_bytes = PAGE_SIZE;
     }
+    find_gaps();
 }
 
 u32
@@ -99,6 +136,8 @@ fpu_init_state(void *area)
 {
     /* XSTATE_BV = 0: all else loads its initial values */
     memset(area, 0, LEGACY_BYTES + HEADER_BYTES);
+    for (u32 i = 0; i < gap_count; i++)
+        memset((u8 *)area + gaps[i].from, 0, gaps[i].bytes);
     *(u16 *)area = FCW_DEFAULT;
     *(u32 *)((u8 *)area + 24) = MXCSR_DEFAULT;
 }

@@ -45,6 +45,38 @@ flush_others(struct mmu_space *s)
         machine_flush(cpus);
 }
 
+/*
+ * Removals whose flush is not over yet.  A frame that several spaces map can lose its last
+ * mapping in one of them, while a CPU that runs another has a stale translation of a
+ * mapping that went just before: the flush of the one space would not reach it.
+ *   1. A removal is counted, then removes, flushes its own space, and is counted off.
+ *   2. Who finds a frame's last mapping gone, or the only mapping his, does so after the
+ *      kernel's count went down in 1; if the count here is not zero then, he flushes all.
+ */
+static _Atomic u32 unsettled;
+
+static inline void
+removal_begins(void)
+{
+    if (lcpu_count > 1)
+        atomic_fetch_add(&unsettled, 1);
+}
+
+static inline void
+removal_ends(struct mmu_space *s)
+{
+    flush_others(s);
+    if (lcpu_count > 1)
+        atomic_fetch_sub(&unsettled, 1);
+}
+
+static inline void
+settle(void)
+{
+    if (__builtin_expect(atomic_load(&unsettled) != 0, 0))
+        machine_flush(machine_all_cpus);
+}
+
 void
 mmu_flush(struct mmu_space *s)
 {
@@ -147,14 +179,17 @@ mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count, fram
     u64 cap = page_cap(frame);
     while (count) {
         unsigned long v = 0;
+        if (flags & MMU_REPLACE)
+            removal_begins();
         long r = fb_space_map(s->cap, va, cap, frame, flags, count, &v);
+        if (flags & MMU_REPLACE)
+            removal_ends(s);
         if (r == 0) {
             if ((flags & MMU_REPLACE) && (v & FB_OUT_VALID)) {
                 ASSERT(old);
+                settle();
                 *old = FB_OUT_FRAME(v);
             }
-            if (flags & MMU_REPLACE)
-                flush_others(s);
             return 0;
         }
         u64 done = v & DONE_MASK;
@@ -202,6 +237,8 @@ mmu_protect(struct mmu_space *s, uaddr va, u64 pages, u32 flags)
      * fault drops it. */
     struct mmu_page page;
     bool gains = pages == 1 && mmu_query(s, va, &page) && (page.flags & ~flags) == 0;
+    if (flags & MMU_WRITE)
+        settle(); /* the caller may have seen that the page is this space's alone */
     if ((flags & MMU_NOADD) || !(flags & (MMU_WRITE | MMU_EXEC))) {
         protect_with(s, va, pages, flags, 0);
     } else if (gains) {
@@ -235,12 +272,15 @@ mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn los
 {
     for (;;) {
         unsigned long v = 0;
+        removal_begins();
         long r = fb_space_unmap(s->cap, va, pages, tables ? FB_UNMAP_TABLES : 0, 0,
                                 LIST_MAX, &v);
+        removal_ends(s);
         if (r != 0 && r != -FB_E_RESUME && r != -FB_E_BUSY)
             libos_panic("space_unmap at %lx: %s", va, fb_error_name(r));
         if (r != -FB_E_BUSY) {
-            flush_others(s);
+            if (v >> 40)
+                settle();
             take_list(s, (const u64 *)lcpu_current()->buffer, v >> 40, lost, arg);
             va += (v & DONE_MASK) * PAGE_SIZE;
             pages -= v & DONE_MASK;
@@ -248,6 +288,7 @@ mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn los
         if (r == 0)
             return;
         machine_again(r);
+        thread_breathe(); /* the list is taken: another thread may use the buffer */
     }
 }
 
@@ -272,7 +313,9 @@ mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages, bool
         } else if (r == -FB_E_COUNT) {
             result = -E_NOMEM;
             break;
-        } else if (!machine_again(r)) {
+        } else if (machine_again(r)) {
+            thread_breathe();
+        } else {
             libos_panic("space_copy at %lx: %s", va, fb_error_name(r));
         }
     }
