@@ -56,7 +56,7 @@ struct instance_info {
     char cmdline[FB_CMDLINE_MAX];
     char personality[32];
     char console[16];                 /* "ttyS0": owns COM1; "none" */
-    fb_u64 cap_slices;                /* all slice vectors; 0: not granted (manifest: devices domains) */
+    fb_u64 cap_slices[FB_CPUS_MAX];   /* positions 16..55 of each CPU's vector; 0: not granted (devices domains) */
 };
 /*
  * Start: every vCPU i is started at the image's entry with rdi = i, rsp = 0 (the image brings its own stacks), mask 1, in the first

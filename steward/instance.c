@@ -269,11 +269,12 @@ grant_devices(struct making *m)
         return false;
     if (devices & DEVICE_HOST && !grant(m, BOOT->cap_ports, port, 0x402, 0x405, &info->cap_host_ports, "granting host ports"))
         return false;
-    if (devices & DEVICE_DOMAINS &&
-        !grant(m, BOOT->cap_slices, FB_AUTH(FB_CLASS_ROOT, FB_KIND_SCHEDULER, FB_RIGHT_CONTROL | FB_RIGHT_DERIVE), 0,
-               ncpus() * 64, &info->cap_slices, "granting slices"))
-        return false;
-    u32 rights = FB_RIGHT_READ | (devices & DEVICE_POWER ? FB_RIGHT_CONTROL : 0) | FB_RIGHT_WRITE |
+    u64 slices = FB_AUTH(FB_CLASS_ROOT, FB_KIND_SCHEDULER, FB_RIGHT_CONTROL | FB_RIGHT_DERIVE);
+    for (u64 cpu = 0; devices & DEVICE_DOMAINS && cpu < ncpus(); cpu++)
+        if (!grant(m, BOOT->cap_slices, slices, cpu * 64 + 16, cpu * 64 + 56, &info->cap_slices[cpu], "granting slices"))
+            return false;
+    u32 rights = FB_RIGHT_READ | (devices & DEVICE_POWER ? FB_RIGHT_CONTROL : 0) |
+                 (devices & (DEVICE_COM1 | DEVICE_CONSOLE) ? FB_RIGHT_WRITE : 0) |
                  (devices & DEVICE_DOMAINS ? FB_RIGHT_CREATE : 0) | derive;
     return grant(m, BOOT->cap_machine, FB_AUTH(FB_CLASS_ROOT, FB_KIND_HARDWARE, rights), 0, 1, &info->cap_machine,
                  "granting the machine");

@@ -9,8 +9,9 @@
  *     gate views | direct
  *     slots N                     capability slots, 64..1048576 (default: by memory)
  *     slice US                    time in the slice vector, in microseconds, 10..1000000
- *     devices WORD...             com1 com2 (ports, lines), host (ports 0x402-0x404), power, console,
- *                                 domains (may make domains, and place vCPUs in all slice vectors)
+ *     devices WORD...             com1 com2 (ports, lines), host (ports 0x402-0x404), power, console (the kernel's; goes with com1),
+ *                                 domains (may make domains, and place vCPUs in positions 16..55 of all
+ *                                 slice vectors; one instance at most should have it)
  *     initrd yes | no             gets the initial archive; one instance at most
  *     args TEXT                   to the end of the line: appended to the machine's command line
  *     on-end power | restart | keep

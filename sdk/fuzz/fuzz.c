@@ -5,6 +5,7 @@
  * Arguments come from a mixture: its real names, names with a bit changed, small numbers, its own frames and addresses, page-aligned
  * ones, and noise.  It runs until it destroys itself (it unmaps its own text, or corrupts its control block),
  * and its manifest has it restarted.  It never calls domain_exit, and waits only for short times, so that it stays busy.
+ * Now and then it makes a domain, a space or a vCPU as one should, so that noise meets objects that live; all its vCPUs do so.
  * The option fuzz.seed= on the command line chooses the sequence; fuzz.calls= ends it after so many calls (code: calls made).
  */
 #include <sdk/instance.h>
@@ -12,22 +13,38 @@
 #include <sdk/stubs.h>
 
 static const struct instance_info *info = (const void *)INSTANCE_INFO_VA;
-static struct fb_cb *cb = (struct fb_cb *)WINDOW_CB;
 static u64 names[64];
 static u32 nnames;
-static u64 state;
-static u64 stack[512];
+static u64 states[32];
+static u64 spare; /* first of 512 frames that are mapped nowhere: for the kernel */
+extern __attribute__((visibility("hidden"))) u8 fuzz_stacks[32][0x4000];
 
 __attribute__((visibility("hidden"))) void upcall_entry(void);
 __attribute__((noreturn)) void fuzz_main(u64 vcpu);
 __attribute__((noreturn)) void fuzz_upcall(u64 area, u64 vector);
 
 static u64
+self(void)
+{
+    u64 rsp;
+    __asm__ volatile("mov %%rsp, %0" : "=r"(rsp));
+    return ((rsp - (u64)fuzz_stacks) >> 14) % 32;
+}
+
+static struct fb_cb *
+own_cb(void)
+{
+    return (struct fb_cb *)(WINDOW_CB + self() * WINDOW_CB_STRIDE);
+}
+
+static u64
 random64(void)
 {
+    u64 state = states[self()];
     state ^= state << 13; /* xorshift64: Marsaglia, 2003 */
     state ^= state >> 7;
     state ^= state << 17;
+    states[self()] = state;
     return state;
 }
 
@@ -84,12 +101,59 @@ static void
 scribble(void)
 {
     u64 r = random64();
-    u64 *buffer = (u64 *)(WINDOW_CB + PAGE);
+    u64 *buffer = (u64 *)((u8 *)own_cb() + PAGE);
 
     for (int i = 0; i < 16; i++)
         buffer[random64() % (FB_BUFFER_BYTES / 8)] = argument();
     if (r % 65536 == 0)
-        ((u64 *)cb)[(r >> 16) % 512] = argument();
+        ((u64 *)own_cb())[(r >> 16) % 512] = argument();
+}
+
+/* Something that succeeds, mostly. */
+static void
+sensible(void)
+{
+    u64 r = random64(), f = spare + (r >> 8) % 480, name = 0, ticks = ((const struct fb_record *)WINDOW_RECORD)->tsc_hz / 2000;
+    struct fb_domain_params *p = (void *)((u8 *)own_cb() + PAGE);
+    u64 any = names[(r >> 24) % nnames], cpu = (r >> 32) % info->ncpus;
+
+    switch (r % 8) {
+    case 0:
+        memset(p, 0, sizeof(*p));
+        *p = (struct fb_domain_params){ .object_frame = f, .table_frame = f + 1, .table_frames = 1 + (r >> 40) % 8,
+                                        .window_frame = f + 16, .clearance = FB_CLASS_ROOT, .gate = (r >> 50) % 2 };
+        fb_domain_create(info->cap_machine, info->memory[0].cap, 0, &name);
+        break;
+    case 1:
+        fb_space_create((r >> 60) % 2 ? any : 0, info->memory[0].cap, f & ~1ull, &name);
+        break;
+    case 2:
+        any = any == info->cap_domain && r >> 58 ? 0 : any; /* seldom one of its own, which would end it */
+        fb_vcpu_create(any, info->cpu[cpu], info->memory[0].cap, f, f + 2, &name);
+        break;
+    case 3:
+        fb_vcpu_start(any, 0, 0, FB_WINDOW_BASE, 0, 0, NULL);
+        fb_slice_set(info->cap_slices[info->cpu[cpu]], info->cpu[cpu] * 64 + 20 + (r >> 40) % 16, any, ticks, NULL);
+        break;
+    case 4:
+        for (u64 level = 3; level >= 1; level--)
+            fb_space_table(any, (r >> 40) << 22, level, info->memory[0].cap, f + level, NULL);
+        fb_space_map(any, (r >> 40) << 22, info->memory[0].cap, f + 4, 1 + (r >> 33) % 8, 1 + (r >> 36) % 8, NULL);
+        break;
+    case 5:
+        fb_switch(any, NULL);
+        fb_switch(info->cap_space, NULL);
+        break;
+    case 6:
+        for (int i = 0; i < 4; i++)
+            fb_domain_destroy(any, NULL);
+        fb_space_destroy(any, NULL);
+        break;
+    default:
+        fb_cap_grant(any, names[(r >> 30) % nnames], FB_AUTH_ALL, 0, ~0ull, &name);
+        break;
+    }
+    learn(name);
 }
 
 static u64
@@ -109,17 +173,22 @@ fuzz_main(u64 vcpu)
 {
     u64 made = 0, limit, seed;
 
-    cb->entry_rsp = cb->fault_rsp = cb->event_rsp = (u64)&stack[510];
+    struct fb_cb *cb = own_cb();
+    cb->entry_rsp = cb->fault_rsp = cb->event_rsp = (u64)&fuzz_stacks[self()][0x2000];
     fb_vcpu_start(info->cap_vcpu[vcpu], (u64)upcall_entry, (u64)upcall_entry, 0, 0, 0, NULL);
     seed = option("fuzz.seed=");
     limit = option("fuzz.calls=");
     if (seed == 0)
         fb_entropy(&seed);
-    state = seed | 1;
+    states[self()] = (seed + vcpu * 0x9e3779b97f4a7c15) | 1;
+    if (spare == 0) { /* taken out of the direct map, so that no mapping keeps them from being given */
+        spare = (info->memory[0].lo + 511) & ~511ull;
+        fb_space_unmap(0, WINDOW_DMAP + spare * PAGE, 512, 0, 0, 1, NULL);
+    }
     learn(info->memory[0].cap);
     learn(info->cap_domain);
     learn(info->cap_space);
-    learn(info->cap_vcpu[0]);
+    learn(info->cap_vcpu[vcpu]);
     learn(info->cap_machine);
     learn(info->cap_host_ports);
     for (;;) {
@@ -140,6 +209,8 @@ fuzz_main(u64 vcpu)
             a[1] = WINDOW_FREE + (a[1] & 0xfffff000); /* seldom its own text */
         if (random64() % 8 == 0)
             scribble();
+        if (random64() % 32 == 0)
+            sensible();
         if (call(number, a, &value) == 0 && (number == FB_CALL_CAP_DERIVE || number == FB_CALL_SPACE_CREATE ||
                                              number == FB_CALL_DOMAIN_CREATE || number == FB_CALL_VCPU_CREATE))
             learn(value);
@@ -153,7 +224,7 @@ fuzz_main(u64 vcpu)
 void
 fuzz_upcall(u64 area, u64 vector)
 {
-    cb->save[area % FB_SAVES].busy = 0;
-    state += vector * 2;
-    fuzz_main(0);
+    own_cb()->save[area % FB_SAVES].busy = 0;
+    states[self()] += vector * 2;
+    fuzz_main(self());
 }

@@ -344,9 +344,9 @@ child_errors(struct kchild *c, u64 none)
     ERR(VCPU_START, STATE, fb_vcpu_start(own, 0, 0, (u64)upcall_entry, 0, 0, NULL));
     ERR(SLICE_SET, NAME, fb_slice_set(NONAME, 50, 0, 0, NULL));
     ERR(SLICE_SET, TYPE, fb_slice_set(MEM, 50, 0, 0, NULL));
-    ERR(SLICE_SET, RANGE, fb_slice_set(INFO->cap_slices, 64 * 32, 0, 0, NULL));
-    ERR(SLICE_SET, ARG, fb_slice_set(INFO->cap_slices, 50, c->vcpu[0], 1, NULL));
-    u64 part = derive(INFO->cap_slices, FB_AUTH(FB_ATOM_APP, FB_KIND_SCHEDULER, FB_RIGHT_DERIVE), 0, 64);
+    ERR(SLICE_SET, RANGE, fb_slice_set(INFO->cap_slices[0], 64 * 32, 0, 0, NULL));
+    ERR(SLICE_SET, ARG, fb_slice_set(INFO->cap_slices[0], 50, c->vcpu[0], 1, NULL));
+    u64 part = derive(INFO->cap_slices[0], FB_AUTH(FB_ATOM_APP, FB_KIND_SCHEDULER, FB_RIGHT_DERIVE), 0, 64);
     ERR(SLICE_SET, AUTHORITY, fb_slice_set(part, 50, 0, 0, NULL));
     OK(AGAIN(fb_cap_delete(part, NULL)));
     struct fb_domain_params *p = (void *)BUFFER, good = { f, f + 1, 1, f + 2, FB_CLASS_ROOT, 0, "x" };
@@ -424,7 +424,7 @@ test_domains(void)
     ERR(YIELD, DEAD, fb_yield(c.vcpu[0], NULL));
     ERR(VCPU_CREATE, DEAD, AGAIN(fb_vcpu_create(c.domain, 0, MEM, c.frames + 20, c.frames + 22, &v)));
     ERR(VCPU_START, DEAD, AGAIN(fb_vcpu_start(c.vcpu[0], 0, 0, FB_WINDOW_BASE, 0, 0, NULL)));
-    ERR(SLICE_SET, DEAD, AGAIN(fb_slice_set(INFO->cap_slices, 50, c.vcpu[0], RECORD->tsc_hz / 1000, NULL)));
+    ERR(SLICE_SET, DEAD, AGAIN(fb_slice_set(INFO->cap_slices[0], 50, c.vcpu[0], RECORD->tsc_hz / 1000, NULL)));
     ERR(SPACE_CREATE, DEAD, AGAIN(fb_space_create(c.domain, MEM, c.frames + 20, &v)));
     ERR(SPACE_MAP, DEAD, AGAIN(fb_space_map(c.domain, FB_WINDOW_BASE, MEM, c.frames + 20, RW, 1, &v)));
     ERR(SPACE_TABLE, DEAD, AGAIN(fb_space_table(c.domain, FB_WINDOW_BASE, 2, MEM, c.frames + 20, &v)));

@@ -418,7 +418,7 @@ kchild_make(struct kchild *c, u32 nvcpus, const u64 *cpus)
         OK(map(0, COUNTS + i * PAGE, v + 2, FB_MAP_READ | FB_MAP_WRITE));
         c->count[i] = &((struct fb_cb *)(COUNTS + i * PAGE))->libos[0];
         *c->count[i] = 0;
-        OK(AGAIN(fb_slice_set(INFO->cap_slices, cpus[i] * 64 + 40 + i, c->vcpu[i], RECORD->tsc_hz / 200, NULL)));
+        OK(AGAIN(fb_slice_set(INFO->cap_slices[cpus[i]], cpus[i] * 64 + 40 + i, c->vcpu[i], RECORD->tsc_hz / 200, NULL)));
     }
     return 0;
 }
