@@ -42,5 +42,12 @@ for cpus in 1 2 4; do
     grep -aq 'ended' "$work/log" && ! grep -aqE 'PANIC|could not be started' "$work/log"
     say $? "hostile LibOSes with $cpus CPUs: $(grep -ac ' ended: ' "$work/log") domains ended and made again"
 done
+if [ -x "$build/user/agent" ]; then # the agent that `feuer exec` runs its commands through
+    out=$(FEUER_BUILD=$(readlink -f "$build") "$here/../../tools/feuer" exec --kernel "$build/feuerbird" --cpus 2 --timeout 120 \
+        --manifest "$here/../manifests/fuzz-beside-posix.manifest" --append fuzz.calls=20000 -- \
+        sh -c 'for i in 1 2 3 4 5 6 7 8; do ls -l /bin | sort | wc -l; done | uniq | wc -l' 2>"$work/log")
+    [ "$out" = 1 ]
+    say $? "a POSIX instance works beside hostile ones"
+fi
 echo "1..$number"
 exit $failed
