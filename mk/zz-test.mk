@@ -13,8 +13,9 @@ host-tests: $(HOST_TESTS)
 TEST_ARGS ?=
 RUN_TESTS = tools/runtests --host-tests "$(HOST_TESTS)"
 test:
-	@tools/deps.sh
+	@tools/deps.sh test
 	-@$(MAKE) --no-print-directory -k all host-tests guest-programs benches
+	@tools/kernel-lines || true # the table; the runner's job of this name judges
 	@$(RUN_TESTS) $(TEST_ARGS)
 
 test-quick:

@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# Installs the Debian packages that building, running and testing need, if any is missing.
-# As root, or through sudo.  Says nothing when all is there.
+# Installs the Debian packages that building and running need, and with the word `test` those that testing needs as well,
+# if any is missing.  As root, or through sudo.  Says nothing when all is there.
 set -eu
 
 # command or file, and the package that brings it
@@ -13,12 +13,20 @@ ld binutils
 python3 python3
 qemu-system-x86_64 qemu-system-x86
 musl-gcc musl-tools
+/usr/include/stdio.h libc6-dev
+"
+if [ "${1:-}" = test ]; then
+    needs+="
+clang clang
+/usr/lib/clang/14/lib/linux/libclang_rt.fuzzer-x86_64.a libclang-rt-14-dev
 cpio cpio
+gzip gzip
+xz xz-utils
 z3 z3
 /usr/lib/python3/dist-packages/z3 python3-z3
 spin spin
-/usr/include/stdio.h libc6-dev
 "
+fi
 
 missing=()
 while read -r need package; do

@@ -39,6 +39,7 @@ def host_jobs(options):
         yield Job("host " + os.path.relpath(path, os.path.join(build, "host")), [path],
                   300)
     yield Job("kernel lines", [os.path.join(TOOLS, "kernel-lines")])
+    yield Job("made pages", [os.path.join(TOOLS, "check-docs")])
 
 
 def proof_jobs(options):
@@ -112,9 +113,13 @@ def guest_jobs(options):
             "--add", scripts, "--machine", machine], quiet, 600, same_as_expected)
     if options.kernel == "linux":
         return
+    yield Job("guest kernel", [os.path.join(REPO, "tests", "kernel", "run.sh"), build_dir(),
+                               "5" if options.quick else "20"], 900)
     for name in ("test_process", "test_memory", "test_signal", "test_efault"):
         yield guest_job(options, "%s gate=direct" % name, [
             "--add", programs, "--gate", "direct"], ["/add/" + name])
+    yield Job("kernel from above", [os.path.join(REPO, "tests", "kernel", "run.sh"),
+                                    build_dir(), "3" if options.quick else "20"], 900)
     yield guest_job(options, "shell gate=direct", [
         "--add", scripts, "--gate", "direct"], quiet, 600, same_as_expected)
     yield Job("guest boots", [os.path.join(TOOLS, "many-boots"),
