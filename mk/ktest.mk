@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# The LibOS that tests the kernel from above, and its run in `make test`: tests/kernel/run.sh.
+# The LibOS that tests the kernel from above; `make test` runs it by tests/kernel/run.sh.
 
 KTEST_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard tests/kernel/ktest/*.c tests/kernel/ktest/*.S) sdk/text.c)
 KTEST_DEFINES := -DCALL_DOMAIN_EXIT=$$(awk '/define FB_CALL_DOMAIN_EXIT /{print $$3}' $(GENERATED)) \
