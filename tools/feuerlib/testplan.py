@@ -118,8 +118,6 @@ def guest_jobs(options):
     for name in ("test_process", "test_memory", "test_signal", "test_efault"):
         yield guest_job(options, "%s gate=direct" % name, [
             "--add", programs, "--gate", "direct"], ["/add/" + name])
-    yield Job("kernel from above", [os.path.join(REPO, "tests", "kernel", "run.sh"),
-                                    build_dir(), "3" if options.quick else "20"], 900)
     yield guest_job(options, "shell gate=direct", [
         "--add", scripts, "--gate", "direct"], quiet, 600, same_as_expected)
     yield Job("guest boots", [os.path.join(TOOLS, "many-boots"),
