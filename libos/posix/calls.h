@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The handlers of all system calls: each file of this room has its prototypes in its own block. */
+/* The handlers of all system calls: each file of this room has its prototypes in its own
+ * block. */
 #ifndef LIBOS_POSIX_CALLS_H
 #define LIBOS_POSIX_CALLS_H
 

@@ -3,8 +3,9 @@
  * From the gate to a handler and back: the number, the table, the result.
  *
  * D1. A handler's result that is not one of -1 .. -(E_MAX - 1) goes to the user as it is.
- * D2. An E_RESTART* makes the thread look at its signals; they decide (posix_restart) whether the call is made again: then
- *     rip goes back over the two bytes of `syscall` and rax is the number again.
+ * D2. An E_RESTART* makes the thread look at its signals; they decide (posix_restart)
+ *     whether the call is made again: then rip goes back over the two bytes of `syscall`
+ *     and rax is the number again.
  * Cost of the common path: about 15 instructions besides the handler's.
  */
 #include "core/hooks.h"
@@ -58,7 +59,8 @@ posix_restart(struct thread *t, struct user_frame *f, const struct signal_action
     thread_set_work(t, WORK_FULL);
 }
 
-/* The call that goes on where another was interrupted: restart[0] is a syscall_fn, the rest are its own. */
+/* The call that goes on where another was interrupted: restart[0] is a syscall_fn, the
+ * rest are its own. */
 long
 sys_restart_syscall(struct user_frame *f)
 {

@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * futex(2): sleeping on a word of user memory, and the robust lists of locks that a dead thread held.
+ * futex(2): sleeping on a word of user memory, and the robust lists of locks that a dead
+ * thread held.
  *
- * U1. A waiter stands in the bucket of its key from before it loads the word to the end of its call; who changed the word after
- *     that load finds it there.
- * U2. `woken` is set by the one who takes it out, under the bucket's lock.  A waiter goes only after it has held that lock once more, so
- *     that the waker never touches a waiter that is gone.
- * Locking: one bucket's lock; of two, that of the lower address first.  Requeue changes waiter->bucket under both.
+ * U1. A waiter stands in the bucket of its key from before it loads the word to the end
+ *     of its call; who changed the word after that load finds it there.
+ * U2. `woken` is set by the one who takes it out, under the bucket's lock. A waiter goes
+ *     only after it has held that lock once more, so that the waker never touches a
+ *     waiter that is gone.
+ * Locking: one bucket's lock; of two, that of the lower address first. Requeue changes
+ * waiter->bucket under both.
  */
 #include "core/clock.h"
 #include "core/mmu.h"
@@ -45,7 +48,8 @@ static struct futex_bucket buckets[BUCKETS];
 static struct futex_bucket *
 bucket_of(const struct futex_key *k)
 {
-    u64 h = (k->object >> 4) * 0x9e3779b97f4a7c15ull ^ (k->offset >> 2) * 0xc2b2ae3d27d4eb4full;
+    u64 h = (k->object >> 4) * 0x9e3779b97f4a7c15ull ^
+            (k->offset >> 2) * 0xc2b2ae3d27d4eb4full;
     return &buckets[(h >> 40) % BUCKETS];
 }
 
@@ -217,7 +221,8 @@ wake_key(const struct futex_key *key, u32 count, u32 bits)
 {
     struct futex_bucket *b = bucket_of(key);
     u32 woken = 0;
-    /* A waiter enters before it loads the word: without one in the bucket, it will see the new value (U1). */
+    /* A waiter enters before it loads the word: without one in the bucket, it will see
+     * the new value (U1). */
     atomic_thread_fence(memory_order_seq_cst);
     if (list_empty(&b->waiters))
         return 0;
@@ -262,8 +267,9 @@ unlock_two(struct futex_bucket *a, struct futex_bucket *b)
 }
 
 /*
- * Wake `wake` waiters of the first word and move `move` others to the second.  The comparison is made before the locks, so it may be
- * old by the time they are held; what it protects against - a waiter that missed a change - is the waiter's own load (U1).
+ * Wake `wake` waiters of the first word and move `move` others to the second. The
+ * comparison is made before the locks, so it may be old by the time they are held; what
+ * it protects against - a waiter that missed a change - is the waiter's own load (U1).
  */
 static long
 futex_requeue(struct user_frame *f, u32 op, bool compare)
@@ -313,7 +319,8 @@ sys_futex(struct user_frame *f)
 {
     u32 op = (u32)SYS_ARG1(f);
     bool private = (op & FUTEX_PRIVATE) != 0;
-    if ((op & FUTEX_CLOCK_REALTIME) && (op & 127) != FUTEX_WAIT_BITSET && (op & 127) != FUTEX_WAIT)
+    if ((op & FUTEX_CLOCK_REALTIME) && (op & 127) != FUTEX_WAIT_BITSET &&
+        (op & 127) != FUTEX_WAIT)
         return -E_NOSYS;
     switch (op & 127) {
     case FUTEX_WAIT:
@@ -323,7 +330,8 @@ sys_futex(struct user_frame *f)
     case FUTEX_WAKE:
         return futex_wake(SYS_ARG0(f), private, (u32)MAX(1, (i32)SYS_ARG2(f)), ANY_BIT);
     case FUTEX_WAKE_BITSET:
-        return futex_wake(SYS_ARG0(f), private, (u32)MAX(1, (i32)SYS_ARG2(f)), (u32)SYS_ARG5(f));
+        return futex_wake(SYS_ARG0(f), private, (u32)MAX(1, (i32)SYS_ARG2(f)),
+                          (u32)SYS_ARG5(f));
     case FUTEX_REQUEUE:
         return futex_requeue(f, op, false);
     case FUTEX_CMP_REQUEUE:

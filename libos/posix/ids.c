@@ -61,13 +61,15 @@ sys_setregid(struct user_frame *f)
 long
 sys_setresuid(struct user_frame *f)
 {
-    return cred_set_resuid(proc_current(), (u32)SYS_ARG0(f), (u32)SYS_ARG1(f), (u32)SYS_ARG2(f));
+    return cred_set_resuid(proc_current(), (u32)SYS_ARG0(f), (u32)SYS_ARG1(f),
+                           (u32)SYS_ARG2(f));
 }
 
 long
 sys_setresgid(struct user_frame *f)
 {
-    return cred_set_resgid(proc_current(), (u32)SYS_ARG0(f), (u32)SYS_ARG1(f), (u32)SYS_ARG2(f));
+    return cred_set_resgid(proc_current(), (u32)SYS_ARG0(f), (u32)SYS_ARG1(f),
+                           (u32)SYS_ARG2(f));
 }
 
 static long
@@ -137,7 +139,8 @@ sys_setgroups(struct user_frame *f)
     return cred_set_groups(p, groups, (u32)count);
 }
 
-/* Capabilities of Linux: root has all of them, others none; sets cannot be changed one by one. */
+/* Capabilities of Linux: root has all of them, others none; sets cannot be changed one by
+ * one. */
 #define CAPABILITY_V3 0x20080522u
 #define CAPABILITIES ((1ull << 41) - 1)
 struct linux_cap_header {
@@ -163,7 +166,9 @@ sys_capget(struct user_frame *f)
     struct process *p = h.pid == 0 ? proc_current() : proc_find(h.pid);
     if (p == NULL)
         return -E_SRCH;
+    spin_lock(&p->lock); /* another process may be changing its ids */
     bool root = p->cred != NULL && cred_is_root(p->cred);
+    spin_unlock(&p->lock);
     if (h.pid != 0)
         proc_release(p);
     u64 set = root ? CAPABILITIES : 0;

@@ -62,8 +62,9 @@ same_owner(struct process *p)
     const struct cred *c = proc_current()->cred;
     spin_lock(&p->lock);
     const struct cred *o = p->cred;
-    bool same = cred_is_root(c) || (c->uid == o->uid && c->uid == o->euid && c->uid == o->suid &&
-                                    c->gid == o->gid && c->gid == o->egid && c->gid == o->sgid);
+    bool same =
+        cred_is_root(c) || (c->uid == o->uid && c->uid == o->euid && c->uid == o->suid &&
+                            c->gid == o->gid && c->gid == o->egid && c->gid == o->sgid);
     spin_unlock(&p->lock);
     return same;
 }
@@ -286,7 +287,10 @@ visit_priority(struct process *p, void *arg)
         w->best = MIN(w->best, p->nice);
         return true;
     }
-    if (!cred_is_root(c) && c->euid != p->cred->uid && c->euid != p->cred->euid)
+    spin_lock(&p->lock); /* p may be changing its ids */
+    bool mine = p->cred != NULL && (c->euid == p->cred->uid || c->euid == p->cred->euid);
+    spin_unlock(&p->lock);
+    if (!cred_is_root(c) && !mine)
         w->error = -E_PERM;
     else if (w->nice < p->nice && !cred_is_root(c))
         w->error = -E_ACCES;
@@ -314,7 +318,10 @@ walk_priority(u64 which, i32 who, struct priority_walk *w)
         i32 at = 0;
         for (struct process *p = proc_next(at); p != NULL; p = proc_next(at)) {
             at = p->pid;
-            if (p->cred != NULL && p->cred->uid == uid)
+            spin_lock(&p->lock);
+            bool match = p->cred != NULL && p->cred->uid == uid;
+            spin_unlock(&p->lock);
+            if (match)
                 visit_priority(p, w);
             proc_release(p);
         }
@@ -369,7 +376,8 @@ long
 sys_sched_setaffinity(struct user_frame *f)
 {
     u64 mask = 0;
-    if (copy_from_user(&mask, SYS_ARG2(f), MIN(SYS_ARG1(f) & 0xffffffff, sizeof mask)) != 0)
+    if (copy_from_user(&mask, SYS_ARG2(f), MIN(SYS_ARG1(f) & 0xffffffff, sizeof mask)) !=
+        0)
         return -E_FAULT;
     if ((mask & all_cpus()) == 0)
         return -E_INVAL;
@@ -420,14 +428,18 @@ long
 sys_sched_get_priority_max(struct user_frame *f)
 {
     u64 policy = SYS_ARG0(f);
-    return policy > 6 || policy == 4 ? -E_INVAL : policy == SCHED_FIFO || policy == SCHED_RR ? 99 : 0;
+    return policy > 6 || policy == 4                    ? -E_INVAL
+           : policy == SCHED_FIFO || policy == SCHED_RR ? 99
+                                                        : 0;
 }
 
 long
 sys_sched_get_priority_min(struct user_frame *f)
 {
     u64 policy = SYS_ARG0(f);
-    return policy > 6 || policy == 4 ? -E_INVAL : policy == SCHED_FIFO || policy == SCHED_RR ? 1 : 0;
+    return policy > 6 || policy == 4                    ? -E_INVAL
+           : policy == SCHED_FIFO || policy == SCHED_RR ? 1
+                                                        : 0;
 }
 
 long
@@ -511,7 +523,9 @@ sys_sysinfo(struct user_frame *f)
 {
     struct page_counts pages;
     page_count(&pages);
-    struct linux_sysinfo s = {
+    struct linux_sysinfo s;
+    memset(&s, 0, sizeof s); /* its padding goes to the user as well */
+    s = (struct linux_sysinfo){
         .uptime = (i64)(clock_mono_ns() / 1000000000),
         .total = pages.total * PAGE_SIZE,
         .free = pages.free * PAGE_SIZE,
@@ -550,8 +564,12 @@ sys_getrandom(struct user_frame *f)
 
 #define REBOOT_MAGIC 0xfee1deadu
 enum {
-    REBOOT_RESTART = 0x01234567, REBOOT_HALT = (int)0xcdef0123, REBOOT_CAD_ON = (int)0x89abcdef,
-    REBOOT_CAD_OFF = 0, REBOOT_POWER_OFF = 0x4321fedc, REBOOT_RESTART2 = (int)0xa1b2c3d4
+    REBOOT_RESTART = 0x01234567,
+    REBOOT_HALT = (int)0xcdef0123,
+    REBOOT_CAD_ON = (int)0x89abcdef,
+    REBOOT_CAD_OFF = 0,
+    REBOOT_POWER_OFF = 0x4321fedc,
+    REBOOT_RESTART2 = (int)0xa1b2c3d4
 };
 
 /* Nothing is cached that a disk would lack: there are no disks yet. */
@@ -568,8 +586,8 @@ sys_reboot(struct user_frame *f)
     u32 magic2 = (u32)SYS_ARG1(f);
     if (!cred_is_root(proc_current()->cred))
         return -E_PERM;
-    if ((u32)SYS_ARG0(f) != REBOOT_MAGIC ||
-        (magic2 != 672274793 && magic2 != 85072278 && magic2 != 369367448 && magic2 != 537993216))
+    if ((u32)SYS_ARG0(f) != REBOOT_MAGIC || (magic2 != 672274793 && magic2 != 85072278 &&
+                                             magic2 != 369367448 && magic2 != 537993216))
         return -E_INVAL;
     switch ((int)SYS_ARG2(f)) {
     case REBOOT_RESTART:

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The Linux x86-64 system-call ABI: the only room that knows Linux's numbers, structures, flags and errno.
+ * The Linux x86-64 system-call ABI: the only room that knows Linux's numbers, structures,
+ * flags and errno.
  *
- * A handler is `long sys_NAME(struct user_frame *f)`: it takes its arguments from the frame (rdi rsi rdx r10 r8 r9) and returns a
- * result >= 0 (or any value for addresses) or minus an error of core/error.h; the dispatcher turns errors into errno numbers and
- * restarts.  posix/table.c lists all calls: SYSCALL(number, name) with a handler, or none: ENOSYS.
- * One file for each area: file.c fs.c poll.c (files), mm.c, proc.c signal.c time.c misc.c.
+ * A handler is `long sys_NAME(struct user_frame *f)`: it takes its arguments from the
+ * frame (rdi rsi rdx r10 r8 r9) and returns a result >= 0 (or any value for addresses) or
+ * minus an error of core/error.h; the dispatcher turns errors into errno numbers and
+ * restarts. posix/table.c lists all calls: SYSCALL(number, name) with a handler, or none:
+ * ENOSYS. One file for each area: file.c fs.c poll.c (files), mm.c, proc.c signal.c
+ * time.c misc.c.
  */
 #ifndef LIBOS_POSIX_POSIX_H
 #define LIBOS_POSIX_POSIX_H
@@ -22,12 +25,13 @@ typedef long (*syscall_fn)(struct user_frame *f);
 #define SYS_ARG4(f) ((f)->r8)
 #define SYS_ARG5(f) ((f)->r9)
 
-/* The dispatcher: orig_rax of the frame is the number; returns what goes to rax. Installed as libos_hooks.syscall. */
+/* The dispatcher: orig_rax of the frame is the number; returns what goes to rax.
+ * Installed as libos_hooks.syscall. */
 long posix_syscall(struct thread *t, struct user_frame *f);
-/* -E_RESTART_BLOCK: the handler has put a syscall_fn into thread->restart[0], which is called by restart_syscall when no handler ran;
- * restart[1..5] are its own. */
+/* -E_RESTART_BLOCK: the handler has put a syscall_fn into thread->restart[0], which is
+ * called by restart_syscall when no handler ran; restart[1..5] are its own. */
 int posix_errno(int error);             /* positive errno of Linux for a positive E_* */
 void posix_init(void);
-#include "posix/calls.h"                /* prototypes of all sys_* handlers, one line each */
+#include "posix/calls.h" /* prototypes of all sys_* handlers, one line each */
 
 #endif

@@ -18,10 +18,12 @@ extern const u8 posix_errnos[E_MAX];
 #define SYS_RESTART_SYSCALL 219
 
 /* What an interrupted call gives (signal_abi.restart). */
-void posix_restart(struct thread *t, struct user_frame *f, const struct signal_action *action);
+void posix_restart(struct thread *t, struct user_frame *f,
+                   const struct signal_action *action);
 /* sigframe.c: enter a handler (signal_abi.push). */
 int sigframe_push(struct thread *t, struct user_frame *f, int number,
-                  const struct signal_action *action, const struct signal_info *info, u64 mask);
+                  const struct signal_action *action, const struct signal_info *info,
+                  u64 mask);
 /* The code of SIG_FPE for vectors 16 and 19; 0: not known.  t is current. */
 int sigframe_float_code(struct thread *t, unsigned vector);
 /* signal.c: an exception of the user program (hook). */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls that make, replace, end and await processes (clone, execve, exit, wait4 ...), and their families. */
+/* System calls that make, replace, end and await processes (clone, execve, exit, wait4
+ * ...), and their families. */
 #include "core/clock.h"
 #include "core/heap.h"
 #include "core/string.h"
@@ -27,10 +28,11 @@
 #define CLONE_UNTRACED 0x800000ull
 #define CLONE_CHILD_SETTID 0x1000000ull
 #define CLONE_IO 0x80000000ull
-#define CLONE_UNDERSTOOD                                                                \
-    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PTRACE | CLONE_VFORK |   \
-     CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |                \
-     CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID | CLONE_IO)
+#define CLONE_UNDERSTOOD                                                                 \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PTRACE | CLONE_VFORK |    \
+     CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |                 \
+     CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID |       \
+     CLONE_IO)
 #define CLONE_SIGNAL_MASK 0xffull
 
 static const struct {
@@ -98,8 +100,8 @@ sys_clone3(struct user_frame *f)
     int error = struct_from_user(&in, sizeof in, SYS_ARG0(f), bytes);
     if (error != 0)
         return error;
-    if (in.set_tid_size != 0 || in.exit_signal > SIG_MAX || (in.flags & CLONE_SIGNAL_MASK) ||
-        (in.stack == 0) != (in.stack_size == 0))
+    if (in.set_tid_size != 0 || in.exit_signal > SIG_MAX ||
+        (in.flags & CLONE_SIGNAL_MASK) || (in.stack == 0) != (in.stack_size == 0))
         return -E_INVAL;
     struct fork_args args = {
         .exit_signal = (i32)in.exit_signal,
@@ -121,7 +123,8 @@ sys_fork(struct user_frame *f)
 long
 sys_vfork(struct user_frame *f)
 {
-    struct fork_args args = { .flags = FORK_VFORK | FORK_SHARE_MM, .exit_signal = SIG_CHLD };
+    struct fork_args args = { .flags = FORK_VFORK | FORK_SHARE_MM,
+                              .exit_signal = SIG_CHLD };
     return proc_fork(f, &args);
 }
 
@@ -240,10 +243,11 @@ sys_exit_group(struct user_frame *f)
 static u32
 wait_flags(u32 options)
 {
-    return (options & WNOHANG ? WAIT_NOHANG : 0) | (options & WUNTRACED ? WAIT_STOPPED : 0) |
-           (options & WCONTINUED ? WAIT_CONTINUED : 0) | (options & WEXITED ? WAIT_EXITED : 0) |
-           (options & WNOWAIT ? WAIT_NOREAP : 0) | (options & W_ALL ? WAIT_ANY : 0) |
-           (options & W_CLONE ? WAIT_CLONES : 0);
+    return (options & WNOHANG ? WAIT_NOHANG : 0) |
+           (options & WUNTRACED ? WAIT_STOPPED : 0) |
+           (options & WCONTINUED ? WAIT_CONTINUED : 0) |
+           (options & WEXITED ? WAIT_EXITED : 0) | (options & WNOWAIT ? WAIT_NOREAP : 0) |
+           (options & W_ALL ? WAIT_ANY : 0) | (options & W_CLONE ? WAIT_CLONES : 0);
 }
 
 static int
@@ -271,7 +275,8 @@ sys_wait4(struct user_frame *f)
     int got = proc_wait(which, wait_flags(options) | WAIT_EXITED, &report);
     if (got <= 0)
         return got;
-    if (SYS_ARG1(f) != 0 && copy_to_user(SYS_ARG1(f), &report.status, sizeof report.status) != 0)
+    if (SYS_ARG1(f) != 0 &&
+        copy_to_user(SYS_ARG1(f), &report.status, sizeof report.status) != 0)
         return -E_FAULT;
     int error = rusage_of_report(SYS_ARG3(f), &report);
     return error != 0 ? error : report.pid;
@@ -307,8 +312,8 @@ sys_waitid(struct user_frame *f)
     u32 options = (u32)SYS_ARG3(f);
     struct wait_report report;
     struct linux_siginfo info = { 0 };
-    if ((options & ~(WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT | W_NOTHREAD | W_ALL |
-                     W_CLONE)) ||
+    if ((options & ~(WNOHANG | WUNTRACED | WEXITED | WCONTINUED | WNOWAIT | W_NOTHREAD |
+                     W_ALL | W_CLONE)) ||
         !(options & (WUNTRACED | WEXITED | WCONTINUED)))
         return -E_INVAL;
     if (type != P_ALL && type != P_PID && type != P_PGID)

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The frame of a signal handler on the user's stack, exactly as Linux x86-64 lays it out, and the way back from it (rt_sigreturn).
+ * The frame of a signal handler on the user's stack, exactly as Linux x86-64 lays it out,
+ * and the way back from it (rt_sigreturn).
  *
  *   higher   | ... the program's stack ...
  *            | 128 bytes below its rsp stay as they are (System V ABI, 3.2.2)
  *   64-al.   | vector state: FXSAVE or XSAVE area, then the second magic number
  *   16n + 8  | restorer's address | ucontext | siginfo      <- rsp at the handler's entry
  *
- * X1. The user's vector state is live in the CPU and goes through thread->fpu, which is overwritten with it when the thread sleeps.
- * X2. What comes back from the user is made harmless: fpu_valid checks the vector state, the kernel clamps rip and rflags on the way
- *     out, segments are constants, SIG_KILL and SIG_STOP never get blocked.
+ * X1. The user's vector state is live in the CPU and goes through thread->fpu, which is
+ *     overwritten with it when the thread sleeps.
+ * X2. What comes back from the user is made harmless: fpu_valid checks the vector state,
+ *     the kernel clamps rip and rflags on the way out, segments are constants, SIG_KILL
+ *     and SIG_STOP never get blocked.
  */
 #include "core/fpu.h"
 #include "core/string.h"
@@ -89,8 +92,8 @@ save_state(struct thread *t, uaddr to)
         sw.features = fpu_features();
         sw.state_size = bytes;
     }
-    /* Those bytes of the area are software's: the processor neither reads nor writes them.  Should the copy sleep, the state that is
-     * saved meanwhile is the same (X1). */
+    /* Those bytes of the area are software's: the processor neither reads nor writes
+     * them. Should the copy sleep, the state that is saved meanwhile is the same (X1). */
     fpu_save(t);
     memcpy((char *)t->fpu + FX_SOFTWARE, &sw, sizeof sw);
     int error = copy_to_user(to, t->fpu, bytes);
@@ -99,7 +102,8 @@ save_state(struct thread *t, uaddr to)
     return error;
 }
 
-/* How much of the area at `from` is there: by its software bytes, as Linux believes them only if both magics fit. */
+/* How much of the area at `from` is there: by its software bytes, as Linux believes them
+ * only if both magics fit. */
 static int
 area_size(uaddr from, u32 *bytes)
 {
@@ -128,8 +132,9 @@ load_fresh(struct thread *t, int error)
 }
 
 /*
- * A copy that sleeps is overwritten by what is live when the thread leaves the CPU, so it is made again: the second time its
- * pages are there, and only somebody who takes them away on purpose can go on like that.
+ * A copy that sleeps is overwritten by what is live when the thread leaves the CPU, so it
+ * is made again: the second time its pages are there, and only somebody who takes them
+ * away on purpose can go on like that.
  */
 #define ATTEMPTS 8
 
@@ -168,10 +173,11 @@ on_altstack(const struct thread *t, u64 rsp)
            rsp > t->altstack_base && rsp - t->altstack_base <= t->altstack_size;
 }
 
-/* Where the frame goes: its address, and that of the vector state.  -E_FAULT: an alternate stack that is too small. */
+/* Where the frame goes: its address, and that of the vector state. -E_FAULT: an alternate
+ * stack that is too small. */
 static int
-place_frame(struct thread *t, const struct user_frame *f, const struct signal_action *action,
-            uaddr *frame, uaddr *state)
+place_frame(struct thread *t, const struct user_frame *f,
+            const struct signal_action *action, uaddr *frame, uaddr *state)
 {
     u64 sp = f->rsp - RED_ZONE;
     bool nested = on_altstack(t, f->rsp), entering = false;
@@ -187,10 +193,11 @@ place_frame(struct thread *t, const struct user_frame *f, const struct signal_ac
 }
 
 static void
-fill_context(struct linux_ucontext *uc, struct thread *t, const struct user_frame *f, u64 mask,
-             uaddr state)
+fill_context(struct linux_ucontext *uc, struct thread *t, const struct user_frame *f,
+             u64 mask, uaddr state)
 {
-    uc->flags = (fpu_features() != 0 ? UC_FP_XSTATE : 0) | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
+    uc->flags = (fpu_features() != 0 ? UC_FP_XSTATE : 0) | UC_SIGCONTEXT_SS |
+                UC_STRICT_RESTORE_SS;
     uc->stack.base = t->altstack_base;
     uc->stack.size = t->altstack_size;
     uc->stack.flags = t->altstack_size == 0 ? (i32)SS_DISABLE
@@ -224,7 +231,8 @@ fill_context(struct linux_ucontext *uc, struct thread *t, const struct user_fram
 
 int
 sigframe_push(struct thread *t, struct user_frame *f, int number,
-              const struct signal_action *action, const struct signal_info *info, u64 mask)
+              const struct signal_action *action, const struct signal_info *info,
+              u64 mask)
 {
     uaddr at, state;
     struct linux_rt_sigframe frame = { .restorer = action->restorer };
@@ -258,7 +266,8 @@ sigframe_push(struct thread *t, struct user_frame *f, int number,
 static void
 take_context(struct user_frame *f, const struct linux_sigcontext *mc)
 {
-    /* What a program may set; the others keep what they were (the kernel clamps again). */
+    /* What a program may set; the others keep what they were (the kernel clamps
+     * again). */
     const u64 flags = 0x50dd5;
     f->r8 = mc->r8;
     f->r9 = mc->r9;
@@ -352,7 +361,8 @@ sys_sigaltstack(struct user_frame *f)
     return SYS_ARG1(f) != 0 ? copy_to_user(SYS_ARG1(f), &old, sizeof old) : 0;
 }
 
-/* FPE_FLTDIV 3, FLTOVF 4, FLTUND 5, FLTRES 6, FLTINV 7: by the lowest unmasked exception (SDM vol. 1, 8.5 and 11.5). */
+/* FPE_FLTDIV 3, FLTOVF 4, FLTUND 5, FLTRES 6, FLTINV 7: by the lowest unmasked exception
+ * (SDM vol. 1, 8.5 and 11.5). */
 int
 sigframe_float_code(struct thread *t, unsigned vector)
 {
@@ -362,7 +372,8 @@ sigframe_float_code(struct thread *t, unsigned vector)
     memcpy(&control, t->fpu, sizeof control);
     memcpy(&status, (char *)t->fpu + 2, sizeof status);
     memcpy(&mxcsr, (char *)t->fpu + 24, sizeof mxcsr);
-    u32 raised = vector == 16 ? status & ~(u32)control & 0x3f : mxcsr & ~(mxcsr >> 7) & 0x3f;
+    u32 raised =
+        vector == 16 ? status & ~(u32)control & 0x3f : mxcsr & ~(mxcsr >> 7) & 0x3f;
     static const u8 codes[6] = { 7, 5, 3, 4, 5, 6 };
     return raised != 0 ? codes[__builtin_ctz(raised)] : 0;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* System calls of signals, and exceptions of user programs as signals.  The frame is sigframe.c's. */
+/* System calls of signals, and exceptions of user programs as signals. The frame is
+ * sigframe.c's. */
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/string.h"
@@ -24,8 +25,8 @@ struct linux_sigaction {
 static bool
 is_fault(int number)
 {
-    return number == SIG_SEGV || number == SIG_BUS || number == SIG_ILL || number == SIG_FPE ||
-           number == SIG_TRAP;
+    return number == SIG_SEGV || number == SIG_BUS || number == SIG_ILL ||
+           number == SIG_FPE || number == SIG_TRAP;
 }
 
 void
@@ -35,7 +36,8 @@ siginfo_to_linux(struct linux_siginfo *to, const struct signal_info *from)
     to->signo = from->number;
     to->error = from->error;
     to->code = from->code;
-    if (from->number == SIG_CHLD && from->code > 0 && from->code <= SIGNAL_CLD_CONTINUED) {
+    if (from->number == SIG_CHLD && from->code > 0 &&
+        from->code <= SIGNAL_CLD_CONTINUED) {
         to->u.child.pid = from->pid;
         to->u.child.uid = from->uid;
         to->u.child.status = from->status;
@@ -78,7 +80,8 @@ sys_rt_sigaction(struct user_frame *f)
         set = (struct signal_action){ .handler = in.handler, .restorer = in.restorer,
                                       .mask = in.mask, .flags = in.flags };
     }
-    int error = signal_action_set(proc_current(), number, SYS_ARG1(f) != 0 ? &set : NULL, &old);
+    int error =
+        signal_action_set(proc_current(), number, SYS_ARG1(f) != 0 ? &set : NULL, &old);
     if (error != 0 || SYS_ARG2(f) == 0)
         return error;
     in = (struct linux_sigaction){ .handler = old.handler, .flags = old.flags,
@@ -163,8 +166,9 @@ sys_pause(struct user_frame *f)
 }
 
 /*
- * While it waits the signals of the set are not blocked, so that they wake it; restore_mask makes that senders keep them even if they
- * are ignored, and it is undone before the thread could act on them.
+ * While it waits the signals of the set are not blocked, so that they wake it;
+ * restore_mask makes that senders keep them even if they are ignored, and it is undone
+ * before the thread could act on them.
  */
 long
 sys_rt_sigtimedwait(struct user_frame *f)
@@ -358,7 +362,8 @@ sys_rt_tgsigqueueinfo(struct user_frame *f)
     if (tgid <= 0 || tid <= 0)
         return -E_INVAL;
     int error = queue_info(&info, tgid, number, SYS_ARG3(f));
-    return error != 0 ? error : signal_send_tid(tgid, tid, number, &info, posix_may_signal);
+    return error != 0 ? error
+                      : signal_send_tid(tgid, tid, number, &info, posix_may_signal);
 }
 
 /* ---- exceptions (SDM vol. 3, 6.15) ---- */
@@ -388,7 +393,8 @@ static const struct {
 };
 
 void
-posix_exception(struct thread *t, struct user_frame *f, unsigned vector, u64 error, uaddr address)
+posix_exception(struct thread *t, struct user_frame *f, unsigned vector, u64 error,
+                uaddr address)
 {
     (void)t;
     (void)error;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of system calls.  Every handler has a weak definition here that answers ENOSYS; the file that implements the call overrides
- * it at link time, so that a call is there exactly when its code is.
+ * The table of system calls. Every handler has a weak definition here that answers
+ * ENOSYS; the file that implements the call overrides it at link time, so that a call is
+ * there exactly when its code is.
  */
 #include "posix/table.h"
 
@@ -12,8 +13,9 @@ sys_missing(struct user_frame *f)
     return -E_NOSYS;
 }
 
-#define SYSCALL(number, name)                                                          \
-    extern long sys_##name(struct user_frame *f) __attribute__((weak, alias("sys_missing")));
+#define SYSCALL(number, name)                                                            \
+    extern long sys_##name(struct user_frame *f)                                         \
+        __attribute__((weak, alias("sys_missing")));
 #include "posix/syscalls.def"
 #undef SYSCALL
 
@@ -34,7 +36,8 @@ static const char *const names[POSIX_CALLS] = {
 bool
 posix_call_exists(u32 number)
 {
-    return number < POSIX_CALLS && posix_calls[number] != NULL && posix_calls[number] != sys_missing;
+    return number < POSIX_CALLS && posix_calls[number] != NULL &&
+           posix_calls[number] != sys_missing;
 }
 
 const char *

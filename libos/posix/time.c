@@ -40,7 +40,8 @@ timespec_to_user(uaddr at, u64 ns)
 struct linux_timeval
 timeval_of_ns(u64 ns)
 {
-    return (struct linux_timeval){ (i64)(ns / NS_PER_S), (i64)(ns % NS_PER_S / NS_PER_US) };
+    return (struct linux_timeval){ (i64)(ns / NS_PER_S),
+                                   (i64)(ns % NS_PER_S / NS_PER_US) };
 }
 
 struct linux_timeval
@@ -195,7 +196,9 @@ sys_settimeofday(struct user_frame *f)
         return -E_PERM;
     if (SYS_ARG1(f) != 0)
         timezone = tz;
-    return SYS_ARG0(f) != 0 ? set_clock((u64)tv.seconds * NS_PER_S + (u64)tv.us * NS_PER_US) : 0;
+    return SYS_ARG0(f) != 0
+               ? set_clock((u64)tv.seconds * NS_PER_S + (u64)tv.us * NS_PER_US)
+               : 0;
 }
 
 long
@@ -400,7 +403,8 @@ give_itimer(struct process *p, uaddr at)
 {
     u64 left, interval;
     read_alarm(p, &left, &interval);
-    struct linux_itimerval v = { timeval_of_ns(interval), timeval_of_ns(left + NS_PER_US - 1) };
+    struct linux_itimerval v = { timeval_of_ns(interval),
+                                 timeval_of_ns(left + NS_PER_US - 1) };
     if (left == 0)
         v.value = (struct linux_timeval){ 0, 0 };
     return copy_to_user(at, &v, sizeof v);
@@ -424,7 +428,8 @@ sys_setitimer(struct user_frame *f)
         return error;
     if (SYS_ARG1(f) != 0 && copy_from_user(&v, SYS_ARG1(f), sizeof v) != 0)
         return -E_FAULT;
-    if (ns_of_timeval(&v.value, &value) != 0 || ns_of_timeval(&v.interval, &interval) != 0)
+    if (ns_of_timeval(&v.value, &value) != 0 ||
+        ns_of_timeval(&v.interval, &interval) != 0)
         return -E_INVAL;
     if (SYS_ARG2(f) != 0 && give_itimer(p, SYS_ARG2(f)) != 0)
         return -E_FAULT;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ids of processes: the rules of POSIX.1-2024 (setuid, setreuid, setregid ...) and of Linux's setresuid, setfsuid.
+ * Ids of processes: the rules of POSIX.1-2024 (setuid, setreuid, setregid ...) and of
+ * Linux's setresuid, setfsuid.
  *
  * C1. A set does not change once a process has it.
- * C2. Reading one's own ids takes no lock: while a process has several threads, a set that is replaced is kept by its
- *     successor (`previous`), and goes with it.  Others' ids are read under their process->lock.
+ * C2. Reading one's own ids takes no lock: while a process has several threads, a set
+ *     that is replaced is kept by its successor (`previous`), and goes with it. Others'
+ *     ids are read under their process->lock.
  */
 #include "proc/cred.h"
 
@@ -76,7 +78,10 @@ cred_install(struct process *p, struct cred *fresh)
 static int
 put_uids(struct process *p, u32 ruid, u32 euid, u32 suid)
 {
-    struct cred *c = cred_copy(p->cred);
+    const struct cred *now = p->cred;
+    if (now->uid == ruid && now->euid == euid && now->suid == suid && now->fsuid == euid)
+        return 0; /* or a loop of threads could pile up sets that are all the same (C2) */
+    struct cred *c = cred_copy(now);
     if (c == NULL)
         return -E_NOMEM;
     c->uid = ruid;
@@ -91,7 +96,10 @@ put_uids(struct process *p, u32 ruid, u32 euid, u32 suid)
 static int
 put_gids(struct process *p, u32 rgid, u32 egid, u32 sgid)
 {
-    struct cred *c = cred_copy(p->cred);
+    const struct cred *now = p->cred;
+    if (now->gid == rgid && now->egid == egid && now->sgid == sgid && now->fsgid == egid)
+        return 0;
+    struct cred *c = cred_copy(now);
     if (c == NULL)
         return -E_NOMEM;
     c->gid = rgid;
@@ -136,7 +144,8 @@ cred_set_reuid(struct process *p, u32 ruid, u32 euid)
     bool root = cred_is_root(c);
     if (ruid != CRED_KEEP && !root && ruid != c->uid && ruid != c->euid)
         return -E_PERM;
-    if (euid != CRED_KEEP && !root && euid != c->uid && euid != c->euid && euid != c->suid)
+    if (euid != CRED_KEEP && !root && euid != c->uid && euid != c->euid &&
+        euid != c->suid)
         return -E_PERM;
     u32 new_ruid = ruid == CRED_KEEP ? c->uid : ruid;
     u32 new_euid = euid == CRED_KEEP ? c->euid : euid;
@@ -151,7 +160,8 @@ cred_set_regid(struct process *p, u32 rgid, u32 egid)
     bool root = cred_is_root(c);
     if (rgid != CRED_KEEP && !root && rgid != c->gid && rgid != c->egid)
         return -E_PERM;
-    if (egid != CRED_KEEP && !root && egid != c->gid && egid != c->egid && egid != c->sgid)
+    if (egid != CRED_KEEP && !root && egid != c->gid && egid != c->egid &&
+        egid != c->sgid)
         return -E_PERM;
     u32 new_rgid = rgid == CRED_KEEP ? c->gid : rgid;
     u32 new_egid = egid == CRED_KEEP ? c->egid : egid;
@@ -170,11 +180,12 @@ int
 cred_set_resuid(struct process *p, u32 ruid, u32 euid, u32 suid)
 {
     const struct cred *c = p->cred;
-    if (!cred_is_root(c) &&
-        (!one_of(ruid, c->uid, c->euid, c->suid) || !one_of(euid, c->uid, c->euid, c->suid) ||
-         !one_of(suid, c->uid, c->euid, c->suid)))
+    if (!cred_is_root(c) && (!one_of(ruid, c->uid, c->euid, c->suid) ||
+                             !one_of(euid, c->uid, c->euid, c->suid) ||
+                             !one_of(suid, c->uid, c->euid, c->suid)))
         return -E_PERM;
-    return put_uids(p, ruid == CRED_KEEP ? c->uid : ruid, euid == CRED_KEEP ? c->euid : euid,
+    return put_uids(p, ruid == CRED_KEEP ? c->uid : ruid,
+                    euid == CRED_KEEP ? c->euid : euid,
                     suid == CRED_KEEP ? c->suid : suid);
 }
 
@@ -182,11 +193,12 @@ int
 cred_set_resgid(struct process *p, u32 rgid, u32 egid, u32 sgid)
 {
     const struct cred *c = p->cred;
-    if (!cred_is_root(c) &&
-        (!one_of(rgid, c->gid, c->egid, c->sgid) || !one_of(egid, c->gid, c->egid, c->sgid) ||
-         !one_of(sgid, c->gid, c->egid, c->sgid)))
+    if (!cred_is_root(c) && (!one_of(rgid, c->gid, c->egid, c->sgid) ||
+                             !one_of(egid, c->gid, c->egid, c->sgid) ||
+                             !one_of(sgid, c->gid, c->egid, c->sgid)))
         return -E_PERM;
-    return put_gids(p, rgid == CRED_KEEP ? c->gid : rgid, egid == CRED_KEEP ? c->egid : egid,
+    return put_gids(p, rgid == CRED_KEEP ? c->gid : rgid,
+                    egid == CRED_KEEP ? c->egid : egid,
                     sgid == CRED_KEEP ? c->sgid : sgid);
 }
 
@@ -266,8 +278,8 @@ cred_may_signal(const struct process *by, const struct process *p, int number)
     struct process *target = (struct process *)(uintptr_t)p;
     spin_lock(&target->lock);
     const struct cred *t = target->cred;
-    bool same = t != NULL && (c->euid == t->suid || c->euid == t->uid || c->uid == t->suid ||
-                              c->uid == t->uid);
+    bool same = t != NULL && (c->euid == t->suid || c->euid == t->uid ||
+                              c->uid == t->suid || c->uid == t->uid);
     spin_unlock(&target->lock);
     if (same || (number == SIG_CONT && by->sid == p->sid))
         return 0;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * execve: open, check, follow #! lines, load - all of which can fail and changes nothing - then the commit, in which the process becomes
- * another program.  The commit begins when the other threads have ended; from there on nothing can fail.
+ * execve: open, check, follow #! lines, load - all of which can fail and changes nothing
+ * - then the commit, in which the process becomes another program. The commit begins when
+ * the other threads have ended; from there on nothing can fail.
  */
 #include "core/fpu.h"
 #include "core/heap.h"
@@ -59,7 +60,8 @@ open_program(struct process *p, const char *path, struct file **out)
     return 0;
 }
 
-/* The two words of a #! line, as Linux reads it: interpreter, and everything after it as one argument.  False: it is none. */
+/* The two words of a #! line, as Linux reads it: interpreter, and everything after it as
+ * one argument. False: it is none. */
 static bool
 split_line(struct script *s, char **interpreter, char **argument)
 {
@@ -253,8 +255,10 @@ static void
 commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_state *e,
        const char *name)
 {
+    spin_lock(&p->lock);
     struct mm *old = p->mm;
     p->mm = e->image.mm;
+    spin_unlock(&p->lock);
     e->image.mm = NULL;
     mm_switch(p->mm);
     t->clear_child_tid = 0;
@@ -299,7 +303,8 @@ process_first_program(struct process *p, const char *path, struct exec_args *arg
 {
     struct exec_state e = { .path = path, .args = *args };
     e.args.filename = path;
-    /* The loader asks for the current process's place and ids; nothing in between sleeps, since there is nobody else yet. */
+    /* The loader asks for the current process's place and ids; nothing in between sleeps,
+     * since there is nobody else yet. */
     thread_current()->process = p;
     int error = prepare(p, &e);
     thread_current()->process = NULL;

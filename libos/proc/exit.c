@@ -3,11 +3,14 @@
  * The end of threads and processes.
  *
  * A process ends in these steps:
- *   1. proc_exit_group sets group_exit under process->lock and gives every other thread WORK_EXIT.
+ *   1. proc_exit_group sets group_exit under process->lock and gives every other thread
+ *      WORK_EXIT.
  *   2. Each thread leaves process->threads on its own; the last one goes on with 3.
- *   3. Resources go: memory (a vfork parent wakes), files, place, actions.  All of this may sleep.
- *   4. Under family_lock: children get a new parent, orphaned groups are told, the parent is told, and the process is a zombie - or is
- *      buried at once when the parent does not want to know.  From here on the parent may free everything but what the thread
+ *   3. Resources go: memory (a vfork parent wakes), files, place, actions. All of this
+ *      may sleep.
+ *   4. Under family_lock: children get a new parent, orphaned groups are told, the parent
+ *      is told, and the process is a zombie - or is buried at once when the parent does
+ *      not want to know. From here on the parent may free everything but what the thread
  *      holds by its own reference.
  *   5. The thread lets go of the process and never comes back.
  */
@@ -60,9 +63,11 @@ process_end_others(struct process *p)
         end_threads_locked(p, self);
     }
     spin_unlock(&p->lock);
-    /* Only the end of the process interrupts; a mere signal waits until the new program runs. */
-    while (wait_until(&p->threads_wait, __atomic_load_n(&p->nthreads, __ATOMIC_ACQUIRE) == 1,
-                      true, ~0ull) != 0) {
+    /* Only the end of the process interrupts; a mere signal waits until the new program
+     * runs. */
+    while (wait_until(&p->threads_wait,
+                      __atomic_load_n(&p->nthreads, __ATOMIC_ACQUIRE) == 1, true,
+                      ~0ull) != 0) {
         if (p->group_exit)
             return -E_INTR;
         atomic_fetch_and_explicit(&self->work, ~WORK_SIGNAL, memory_order_relaxed);
@@ -83,7 +88,8 @@ process_end_others(struct process *p)
     return error;
 }
 
-/* What pthreads waits for: the word cleared and a waiter woken, and the locks that the thread held. */
+/* What pthreads waits for: the word cleared and a waiter woken, and the locks that the
+ * thread held. */
 static void
 leave_memory(struct thread *t)
 {
@@ -94,9 +100,11 @@ leave_memory(struct thread *t)
     if (t->clear_child_tid == 0)
         return;
     u32 zero = 0;
-    /* Only worth it when somebody shares the memory: another thread, or a relative by vfork or clone. */
+    /* Only worth it when somebody shares the memory: another thread, or a relative by
+     * vfork or clone. */
     if ((p->nthreads > 1 || p->mm_shared) &&
-        copy_to_user(t->clear_child_tid, &zero, sizeof zero) == 0 && proc_futex_wake_hook != NULL)
+        copy_to_user(t->clear_child_tid, &zero, sizeof zero) == 0 &&
+        proc_futex_wake_hook != NULL)
         proc_futex_wake_hook(t->clear_child_tid);
     t->clear_child_tid = 0;
 }
@@ -109,8 +117,10 @@ drop_resources(struct process *p)
         heap_free(p->alarm);
         p->alarm = NULL;
     }
+    spin_lock(&p->lock); /* who looks at the memory of others does so under it */
     struct mm *mm = p->mm;
     p->mm = NULL;
+    spin_unlock(&p->lock);
     if (mm != NULL) {
         thread_current()->space = NULL; /* any space will do until the thread has gone */
         mm_switch(NULL);
@@ -123,7 +133,8 @@ drop_resources(struct process *p)
     p->fs = NULL;
 }
 
-/* A process whose parent ended: the nearest living ancestor that asked for it, else pid 1. */
+/* A process whose parent ended: the nearest living ancestor that asked for it, else pid
+ * 1. */
 static struct process *
 find_reaper(struct process *p)
 {
@@ -147,8 +158,9 @@ ignores_children(struct process *p)
     return a.handler == SIG_HANDLER_IGNORE || (a.flags & SA_F_NOCLDWAIT);
 }
 
-/* Buried processes, whose last references are dropped after the lock.  `dead_next` links them, and `group` holds what became
- * empty by their leaving: both fields are nobody else's by then. */
+/* Buried processes, whose last references are dropped after the lock. `dead_next` links
+ * them, and `group` holds what became empty by their leaving: both fields are nobody
+ * else's by then. */
 struct burial {
     struct process *dead;
 };
@@ -197,7 +209,8 @@ tell_and_ask(struct process *p)
     struct process *parent = p->parent;
     bool unwanted = p->exit_signal == SIG_CHLD && ignores_children(parent);
     if (p->exit_signal != 0)
-        signal_tell_parent(p, exit_code_kind(p->exit_status), exit_code_value(p->exit_status));
+        signal_tell_parent(p, exit_code_kind(p->exit_status),
+                           exit_code_value(p->exit_status));
     wait_wake(&parent->child_wait, ~0u);
     return unwanted;
 }
@@ -273,7 +286,8 @@ end_process(struct process *p)
     leave_terminal(p);
     drop_resources(p);
     become_zombie(p);
-    /* Nobody asks for the actions of a process without children, and senders see `exiting` first. */
+    /* Nobody asks for the actions of a process without children, and senders see
+     * `exiting` first. */
     spin_lock(&p->lock);
     struct signal_actions *actions = p->actions;
     p->actions = NULL;

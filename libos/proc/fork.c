@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * fork, vfork, clone: one function.  Everything is allocated first; then one commit under family_lock, which cannot fail but
- * for a signal or the process's end, and makes the child visible and runnable.
+ * fork, vfork, clone: one function. Everything is allocated first; then one commit under
+ * family_lock, which cannot fail but for a signal or the process's end, and makes the
+ * child visible and runnable.
  */
 #include "core/fpu.h"
 #include "core/heap.h"
@@ -12,7 +13,8 @@
 #include "signal/signal.h"
 #include "vm/mm.h"
 
-/* A new process: what the parent shares or copies.  The parent's own lists do not change here. */
+/* A new process: what the parent shares or copies. The parent's own lists do not change
+ * here. */
 static int
 inherit_resources(struct process *p, struct process *from, u32 flags)
 {
@@ -66,7 +68,8 @@ inherit_fields(struct process *p, struct process *from)
     p->has_subreaper = from->has_subreaper || from->subreaper;
 }
 
-/* The child's first thread, or a further one of the same process: registers and what POSIX lets it inherit. */
+/* The child's first thread, or a further one of the same process: registers and what
+ * POSIX lets it inherit. */
 static struct thread *
 make_thread(struct process *p, struct thread *from, struct user_frame *frame,
             const struct fork_args *args, i32 tid)
@@ -124,7 +127,8 @@ fork_thread(struct user_frame *frame, const struct fork_args *args)
         return -E_NOMEM;
     }
     proc_hold(p); /* the thread's own */
-    if ((args->flags & FORK_PARENT_TID) && copy_to_user(args->parent_tid, &tid, sizeof tid) != 0) {
+    if ((args->flags & FORK_PARENT_TID) &&
+        copy_to_user(args->parent_tid, &tid, sizeof tid) != 0) {
         /* Linux ignores it too: the thread is made all the same. */
     }
     int error = process_add_thread(p, t);
@@ -138,15 +142,16 @@ fork_thread(struct user_frame *frame, const struct fork_args *args)
     return tid;
 }
 
-/* The parent of vfork sleeps until the child lets go of the memory.  Only what cannot be blocked can wake it, and only its end
- * makes it give up. */
+/* The parent of vfork sleeps until the child lets go of the memory. Only what cannot be
+ * blocked can wake it, and only its end makes it give up. */
 static void
 vfork_wait(struct thread *self, struct process *child)
 {
     u64 mask = self->signal_mask;
     signal_mask_set(~0ull);
     while (wait_until(&child->vfork_wait,
-                      !__atomic_load_n(&child->vfork_child, __ATOMIC_ACQUIRE), true, ~0ull) != 0) {
+                      !__atomic_load_n(&child->vfork_child, __ATOMIC_ACQUIRE), true,
+                      ~0ull) != 0) {
         if (proc_is_ending(self))
             break;
         /* A stop: it is acted upon after the wait, from the same pending set. */
@@ -164,20 +169,22 @@ process_vfork_done(struct process *p)
     wait_wake(&p->vfork_wait, ~0u);
 }
 
-/* True: a signal is to be acted upon first, so that no child escapes one that was sent to the whole group (the call is
- * restarted). */
+/* True: a signal is to be acted upon first, so that no child escapes one that was sent to
+ * the whole group (the call is restarted). */
 static bool
 must_look_first(struct thread *self)
 {
-    return signal_pending(self) || self->process->group_exit || self->process->exec_thread != NULL;
+    return signal_pending(self) || self->process->group_exit ||
+           self->process->exec_thread != NULL;
 }
 
 /*
- * The commit.  Under family_lock the parent's group is what a sender to the group sees: the child is in it or the signal is pending
- * for the parent.
+ * The commit. Under family_lock the parent's group is what a sender to the group sees:
+ * the child is in it or the signal is pending for the parent.
  */
 static bool
-commit_process(struct process *p, struct process *parent, struct thread *self, struct thread *t)
+commit_process(struct process *p, struct process *parent, struct thread *self,
+               struct thread *t)
 {
     spin_lock(&family_lock);
     if (must_look_first(self)) {
@@ -216,7 +223,8 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
     }
     i32 pid = p->pid;
     p->vfork_child = (args->flags & FORK_VFORK) != 0;
-    if ((args->flags & FORK_PARENT_TID) && copy_to_user(args->parent_tid, &pid, sizeof pid) != 0)
+    if ((args->flags & FORK_PARENT_TID) &&
+        copy_to_user(args->parent_tid, &pid, sizeof pid) != 0)
         error = 0; /* as on Linux, not an error of the fork */
     proc_hold(p); /* the thread's own */
     if (!commit_process(p, parent, self, t)) {
@@ -239,5 +247,6 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
 i64
 proc_fork(struct user_frame *frame, const struct fork_args *args)
 {
-    return args->flags & FORK_THREAD ? fork_thread(frame, args) : fork_process(frame, args);
+    return args->flags & FORK_THREAD ? fork_thread(frame, args)
+                                     : fork_process(frame, args);
 }

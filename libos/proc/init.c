@@ -24,7 +24,8 @@ count_strings(char **list, u64 *bytes)
     return n;
 }
 
-/* Descriptors 0, 1 and 2 on the console.  Without one the program runs without, as on Linux. */
+/* Descriptors 0, 1 and 2 on the console. Without one the program runs without, as on
+ * Linux. */
 static void
 open_console(struct process *p)
 {
@@ -54,7 +55,8 @@ init_resources(struct process *p)
     return fdtable_new(&p->files);
 }
 
-/* A process without resources that did not start: tried again with the next path, so that it stays number 1. */
+/* A process without resources that did not start: tried again with the next path, so that
+ * it stays number 1. */
 static void
 drop_resources(struct process *p)
 {

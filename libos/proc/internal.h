@@ -10,22 +10,26 @@
 
 #define EXEC_SCRIPT_DEPTH 5
 
-/* A process with a number, in no table, family or group yet; nothing inherited.  NULL and *error on failure. */
+/* A process with a number, in no table, family or group yet; nothing inherited. NULL and
+ * *error on failure. */
 struct process *process_new(int *error);
 /* Undo process_new (and what was put into it) before it was ever visible. */
 void process_discard(struct process *p);
 /* Make it visible: table, parent's children, group.  family_lock is held. */
 void process_publish_locked(struct process *p, struct process *parent, struct pgroup *g);
-/* The end of a zombie: out of table, family and group.  family_lock is held; *empty for pgroup_free after it. */
+/* The end of a zombie: out of table, family and group. family_lock is held; *empty for
+ * pgroup_free after it. */
 void process_bury_locked(struct process *p, struct pgroup **empty);
 /* Tell who waits that a vfork child has let go of the memory. */
 void process_vfork_done(struct process *p);
-/* End all threads but the current one: 0, or -E_INTR when the process is ending, -E_AGAIN if another thread does the same. */
+/* End all threads but the current one: 0, or -E_INTR when the process is ending, -E_AGAIN
+ * if another thread does the same. */
 int process_end_others(struct process *p) MUST_CHECK;
 /* A new thread enters the process: -E_INTR when it is ending. */
 int process_add_thread(struct process *p, struct thread *t) MUST_CHECK;
 void process_remove_thread_locked(struct process *p, struct thread *t);
-/* exec for the first process, which has no thread yet: on success *out is its thread, not started. */
+/* exec for the first process, which has no thread yet: on success *out is its thread, not
+ * started. */
 struct exec_args;
 int process_first_program(struct process *p, const char *path, struct exec_args *args,
                           struct thread **out) MUST_CHECK;

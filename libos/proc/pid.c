@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers in a bitmap, slots in leaves of one page each that are made when first needed and stay (at most 256 pages).
- * After the highest number the search begins at PID_FIRST_AGAIN, so that a number comes back as late as possible and the
- * low ones remain the system's.
+ * Numbers in a bitmap, slots in leaves of one page each that are made when first needed,
+ * and go when none of their numbers is in use and the search has left them. After the
+ * highest number the search begins at PID_FIRST_AGAIN, so that a number comes back as
+ * late as possible and the low ones remain the system's.
  */
 #include "proc/pid.h"
 
@@ -15,10 +16,11 @@
 #define LEAVES (PID_MAX / SLOTS_PER_LEAF)
 #define WORDS (PID_MAX / 64)
 
-_Static_assert(sizeof(struct pid_slot) * SLOTS_PER_LEAF <= 4096, "a leaf is at most a page");
+_Static_assert(sizeof(struct pid_slot) * SLOTS_PER_LEAF <= 4096,
+               "a leaf is at most a page");
 
 struct spinlock pid_lock = SPINLOCK_INIT;
-static struct pid_slot *leaves[LEAVES]; /* pid_lock; an entry never changes once it is set */
+static struct pid_slot *leaves[LEAVES]; /* pid_lock */
 static u64 used[WORDS] = { 1 };         /* pid_lock; number 0 is nobody's */
 static i32 last;                        /* pid_lock */
 static u64 in_use;                      /* pid_lock */
@@ -58,6 +60,21 @@ next_number(void)
     return pid;
 }
 
+/* The leaf of `pid` if it has gone: to be freed without the lock. */
+static struct pid_slot *
+drop_leaf_locked(i32 pid)
+{
+    i32 i = pid / SLOTS_PER_LEAF;
+    if (i == last / SLOTS_PER_LEAF)
+        return NULL;
+    for (i32 word = 0; word < SLOTS_PER_LEAF / 64; word++)
+        if (used[i * (SLOTS_PER_LEAF / 64) + word] != 0)
+            return NULL;
+    struct pid_slot *leaf = leaves[i];
+    leaves[i] = NULL;
+    return leaf;
+}
+
 i32
 pid_alloc(void)
 {
@@ -77,11 +94,14 @@ pid_alloc(void)
         }
         if (*leaf != NULL) {
             used[pid / 64] |= 1ull << (pid % 64);
+            i32 before = last;
             last = pid;
             in_use++;
             (*leaf)[pid % SLOTS_PER_LEAF] = (struct pid_slot){ .uses = 1 };
+            struct pid_slot *left = drop_leaf_locked(before);
             spin_unlock(&pid_lock);
             heap_free(spare);
+            heap_free(left);
             return pid;
         }
         /* The leaf is made without the lock; the number may have gone by then. */
@@ -106,6 +126,7 @@ pid_hold(i32 pid)
 void
 pid_drop(i32 pid)
 {
+    struct pid_slot *left = NULL;
     spin_lock(&pid_lock);
     struct pid_slot *s = pid_slot_locked(pid);
     ASSERT(s != NULL && s->uses > 0);
@@ -113,8 +134,10 @@ pid_drop(i32 pid)
         ASSERT(s->process == NULL && s->thread == NULL && s->group == NULL);
         used[pid / 64] &= ~(1ull << (pid % 64));
         in_use--;
+        left = drop_leaf_locked(pid);
     }
     spin_unlock(&pid_lock);
+    heap_free(left);
 }
 
 void

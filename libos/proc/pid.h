@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Numbers of processes, threads, groups and sessions: one space of numbers, given out in a cycle.
+ * Numbers of processes, threads, groups and sessions: one space of numbers, given out in
+ * a cycle.
  *
- * P1. A number is free when nothing uses it; each of process, thread, group and session that bears it is one use.
- * P2. slot->process, ->thread, ->group are NULL or point at something alive, under pid_lock.
- * Locking: pid_lock is a leaf: nothing is taken under it.  Costs: look-up two loads; allocation one word of a bitmap, as a rule.
+ * P1. A number is free when nothing uses it; each of process, thread, group and session
+ *     that bears it is one use.
+ * P2. slot->process, ->thread, ->group are NULL or point at something alive, under
+ *     pid_lock.
+ * Locking: pid_lock is a leaf: nothing is taken under it. Costs: look-up two loads;
+ * allocation one word of a bitmap, as a rule.
  */
 #ifndef LIBOS_PROC_PID_H
 #define LIBOS_PROC_PID_H
@@ -28,7 +32,8 @@ extern struct spinlock pid_lock;
 i32 pid_alloc(void);     /* one use, the caller's; -E_AGAIN: none is free; -E_NOMEM */
 void pid_hold(i32 pid);  /* one use more of a number in use */
 void pid_drop(i32 pid);
-/* The slot of a number, NULL if it was never given out.  pid_lock is held, except for one's own number. */
+/* The slot of a number, NULL if it was never given out. pid_lock is held, except for
+ * one's own number. */
 struct pid_slot *pid_slot_locked(i32 pid);
 void pid_set_process(i32 pid, struct process *p);
 void pid_set_thread(i32 pid, struct thread *t);

@@ -2,13 +2,17 @@
 /*
  * Processes: identity, family, resources; fork, exec, exit, wait.
  *
- * R1. A process is in the table from proc_fork to the end of its parent's wait (or its own end, when nobody waits for it).
+ * R1. A process is in the table from proc_fork to the end of its parent's wait (or its
+ *     own end, when nobody waits for it).
  * R2. Family links, states, groups and sessions change under family_lock (spinlock).
- * R3. Resources (mm, files, context, signal actions) are counted; exit drops them before the parent is told.
- * R4. A number (pid, tid, group, session) is not given out again while anything still bears it (proc/pid.h).
- * R5. A thread stands in process->threads from its start to proc_exit_thread; whoever finds it there under process->lock may
- *     use it until the lock is released.
- * Locks: family_lock, then process->lock, then the locks of pid.c and of wait queues; docs/locks.md.
+ * R3. Resources (mm, files, context, signal actions) are counted; exit drops them before
+ *     the parent is told.
+ * R4. A number (pid, tid, group, session) is not given out again while anything still
+ *     bears it (proc/pid.h).
+ * R5. A thread stands in process->threads from its start to proc_exit_thread; whoever
+ *     finds it there under process->lock may use it until the lock is released.
+ * Locks: family_lock, then process->lock, then the locks of pid.c and of wait queues;
+ * docs/locks.md.
  */
 #ifndef LIBOS_PROC_PROC_H
 #define LIBOS_PROC_PROC_H
@@ -40,7 +44,8 @@ struct process {
     u32 nthreads;
     struct spinlock lock;
     _Atomic u32 state;
-    i32 exit_status;                      /* wait status encoding of POSIX: code << 8 | signal */
+    /* wait status encoding of POSIX: code << 8 | signal */
+    i32 exit_status;
     i32 stop_signal, report;              /* WUNTRACED / WCONTINUED to be reported */
     struct waitq child_wait;              /* the parent sleeps here, on its own */
     struct mm *mm;
@@ -71,10 +76,12 @@ struct process {
     struct session *session;              /* family_lock */
     struct pgroup *group;                 /* family_lock; pgid and sid are its numbers */
     struct list group_link;               /* family_lock */
-    struct waitq threads_wait;            /* exec waits here until it is the only thread */
+    /* exec waits here until it is the only thread */
+    struct waitq threads_wait;
     struct waitq stop_wait;               /* stopped threads sleep here */
     struct thread *exec_thread;           /* lock; all other threads are ending */
-    _Atomic u32 group_stop;               /* lock; threads park on their way to the user */
+    /* lock; threads park on their way to the user */
+    _Atomic u32 group_stop;
     u32 nstopped;                         /* lock; threads that are parked */
     u32 signals_queued;                   /* lock; for RLIMIT_SIGPENDING */
     bool stop_reported;                   /* lock; the parent has heard of this stop */
@@ -92,10 +99,12 @@ extern struct process *proc_init_process; /* pid 1 */
 
 static inline struct process *proc_current(void) { return thread_current()->process; }
 struct process *proc_find(i32 pid);       /* a reference, or NULL; zombies too */
-struct process *proc_next(i32 after);     /* the first with a greater pid: a reference, or NULL */
+/* the first with a greater pid: a reference, or NULL */
+struct process *proc_next(i32 after);
 void proc_hold(struct process *p);
 void proc_release(struct process *p);
-/* Call fn on each process of a group (0: all), under family_lock; fn must not sleep. Returns how many. */
+/* Call fn on each process of a group (0: all), under family_lock; fn must not sleep.
+ * Returns how many. */
 u32 proc_each_in_group(i32 pgid, bool (*fn)(struct process *p, void *arg), void *arg);
 
 #define FORK_VFORK 0x1u
@@ -117,8 +126,10 @@ struct fork_args {
 /* pid of the child, or -E_NOMEM -E_AGAIN. */
 i64 proc_fork(struct user_frame *frame, const struct fork_args *args);
 struct exec_args;
-/* Replace the current process's program.  On success the frame is the new program's. Handles #! scripts. */
-int proc_exec(struct user_frame *frame, const char *path, struct exec_args *args) MUST_CHECK;
+/* Replace the current process's program. On success the frame is the new program's.
+ * Handles #! scripts. */
+int proc_exec(struct user_frame *frame, const char *path,
+              struct exec_args *args) MUST_CHECK;
 NORETURN void proc_exit_group(i32 status); /* status in wait encoding */
 NORETURN void proc_exit_thread(i32 code);
 #define WAIT_NOHANG 0x1u
@@ -133,7 +144,8 @@ struct wait_report {
     u64 user_ticks, system_ticks;
     u64 minor_faults, max_pages;
 };
-/* which: > 0 this pid, 0 my group, -1 any, < -1 that group. 1: *out filled; 0: WAIT_NOHANG and none; -E_CHILD -E_RESTART */
+/* which: > 0 this pid, 0 my group, -1 any, < -1 that group. 1: *out filled; 0:
+ * WAIT_NOHANG and none; -E_CHILD -E_RESTART */
 int proc_wait(i32 which, u32 flags, struct wait_report *out) MUST_CHECK;
 int proc_set_pgid(i32 pid, i32 pgid) MUST_CHECK;
 i32 proc_set_sid(void);
@@ -141,7 +153,8 @@ void proc_init(void);
 /* The first process: path, argv, envp from the command line. -E_NOENT ... */
 int proc_start_init(const char *path, char **argv, char **envp) MUST_CHECK;
 u64 proc_count(void);
-/* posix installs them: wake the waiters on a word of the current process; walk a thread's robust list. */
+/* posix installs them: wake the waiters on a word of the current process; walk a thread's
+ * robust list. */
 extern void (*proc_futex_wake_hook)(uaddr at);
 extern void (*proc_robust_hook)(struct thread *t);
 /* All threads have parked: the process is stopped, the parent is told. */

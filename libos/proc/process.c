@@ -14,11 +14,21 @@ static _Atomic u64 process_count;
 
 /* Linux's defaults; the numbers are posix's RLIMIT_* (0 CPU .. 15 RTTIME). */
 static const struct rlimit_pair default_limits[PROC_RLIMITS] = {
-    [0] = { ~0ull, ~0ull },        [1] = { ~0ull, ~0ull },   [2] = { ~0ull, ~0ull },
-    [3] = { 8ull << 20, ~0ull },   [4] = { 0, ~0ull },       [5] = { ~0ull, ~0ull },
-    [6] = { 16384, 16384 },        [7] = { 1024, 4096 },     [8] = { 8ull << 20, 8ull << 20 },
-    [9] = { ~0ull, ~0ull },        [10] = { ~0ull, ~0ull },  [11] = { 16384, 16384 },
-    [12] = { 819200, 819200 },     [13] = { 0, 0 },          [14] = { 0, 0 },
+    [0] = { ~0ull, ~0ull },
+    [1] = { ~0ull, ~0ull },
+    [2] = { ~0ull, ~0ull },
+    [3] = { 8ull << 20, ~0ull },
+    [4] = { 0, ~0ull },
+    [5] = { ~0ull, ~0ull },
+    [6] = { 16384, 16384 },
+    [7] = { 1024, 4096 },
+    [8] = { 8ull << 20, 8ull << 20 },
+    [9] = { ~0ull, ~0ull },
+    [10] = { ~0ull, ~0ull },
+    [11] = { 16384, 16384 },
+    [12] = { 819200, 819200 },
+    [13] = { 0, 0 },
+    [14] = { 0, 0 },
     [15] = { ~0ull, ~0ull },
 };
 
@@ -113,7 +123,8 @@ proc_release(struct process *p)
     ASSERT(before > 0);
     if (before > 1)
         return;
-    ASSERT(list_empty(&p->children) && list_empty(&p->threads) && list_empty(&p->sibling));
+    ASSERT(list_empty(&p->children) && list_empty(&p->threads) &&
+           list_empty(&p->sibling));
     pid_drop(p->pid);
     process_free_rest(p);
 }
@@ -151,7 +162,9 @@ proc_each_in_group(i32 pgid, bool (*fn)(struct process *p, void *arg), void *arg
     u32 count = 0;
     spin_lock(&family_lock);
     struct process *self = thread_current()->process;
-    struct pgroup *g = pgid != 0 ? pgroup_find_locked(pgid) : self != NULL ? self->group : NULL;
+    struct pgroup *g = pgid != 0      ? pgroup_find_locked(pgid)
+                       : self != NULL ? self->group
+                                      : NULL;
     if (g != NULL) {
         list_for_each_safe(it, &g->members) {
             count++;
@@ -174,7 +187,8 @@ static u64
 thread_user_ticks(struct thread *t)
 {
     u64 ticks = t->sched.runtime, now = clock_tsc(), since = t->sched.started;
-    if (atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_RUNNING && now > since)
+    if (atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_RUNNING &&
+        now > since)
         ticks += now - since; /* it has not been charged for that yet */
     return ticks;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Process groups, sessions, and the controlling terminal's process side (POSIX.1-2024, XBD 11.1 and setpgid, setsid). */
+/* Process groups, sessions, and the controlling terminal's process side (POSIX.1-2024,
+ * XBD 11.1 and setpgid, setsid). */
 #include "proc/session.h"
 
 #include "core/heap.h"
@@ -35,8 +36,9 @@ pgroup_new(i32 id, struct session *s)
 }
 
 /*
- * The session's memory is its first group's, which may become empty before the session ends: the first group's record stays
- * (off every list) until the last group of the session has gone.
+ * The session's memory is its first group's, which may become empty before the session
+ * ends: the first group's record stays (off every list) until the last group of the
+ * session has gone.
  */
 static struct pgroup *
 first_group_of(struct session *s)
@@ -88,6 +90,7 @@ pgroup_leave_locked(struct process *p)
     if (!list_empty(&g->session->groups))
         return g == first_group_of(g->session) ? NULL : g;
     pid_drop(g->session->id);
+    g->ends_session = true;
     return g;
 }
 
@@ -96,13 +99,12 @@ pgroup_free(struct pgroup *g)
 {
     if (g == NULL)
         return;
-    /* Nobody can reach the session once its list of groups is empty, so this needs no lock. */
-    struct pgroup *first = first_group_of(g->session);
-    bool last = list_empty(&g->session->groups);
+    /* Which group was the last was seen under the lock. Another group's memory may go at
+     * this very moment, and with it the session: so only the last one looks at it. */
+    struct pgroup *first = g->ends_session ? first_group_of(g->session) : NULL;
     if (g != first)
         heap_free(g);
-    if (last)
-        heap_free(first);
+    heap_free(first);
 }
 
 bool
@@ -111,7 +113,8 @@ pgroup_orphaned_locked(struct pgroup *g, const struct process *without)
     list_for_each(it, &g->members) {
         struct process *p = container_of(it, struct process, group_link);
         struct process *parent = p->parent;
-        if (p == without || p->state == PROC_ZOMBIE || parent == NULL || parent == proc_init_process)
+        if (p == without || p->state == PROC_ZOMBIE || parent == NULL ||
+            parent == proc_init_process)
             continue;
         if (parent->group != g && parent->session == g->session)
             return false;
@@ -149,7 +152,8 @@ pgroup_orphans_locked(struct process *p)
         struct process *child = container_of(it, struct process, sibling);
         if (child->group == p->group || child->session != p->session)
             continue;
-        /* The children still name p as their parent: none of p's links holds a group any more. */
+        /* The children still name p as their parent: none of p's links holds a group any
+         * more. */
         bool held = false;
         list_for_each(m, &child->group->members) {
             struct process *q = container_of(m, struct process, group_link);
@@ -279,7 +283,8 @@ void
 session_tty_clear(i32 sid)
 {
     spin_lock(&family_lock);
-    /* The session is found by any of its groups; the number of a session is in use as long as it lives. */
+    /* The session is found by any of its groups; the number of a session is in use as
+     * long as it lives. */
     struct session *found = NULL;
     struct pgroup *own = pgroup_find_locked(sid);
     if (own != NULL && own->session->id == sid)

@@ -2,8 +2,8 @@
 /*
  * Waiting for children, and the stop and continue reports that a parent can wait for.
  *
- * Everything is decided under family_lock.  A parent that sleeps stands in its own child_wait from before its look at the
- * children, so that no report is lost (W1).
+ * Everything is decided under family_lock. A parent that sleeps stands in its own
+ * child_wait from before its look at the children, so that no report is lost (W1).
  */
 #include "core/log.h"
 #include "proc/internal.h"
@@ -28,17 +28,21 @@ fill_report(struct process *child, i32 status, struct wait_report *out)
 {
     out->pid = child->pid;
     out->status = status;
+    /* A child that was continued may be changing its ids. */
+    spin_lock(&child->lock);
     out->uid = child->cred != NULL ? (i32)child->cred->uid : 0;
+    spin_unlock(&child->lock);
     out->user_ticks = child->user_ticks + child->child_user_ticks;
     out->system_ticks = child->system_ticks + child->child_system_ticks;
     out->minor_faults = child->minor_faults + child->child_minor_faults;
     out->max_pages = child->max_pages;
 }
 
-/* What is there to report about this child: true and *out.  *dead: it is to be released after the lock. */
+/* What is there to report about this child: true and *out. *dead: it is to be released
+ * after the lock. */
 static bool
-report_child(struct process *self, struct process *child, u32 flags, struct wait_report *out,
-             struct process **dead, struct pgroup **empty)
+report_child(struct process *self, struct process *child, u32 flags,
+             struct wait_report *out, struct process **dead, struct pgroup **empty)
 {
     if (child->state == PROC_ZOMBIE) {
         if (!(flags & WAIT_EXITED))

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a process does with each signal: the table of actions, shared between processes with FORK_SHARE_SIGNALS. */
+/* What a process does with each signal: the table of actions, shared between processes
+ * with FORK_SHARE_SIGNALS. */
 #include "core/error.h"
 #include "core/heap.h"
 #include "core/log.h"
@@ -53,7 +54,8 @@ put_action(struct signal_actions *a, int number, const struct signal_action *set
 {
     a->action[number - 1] = *set;
     u64 bit = SIG_BIT(number);
-    a->ignored = set->handler == SIG_HANDLER_IGNORE ? a->ignored | bit : a->ignored & ~bit;
+    a->ignored =
+        set->handler == SIG_HANDLER_IGNORE ? a->ignored | bit : a->ignored & ~bit;
     a->caught = set->handler > SIG_HANDLER_IGNORE ? a->caught | bit : a->caught & ~bit;
 }
 

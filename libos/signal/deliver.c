@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Acting on signals, on the thread's way to the user: end, stop, go on, or enter a handler.
+ * Acting on signals, on the thread's way to the user: end, stop, go on, or enter a
+ * handler.
  *
  *   signal_work -> park           the process is stopped; until SIG_CONT, SIG_KILL or the end
  *               -> take_one       one pending signal and its action, under process->lock
  *               -> enter_handler  writes the user's frame (posix), then the mask changes
- * A call that was interrupted is restarted (or not) with the first handler, or at the end when no handler ran.
+ * A call that was interrupted is restarted (or not) with the first handler, or at the end
+ * when no handler ran.
  */
 #include "core/error.h"
 #include "core/heap.h"
@@ -98,7 +100,8 @@ signal_is_blocked_or_ignored(int number)
 {
     struct thread *t = thread_current();
     struct process *p = t->process;
-    return (t->signal_mask & SIG_BIT(number)) != 0 || (p->actions->ignored & SIG_BIT(number)) != 0;
+    return (t->signal_mask & SIG_BIT(number)) != 0 ||
+           (p->actions->ignored & SIG_BIT(number)) != 0;
 }
 
 void
@@ -147,7 +150,8 @@ park(struct thread *t, struct process *p)
     proc_continued(p);
 }
 
-/* A stop signal's default action.  Orphaned groups do not stop for the terminal's (POSIX, 2.4.3). */
+/* A stop signal's default action. Orphaned groups do not stop for the terminal's (POSIX,
+ * 2.4.3). */
 static void
 stop_process(struct thread *t, struct process *p, int number)
 {
@@ -180,7 +184,8 @@ take_one(struct thread *t, struct process *p, struct signal_info *info,
 {
     u32 gone = 0;
     u64 set = ~t->signal_mask;
-    /* A sender sets its bit before it sets WORK_SIGNAL: what is not seen here is seen on the next way to the user. */
+    /* A sender sets its bit before it sets WORK_SIGNAL: what is not seen here is seen on
+     * the next way to the user. */
     if (((t->signal_pending | p->signal_pending) & set) == 0)
         return TAKEN_NONE;
     spin_lock(&p->lock);
@@ -223,7 +228,8 @@ enter_handler(struct thread *t, struct user_frame *f, int number,
     if (THREAD_RESTART_KIND(t) != 0)
         signal_abi.restart(t, f, action);
     if (signal_abi.push(t, f, number, action, info, mask) != 0) {
-        /* The frame cannot be written.  If that was for SIG_SEGV itself its handler is of no use. */
+        /* The frame cannot be written. If that was for SIG_SEGV itself its handler is of
+         * no use. */
         if (number == SIG_SEGV)
             t->signal_mask |= SIG_BIT(SIG_SEGV);
         signal_fault(SIG_SEGV, NULL);
@@ -234,7 +240,8 @@ enter_handler(struct thread *t, struct user_frame *f, int number,
     signal_mask_set(t->signal_mask | added);
 }
 
-/* FORK_CHILD_TID: the child writes its own number, since the parent cannot reach its memory. */
+/* FORK_CHILD_TID: the child writes its own number, since the parent cannot reach its
+ * memory. */
 static void
 write_tid(struct thread *t)
 {

@@ -7,7 +7,8 @@
 #include "signal/signal.h"
 
 /* Classes of default actions (POSIX.1-2024, signal.h). */
-#define SIGNALS_STOP (SIG_BIT(SIG_STOP) | SIG_BIT(SIG_TSTP) | SIG_BIT(SIG_TTIN) | SIG_BIT(SIG_TTOU))
+#define SIGNALS_STOP                                                                     \
+    (SIG_BIT(SIG_STOP) | SIG_BIT(SIG_TSTP) | SIG_BIT(SIG_TTIN) | SIG_BIT(SIG_TTOU))
 #define SIGNALS_IGNORED                                                                 \
     (SIG_BIT(SIG_CONT) | SIG_BIT(SIG_CHLD) | SIG_BIT(SIG_WINCH) | SIG_BIT(SIG_URG))
 #define SIGNALS_UNBLOCKABLE (SIG_BIT(SIG_KILL) | SIG_BIT(SIG_STOP))
@@ -17,8 +18,9 @@
      SIG_BIT(SIG_FPE) | SIG_BIT(SIG_SYS))
 
 /*
- * A queue is a ring of entries; the pointer names the last one, so that both ends are at hand.  A pending signal without an entry is
- * one that the LibOS sent (or, without memory for an entry, one whose sender is forgotten).
+ * A queue is a ring of entries; the pointer names the last one, so that both ends are at
+ * hand. A pending signal without an entry is one that the LibOS sent (or, without memory
+ * for an entry, one whose sender is forgotten).
  */
 struct signal_queue {
     struct signal_queue *next;
@@ -29,10 +31,12 @@ struct signal_pending_set {
     struct signal_queue **last;
     struct signal_queue **spare; /* an entry that is kept for the next signal, or NULL */
 };
-/* 0; -E_AGAIN: no entry could be made for a signal that must have one. *made: entries that were added. */
-int queue_put(struct signal_pending_set q, int number, const struct signal_info *info, bool full,
-              u32 *made) MUST_CHECK;
-/* Take the first of `set`, faults first, then by number: its number, or 0.  *gone: entries that were removed. */
+/* 0; -E_AGAIN: no entry could be made for a signal that must have one. *made: entries
+ * that were added. */
+int queue_put(struct signal_pending_set q, int number, const struct signal_info *info,
+              bool full, u32 *made) MUST_CHECK;
+/* Take the first of `set`, faults first, then by number: its number, or 0. *gone: entries
+ * that were removed. */
 int queue_take(struct signal_pending_set q, u64 set, struct signal_info *out, u32 *gone);
 u32 queue_drop(struct signal_pending_set q, u64 set); /* how many entries were removed */
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Queues of pending signals.  Standard signals (below SIG_RTMIN) are pending once at most; real-time ones are queued, each number
+ * Queues of pending signals. Standard signals (below SIG_RTMIN) are pending once at most;
+ * real-time ones are queued, each number
  * first in, first out (POSIX.1-2024, 2.4.1).  The caller holds process->lock.
  */
 #include "core/error.h"
@@ -27,8 +28,8 @@ free_entry(struct signal_pending_set q, struct signal_queue *e)
 }
 
 int
-queue_put(struct signal_pending_set q, int number, const struct signal_info *info, bool full,
-          u32 *made)
+queue_put(struct signal_pending_set q, int number, const struct signal_info *info,
+          bool full, u32 *made)
 {
     *made = 0;
     if (number < SIG_RTMIN && (*q.bits & SIG_BIT(number)))

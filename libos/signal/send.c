@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sending signals: what happens at once (stop and continue cancel each other, SIG_KILL ends a stop), whether the signal is kept, who
- * is to look at it, and who is woken.
+ * Sending signals: what happens at once (stop and continue cancel each other, SIG_KILL
+ * ends a stop), whether the signal is kept, who is to look at it, and who is woken.
  */
 #include "core/error.h"
 #include "core/log.h"
@@ -12,7 +12,8 @@
 struct signal_pending_set
 pending_of_process(struct process *p)
 {
-    return (struct signal_pending_set){ &p->signal_pending, &p->signal_queue, &p->signal_spare };
+    return (struct signal_pending_set){ &p->signal_pending, &p->signal_queue,
+                                        &p->signal_spare };
 }
 
 bool
@@ -91,7 +92,8 @@ act_on_sending(struct process *p, int number)
     }
 }
 
-/* A process-wide signal is pending: make a thread look that does not block it.  All look at SIG_KILL. */
+/* A process-wide signal is pending: make a thread look that does not block it. All look
+ * at SIG_KILL. */
 static void
 choose_thread(struct process *p, int number)
 {
@@ -106,13 +108,15 @@ choose_thread(struct process *p, int number)
     }
 }
 
-/* Is it blocked, or will it be when a sigsuspend or sigtimedwait is over?  Then it is kept even if it is ignored now. */
+/* Is it blocked, or will it be when a sigsuspend or sigtimedwait is over? Then it is kept
+ * even if it is ignored now. */
 static bool
 blocks(const struct process *p, const struct thread *t, u64 bit)
 {
     if (t == NULL)
-        t = list_empty(&p->threads) ? NULL
-                                    : container_of(p->threads.next, struct thread, process_link);
+        t = list_empty(&p->threads)
+                ? NULL
+                : container_of(p->threads.next, struct thread, process_link);
     if (t == NULL)
         return false;
     return ((t->signal_mask | (t->restore_mask ? t->saved_mask : 0)) & bit) != 0;
@@ -120,17 +124,20 @@ blocks(const struct process *p, const struct thread *t, u64 bit)
 
 /* t NULL: to the process.  process->lock is held. */
 static int
-send_locked(struct process *p, struct thread *t, int number, const struct signal_info *info)
+send_locked(struct process *p, struct thread *t, int number,
+            const struct signal_info *info)
 {
     if (p->exiting || p->state == PROC_ZOMBIE || p->state == PROC_DEAD)
         return 0;
     u64 bit = SIG_BIT(number);
     act_on_sending(p, number);
-    if (signal_is_ignored(p, number) && !((bit & ~SIGNALS_UNBLOCKABLE) && blocks(p, t, bit)))
+    if (signal_is_ignored(p, number) &&
+        !((bit & ~SIGNALS_UNBLOCKABLE) && blocks(p, t, bit)))
         return 0;
     u32 made;
     bool full = p->signals_queued >= p->limits[11].soft;
-    struct signal_pending_set q = t != NULL ? pending_of_thread(t) : pending_of_process(p);
+    struct signal_pending_set q =
+        t != NULL ? pending_of_thread(t) : pending_of_process(p);
     int error = queue_put(q, number, info, full, &made);
     p->signals_queued += made;
     if (error != 0)
@@ -161,7 +168,8 @@ signal_queue_thread(struct thread *t, int number, const struct signal_info *info
     return error;
 }
 
-/* The other senders' signals are kept as a mere bit when the queue is full, so nothing can fail that matters to them. */
+/* The other senders' signals are kept as a mere bit when the queue is full, so nothing
+ * can fail that matters to them. */
 void
 signal_send_process(struct process *p, int number, const struct signal_info *info)
 {
@@ -221,9 +229,10 @@ signal_send_tid(i32 tgid, i32 tid, int number, const struct signal_info *info,
         /* R5: still there? A thread leaves its slot under process->lock. */
         spin_lock(&pid_lock);
         slot = pid_slot_locked(tid);
-        t = slot->thread;
+        t = slot != NULL ? slot->thread : NULL;
+        bool ours = t != NULL && t->process == p; /* seen while it cannot leave its slot */
         spin_unlock(&pid_lock);
-        error = t != NULL && t->process == p ? send_locked(p, t, number, info) : -E_SRCH;
+        error = ours ? send_locked(p, t, number, info) : -E_SRCH;
         spin_unlock(&p->lock);
     }
     proc_release(p);

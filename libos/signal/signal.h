@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Signals: actions, masks, queues, delivery.  Numbers are POSIX's names with Linux's values on x86-64 (1..64), since they are
- * visible in masks; the frame's layout is posix/sigframe.c's.
+ * Signals: actions, masks, queues, delivery. Numbers are POSIX's names with Linux's
+ * values on x86-64 (1..64), since they are visible in masks; the frame's layout is
+ * posix/sigframe.c's.
  *
- * Z1. A signal is pending for a thread or for a process; it is taken by a thread that does not block it, on its way to the user.
- * Z2. Pending sets and queues change under process->lock; after that the target is poked (thread_poke).
- * Z3. SIGKILL and SIGSTOP cannot be caught, blocked or ignored; pid 1 gets only signals it handles.
+ * Z1. A signal is pending for a thread or for a process; it is taken by a thread that
+ *     does not block it, on its way to the user.
+ * Z2. Pending sets and queues change under process->lock; after that the target is poked
+ *     (thread_poke).
+ * Z3. SIGKILL and SIGSTOP cannot be caught, blocked or ignored; pid 1 gets only signals
+ *     it handles.
  */
 #ifndef LIBOS_SIGNAL_SIGNAL_H
 #define LIBOS_SIGNAL_SIGNAL_H
@@ -14,9 +18,39 @@
 #include "core/types.h"
 
 enum {
-    SIG_HUP = 1, SIG_INT, SIG_QUIT, SIG_ILL, SIG_TRAP, SIG_ABRT, SIG_BUS, SIG_FPE, SIG_KILL, SIG_USR1, SIG_SEGV, SIG_USR2,
-    SIG_PIPE, SIG_ALRM, SIG_TERM, SIG_STKFLT, SIG_CHLD, SIG_CONT, SIG_STOP, SIG_TSTP, SIG_TTIN, SIG_TTOU, SIG_URG,
-    SIG_XCPU, SIG_XFSZ, SIG_VTALRM, SIG_PROF, SIG_WINCH, SIG_IO, SIG_PWR, SIG_SYS, SIG_RTMIN = 32, SIG_MAX = 64
+    SIG_HUP = 1,
+    SIG_INT,
+    SIG_QUIT,
+    SIG_ILL,
+    SIG_TRAP,
+    SIG_ABRT,
+    SIG_BUS,
+    SIG_FPE,
+    SIG_KILL,
+    SIG_USR1,
+    SIG_SEGV,
+    SIG_USR2,
+    SIG_PIPE,
+    SIG_ALRM,
+    SIG_TERM,
+    SIG_STKFLT,
+    SIG_CHLD,
+    SIG_CONT,
+    SIG_STOP,
+    SIG_TSTP,
+    SIG_TTIN,
+    SIG_TTOU,
+    SIG_URG,
+    SIG_XCPU,
+    SIG_XFSZ,
+    SIG_VTALRM,
+    SIG_PROF,
+    SIG_WINCH,
+    SIG_IO,
+    SIG_PWR,
+    SIG_SYS,
+    SIG_RTMIN = 32,
+    SIG_MAX = 64
 };
 #define SIG_BIT(n) (1ull << ((n)-1))
 #define SIG_HANDLER_DEFAULT 0ull
@@ -51,16 +85,19 @@ struct signal_actions *signal_actions_copy(struct signal_actions *from);
 void signal_actions_hold(struct signal_actions *a);
 void signal_actions_release(struct signal_actions *a);
 void signal_actions_exec(struct process *p); /* handlers become default, ignored stay */
-int signal_action_set(struct process *p, int number, const struct signal_action *set, struct signal_action *old) MUST_CHECK;
+int signal_action_set(struct process *p, int number, const struct signal_action *set,
+                      struct signal_action *old) MUST_CHECK;
 
-/* Send. info NULL: from the kernel (SI_KERNEL).  Process-wide or to one thread. Never sleeps; any lock but process->lock may be held. */
+/* Send. info NULL: from the kernel (SI_KERNEL). Process-wide or to one thread. Never
+ * sleeps; any lock but process->lock may be held. */
 void signal_send_process(struct process *p, int number, const struct signal_info *info);
 void signal_send_thread(struct thread *t, int number, const struct signal_info *info);
 u32 signal_send_group(i32 pgid, int number, const struct signal_info *info);
 /* A fault of the current thread: forced if blocked or ignored. */
 void signal_fault(int number, const struct signal_info *info);
 bool signal_pending(const struct thread *t); /* unblocked ones */
-/* On the way to the user (hook): act on what is pending; may not return (default action: end or stop). */
+/* On the way to the user (hook): act on what is pending; may not return (default action:
+ * end or stop). */
 void signal_work(struct thread *t, struct user_frame *frame);
 void signal_mask_set(u64 mask);
 void signal_thread_free(struct thread *t);  /* drop queues */
@@ -68,13 +105,18 @@ void signal_process_free(struct process *p);
 void signal_init(void);
 
 /* ---- additions ---- */
-/* As signal_send_*, but for sigqueue: -E_AGAIN when a real-time signal finds the queue full. */
-int signal_queue_process(struct process *p, int number, const struct signal_info *info) MUST_CHECK;
-int signal_queue_thread(struct thread *t, int number, const struct signal_info *info) MUST_CHECK;
-/* To the thread `tid` of process `tgid` (0: whichever has it). permit may be NULL. -E_SRCH, -E_AGAIN, or permit's error. */
+/* As signal_send_*, but for sigqueue: -E_AGAIN when a real-time signal finds the queue
+ * full. */
+int signal_queue_process(struct process *p, int number,
+                         const struct signal_info *info) MUST_CHECK;
+int signal_queue_thread(struct thread *t, int number,
+                        const struct signal_info *info) MUST_CHECK;
+/* To the thread `tid` of process `tgid` (0: whichever has it). permit may be NULL.
+ * -E_SRCH, -E_AGAIN, or permit's error. */
 int signal_send_tid(i32 tgid, i32 tid, int number, const struct signal_info *info,
                     int (*permit)(struct process *p, int number)) MUST_CHECK;
-/* Would the current thread not notice it (blocked or ignored)?  For a tty's job control. */
+/* Would the current thread not notice it (blocked or ignored)? For a tty's job
+ * control. */
 bool signal_is_blocked_or_ignored(int number);
 /* Pending for the thread or its process, blocked or not. */
 u64 signal_pending_set(struct thread *t);
@@ -82,30 +124,44 @@ u64 signal_pending_set(struct thread *t);
 int signal_take(struct thread *t, u64 set, struct signal_info *out);
 /* A copy of a process's action. */
 void signal_action_get(struct process *p, int number, struct signal_action *out);
-/* The parent is told that a child stopped, continued or ended; family_lock is held.  code: SIGNAL_CLD_*. */
+/* The parent is told that a child stopped, continued or ended; family_lock is held. code:
+ * SIGNAL_CLD_*. */
 void signal_tell_parent(struct process *child, int code, i32 status);
-/* exec: what a new program has not inherited besides the actions (alternate stack, saved mask). */
+/* exec: what a new program has not inherited besides the actions (alternate stack, saved
+ * mask). */
 void signal_thread_exec(struct thread *t);
-/* All of the thread's work for signals is looked at again (after a change of mask or queues); process->lock is held. */
+/* All of the thread's work for signals is looked at again (after a change of mask or
+ * queues); process->lock is held. */
 void signal_recheck_locked(struct thread *t);
 
-enum { SIGNAL_CLD_EXITED = 1, SIGNAL_CLD_KILLED, SIGNAL_CLD_DUMPED, SIGNAL_CLD_TRAPPED, SIGNAL_CLD_STOPPED,
-       SIGNAL_CLD_CONTINUED };
+enum {
+    SIGNAL_CLD_EXITED = 1,
+    SIGNAL_CLD_KILLED,
+    SIGNAL_CLD_DUMPED,
+    SIGNAL_CLD_TRAPPED,
+    SIGNAL_CLD_STOPPED,
+    SIGNAL_CLD_CONTINUED
+};
 #define SIGNAL_CODE_USER 0
 #define SIGNAL_CODE_KERNEL 0x80
 
 /*
- * What the ABI room adds: how a handler is entered, and what a system call that was interrupted gives.  push: -E_FAULT when the
- * frame cannot be written.  restart: action NULL when no handler runs; called once for each call that was interrupted.
+ * What the ABI room adds: how a handler is entered, and what a system call that was
+ * interrupted gives. push: -E_FAULT when the frame cannot be written. restart: action
+ * NULL when no handler runs; called once for each call that was interrupted.
  */
 struct signal_abi {
-    int (*push)(struct thread *t, struct user_frame *f, int number, const struct signal_action *action,
-                const struct signal_info *info, u64 mask);
-    void (*restart)(struct thread *t, struct user_frame *f, const struct signal_action *action);
+    int (*push)(struct thread *t, struct user_frame *f, int number,
+                const struct signal_action *action, const struct signal_info *info,
+                u64 mask);
+    void (*restart)(struct thread *t, struct user_frame *f,
+                    const struct signal_action *action);
 };
 extern struct signal_abi signal_abi;
 /* Words of thread->reserved that these rooms use. */
-#define THREAD_SET_TID(t) ((t)->reserved[6])      /* write the tid here on the first way to the user */
-#define THREAD_RESTART_KIND(t) ((t)->reserved[7]) /* E_RESTART_* of the call that was just interrupted, or 0 */
+#define THREAD_SET_TID(t)                                                                \
+    ((t)->reserved[6]) /* write the tid here on the first way to the user */
+#define THREAD_RESTART_KIND(t)                                                           \
+    ((t)->reserved[7]) /* E_RESTART_* of the call that was just interrupted, or 0 */
 
 #endif

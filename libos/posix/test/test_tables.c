@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Unit tests of the tables: every error has a number, every call of Linux has a name and a place. */
+/* Unit tests of the tables: every error has a number, every call of Linux has a name and
+ * a place. */
 #include "core/host/host.h"
 #include "core/string.h"
 #include "core/test/check.h"
 #include "posix/table.h"
 
-/* Verify that each error of core/error.h has a number of Linux, and that no two that differ in meaning share one. */
+/* Verify that each error of core/error.h has a number of Linux, and that no two that
+ * differ in meaning share one. */
 static void
 test_errno_is_complete(void)
 {
@@ -32,7 +34,8 @@ test_table_matches_linux(void)
     CHECK(strcmp(posix_call_name(435), "clone3") == 0);
     CHECK(strcmp(posix_call_name(462), "mseal") == 0);
     for (u32 n = 0; n < POSIX_CALLS; n++)
-        CHECK(posix_calls[n] != NULL && (posix_call_name(n) != NULL || !posix_call_exists(n)));
+        CHECK(posix_calls[n] != NULL &&
+              (posix_call_name(n) != NULL || !posix_call_exists(n)));
     CHECK(posix_call_exists(0) && posix_call_exists(110) && !posix_call_exists(334));
 }
 

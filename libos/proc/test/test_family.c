@@ -25,7 +25,8 @@ sleeps(struct thread *t, struct user_frame *f)
     }
 }
 
-/* Verify that a child runs, that its status comes to its parent once, and that nothing is left of it. */
+/* Verify that a child runs, that its status comes to its parent once, and that nothing is
+ * left of it. */
 static void
 test_fork_exit_wait_leaves_nothing(void)
 {
@@ -46,7 +47,8 @@ test_fork_exit_wait_leaves_nothing(void)
     atomic_fetch_and(&thread_current()->work, ~WORK_SIGNAL);
 }
 
-/* Verify that a wait chooses by pid and by group, and that NOREAP leaves the child to be waited for. */
+/* Verify that a wait chooses by pid and by group, and that NOREAP leaves the child to be
+ * waited for. */
 static void
 test_wait_chooses(void)
 {
@@ -68,7 +70,8 @@ test_wait_chooses(void)
     user_return();
 }
 
-/* Verify that a stop and a continue are reported to the parent that asks for them, once each. */
+/* Verify that a stop and a continue are reported to the parent that asks for them, once
+ * each. */
 static void
 test_stop_and_continue_are_reported(void)
 {
@@ -80,7 +83,8 @@ test_stop_and_continue_are_reported(void)
     host_settle();
     CHECK(p->state == PROC_STOPPED);
     CHECK(proc_wait(pid, WAIT_EXITED | WAIT_NOHANG, &r) == 0);
-    CHECK(proc_wait(pid, WAIT_EXITED | WAIT_STOPPED, &r) == 1 && r.status == (SIG_STOP << 8 | 0x7f));
+    CHECK(proc_wait(pid, WAIT_EXITED | WAIT_STOPPED, &r) == 1 &&
+          r.status == (SIG_STOP << 8 | 0x7f));
     CHECK(proc_wait(pid, WAIT_EXITED | WAIT_STOPPED | WAIT_NOHANG, &r) == 0);
     signal_send_process(p, SIG_CONT, NULL);
     host_settle();
@@ -118,7 +122,8 @@ test_orphans_get_a_parent(void)
     user_return();
 }
 
-/* Verify that children of a process that ignores SIG_CHLD, or says NOCLDWAIT, vanish by themselves. */
+/* Verify that children of a process that ignores SIG_CHLD, or says NOCLDWAIT, vanish by
+ * themselves. */
 static void
 test_ignored_children_vanish(void)
 {
@@ -166,7 +171,8 @@ vfork_child(struct thread *t, struct user_frame *f)
     proc_exit_group(0);
 }
 
-/* Verify that vfork's parent goes on only when the child has ended, and that a signal does not disturb it. */
+/* Verify that vfork's parent goes on only when the child has ended, and that a signal
+ * does not disturb it. */
 static void
 test_vfork_parent_waits(void)
 {
@@ -191,14 +197,16 @@ many_threads(struct thread *t, struct user_frame *f)
 {
     (void)t;
     (void)f;
-    const u32 flags = FORK_THREAD | FORK_SHARE_MM | FORK_SHARE_FILES | FORK_SHARE_FS | FORK_SHARE_SIGNALS;
+    const u32 flags = FORK_THREAD | FORK_SHARE_MM | FORK_SHARE_FILES | FORK_SHARE_FS |
+                      FORK_SHARE_SIGNALS;
     for (int i = 0; i < 5; i++)
         CHECK(spawn_with(thread_sleeps, flags, 0) > 0);
     thread_yield();
     proc_exit_group(3 << 8);
 }
 
-/* Verify that the end of a process ends all its threads, and that the parent hears of it once they have gone. */
+/* Verify that the end of a process ends all its threads, and that the parent hears of it
+ * once they have gone. */
 static void
 test_exit_group_ends_threads(void)
 {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Unit tests of proc/pid.c: numbers are unique, come in a cycle, and stay taken as long as anything uses them. */
+/* Unit tests of proc/pid.c: numbers are unique, come in a cycle, and stay taken as long
+ * as anything uses them. */
 #include "core/error.h"
 #include "core/host/host.h"
 #include "core/test/check.h"
 #include "proc/pid.h"
 
-/* Verify that numbers count up, and that one that was given back is not the next to be given out. */
+/* Verify that numbers count up, and that one that was given back is not the next to be
+ * given out. */
 static void
 test_pid_alloc_counts_up(void)
 {
@@ -32,7 +34,8 @@ test_pid_drop_with_second_use_keeps(void)
     CHECK(pid_in_use() == before - 1);
 }
 
-/* Verify that all numbers can be in use at once, that the next one is refused, and that the cycle begins again at 300. */
+/* Verify that all numbers can be in use at once, that the next one is refused, and that
+ * the cycle begins again at 300. */
 static void
 test_pid_alloc_exhausted_is_again(void)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small world for host tests of processes: the rooms started, a root file system, and a first process whose "program" is a C function.
- * A program is what thread_frame()->rip names; user_return() is its way through "return to the user".
+ * A small world for host tests of processes: the rooms started, a root file system, and a
+ * first process whose "program" is a C function. A program is what thread_frame()->rip
+ * names; user_return() is its way through "return to the user".
  */
 #ifndef LIBOS_PROC_TEST_WORLD_H
 #define LIBOS_PROC_TEST_WORLD_H

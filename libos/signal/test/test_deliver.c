@@ -8,8 +8,8 @@ static u64 mask_pushed;
 static int refuse;
 
 static int
-fake_push(struct thread *t, struct user_frame *f, int number, const struct signal_action *action,
-          const struct signal_info *info, u64 mask)
+fake_push(struct thread *t, struct user_frame *f, int number,
+          const struct signal_action *action, const struct signal_info *info, u64 mask)
 {
     (void)t;
     (void)f;
@@ -44,7 +44,8 @@ reset(void)
     npushed = 0;
 }
 
-/* Verify that a handler is entered once, with the mask of before, and blocks its signal and its mask. */
+/* Verify that a handler is entered once, with the mask of before, and blocks its signal
+ * and its mask. */
 static void
 test_handler_blocks_its_mask(void)
 {
@@ -90,7 +91,8 @@ test_kill_cannot_be_caught(void)
     reset();
 }
 
-/* Verify that an ignored signal is dropped, and that one that becomes ignored while it is pending goes. */
+/* Verify that an ignored signal is dropped, and that one that becomes ignored while it is
+ * pending goes. */
 static void
 test_ignored_signal_is_dropped(void)
 {
@@ -132,7 +134,8 @@ test_stop_and_continue_cancel(void)
     reset();
 }
 
-/* Verify what an interrupted call gives: each kind with and without a handler that says SA_RESTART. */
+/* Verify what an interrupted call gives: each kind with and without a handler that says
+ * SA_RESTART. */
 static void
 test_restart_follows_signal7(void)
 {
@@ -149,10 +152,13 @@ test_restart_follows_signal7(void)
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         for (int with = 0; with < 3; with++) {
             struct user_frame f = { .orig_rax = 35, .rip = 0x1002, .rax = (u64)-4 };
-            struct signal_action a = { .handler = 1, .flags = with == 2 ? SA_F_RESTART : 0 };
+            struct signal_action a = { .handler = 1,
+                                       .flags = with == 2 ? SA_F_RESTART : 0 };
             THREAD_RESTART_KIND(t) = cases[i].kind;
             signal_abi.restart(t, &f, with == 0 ? NULL : &a);
-            bool again = with == 0 ? cases[i].none : with == 1 ? cases[i].plain : cases[i].restart;
+            bool again = with == 0   ? cases[i].none
+                         : with == 1 ? cases[i].plain
+                                     : cases[i].restart;
             CHECK(f.rip == (again ? 0x1000u : 0x1002u));
             u64 number = cases[i].kind == E_RESTART_BLOCK ? 219 : 35;
             CHECK(f.rax == (again ? number : (u64)-4));
@@ -162,7 +168,8 @@ test_restart_follows_signal7(void)
     reset();
 }
 
-/* Verify that sigsuspend's mask is put back: into the handler's frame, or at once when no handler ran. */
+/* Verify that sigsuspend's mask is put back: into the handler's frame, or at once when no
+ * handler ran. */
 static void
 test_saved_mask_comes_back(void)
 {
@@ -208,7 +215,8 @@ faults_blocked(struct thread *t, struct user_frame *f)
     CHECK(false);
 }
 
-/* Verify that a frame that cannot be written, and a fault while it is blocked, end the process by SIG_SEGV. */
+/* Verify that a frame that cannot be written, and a fault while it is blocked, end the
+ * process by SIG_SEGV. */
 static void
 test_fault_that_cannot_be_handled_ends(void)
 {
@@ -220,7 +228,8 @@ test_fault_that_cannot_be_handled_ends(void)
     reset();
 }
 
-/* Verify that a signal to a thread is that thread's, and that a dead thread's number finds nobody. */
+/* Verify that a signal to a thread is that thread's, and that a dead thread's number
+ * finds nobody. */
 static void
 test_send_tid_finds_threads(void)
 {
@@ -245,7 +254,8 @@ test_queue_limit(void)
     signal_mask_set(SIG_BIT(40) | SIG_BIT(SIG_USR1));
     u64 soft = p->limits[11].soft;
     p->limits[11].soft = 2;
-    CHECK(signal_queue_process(p, 40, &info) == 0 && signal_queue_process(p, 40, &info) == 0);
+    CHECK(signal_queue_process(p, 40, &info) == 0 &&
+          signal_queue_process(p, 40, &info) == 0);
     CHECK(signal_queue_process(p, 40, &info) == -E_AGAIN);
     CHECK(signal_queue_process(p, SIG_USR1, &info) == 0);
     CHECK(p->signals_queued == 2);

@@ -40,7 +40,8 @@ test_put_standard_twice_coalesces(void)
     CHECK(take(~0ull, &value) == 0 && bits == 0 && last == NULL);
 }
 
-/* Verify that real-time signals are queued, each number in order, the lowest number first. */
+/* Verify that real-time signals are queued, each number in order, the lowest number
+ * first. */
 static void
 test_put_realtime_keeps_order(void)
 {
@@ -61,10 +62,12 @@ static void
 test_take_respects_set(void)
 {
     u64 value;
-    CHECK(put(SIG_USR1, 1, 0) == 0 && put(SIG_USR2, 2, 0) == 0 && put(SIG_TERM, 3, 0) == 0);
+    CHECK(put(SIG_USR1, 1, 0) == 0 && put(SIG_USR2, 2, 0) == 0 &&
+          put(SIG_TERM, 3, 0) == 0);
     CHECK(take(~SIG_BIT(SIG_USR1), &value) == SIG_USR2 && value == 2);
     CHECK(take(SIG_BIT(SIG_USR2), &value) == 0);
-    CHECK(take(~0ull, &value) == SIG_USR1 && take(~0ull, &value) == SIG_TERM && value == 3);
+    CHECK(take(~0ull, &value) == SIG_USR1 && take(~0ull, &value) == SIG_TERM &&
+          value == 3);
 }
 
 /* Verify that faults come before lower numbers. */
@@ -91,7 +94,8 @@ test_drop_keeps_others(void)
     CHECK(queue_drop(q, ~0ull) == 0 && last == NULL);
 }
 
-/* Verify that without memory sigqueue's real-time signal is refused, and others become a mere bit. */
+/* Verify that without memory sigqueue's real-time signal is refused, and others become a
+ * mere bit. */
 static void
 test_put_without_memory(void)
 {

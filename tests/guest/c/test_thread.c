@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Threads and what happens between them and their process: futexes, ends, exec, stops, signals to one thread, and races
- * of process groups.
+ * Threads and what happens between them and their process: futexes, ends, exec, stops,
+ * signals to one thread, and races of process groups.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -116,7 +116,8 @@ test_futex_when_wrong_then_errors(void)
 static void
 test_futex_when_shared_between_processes_then_wakes(void)
 {
-    _Atomic uint32_t *word = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    _Atomic uint32_t *word =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     pid_t child;
     int status;
 
@@ -165,7 +166,8 @@ start(void *(*what)(void *), int count)
         CHECK(pthread_create(&t, NULL, what, NULL) == 0);
 }
 
-/* Verify that the end of a process, by any thread or a signal, ends threads that sleep and threads that spin. */
+/* Verify that the end of a process, by any thread or a signal, ends threads that sleep
+ * and threads that spin. */
 static void
 test_exit_when_threads_sleep_and_spin_then_all_end(void)
 {
@@ -179,7 +181,8 @@ test_exit_when_threads_sleep_and_spin_then_all_end(void)
         pause();
         _exit(1);
     }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 5);
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+          WEXITSTATUS(status) == 5);
     child = fork();
     if (child == 0) {
         start(sleep_long, 3);
@@ -201,7 +204,8 @@ exec_now(void *unused)
     _exit(1);
 }
 
-/* Verify that exec by a thread that is not the first ends the others and keeps the process's number. */
+/* Verify that exec by a thread that is not the first ends the others and keeps the
+ * process's number. */
 static void
 test_exec_when_called_by_thread_then_process_goes_on(void)
 {
@@ -216,7 +220,8 @@ test_exec_when_called_by_thread_then_process_goes_on(void)
             pause();
             _exit(1);
         }
-        CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 21);
+        CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+              WEXITSTATUS(status) == 21);
     }
 }
 
@@ -239,7 +244,8 @@ test_first_thread_when_it_ends_then_others_go_on(void)
         start(leave_late, 1);
         pthread_exit(NULL);
     }
-    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 6);
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) &&
+          WEXITSTATUS(status) == 6);
 }
 
 static _Atomic int handled_by;
@@ -263,7 +269,8 @@ wait_handled(void *unused)
     return NULL;
 }
 
-/* Verify that tgkill reaches the thread that is named, and that a blocked process signal goes to one that does not block it. */
+/* Verify that tgkill reaches the thread that is named, and that a blocked process signal
+ * goes to one that does not block it. */
 static void
 test_signal_when_sent_to_thread_then_that_one_handles_it(void)
 {
@@ -297,7 +304,8 @@ test_signal_when_sent_to_thread_then_that_one_handles_it(void)
 static void
 test_stop_when_threads_run_then_all_stop(void)
 {
-    _Atomic long *ticks = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    _Atomic long *ticks =
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     int status;
     pid_t child = fork();
 
@@ -337,14 +345,16 @@ test_sigqueue_when_several_then_in_order(void)
     sigaddset(&set, SIGUSR2);
     sigprocmask(SIG_BLOCK, &set, NULL);
     for (int i = 0; i < 10; i++) {
-        CHECK(sigqueue(getpid(), SIGRTMIN + 1, (union sigval){ .sival_int = 100 + i }) == 0);
+        CHECK(sigqueue(getpid(), SIGRTMIN + 1, (union sigval){ .sival_int = 100 + i }) ==
+              0);
         CHECK(sigqueue(getpid(), SIGRTMIN, (union sigval){ .sival_int = i }) == 0);
         CHECK(kill(getpid(), SIGUSR2) == 0);
     }
     CHECK(sigtimedwait(&set, &info, &none) == SIGUSR2 && info.si_pid == getpid());
     for (int i = 0; i < 20; i++) {
         CHECK(sigtimedwait(&set, &info, &none) == SIGRTMIN + i / 10);
-        CHECK(info.si_value.sival_int == (i / 10) * 100 + i % 10 && info.si_code == SI_QUEUE);
+        CHECK(info.si_value.sival_int == (i / 10) * 100 + i % 10 &&
+              info.si_code == SI_QUEUE);
     }
     CHECK_ERROR(sigtimedwait(&set, &info, &some), EAGAIN);
     if (fork() == 0) {
@@ -365,7 +375,8 @@ count_alarm(int number)
     alarms++;
 }
 
-/* Verify an interval timer, that sleeps are taken up again, and that it can be asked and stopped. */
+/* Verify an interval timer, that sleeps are taken up again, and that it can be asked and
+ * stopped. */
 static void
 test_itimer_when_periodic_then_counts(void)
 {
@@ -392,8 +403,9 @@ test_itimer_when_periodic_then_counts(void)
 }
 
 /*
- * Verify that the children of a group that is killed while it forks all end.  The C library's fork blocks signals, and a child
- * that is made while the signal is blocked in its parent may live: so this is the bare call.
+ * Verify that the children of a group that is killed while it forks all end. The C
+ * library's fork blocks signals, and a child that is made while the signal is blocked in
+ * its parent may live: so this is the bare call.
  */
 static void
 test_group_when_killed_while_forking_then_none_is_left(void)
@@ -457,7 +469,8 @@ test_group_when_orphaned_and_stopped_then_hup(void)
     pid_t job;
     CHECK(read(fds[0], &job, sizeof job) == sizeof job);
     CHECK(waitpid(child, &status, 0) == child);
-    CHECK(waitpid(job, &status, 0) == job && WIFSIGNALED(status) && WTERMSIG(status) == SIGHUP);
+    CHECK(waitpid(job, &status, 0) == job && WIFSIGNALED(status) &&
+          WTERMSIG(status) == SIGHUP);
 }
 
 /* Verify waitid's forms. */
@@ -477,7 +490,8 @@ test_waitid_when_not_reaped_then_stays(void)
     CHECK_ERROR(waitpid(-1, NULL, 0x100), EINVAL);
 }
 
-/* Verify that a vfork parent can be killed while its child sleeps, and that the child goes on. */
+/* Verify that a vfork parent can be killed while its child sleeps, and that the child
+ * goes on. */
 static void
 test_vfork_when_parent_is_killed_then_it_ends(void)
 {
@@ -497,7 +511,8 @@ test_vfork_when_parent_is_killed_then_it_ends(void)
     CHECK(waitpid(parent, &status, 0) == parent && WIFSIGNALED(status));
 }
 
-/* Verify that times of processes grow, and that their children's are added when they are waited for. */
+/* Verify that times of processes grow, and that their children's are added when they are
+ * waited for. */
 static void
 test_times_when_work_is_done_then_counted(void)
 {
