@@ -168,5 +168,12 @@ void thread_set_nice(struct thread *t, int nice);
 u64 thread_cpu_ns(struct thread *t);
 /* Let others run if they should: called in long loops of the LibOS. */
 void thread_breathe(void);
+/* A signal or the end of the process waits: a call that could go on for seconds stops at what it has done. */
+static inline bool
+thread_interrupted(const struct thread *t)
+{
+    return (atomic_load_explicit(&t->work, memory_order_relaxed) &
+            (WORK_SIGNAL | WORK_EXIT)) != 0;
+}
 
 #endif

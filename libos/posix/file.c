@@ -256,6 +256,8 @@ copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, u64 n
         if (put < got)
             break;
         thread_breathe();
+        if (thread_interrupted(thread_current()))
+            break;
     }
     heap_free(buffer);
     return done != 0 ? (i64)done : r;

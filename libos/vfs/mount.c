@@ -128,6 +128,35 @@ vfs_is_mount_root(const struct path *p)
     return p->mount != NULL && p->dentry == p->mount->root;
 }
 
+/* Is m mounted somewhere in `above`, or in what is mounted there?  dentry_lock is held. */
+static bool
+mount_within(const struct mount *m, const struct mount *above)
+{
+    while (m != NULL && m != above)
+        m = m->point.mount;
+    return m == above;
+}
+
+/* Take the mount out of the tree, with all that is mounted in it (only MNT_DETACH finds
+ * any: each holds its place).  Nobody could name those any more to take them off.
+ * dentry_lock is held; the result lists, by `doomed`, those whose own reference is to
+ * be dropped after it. */
+static struct mount *
+take_off_locked(struct mount *m)
+{
+    struct mount *gone = NULL;
+    list_for_each_safe(it, &vfs_mounts) {
+        struct mount *inner = container_of(it, struct mount, link);
+        if (!mount_within(inner, m))
+            continue;
+        inner->point.inode->mounted = NULL;
+        list_remove(&inner->link);
+        inner->doomed = gone;
+        gone = inner;
+    }
+    return gone;
+}
+
 int
 vfs_umount(const struct path *root, bool detach)
 {
@@ -135,18 +164,20 @@ vfs_umount(const struct path *root, bool detach)
     if (m == NULL || root->dentry != m->root || m == vfs_root)
         return -E_INVAL;
     dentry_forget(m->fs);
+    struct mount *gone = NULL;
     spin_lock(&dentry_lock);
     int r = 0;
     if (list_empty(&m->link))
         r = -E_INVAL; /* taken off by another */
     else if (!detach && atomic_load(&m->refs) > 2) /* its own and the caller's `root` */
         r = -E_BUSY;
-    else {
-        m->point.inode->mounted = NULL;
-        list_remove(&m->link);
-    }
+    else
+        gone = take_off_locked(m);
     spin_unlock(&dentry_lock);
-    if (r == 0)
-        mount_release(m);
+    while (gone != NULL) {
+        struct mount *next = gone->doomed;
+        mount_release(gone);
+        gone = next;
+    }
     return r;
 }

@@ -39,6 +39,14 @@ full_write(struct file *f, struct uio *u, u64 *pos)
     return -E_NOSPC;
 }
 
+/* In a long transfer: let others run; true when a signal says that it is enough. */
+static bool
+pause_is_end(void)
+{
+    thread_breathe();
+    return thread_interrupted(thread_current());
+}
+
 static i64
 zero_read(struct file *f, struct uio *u, u64 *pos)
 {
@@ -49,10 +57,10 @@ zero_read(struct file *f, struct uio *u, u64 *pos)
         int r = uio_put_zero(u, MIN(u->left, (u64)PIECE));
         if (r != 0)
             return u->left != wanted ? (i64)(wanted - u->left) : r;
-        if (u->left != 0)
-            thread_breathe();
+        if (u->left != 0 && pause_is_end())
+            break;
     }
-    return (i64)wanted;
+    return (i64)(wanted - u->left);
 }
 
 static i64
@@ -67,8 +75,8 @@ random_read(struct file *f, struct uio *u, u64 *pos)
         u64 n = MIN(u->left, sizeof bytes);
         random_bytes(bytes, n);
         r = uio_put(u, bytes, n);
-        if (i % 64 == 0)
-            thread_breathe();
+        if (i % 64 == 0 && pause_is_end())
+            break;
     }
     memset(bytes, 0, sizeof bytes);
     return u->left != wanted || wanted == 0 ? (i64)(wanted - u->left) : r;
@@ -82,11 +90,13 @@ random_write(struct file *f, struct uio *u, u64 *pos)
     int r = 0;
     (void)f;
     (void)pos;
-    while (u->left != 0 && r == 0) {
+    for (unsigned i = 1; u->left != 0 && r == 0; i++) {
         u64 n = MIN(u->left, sizeof bytes);
         r = uio_get(u, bytes, n);
         if (r == 0)
             random_mix(bytes, n);
+        if (i % 64 == 0 && pause_is_end())
+            break;
     }
     return u->left != wanted || wanted == 0 ? (i64)(wanted - u->left) : r;
 }
