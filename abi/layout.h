@@ -158,13 +158,15 @@ struct fb_batch_entry {
 struct fb_domain_params {
     fb_u64 object_frame; /* first of FB_DOMAIN_FRAMES object frames */
     fb_u64 table_frame;  /* first frame of the capability table (32 slots a frame) */
-    fb_u64 table_frames; /* 1..65536 */
+    fb_u64 table_frames; /* 1..FB_TABLE_FRAMES_MAX: clearing them is one call */
     fb_u64 window_frame; /* top node of the window */
     fb_u64 clearance;    /* class */
     fb_u64 gate;         /* FB_GATE_* */
     char name[16];       /* for reports, NUL-padded */
 };
 #define FB_DOMAIN_FRAMES 1u
+#define FB_TABLE_FRAMES_MAX 4096u
+#define FB_CONSOLE_MAX 256u /* bytes that one console_write takes: a slow line bounds the call */
 enum fb_domain_state { FB_DOMAIN_ALIVE = 0, FB_DOMAIN_DYING = 1, FB_DOMAIN_ENDED = 2 };
 enum fb_end_cause {
     FB_END_NONE = 0,

@@ -20,9 +20,11 @@ write_console(const char *text, size_t bytes)
 {
     u8 *to = STEWARD_BUFFER + 8192;
 
-    bytes = bytes > 2048 ? 2048 : bytes;
-    memcpy(to, text, bytes);
-    fb_console_write(BOOT->cap_machine, 8192, bytes, NULL);
+    for (size_t done = 0, n; done < bytes; done += n) {
+        n = bytes - done < FB_CONSOLE_MAX ? bytes - done : FB_CONSOLE_MAX;
+        memcpy(to, text + done, n);
+        fb_console_write(BOOT->cap_machine, 8192, n, NULL);
+    }
 }
 
 static void

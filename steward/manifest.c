@@ -211,8 +211,8 @@ parse_setting(struct parser *p, const char *key, char word[WORD])
             return false;
         i->initrd = choice != 0;
     } else if (strcmp(key, "slots") == 0) {
-        if (!whole_number(word, 64, 1048576, &n))
-            return fail(p, "slots are 64 to 1048576", word);
+        if (!whole_number(word, 64, 131072, &n))
+            return fail(p, "slots are 64 to 131072", word);
         i->slots = (u32)n;
     } else if (strcmp(key, "slice") == 0) {
         if (!whole_number(word, 10, 1000000, &n))

@@ -7,7 +7,7 @@
  *     memory all | SIZE[K|M|G]    at least 4M; `all`: what the other instances leave
  *     cpus all | N[,N...]         CPUs that the machine lacks are left out; one must be left
  *     gate views | direct
- *     slots N                     capability slots, 64..1048576 (default: by memory)
+ *     slots N                     capability slots, 64..131072 (default: by memory)
  *     slice US                    time in the slice vector, in microseconds, 10..1000000
  *     devices WORD...             com1 com2 (ports, lines), host (ports 0x402-0x404), power, console (the kernel's; goes with com1),
  *                                 domains (may make domains, and place vCPUs in positions 16..55 of all

@@ -109,7 +109,7 @@ call_console_write(u64 machine, u64 offset, u64 bytes, u64 a3, u64 a4, u64 a5)
     int error = find(machine, FB_TYPE_MACHINE, NEED(0, HARDWARE, WRITE), &c);
     if (error)
         return ERR(error);
-    const char *text = bytes <= PAGE_SIZE ? buffer_at(offset, bytes, 1) : NULL;
+    const char *text = bytes <= FB_CONSOLE_MAX ? buffer_at(offset, bytes, 1) : NULL;
     if (!text)
         return ERR(-FB_E_FAULT);
     hal_console_write(text, bytes);

@@ -26,7 +26,7 @@ check_params(const struct fb_domain_params *p, const struct frames *m, const str
         return -FB_E_CLEARANCE;
     if (maker->depth + 1 >= DOMAIN_DEPTH)
         return -FB_E_COUNT;
-    if (p->table_frames == 0 || p->table_frames > 65536)
+    if (p->table_frames == 0 || p->table_frames > FB_TABLE_FRAMES_MAX)
         return -FB_E_ARG;
     if (!within(p->object_frame, FB_DOMAIN_FRAMES, m->lo, m->hi) ||
         !within(p->table_frame, p->table_frames, m->lo, m->hi) || !within(p->window_frame, 1, m->lo, m->hi))

@@ -13,7 +13,7 @@
 #include "core/string.h"
 
 #define CONSOLE_OFFSET 8192u /* in the buffer; what is before is space_unmap's list */
-#define CONSOLE_BYTES 4096u
+#define CONSOLE_BYTES FB_CONSOLE_MAX
 
 /* The capability for a port or a line; 0: not granted. */
 static u64
