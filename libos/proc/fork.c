@@ -12,6 +12,7 @@
 #include "proc/internal.h"
 #include "signal/signal.h"
 #include "vm/mm.h"
+#include "vm/oom.h"
 
 /* A new process: what the parent shares or copies. The parent's own lists do not change
  * here. */
@@ -247,6 +248,10 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
 i64
 proc_fork(struct user_frame *frame, const struct fork_args *args)
 {
-    return args->flags & FORK_THREAD ? fork_thread(frame, args)
-                                     : fork_process(frame, args);
+    for (;;) {
+        i64 r = args->flags & FORK_THREAD ? fork_thread(frame, args)
+                                          : fork_process(frame, args);
+        if (r != -E_NOMEM || !oom_relieve())
+            return r;
+    }
 }

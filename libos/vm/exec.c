@@ -29,6 +29,7 @@
 #include "vm/frames.h"
 #include "vm/mm.h"
 #include "vm/mm_private.h"
+#include "vm/oom.h"
 #include "vm/stack.h"
 
 #define DYN_BASE 0x555555554000ull /* 2/3 of the lower half, page-aligned */
@@ -265,6 +266,22 @@ load_locked(struct load *l, const struct exec_args *args, const u32 ids[4],
     return rc;
 }
 
+/* Into an address space of its own, of which nothing is left after a failure. */
+static int
+load_new(struct load *l, const struct exec_args *args, const u32 ids[4],
+         struct exec_image *out)
+{
+    int rc = mm_create(&l->mm);
+    if (rc != 0)
+        return rc;
+    mutex_lock(&l->mm->lock);
+    rc = load_locked(l, args, ids, out);
+    mutex_unlock(&l->mm->lock);
+    if (rc != 0)
+        mm_release(l->mm);
+    return rc;
+}
+
 int
 exec_load(struct file *program, const struct exec_args *args, const u32 ids[4],
           struct exec_image *out)
@@ -285,14 +302,9 @@ exec_load(struct file *program, const struct exec_args *args, const u32 ids[4],
             goto release_interp;
         }
     }
-    rc = mm_create(&l.mm);
-    if (rc == 0) {
-        mutex_lock(&l.mm->lock);
-        rc = load_locked(&l, args, ids, out);
-        mutex_unlock(&l.mm->lock);
-        if (rc != 0)
-            mm_release(l.mm);
-    }
+    do
+        rc = load_new(&l, args, ids, out);
+    while (rc == -E_NOMEM && oom_relieve());
     if (l.interp_file)
         elf_free(&l.interp);
 release_interp:

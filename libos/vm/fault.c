@@ -24,11 +24,13 @@
 #include "vm/frames.h"
 #include "vm/mm.h"
 #include "vm/mm_private.h"
+#include "vm/oom.h"
 
 #define FAULT_ERROR_PRESENT 0x1u /* SDM vol. 3, 4.7 */
 #define FAULT_ERROR_WRITE 0x2u
 #define FAULT_ERROR_FETCH 0x10u
 #define AHEAD_MAX 16u
+#define OOM_TRIES 8u
 /* pages of a file that one read fault makes present, if the file has them */
 #define AROUND 16u
 
@@ -271,11 +273,15 @@ fault_at(struct mm *m, uaddr at, u32 prot_needed, bool absent)
 {
     if (at >= USER_TOP)
         return -E_FAULT;
-    mutex_lock(&m->lock);
-    struct area *a = area_at_locked(m, at);
-    int rc = a ? mm_fault_locked(m, a, PAGE_DOWN(at), prot_needed, absent) : -E_FAULT;
-    mutex_unlock(&m->lock);
-    return rc;
+    for (u32 tries = 0;; tries++) {
+        mutex_lock(&m->lock);
+        struct area *a = area_at_locked(m, at);
+        int rc = a ? mm_fault_locked(m, a, PAGE_DOWN(at), prot_needed, absent) : -E_FAULT;
+        mutex_unlock(&m->lock);
+        if (rc != -E_NOMEM || tries == OOM_TRIES || !oom_relieve())
+            return rc;
+        absent = false;
+    }
 }
 
 int
@@ -322,6 +328,7 @@ pager(uaddr at, bool write)
 static void
 page_fault(struct thread *t, struct user_frame *f, u64 error, uaddr address)
 {
+    (void)f;
     u32 need = error & FAULT_ERROR_WRITE   ? PROT_W
                : error & FAULT_ERROR_FETCH ? PROT_X
                                            : PROT_R;
@@ -334,9 +341,7 @@ page_fault(struct thread *t, struct user_frame *f, u64 error, uaddr address)
         return;
     }
     if (rc == -E_NOMEM) {
-        log_error("out of memory: process %d (%s) is ended at %lx, address %lx", p->pid,
-                  p->name, (unsigned long)f->rip, (unsigned long)address);
-        signal_send_process(p, SIG_KILL, NULL);
+        signal_send_process(p, SIG_KILL, NULL); /* there was nothing better to end */
         return;
     }
     if (rc == -E_ACCES) {
