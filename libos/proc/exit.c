@@ -113,6 +113,9 @@ static void
 drop_resources(struct process *p)
 {
     if (p->alarm != NULL) {
+        spin_lock(&p->lock);
+        p->alarm_interval_ns = 0; /* so that a `fire` that runs does not arm it again */
+        spin_unlock(&p->lock);
         timer_disarm(p->alarm);
         heap_free(p->alarm);
         p->alarm = NULL;
