@@ -39,6 +39,7 @@ def host_jobs(options):
         yield Job("host " + os.path.relpath(path, os.path.join(build, "host")), [path],
                   300)
     yield Job("kernel lines", [os.path.join(TOOLS, "kernel-lines")])
+    yield Job("headers", [os.path.join(TOOLS, "check-headers"), build_dir()])
     yield Job("made pages", [os.path.join(TOOLS, "check-docs")])
 
 
@@ -108,6 +109,9 @@ def guest_jobs(options):
         yield guest_job(options, "stress cpus=%d" % count, [
             "--add", programs, "--cpus", str(count)],
             ["/add/stress", "-n", "50" if options.quick else "300"], 600)
+        yield guest_job(options, "fuzz_calls cpus=%d" % count, [
+            "--add", programs, "--cpus", str(count)],
+            ["/add/fuzz_calls", "-p", "4", "-n", "3000" if options.quick else "9000"], 600)
     for machine in ("q35", "microvm"):
         yield guest_job(options, "shell machine=%s" % machine, [
             "--add", scripts, "--machine", machine], quiet, 600, same_as_expected)
