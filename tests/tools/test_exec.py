@@ -245,7 +245,9 @@ def test_signals_when_tool_is_interrupted_then_qemu_ends(_directory):
         process = subprocess.Popen(exec_command([], [
             "sh", "-c", "echo up; sleep 1000"]) [:-4] + [
             "--append", mark, "--", "sh", "-c", "echo up; sleep 1000"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            # A shell that put us into the background has SIGINT ignored.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         assert process.stdout.readline() == b"up\n"
         process.send_signal(number)
         assert process.wait(20) == -number
