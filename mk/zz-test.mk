@@ -6,7 +6,12 @@ $(BUILD)/guest/%: tests/guest/c/%.c tests/guest/c/check.h
 	@mkdir -p $(@D)
 	musl-gcc $(GUEST_CFLAGS) -o $@ $<
 
-guest-programs: $(GUEST_PROGRAMS) $(AGENT) $(BUILD)/rootfs.cpio
+GUEST_SCRIPTS := $(BUILD)/guest/accounting.sh $(BUILD)/guest/full.sh
+$(GUEST_SCRIPTS): $(BUILD)/guest/%: tests/guest/%
+	@mkdir -p $(@D)
+	cp $< $@
+
+guest-programs: $(GUEST_PROGRAMS) $(GUEST_SCRIPTS) $(AGENT) $(BUILD)/rootfs.cpio
 host-tests: $(HOST_TESTS)
 
 # A part that does not build must not hide the results of the others: the runner reports what is missing.

@@ -323,6 +323,7 @@ mm_fork(struct mm *from, struct mm **out)
     if (rc != 0)
         return rc;
     mutex_lock(&from->lock);
+    mutex_lock(&to->lock); /* once its areas are on lists, a truncation may come */
     to->map_top = from->map_top;
     to->brk_start = from->brk_start;
     to->brk = from->brk;
@@ -333,6 +334,7 @@ mm_fork(struct mm *from, struct mm **out)
         rc = mmu_copy(&to->space, &from->space, a->start, (end - a->start) >> PAGE_SHIFT,
                       !(a->flags & AREA_SHARED));
     }
+    mutex_unlock(&to->lock);
     mutex_unlock(&from->lock);
     if (rc != 0) {
         mm_release(to);

@@ -43,7 +43,8 @@ weight_of(struct process *p)
     mutex_lock(&m->lock);
     for (struct area *a = m->areas.first; a; a = a->next) {
         struct mmu_page page;
-        for (uaddr at = a->start; mmu_next(&m->space, &at, a->end, &page); at += PAGE_SIZE)
+        for (uaddr at = a->start; mmu_next(&m->space, &at, a->end, &page);
+             at += PAGE_SIZE)
             if (!page_cached(page.frame))
                 weight += SHARE / MAX(page_maps(page.frame), 1ull);
     }

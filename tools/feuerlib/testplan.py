@@ -112,6 +112,13 @@ def guest_jobs(options):
         yield guest_job(options, "fuzz_calls cpus=%d" % count, [
             "--add", programs, "--cpus", str(count)],
             ["/add/fuzz_calls", "-p", "4", "-n", "3000" if options.quick else "9000"], 600)
+        if options.kernel != "linux":
+            yield guest_job(options, "accounting cpus=%d" % count, [
+                "--add", programs, "--cpus", str(count)],
+                ["sh", "/add/accounting.sh", "/add", "20"], 600)
+            yield guest_job(options, "memory is full cpus=%d" % count, [
+                "--add", programs, "--mem", "48", "--cpus", str(count)],
+                ["sh", "/add/full.sh", "/add"], 300)
     for machine in ("q35", "microvm"):
         yield guest_job(options, "shell machine=%s" % machine, [
             "--add", scripts, "--machine", machine], quiet, 600, same_as_expected)

@@ -59,7 +59,13 @@ take_from_source(struct contents *c, u64 index)
     if ((uintptr_t)data % PAGE_SIZE != 0 || n < PAGE_SIZE)
         return FRAME_NONE;
     frame_t frame = page_frame(data);
-    return c->source->take(c->source, frame) ? frame : FRAME_NONE;
+    /* Owned before it is taken: a taken page has no other copy that a failure could leave. */
+    if (page_cache_own(frame) != 0)
+        return FRAME_NONE;
+    if (c->source->take(c->source, frame))
+        return frame;
+    page_cache_disown(frame);
+    return FRAME_NONE;
 }
 
 /*
@@ -80,12 +86,10 @@ file_make_page(struct contents *c, u64 index, bool raw, frame_t *out)
             return -E_NOSPC;
         frame = page_alloc();
     }
-    if (frame == FRAME_NONE || page_cache_own(frame) != 0) {
+    if (!taken && (frame == FRAME_NONE || page_cache_own(frame) != 0)) {
         if (frame != FRAME_NONE)
-            page_free(frame); /* a taken page that is lost here is lost to memory
-                                 pressure: the read fails */
-        if (!taken)
-            atomic_fetch_sub_explicit(&tmpfs_pages, 1, memory_order_relaxed);
+            page_free(frame);
+        atomic_fetch_sub_explicit(&tmpfs_pages, 1, memory_order_relaxed);
         return -E_NOMEM;
     }
     if (!taken && !raw) {

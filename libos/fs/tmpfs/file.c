@@ -73,6 +73,15 @@ bytes_at(const struct contents *c, u64 pos, u64 *bytes)
     return page_ptr(frame_zero());
 }
 
+/* The mutex may be kept while others run: who needs it sleeps. */
+#define BREATHE_BYTES (1u << 20)
+static void
+breathe_at(u64 before, u64 pos)
+{
+    if (before / BREATHE_BYTES != pos / BREATHE_BYTES)
+        thread_breathe();
+}
+
 static i64
 file_read_pages(struct file *f, struct uio *u, u64 *pos)
 {
@@ -87,6 +96,7 @@ file_read_pages(struct file *f, struct uio *u, u64 *pos)
         n = MIN(n, i->size - *pos);
         u64 moved = move_nofault(u, (void *)(uintptr_t)data, n, true);
         *pos += moved;
+        breathe_at(*pos - moved, *pos);
         if (moved == 0) {
             mutex_unlock(&i->mutex);
             rc = fault_in(u, true);
@@ -141,6 +151,7 @@ file_write_pages(struct file *f, struct uio *u, u64 *pos)
         if (moved > 0) {
             *pos += (u64)moved;
             i->size = MAX(i->size, *pos);
+            breathe_at(*pos - (u64)moved, *pos);
         } else if (moved < 0) {
             rc = moved;
         } else {

@@ -28,8 +28,8 @@
 static u64 features; /* 0: FXSAVE */
 static u32 area_bytes = LEGACY_BYTES;
 static bool has_fsgsbase;
-/* Bytes of the area that no component of `features` has: XSAVE leaves them as they are, and
- * signal frames show the whole area, so they are cleared once. */
+/* Bytes of the area that no component of `features` has: XSAVE leaves them as they are,
+ * and signal frames show the whole area, so they are cleared once. */
 #define GAPS_MAX 8
 static struct {
     u32 from, bytes;
