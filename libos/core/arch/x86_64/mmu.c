@@ -427,6 +427,25 @@ mmu_switch(struct mmu_space *s)
         mmu_activate(t->cpu, s);
 }
 
+/* Have all CPUs passed the epoch that the kernel waits for?  The record says so without a call; asking the kernel again
+ * and again would interrupt them each time.  Who waits long lets others run. */
+static void
+wait_quiet(void)
+{
+    u64 e = __atomic_load_n(&machine_record->epoch, __ATOMIC_ACQUIRE);
+    for (unsigned polls = 0; polls < 256; polls++) {
+        bool seen = true;
+        for (u32 i = 0; i < machine_record->ncpus && seen; i++)
+            seen = i == thread_current()->cpu->cpu ||
+                   __atomic_load_n(&machine_record->cpu[i].epoch, __ATOMIC_ACQUIRE) >= e;
+        if (seen)
+            return;
+        machine_pause();
+    }
+    thread_prepare(false);
+    thread_block(clock_mono_ns() + 100000);
+}
+
 void
 mmu_space_destroy(struct mmu_space *s)
 {
@@ -442,9 +461,9 @@ mmu_space_destroy(struct mmu_space *s)
         thread_block(clock_mono_ns() + 200000);
     }
     long r;
-    do
-        r = fb_space_destroy(s->cap, NULL);
-    while (machine_again(r));
+    while ((r = fb_space_destroy(s->cap, NULL)) == -FB_E_RESUME || machine_again(r))
+        if (r == -FB_E_RESUME)
+            wait_quiet();
     if (r != 0)
         libos_panic("space_destroy: %s", fb_error_name(r));
     page_root_free(s->root);
