@@ -119,7 +119,9 @@ fork_thread(struct user_frame *frame, const struct fork_args *args)
 {
     struct thread *self = thread_current();
     struct process *p = self->process;
-    i32 tid = pid_alloc();
+    i32 tid = process_may_grow(p);
+    if (tid == 0)
+        tid = pid_alloc();
     if (tid < 0)
         return tid;
     struct thread *t = make_thread(p, self, frame, args, tid);
@@ -197,6 +199,7 @@ commit_process(struct process *p, struct process *parent, struct thread *self,
     spin_lock(&p->lock);
     list_push_back(&p->threads, &t->process_link);
     p->nthreads = 1;
+    process_count_thread();
     pid_set_thread(t->tid, t);
     spin_unlock(&p->lock);
     spin_unlock(&family_lock);
@@ -208,8 +211,8 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
 {
     struct thread *self = thread_current();
     struct process *parent = self->process;
-    int error = 0;
-    struct process *p = process_new(&error);
+    int error = process_may_grow(parent);
+    struct process *p = error == 0 ? process_new(&error) : NULL;
     if (p == NULL)
         return error;
     inherit_fields(p, parent);

@@ -25,6 +25,10 @@ void process_vfork_done(struct process *p);
 /* End all threads but the current one: 0, or -E_INTR when the process is ending, -E_AGAIN
  * if another thread does the same. */
 int process_end_others(struct process *p) MUST_CHECK;
+/* May the process have one more child or thread?  -E_AGAIN: RLIMIT_NPROC of its user, or
+ * as many threads as the memory is for. */
+int process_may_grow(const struct process *parent) MUST_CHECK;
+void process_count_thread(void);
 /* A new thread enters the process: -E_INTR when it is ending. */
 int process_add_thread(struct process *p, struct thread *t) MUST_CHECK;
 void process_remove_thread_locked(struct process *p, struct thread *t);

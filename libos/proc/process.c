@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/heap.h"
 #include "core/log.h"
+#include "core/page.h"
 #include "core/string.h"
 #include "proc/internal.h"
 #include "signal/signal.h"
@@ -11,6 +12,7 @@
 struct spinlock family_lock = SPINLOCK_INIT;
 struct process *proc_init_process;
 static _Atomic u64 process_count;
+static _Atomic u64 thread_count; /* of all processes; zombies have none */
 
 /* Linux's defaults; the numbers are posix's RLIMIT_* (0 CPU .. 15 RTTIME). */
 static const struct rlimit_pair default_limits[PROC_RLIMITS] = {
@@ -206,6 +208,51 @@ proc_ticks(struct process *p, u64 *user, u64 *system)
     spin_unlock(&p->lock);
 }
 
+void
+process_count_thread(void)
+{
+    atomic_fetch_add_explicit(&thread_count, 1, memory_order_relaxed);
+}
+
+/* How many processes, zombies too, have this real user id. */
+static u64
+count_of_user(u32 uid)
+{
+    u64 count = 0;
+    for (struct process *p = proc_next(0), *next; p != NULL; p = next) {
+        next = proc_next(p->pid);
+        spin_lock(&p->lock);
+        count += p->cred != NULL && p->cred->uid == uid;
+        spin_unlock(&p->lock);
+        proc_release(p);
+    }
+    return count;
+}
+
+/* Memory for a thread and its share of the rest: so a bomb of forks meets -E_AGAIN before
+ * it has taken all memory from the one who wants to end it. */
+#define BYTES_FOR_THREAD (128u << 10)
+#define THREADS_LEAST 64u
+#define LIMIT_NPROC 6u
+
+int
+process_may_grow(const struct process *parent)
+{
+    static u64 most; /* every caller computes the same */
+    if (most == 0) {
+        struct page_counts pages;
+        page_count(&pages);
+        most = MAX(pages.total * PAGE_SIZE / BYTES_FOR_THREAD, THREADS_LEAST);
+    }
+    if (atomic_load_explicit(&thread_count, memory_order_relaxed) >= most)
+        return -E_AGAIN;
+    /* There are not that many processes at all: the common case. */
+    u64 limit = parent->limits[LIMIT_NPROC].soft;
+    if (proc_count() < limit || parent->cred->uid == 0 || parent->cred->euid == 0)
+        return 0;
+    return count_of_user(parent->cred->uid) >= limit ? -E_AGAIN : 0;
+}
+
 int
 process_add_thread(struct process *p, struct thread *t)
 {
@@ -216,6 +263,7 @@ process_add_thread(struct process *p, struct thread *t)
     }
     list_push_back(&p->threads, &t->process_link);
     p->nthreads++;
+    process_count_thread();
     pid_set_thread(t->tid, t);
     if (p->group_stop)
         thread_set_work(t, WORK_SIGNAL);
@@ -228,6 +276,7 @@ process_remove_thread_locked(struct process *p, struct thread *t)
 {
     list_remove(&t->process_link);
     p->nthreads--;
+    atomic_fetch_sub_explicit(&thread_count, 1, memory_order_relaxed);
     pid_set_thread(t->tid, NULL);
     p->user_ticks += thread_user_ticks(t);
 }
