@@ -6,6 +6,7 @@
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/string.h"
+#include "core/thread.h"
 
 struct spinlock dentry_lock = SPINLOCK_INIT;
 static struct dentry *buckets[DENTRY_BUCKETS];     /* dentry_lock */
@@ -81,9 +82,14 @@ leave_idle_locked(struct dentry *d)
     idle_count--;
 }
 
+/* Dentries between doom_locked and dentry_bury: they still hold inodes of their file
+ * system, and are on no list that anybody else can see. */
+static _Atomic u32 doomed_count;
+
 static void
 doom_locked(struct dentry *d, struct dentry **doomed)
 {
+    atomic_fetch_add_explicit(&doomed_count, 1, memory_order_relaxed);
     leave_idle_locked(d);
     unhash_locked(d);
     d->next = *doomed;
@@ -137,6 +143,7 @@ dentry_bury(struct dentry *doomed)
         struct dentry *parent = d->parent;
         ASSERT(atomic_load(&d->refs) == 0);
         inode_release(d->inode);
+        atomic_fetch_sub_explicit(&doomed_count, 1, memory_order_release);
         if (d->name != d->small)
             heap_free(d->name);
         heap_free(d);
@@ -305,6 +312,7 @@ dentry_swap(struct dentry *a, char *space_a, struct dentry *b, char *space_b)
     heap_free(old_b);
 }
 
+/* The caller has no doomed dentries of its own. */
 void
 dentry_forget(const struct filesystem *fs)
 {
@@ -324,6 +332,9 @@ dentry_forget(const struct filesystem *fs)
         spin_unlock(&dentry_lock);
         dentry_bury(doomed);
     }
+    /* Another thread may have taken some off the list and not buried them yet. */
+    while (atomic_load_explicit(&doomed_count, memory_order_acquire) != 0)
+        thread_yield();
 }
 
 bool
