@@ -513,7 +513,9 @@ one_call(struct stream *s)
     if (s->log >= 0)
         dprintf(s->log, "# %d %d(%lx %lx %lx %lx %lx %lx)\n", (int)RAW(SYS_gettid, 0, 0, 0),
                 c->number, v[0], v[1], v[2], v[3], v[4], v[5]);
-    raw(c->number, v[0], v[1], v[2], v[3], v[4], v[5]);
+    long result = raw(c->number, v[0], v[1], v[2], v[3], v[4], v[5]);
+    if (s->log >= 0)
+        dprintf(s->log, "# %d = %ld\n", c->number, result);
 }
 
 static void many_calls(struct stream *s, int n);
@@ -896,7 +898,8 @@ main(int argc, char **argv)
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
     if (count < 1 || count > WORKERS_MAX)
         count = 1;
-    run_rounds(seed + 1000000, count, count, argv[0], 0); /* what is kept is kept now */
+    close(memfd_create("first", 0)); /* what is kept from the first use on is kept now */
+    run_rounds(seed + 1000000, count, count, argv[0], 0);
     read_counts(&before);
     int hung = run_rounds(seed, calls_wanted / CALLS_PER_ROUND, count, argv[0], verbose);
     printf("# seed %lu: %d rounds had to be ended\n", seed, hung);
