@@ -70,8 +70,11 @@ clear_tail(struct mm *m, struct inode *inode, uaddr end, u64 file_page)
     if (rc == 0)
         memcpy(page_ptr(frame), page_ptr(cached), end % PAGE_SIZE);
     mutex_unlock(&inode->mutex);
-    if (rc == 0)
-        rc = mmu_map(&m->space, PAGE_DOWN(end), frame, area_mmu_flags(a), 1, NULL);
+    u32 flags = area_mmu_flags(a);
+    if (rc == 0) /* no page is mapped without any right: those are taken away after it */
+        rc = mmu_map(&m->space, PAGE_DOWN(end), frame, flags ? flags : MMU_READ, 1, NULL);
+    if (rc == 0 && !flags)
+        mmu_protect(&m->space, PAGE_DOWN(end), 1, 0);
     if (rc != 0)
         page_free(frame);
     return rc == -E_IO ? 0
