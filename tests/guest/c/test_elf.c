@@ -178,6 +178,27 @@ test_exec_when_entry_is_wild_then_segv(void)
 }
 
 static void
+test_exec_when_segment_lacks_rights_then_no_harm(void)
+{
+    /* Verify that the page in which the file's part ends is made with any rights. */
+    for (uint32_t rights = 0; rights < 8; rights++) {
+        struct image image = good_image();
+
+        image.segments[0].p_flags = rights;
+        image.segments[0].p_memsz = 8192;
+        (void)start(&image, sizeof image);
+        image.segments[0].p_flags = PF_R | PF_X;
+        image.segments[0].p_memsz = sizeof image;
+        image.segments[1] = image.segments[0];
+        image.segments[1].p_vaddr = BASE + 0x10000;
+        image.segments[1].p_memsz = 8192;
+        image.segments[1].p_flags = rights;
+        image.header.e_phnum = 2;
+        (void)start(&image, sizeof image);
+    }
+}
+
+static void
 test_exec_when_file_is_larger_than_memory_then_error(void)
 {
     struct image image = good_image();
@@ -249,6 +270,7 @@ main(void)
     RUN(test_exec_when_offsets_lie_outside_then_error);
     RUN(test_exec_when_segment_is_in_foreign_memory_then_error);
     RUN(test_exec_when_entry_is_wild_then_segv);
+    RUN(test_exec_when_segment_lacks_rights_then_no_harm);
     RUN(test_exec_when_file_is_larger_than_memory_then_error);
     RUN(test_exec_when_interpreter_is_wrong_then_error);
     RUN(test_exec_when_cut_off_then_error);
