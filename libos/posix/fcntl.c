@@ -151,8 +151,20 @@ lock_get(struct file *file, uaddr at, struct linux_flock *l, struct lock_range *
     return copy_to_user(at, l, sizeof *l);
 }
 
+static bool
+still_open(int fd, const struct file *file)
+{
+    struct process *p = proc_current();
+    if (p->nthreads == 1 && !p->files_shared)
+        return true;
+    struct file *now = fd_get(p->files, fd);
+    if (now != NULL)
+        file_release(now);
+    return now == file;
+}
+
 static i64
-lock_command(struct file *file, u32 command, uaddr at)
+lock_command(struct file *file, int fd, u32 command, uaddr at)
 {
     struct linux_flock l;
     struct lock_range want;
@@ -176,6 +188,13 @@ lock_command(struct file *file, u32 command, uaddr at)
         return -E_BADF;
     r = lock_record(file->inode, owner, &want,
                     command == F_SETLKW || command == F_OFD_SETLKW);
+    if (r == 0 && !ofd && want.kind != LOCK_NONE && !still_open(fd, file)) {
+        /* Another thread closed it meanwhile, and close found nothing to drop: the lock
+         * would outlive its owner. */
+        want.kind = LOCK_NONE;
+        r = lock_record(file->inode, owner, &want, false);
+        return r != 0 ? r : -E_BADF;
+    }
     return r == -E_NOMEM ? -E_NOLCK : r;
 }
 
@@ -227,7 +246,7 @@ owner_set(struct file *file, uaddr at)
 {
     struct linux_owner o;
     int r = copy_from_user(&o, at, sizeof o);
-    if (r == 0 && (o.type < 0 || o.type > OWNER_GROUP))
+    if (r == 0 && (o.type < 0 || o.type > OWNER_GROUP || o.pid < 0))
         r = -E_INVAL;
     if (r == 0)
         file->owner = o.type == OWNER_GROUP ? -o.pid : o.pid;
@@ -235,7 +254,7 @@ owner_set(struct file *file, uaddr at)
 }
 
 static i64
-fcntl_file(struct file *file, u32 command, u64 arg)
+fcntl_file(struct file *file, int fd, u32 command, u64 arg)
 {
     switch (command) {
     case F_GETLK:
@@ -244,10 +263,12 @@ fcntl_file(struct file *file, u32 command, u64 arg)
     case F_OFD_GETLK:
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
-        return lock_command(file, command, arg);
+        return lock_command(file, fd, command, arg);
     case F_SETFL:
         return set_status(file, arg);
     case F_SETOWN:
+        if ((i32)arg == INT32_MIN)
+            return -E_INVAL; /* no group has this number, negated */
         file->owner = (i32)arg;
         return 0;
     case F_GETOWN:
@@ -287,7 +308,7 @@ sys_fcntl(struct user_frame *f)
     else if ((a.file->flags & OPEN_PATH) != 0)
         n = -E_BADF;
     else
-        n = fcntl_file(a.file, command, arg);
+        n = fcntl_file(a.file, (int)SYS_ARG0(f), command, arg);
     file_arg_done(&a);
     return n;
 }

@@ -365,8 +365,11 @@ sys_sched_getaffinity(struct user_frame *f)
 {
     u64 mask = all_cpus();
     u64 bytes = SYS_ARG1(f) & 0xffffffff;
+    i32 pid = (i32)SYS_ARG0(f);
     if (bytes < sizeof mask || bytes % sizeof mask != 0)
         return -E_INVAL;
+    if (pid != 0 && signal_send_tid(0, pid, 0, NULL, NULL) != 0)
+        return -E_SRCH;
     if (copy_to_user(SYS_ARG2(f), &mask, sizeof mask) != 0)
         return -E_FAULT;
     return sizeof mask;

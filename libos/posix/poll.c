@@ -21,13 +21,26 @@ struct poll_entry {
 
 /* ---- the common part ---- */
 
+/* For all our files normal data is all there is: the two bits say the same again, and a
+ * program may ask by them alone. */
+#define POLL_RDNORM 0x040u
+#define POLL_WRNORM 0x100u
+
+static u32
+state_of(struct file *f, struct poll_table *t)
+{
+    u32 mask = file_poll(f, t);
+    return mask | ((mask & POLL_IN) != 0 ? POLL_RDNORM : 0) |
+           ((mask & POLL_OUT) != 0 ? POLL_WRNORM : 0);
+}
+
 static u32
 poll_pass(struct poll_entry *e, u32 n, struct poll_wait *w)
 {
     u32 ready = 0;
     for (u32 i = 0; i < n; i++) {
         if (e[i].file != NULL)
-            e[i].revents = file_poll(e[i].file, ready == 0 ? poll_wait_table(w) : NULL) &
+            e[i].revents = state_of(e[i].file, ready == 0 ? poll_wait_table(w) : NULL) &
                            (e[i].events | POLL_ERR | POLL_HUP | POLL_NVAL);
         if (e[i].revents != 0)
             ready++;
