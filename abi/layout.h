@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Layouts that the kernel shares with the domains: the control block, save areas, the record, parameters.
+ * Layouts that the kernel shares with the domains: the control block, save areas, the
+ * record, parameters.
  *
- * This header includes nothing.  The kernel loads each field of memory that a domain can write exactly once.
+ * This header includes nothing.  The kernel loads each field of memory that a domain can
+ * write exactly once.
  */
 #ifndef ABI_LAYOUT_H
 #define ABI_LAYOUT_H
@@ -15,23 +17,25 @@ typedef __UINT8_TYPE__ fb_u8;
 #define FB_ABI_VERSION 1u
 
 /* ---- address space: fixed top-level slots (4-level paging, 512 GiB each) ---- */
-#define FB_USER_TOP 0x00007ffffffff000ull    /* first lower-half address that is never mapped */
+#define FB_USER_TOP                                                                      \
+    0x00007ffffffff000ull /* first lower-half address that is never mapped */
 #define FB_WINDOW_BASE 0xffff800000000000ull /* top-level slot 256: the LibOS window */
 #define FB_WINDOW_SIZE 0x0000008000000000ull /* 512 GiB */
-#define FB_WINDOW_END (FB_WINDOW_BASE + FB_WINDOW_SIZE)
+#define FB_WINDOW_END  (FB_WINDOW_BASE + FB_WINDOW_SIZE)
 
 /* ---- capabilities ---- */
-/* What a capability allows, besides its interval, is one word: the lattice order is bit inclusion. */
-#define FB_AUTH(classes, kinds, rights) \
+/* What a capability allows, besides its interval, is one word: the lattice order is bit
+ * inclusion. */
+#define FB_AUTH(classes, kinds, rights)                                                  \
     ((fb_u64)(classes) | ((fb_u64)(kinds) << 8) | ((fb_u64)(rights) << 32))
 #define FB_AUTH_CLASS(auth) ((fb_u64)(auth)&0xffull)
-#define FB_AUTH_ALL 0x0000ffff00ffff3full
-#define FB_CLASS_SYSTEM 0x03u
-#define FB_CLASS_LIBOS 0x0cu
-#define FB_CLASS_USER 0x30u
-#define FB_CLASS_ROOT 0x3fu
-#define FB_NAME_SLOT_BITS 24
-#define FB_NAME_GEN_BITS 40
+#define FB_AUTH_ALL         0x0000ffff00ffff3full
+#define FB_CLASS_SYSTEM     0x03u
+#define FB_CLASS_LIBOS      0x0cu
+#define FB_CLASS_USER       0x30u
+#define FB_CLASS_ROOT       0x3fu
+#define FB_NAME_SLOT_BITS   24
+#define FB_NAME_GEN_BITS    40
 
 struct fb_cap_info {
     fb_u64 auth;
@@ -41,44 +45,48 @@ struct fb_cap_info {
 };
 
 /* ---- mapping ---- */
-#define FB_MAP_READ 0x1u
+#define FB_MAP_READ  0x1u
 #define FB_MAP_WRITE 0x2u
-#define FB_MAP_EXEC 0x4u
-#define FB_MAP_2M 0x10u
-#define FB_MAP_1G 0x20u
-#define FB_MAP_REPLACE 0x40u  /* space_map: what is mapped there (4 KiB) is replaced atomically */
-#define FB_MAP_UNCACHED 0x80u /* device memory */
-#define FB_MAP_NOADD 0x100u   /* space_protect: rights are taken away only */
+#define FB_MAP_EXEC  0x4u
+#define FB_MAP_2M    0x10u
+#define FB_MAP_1G    0x20u
+#define FB_MAP_REPLACE                                                                   \
+    0x40u /* space_map: what is mapped there (4 KiB) is replaced atomically */
+#define FB_MAP_UNCACHED 0x80u  /* device memory */
+#define FB_MAP_NOADD    0x100u /* space_protect: rights are taken away only */
 #define FB_UNMAP_TABLES 0x1u
-#define FB_COPY_COW 0x1u
-#define FB_COPY_SHARE 0x2u
-#define FB_RANGE_STEP 512u /* pages that one range call handles at most */
+#define FB_COPY_COW     0x1u
+#define FB_COPY_SHARE   0x2u
+#define FB_RANGE_STEP   512u /* pages that one range call handles at most */
 /* Entries of the list that space_unmap makes. */
 #define FB_OUT_FRAME(e) ((e)&0xffffffffffull)
-#define FB_OUT_TABLE (1ull << 63) /* an unlinked, clean page-table node */
-#define FB_OUT_VALID (1ull << 62) /* set in each entry */
-#define FB_OUT_DIRTY (1ull << 61) /* the hardware's dirty bit was set in the mapping */
+#define FB_OUT_TABLE    (1ull << 63) /* an unlinked, clean page-table node */
+#define FB_OUT_VALID    (1ull << 62) /* set in each entry */
+#define FB_OUT_DIRTY    (1ull << 61) /* the hardware's dirty bit was set in the mapping */
 
-/* ---- page-table entries, as a LibOS reads them in its own tables (SDM vol. 3, 4.5) ---- */
-#define FB_PTE_PRESENT 0x1ull
-#define FB_PTE_WRITE 0x2ull
-#define FB_PTE_USER 0x4ull
+/* ---- page-table entries, as a LibOS reads them in its own tables (SDM vol. 3, 4.5) ----
+ */
+#define FB_PTE_PRESENT  0x1ull
+#define FB_PTE_WRITE    0x2ull
+#define FB_PTE_USER     0x4ull
 #define FB_PTE_ACCESSED 0x20ull
-#define FB_PTE_DIRTY 0x40ull
-#define FB_PTE_LARGE 0x80ull
-#define FB_PTE_NX (1ull << 63)
+#define FB_PTE_DIRTY    0x40ull
+#define FB_PTE_LARGE    0x80ull
+#define FB_PTE_NX       (1ull << 63)
 #define FB_PTE_FRAME(e) (((e)&0x000ffffffffff000ull) >> 12)
 
-/* ---- frame records: 16 bytes for each frame, readable by who may read the frames ---- */
+/* ---- frame records: 16 bytes for each frame, readable by who may read the frames ----
+ */
 enum fb_frame_type {
     FB_FRAME_RESERVED = 0, /* not memory, or firmware's */
     FB_FRAME_DATA = 1,     /* may be mapped */
-    FB_FRAME_TABLE = 2,    /* page-table node (linked: count of entries > 0 or linked flag) */
-    FB_FRAME_ROOT = 3,     /* half of a space's root pair */
-    FB_FRAME_CAPTAB = 4,   /* capability table */
-    FB_FRAME_OBJECT = 5,   /* domain or vCPU */
-    FB_FRAME_KERNEL = 6,   /* the kernel's own */
-    FB_FRAME_PUBLIC = 7,   /* the kernel's own, which may be mapped for reading */
+    FB_FRAME_TABLE =
+        2,             /* page-table node (linked: count of entries > 0 or linked flag) */
+    FB_FRAME_ROOT = 3, /* half of a space's root pair */
+    FB_FRAME_CAPTAB = 4, /* capability table */
+    FB_FRAME_OBJECT = 5, /* domain or vCPU */
+    FB_FRAME_KERNEL = 6, /* the kernel's own */
+    FB_FRAME_PUBLIC = 7, /* the kernel's own, which may be mapped for reading */
 };
 struct fb_frame_record {
     /* bits 0-3 type, 4-15 pins, 16-39 writable mappings, 40-63 mappings (4 KiB ones) */
@@ -87,10 +95,10 @@ struct fb_frame_record {
     fb_u16 used;  /* table: present entries */
     fb_u16 flags; /* FB_FRAME_F_* */
 };
-#define FB_FRAME_TYPE(w) ((w)&0xfull)
-#define FB_FRAME_PINS(w) (((w) >> 4) & 0xfffull)
+#define FB_FRAME_TYPE(w)  ((w)&0xfull)
+#define FB_FRAME_PINS(w)  (((w) >> 4) & 0xfffull)
 #define FB_FRAME_WMAPS(w) (((w) >> 16) & 0xffffffull)
-#define FB_FRAME_MAPS(w) ((w) >> 40)
+#define FB_FRAME_MAPS(w)  ((w) >> 40)
 #define FB_FRAME_F_LINKED 0x1u /* table: linked into a tree */
 
 /* ---- registers as saved ---- */
@@ -101,10 +109,10 @@ struct fb_regs {
 };
 
 /* ---- control block: first page of FB_CB_FRAMES; the others are the buffer ---- */
-#define FB_CB_FRAMES 4u
+#define FB_CB_FRAMES    4u
 #define FB_BUFFER_BYTES (3u * 4096u)
-#define FB_VCPU_FRAMES 2u /* object memory of one vCPU */
-#define FB_BATCH_MAX 128u
+#define FB_VCPU_FRAMES  2u /* object memory of one vCPU */
+#define FB_BATCH_MAX    128u
 
 enum fb_save {
     FB_SAVE_USER = 0,  /* exception, interrupt or event in the user view */
@@ -114,9 +122,9 @@ enum fb_save {
 };
 struct fb_save_area {
     struct fb_regs regs;
-    fb_u64 cr2;   /* page faults: the address */
-    fb_u64 mask;  /* FAULT, EVENT: the mask to restore */
-    fb_u64 busy;  /* nonzero from delivery until resume */
+    fb_u64 cr2;    /* page faults: the address */
+    fb_u64 mask;   /* FAULT, EVENT: the mask to restore */
+    fb_u64 busy;   /* nonzero from delivery until resume */
     fb_u64 events; /* event bits that this upcall delivers */
 };
 struct fb_cb {
@@ -124,26 +132,28 @@ struct fb_cb {
     fb_u64 user_rip;    /* 0x00 */
     fb_u64 user_rflags; /* 0x08 */
     fb_u64 user_rsp;    /* 0x10 */
-    fb_u64 entry_rsp;   /* 0x18: stack for system calls and for upcalls from the user view */
-    fb_u64 mask;        /* 0x20: nonzero while events stay pending; entry sets it to 1 */
-    fb_u64 pending;     /* 0x28: event bits, set by locked operations */
-    fb_u64 fault_rsp;   /* 0x30: stack for FB_SAVE_FAULT upcalls */
-    fb_u64 event_rsp;   /* 0x38: stack for FB_SAVE_EVENT upcalls */
-    fb_u64 libos[24];   /* 0x40: the LibOS's own; the kernel never looks */
+    fb_u64
+        entry_rsp;  /* 0x18: stack for system calls and for upcalls from the user view */
+    fb_u64 mask;    /* 0x20: nonzero while events stay pending; entry sets it to 1 */
+    fb_u64 pending; /* 0x28: event bits, set by locked operations */
+    fb_u64 fault_rsp; /* 0x30: stack for FB_SAVE_FAULT upcalls */
+    fb_u64 event_rsp; /* 0x38: stack for FB_SAVE_EVENT upcalls */
+    fb_u64 libos[24]; /* 0x40: the LibOS's own; the kernel never looks */
     struct fb_save_area save[FB_SAVES]; /* 0x100 */
 };
 /*
- * An upcall enters at the registered `upcall` address with rdi = area (enum fb_save), rsi = vector, and the stack
- * that the control block names for the area; all other registers are zero; the mask is 1.
+ * An upcall enters at the registered `upcall` address with rdi = area (enum fb_save), rsi
+ * = vector, and the stack that the control block names for the area; all other registers
+ * are zero; the mask is 1.
  */
 /* Vectors: 0-31 as the CPU's; */
 #define FB_VECTOR_EVENT 256u /* events, in save[area].events */
 
 /* Event bits that the kernel sets; the others are the domain's to use. */
-#define FB_EVENT_TIMER 63
-#define FB_EVENT_SLICE 62  /* the slice ended */
+#define FB_EVENT_TIMER  63
+#define FB_EVENT_SLICE  62 /* the slice ended */
 #define FB_EVENT_REVOKE 61 /* something is being asked back */
-#define FB_FOREVER (~0ull)
+#define FB_FOREVER      (~0ull)
 
 struct fb_batch_entry {
     fb_u64 call;
@@ -153,7 +163,7 @@ struct fb_batch_entry {
 };
 
 /* ---- domains ---- */
-#define FB_GATE_VIEWS 0u
+#define FB_GATE_VIEWS  0u
 #define FB_GATE_DIRECT 1u
 struct fb_domain_params {
     fb_u64 object_frame; /* first of FB_DOMAIN_FRAMES object frames */
@@ -164,16 +174,18 @@ struct fb_domain_params {
     fb_u64 gate;         /* FB_GATE_* */
     char name[16];       /* for reports, NUL-padded */
 };
-#define FB_DOMAIN_FRAMES 1u
+#define FB_DOMAIN_FRAMES    1u
 #define FB_TABLE_FRAMES_MAX 4096u
-#define FB_CONSOLE_MAX 256u /* bytes that one console_write takes: a slow line bounds the call */
+#define FB_CONSOLE_MAX                                                                   \
+    256u /* bytes that one console_write takes: a slow line bounds the call */
 enum fb_domain_state { FB_DOMAIN_ALIVE = 0, FB_DOMAIN_DYING = 1, FB_DOMAIN_ENDED = 2 };
 enum fb_end_cause {
     FB_END_NONE = 0,
-    FB_END_EXIT = 1,         /* domain_exit; code = its argument */
-    FB_END_DOUBLE_FAULT = 2, /* fault in the LibOS view while the area was busy; regs, cr2 */
-    FB_END_DESTROYED = 3,    /* domain_destroy */
-    FB_END_NO_ENTRY = 4,     /* an upcall was due and no entry was registered */
+    FB_END_EXIT = 1, /* domain_exit; code = its argument */
+    FB_END_DOUBLE_FAULT =
+        2,                /* fault in the LibOS view while the area was busy; regs, cr2 */
+    FB_END_DESTROYED = 3, /* domain_destroy */
+    FB_END_NO_ENTRY = 4,  /* an upcall was due and no entry was registered */
 };
 struct fb_domain_status {
     fb_u32 state, cause;
@@ -187,19 +199,19 @@ struct fb_domain_status {
 /* ---- the record: one page of the kernel that every domain may map for reading ---- */
 #define FB_CPUS_MAX 32u
 struct fb_record_cpu {
-    fb_u64 epoch;  /* last epoch at which this CPU had flushed; ~0 while it idles */
-    fb_u64 vcpu;   /* id of the vCPU that runs, 0: idle */
+    fb_u64 epoch;    /* last epoch at which this CPU had flushed; ~0 while it idles */
+    fb_u64 vcpu;     /* id of the vCPU that runs, 0: idle */
     fb_u64 idle_tsc; /* TSC ticks spent idle */
     fb_u64 apic_id;
 };
-#define FB_FEATURE_FSGSBASE 0x1u
-#define FB_FEATURE_XSAVE 0x2u
-#define FB_FEATURE_RDRAND 0x4u
-#define FB_FEATURE_NX 0x8u
-#define FB_FEATURE_SMEP 0x10u
-#define FB_FEATURE_SMAP 0x20u
-#define FB_FEATURE_UMIP 0x40u
-#define FB_FEATURE_PAGE1G 0x80u
+#define FB_FEATURE_FSGSBASE      0x1u
+#define FB_FEATURE_XSAVE         0x2u
+#define FB_FEATURE_RDRAND        0x4u
+#define FB_FEATURE_NX            0x8u
+#define FB_FEATURE_SMEP          0x10u
+#define FB_FEATURE_SMAP          0x20u
+#define FB_FEATURE_UMIP          0x40u
+#define FB_FEATURE_PAGE1G        0x80u
 #define FB_FEATURE_NOT_ISOLATING 0x100u /* open to Meltdown or L1TF */
 #define FB_FEATURE_INVARIANT_TSC 0x200u
 struct fb_record {
@@ -212,22 +224,24 @@ struct fb_record {
     fb_u64 boot_unix_ns; /* wall clock (RTC, UTC) at tsc_base */
     fb_u64 xsave_bytes;  /* size of the XSAVE area for xcr0 */
     fb_u64 xcr0;
-    fb_u64 epoch;        /* current epoch */
+    fb_u64 epoch; /* current epoch */
     fb_u64 pad[6];
     struct fb_record_cpu cpu[FB_CPUS_MAX]; /* 0x80 */
 };
 #define FB_RECORD_MAGIC 0x4445524f43455246ull
 
 #define FB_IRQ_LEVEL 0x1u
-#define FB_IRQ_LOW 0x2u
-#define FB_IRQ_EXPLICIT 0x4u /* take LEVEL and LOW from the flags, not from the firmware tables */
-#define FB_POWER_OFF 0u
+#define FB_IRQ_LOW   0x2u
+#define FB_IRQ_EXPLICIT                                                                  \
+    0x4u /* take LEVEL and LOW from the flags, not from the firmware tables */
+#define FB_POWER_OFF   0u
 #define FB_POWER_RESET 1u
-#define FB_POWER_HALT 2u
+#define FB_POWER_HALT  2u
 
-/* ---- what the kernel tells the first domain: at FB_BOOT_VA of its window, read-only ---- */
-#define FB_BOOT_VA (FB_WINDOW_BASE + 0x5800000000ull)
-#define FB_BOOT_MAGIC 0x544f4f4252494246ull
+/* ---- what the kernel tells the first domain: at FB_BOOT_VA of its window, read-only
+ * ---- */
+#define FB_BOOT_VA     (FB_WINDOW_BASE + 0x5800000000ull)
+#define FB_BOOT_MAGIC  0x544f4f4252494246ull
 #define FB_BOOT_RANGES 32u
 #define FB_CMDLINE_MAX 4096u
 struct fb_range {
@@ -240,12 +254,15 @@ struct fb_boot {
     fb_u64 frames;                        /* frame records exist for [0, frames) */
     fb_u64 record_frame;                  /* the record's frame */
     fb_u64 records_frame;                 /* first frame of the array of frame records */
-    struct fb_range libos;                /* bytes, physical: the personalities (tools/pack.py) in the kernel file */
-    struct fb_range manifest;             /* bytes, physical: the manifest area (16,384 bytes) */
-    struct fb_range initrd;               /* bytes, physical; lo == hi: none */
+    struct fb_range
+        libos; /* bytes, physical: the personalities (tools/pack.py) in the kernel file */
+    struct fb_range manifest; /* bytes, physical: the manifest area (16,384 bytes) */
+    struct fb_range initrd;   /* bytes, physical; lo == hi: none */
     /* Names of the root capabilities. */
-    fb_u64 cap_memory, cap_slices, cap_irqs, cap_ports, cap_machine, cap_domain, cap_vcpu, cap_space;
-    fb_u64 cap_kernel_read; /* MEMORY, READ only, over record, frame records and kernel file: [0, frames) */
+    fb_u64 cap_memory, cap_slices, cap_irqs, cap_ports, cap_machine, cap_domain, cap_vcpu,
+        cap_space;
+    fb_u64 cap_kernel_read; /* MEMORY, READ only, over record, frame records and kernel
+                               file: [0, frames) */
     fb_u32 kernel_lines, quiet;
     char cmdline[FB_CMDLINE_MAX]; /* NUL-terminated; truncated is refused at boot */
 };

@@ -28,10 +28,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PAGE 4096
+#define PAGE            4096
 #define COUNT_OF(array) (sizeof array / sizeof array[0])
-#define AREA_PAGES 64
-#define LARGE_BYTES ((size_t)64 << 20)
+#define AREA_PAGES      64
+#define LARGE_BYTES     ((size_t)64 << 20)
 
 static char *self;
 static char tiny[] = "/tmp/micro.tiny";
@@ -56,18 +56,42 @@ now(void)
 {
     uint32_t low, high;
 
-    __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high) :: "memory");
+    __asm__ volatile("lfence; rdtsc" : "=a"(low), "=d"(high)::"memory");
     return (uint64_t)high << 32 | low;
 }
 
 /* ---- the operations: each returns a negative value when it fails ---- */
 
-static long op_empty(void) { return 0; }
-static long op_yield(void) { return sched_yield(); }
-static long op_read_zero(void) { return read(zero_fd, page, 1); }
-static long op_write_null(void) { return write(null_fd, page, 1); }
-static long op_pread(void) { return pread(file_fd, page, 1, 0); }
-static long op_dup_close(void) { return close(dup(null_fd)); }
+static long
+op_empty(void)
+{
+    return 0;
+}
+static long
+op_yield(void)
+{
+    return sched_yield();
+}
+static long
+op_read_zero(void)
+{
+    return read(zero_fd, page, 1);
+}
+static long
+op_write_null(void)
+{
+    return write(null_fd, page, 1);
+}
+static long
+op_pread(void)
+{
+    return pread(file_fd, page, 1, 0);
+}
+static long
+op_dup_close(void)
+{
+    return close(dup(null_fd));
+}
 
 /* Without the C library's wrapper, whose instructions would count. */
 static long
@@ -75,7 +99,10 @@ op_getppid(void)
 {
     long result;
 
-    __asm__ volatile("syscall" : "=a"(result) : "a"(SYS_getppid) : "rcx", "r11", "memory");
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(SYS_getppid)
+                     : "rcx", "r11", "memory");
     return result;
 }
 
@@ -119,23 +146,40 @@ op_create_close(void)
     return close(open("/tmp/micro.new", O_CREAT | O_EXCL | O_WRONLY, 0600));
 }
 
-static long op_unlink(void) { return unlink("/tmp/micro.new"); }
-static long op_create(void) { return op_create_close(); }
-static void undo_create(void) { unlink("/tmp/micro.new"); }
-static void redo_create(void) { op_create_close(); }
+static long
+op_unlink(void)
+{
+    return unlink("/tmp/micro.new");
+}
+static long
+op_create(void)
+{
+    return op_create_close();
+}
+static void
+undo_create(void)
+{
+    unlink("/tmp/micro.new");
+}
+static void
+redo_create(void)
+{
+    op_create_close();
+}
 
 static long
 op_rename(void)
 {
     return rename("/tmp/micro.one", "/tmp/micro.two") < 0
-               ? -1 : rename("/tmp/micro.two", "/tmp/micro.one");
+               ? -1
+               : rename("/tmp/micro.two", "/tmp/micro.one");
 }
 
 static long
 op_mmap_munmap(void)
 {
-    void *got = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                     -1, 0);
+    void *got =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     return got == MAP_FAILED ? -1 : munmap(got, PAGE);
 }
@@ -144,7 +188,8 @@ static long
 op_mprotect(void)
 {
     return mprotect(area, PAGE, PROT_READ) < 0
-               ? -1 : mprotect(area, PAGE, PROT_READ | PROT_WRITE);
+               ? -1
+               : mprotect(area, PAGE, PROT_READ | PROT_WRITE);
 }
 
 static void
@@ -225,7 +270,11 @@ op_round_trip(void)
     return write(there[1], page, 1) < 0 ? -1 : read(back[0], page, 1);
 }
 
-static void on_signal(int number) { (void)number; }
+static void
+on_signal(int number)
+{
+    (void)number;
+}
 
 static void
 on_fault(int number)
@@ -249,7 +298,11 @@ op_sigaction(void)
     return sigaction(SIGUSR2, &action, NULL);
 }
 
-static long op_signal_self(void) { return kill(getpid(), SIGUSR1); }
+static long
+op_signal_self(void)
+{
+    return kill(getpid(), SIGUSR1);
+}
 
 static long
 op_segv_return(void)
@@ -297,9 +350,21 @@ run(const char *path, int with_vfork)
     return await(child);
 }
 
-static long op_fork_exec(void) { return run(self, 0); }
-static long op_vfork_exec(void) { return run(self, 1); }
-static long op_vfork_exec_tiny(void) { return run(tiny, 1); }
+static long
+op_fork_exec(void)
+{
+    return run(self, 0);
+}
+static long
+op_vfork_exec(void)
+{
+    return run(self, 1);
+}
+static long
+op_vfork_exec_tiny(void)
+{
+    return run(tiny, 1);
+}
 
 static long
 op_spawn(void)
@@ -324,11 +389,19 @@ fill_large(void)
         large[i] = 1;
 }
 
-static void drop_large(void) { munmap(large, LARGE_BYTES); }
+static void
+drop_large(void)
+{
+    munmap(large, LARGE_BYTES);
+}
 
 static struct pollfd polls[10];
 
-static long op_poll(void) { return poll(polls, 10, 0); }
+static long
+op_poll(void)
+{
+    return poll(polls, 10, 0);
+}
 
 static long
 op_getdents(void)
@@ -348,11 +421,11 @@ op_getdents(void)
 struct row {
     const char *name;
     long (*operation)(void);
-    int batch;                  /* Operations in one sample. */
-    int parts;                  /* What one operation counts for. */
-    void (*before)(void);       /* Around each sample, not timed. */
+    int batch;            /* Operations in one sample. */
+    int parts;            /* What one operation counts for. */
+    void (*before)(void); /* Around each sample, not timed. */
     void (*after)(void);
-    void (*set_up)(void);       /* Around the whole row. */
+    void (*set_up)(void); /* Around the whole row. */
     void (*tear_down)(void);
 };
 
@@ -376,8 +449,8 @@ static const struct row rows[] = {
     { "mprotect", op_mprotect, 10, 2, NULL, NULL, fresh_area, NULL },
     { "anonymous_write_fault", op_touch_area, 1, AREA_PAGES - 1, fresh_area, NULL, NULL,
       NULL },
-    { "copy_on_write_fault", op_touch_area, 1, AREA_PAGES - 1, shared_area, end_peer, NULL,
-      NULL },
+    { "copy_on_write_fault", op_touch_area, 1, AREA_PAGES - 1, shared_area, end_peer,
+      NULL, NULL },
     { "pipe_to_self", op_pipe_self, 20, 1, NULL, NULL, NULL, NULL },
     { "pipe_round_trip", op_round_trip, 20, 1, NULL, NULL, start_echo, end_peer },
     { "poll_10", op_poll, 20, 1, NULL, NULL, NULL, NULL },
@@ -398,15 +471,15 @@ static void
 make_tiny(void)
 {
     static const unsigned char image[] = {
-        0x7f, 'E', 'L', 'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        2, 0, 62, 0, 1, 0, 0, 0, 0x78, 0, 0x40, 0, 0, 0, 0, 0,
-        64, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 0, 0, 0, 64, 0, 56, 0, 1, 0, 64, 0, 0, 0, 0, 0,
-        1, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        0, 0, 0x40, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0, 0,
-        129, 0, 0, 0, 0, 0, 0, 0, 129, 0, 0, 0, 0, 0, 0, 0,
-        0, 0x10, 0, 0, 0, 0, 0, 0,
-        0xb8, 60, 0, 0, 0, 0x31, 0xff, 0x0f, 0x05 };
+        0x7f, 'E',  'L', 'F', 2, 1,    1,    0,    0,    0,    0, 0,    0, 0, 0,    0,  2,
+        0,    62,   0,   1,   0, 0,    0,    0x78, 0,    0x40, 0, 0,    0, 0, 0,    64, 0,
+        0,    0,    0,   0,   0, 0,    0,    0,    0,    0,    0, 0,    0, 0, 0,    0,  0,
+        0,    64,   0,   56,  0, 1,    0,    64,   0,    0,    0, 0,    0, 1, 0,    0,  0,
+        5,    0,    0,   0,   0, 0,    0,    0,    0,    0,    0, 0,    0, 0, 0x40, 0,  0,
+        0,    0,    0,   0,   0, 0x40, 0,    0,    0,    0,    0, 129,  0, 0, 0,    0,  0,
+        0,    0,    129, 0,   0, 0,    0,    0,    0,    0,    0, 0x10, 0, 0, 0,    0,  0,
+        0,    0xb8, 60,  0,   0, 0,    0x31, 0xff, 0x0f, 0x05
+    };
     int fd = open(tiny, O_CREAT | O_TRUNC | O_WRONLY, 0755);
 
     must(fd >= 0 && write(fd, image, sizeof image) == sizeof image && close(fd) == 0,

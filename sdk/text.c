@@ -125,8 +125,14 @@ convert(struct out *o, const char *f, va_list args)
     case 's': put_string(o, va_arg(args, const char *)); break;
     case 'c': put(o, (char)va_arg(args, int)); break;
     case 'p': put_number(o, va_arg(args, u64), 16, false, 16, '0'); break;
-    case 'x': put_number(o, wide ? va_arg(args, u64) : va_arg(args, u32), 16, false, width, pad); break;
-    case 'u': put_number(o, wide ? va_arg(args, u64) : va_arg(args, u32), 10, false, width, pad); break;
+    case 'x':
+        put_number(o, wide ? va_arg(args, u64) : va_arg(args, u32), 16, false, width,
+                   pad);
+        break;
+    case 'u':
+        put_number(o, wide ? va_arg(args, u64) : va_arg(args, u32), 10, false, width,
+                   pad);
+        break;
     case 'd': {
         int64_t n = wide ? va_arg(args, int64_t) : va_arg(args, int);
         put_number(o, n < 0 ? -(u64)n : (u64)n, 10, n < 0, width, pad);

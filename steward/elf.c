@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Personalities' images: see elf.h.  The images come from the build, and are checked all the same. */
+/* Personalities' images: see elf.h.  The images come from the build, and are checked all
+ * the same. */
 #include "steward/elf.h"
 #include "steward/steward.h"
 
@@ -18,7 +19,8 @@ void
 elf_init(void)
 {
     u64 lo = BOOT->libos.lo, pages = (BOOT->libos.hi - lo + PAGE - 1) / PAGE;
-    long error = window_map(0, ARCHIVE_VA, BOOT->cap_memory, lo / PAGE, pages, FB_MAP_READ, NULL);
+    long error =
+        window_map(0, ARCHIVE_VA, BOOT->cap_memory, lo / PAGE, pages, FB_MAP_READ, NULL);
 
     if (error || lo % PAGE != 0 || pages == 0)
         give_up("cannot map the personalities: %s", fb_error_name(error));
@@ -35,8 +37,8 @@ find_member(const char *name)
     const struct member *m = (const void *)(archive + 16);
 
     for (u64 i = 0; i < count && i < (PAGE - 16) / sizeof(*m); i++)
-        if (strncmp(m[i].name, name, sizeof(m[i].name)) == 0 && m[i].offset % PAGE == 0 && m[i].offset <= archive_bytes &&
-            m[i].bytes <= archive_bytes - m[i].offset)
+        if (strncmp(m[i].name, name, sizeof(m[i].name)) == 0 && m[i].offset % PAGE == 0 &&
+            m[i].offset <= archive_bytes && m[i].bytes <= archive_bytes - m[i].offset)
             return &m[i];
     return NULL;
 }
@@ -46,9 +48,12 @@ add_segment(struct elf_image *out, const struct member *m, const Elf64_Phdr *p)
 {
     if (p->p_memsz == 0)
         return true;
-    if (out->count == ELF_SEGMENTS || p->p_vaddr % PAGE != 0 || (p->p_filesz && p->p_offset % PAGE != 0) || p->p_offset > m->bytes ||
-        p->p_filesz > m->bytes - p->p_offset || p->p_filesz > p->p_memsz || p->p_memsz > 1ull << 30 ||
-        p->p_vaddr < WINDOW_IMAGE || p->p_vaddr + p->p_memsz > WINDOW_CB || ((p->p_flags & PF_W) && (p->p_flags & PF_X)))
+    if (out->count == ELF_SEGMENTS || p->p_vaddr % PAGE != 0 ||
+        (p->p_filesz && p->p_offset % PAGE != 0) || p->p_offset > m->bytes ||
+        p->p_filesz > m->bytes - p->p_offset || p->p_filesz > p->p_memsz ||
+        p->p_memsz > 1ull << 30 || p->p_vaddr < WINDOW_IMAGE ||
+        p->p_vaddr + p->p_memsz > WINDOW_CB ||
+        ((p->p_flags & PF_W) && (p->p_flags & PF_X)))
         return false;
     struct elf_segment *s = &out->segment[out->count++];
     *s = (struct elf_segment){
@@ -79,9 +84,11 @@ elf_find(const char *name, struct elf_image *out, char *error, size_t size)
     }
     const Elf64_Ehdr *e = (const void *)(archive + m->offset);
     sdk_print_to(error, size, "the image of personality `%s` is damaged", name);
-    if (m->bytes < sizeof(*e) || memcmp(e->e_ident, ELFMAG, SELFMAG) != 0 || e->e_ident[EI_CLASS] != ELFCLASS64 ||
-        e->e_machine != EM_X86_64 || e->e_type != ET_EXEC || e->e_phentsize != sizeof(Elf64_Phdr) ||
-        e->e_phoff > m->bytes || e->e_phnum > (m->bytes - e->e_phoff) / sizeof(Elf64_Phdr))
+    if (m->bytes < sizeof(*e) || memcmp(e->e_ident, ELFMAG, SELFMAG) != 0 ||
+        e->e_ident[EI_CLASS] != ELFCLASS64 || e->e_machine != EM_X86_64 ||
+        e->e_type != ET_EXEC || e->e_phentsize != sizeof(Elf64_Phdr) ||
+        e->e_phoff > m->bytes ||
+        e->e_phnum > (m->bytes - e->e_phoff) / sizeof(Elf64_Phdr))
         return false;
     const Elf64_Phdr *p = (const void *)(archive + m->offset + e->e_phoff);
     for (u32 i = 0; i < e->e_phnum; i++)

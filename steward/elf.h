@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Personalities: ELF images in the archive that tools/pack.py makes, checked before anything is mapped. */
+/* Personalities: ELF images in the archive that tools/pack.py makes, checked before
+ * anything is mapped. */
 #ifndef STEWARD_ELF_H
 #define STEWARD_ELF_H
 
@@ -8,8 +9,8 @@
 #define ELF_SEGMENTS 8u
 struct elf_segment {
     u64 va, pages;
-    u64 file_frame;     /* of its first byte; read-only segments are mapped from there */
-    const u8 *bytes;    /* mapped for the steward */
+    u64 file_frame;  /* of its first byte; read-only segments are mapped from there */
+    const u8 *bytes; /* mapped for the steward */
     u64 file_bytes;
     bool writable, executable;
 };
@@ -17,7 +18,7 @@ struct elf_image {
     u64 entry;
     u32 count;
     struct elf_segment segment[ELF_SEGMENTS];
-    u64 data_pages;     /* of the writable segments */
+    u64 data_pages; /* of the writable segments */
 };
 
 /* Once: map the archive. */

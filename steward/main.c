@@ -57,11 +57,13 @@ end_machine(void)
     char value[16];
     u64 op = FB_POWER_HALT;
 
-    if (sdk_option(BOOT->cmdline, "panic=", value, sizeof(value)) && strcmp(value, "0") != 0) {
+    if (sdk_option(BOOT->cmdline, "panic=", value, sizeof(value)) &&
+        strcmp(value, "0") != 0) {
         u64 seconds = 0;
         for (const char *c = value; *c >= '0' && *c <= '9' && seconds < 3600; c++)
             seconds = seconds * 10 + (u64)(*c - '0');
-        u64 hz = ((const struct fb_record *)WINDOW_RECORD)->tsc_hz, until = __builtin_ia32_rdtsc() + seconds * hz;
+        u64 hz = ((const struct fb_record *)WINDOW_RECORD)->tsc_hz,
+            until = __builtin_ia32_rdtsc() + seconds * hz;
         while (__builtin_ia32_rdtsc() < until)
             fb_wait(until, NULL);
         op = FB_POWER_RESET;
@@ -88,12 +90,14 @@ ncpus(void)
     return ((const struct fb_record *)WINDOW_RECORD)->ncpus;
 }
 
-/* The steward never takes upcalls in normal life: what comes here is a fault of its own. */
+/* The steward never takes upcalls in normal life: what comes here is a fault of its own.
+ */
 void
 steward_upcall(u64 area, u64 vector)
 {
     const struct fb_save_area *s = &cb->save[area % FB_SAVES];
-    give_up("fault %lu at %lx, address %lx, error %lx", vector, s->regs.rip, s->cr2, s->regs.error);
+    give_up("fault %lu at %lx, address %lx, error %lx", vector, s->regs.rip, s->cr2,
+            s->regs.error);
 }
 
 static void
@@ -101,10 +105,13 @@ read_manifest(void)
 {
     char error[128], value[32];
     u64 pages = (BOOT->manifest.hi - BOOT->manifest.lo) / PAGE;
-    const char *area = own_map(2, BOOT->cap_memory, BOOT->manifest.lo / PAGE, pages, false);
+    const char *area =
+        own_map(2, BOOT->cap_memory, BOOT->manifest.lo / PAGE, pages, false);
 
-    /* In two pieces, so that the mark stands in the kernel file once: tools look for it there. */
-    if (pages * PAGE != AREA_BYTES || memcmp(area, "FBMANIFEST", 10) != 0 || memcmp(area + 10, "-AREA", 6) != 0)
+    /* In two pieces, so that the mark stands in the kernel file once: tools look for it
+     * there. */
+    if (pages * PAGE != AREA_BYTES || memcmp(area, "FBMANIFEST", 10) != 0 ||
+        memcmp(area + 10, "-AREA", 6) != 0)
         give_up("the manifest area is damaged");
     if (!manifest_parse(area + 16, AREA_BYTES - 16, &manifest, error, sizeof(error)))
         give_up("%s", error);
@@ -142,9 +149,11 @@ instance_ended(struct instance *i)
         return;
     bool clean = s->cause == FB_END_EXIT;
     if (!clean || !BOOT->quiet)
-        say("instance %s ended: %s, code %lu", i->what->name, cause_name(s->cause), s->code);
+        say("instance %s ended: %s, code %lu", i->what->name, cause_name(s->cause),
+            s->code);
     if (!clean)
-        say("  at %lx, stack %lx, address %lx, error %lx", s->regs.rip, s->regs.rsp, s->cr2, s->regs.error);
+        say("  at %lx, stack %lx, address %lx, error %lx", s->regs.rip, s->regs.rsp,
+            s->cr2, s->regs.error);
     bool power = i->what->on_end == ON_END_POWER;
     if (power && !clean)
         give_up("instance %s, which the machine is for, has failed", i->what->name);
@@ -167,7 +176,8 @@ start_all(void)
             if ((in->what->memory == MEMORY_ALL) != (round == 1))
                 continue;
             if (!instance_start(in) && in->what->on_end == ON_END_POWER)
-                give_up("instance %s, which the machine is for, cannot be made", in->what->name);
+                give_up("instance %s, which the machine is for, cannot be made",
+                        in->what->name);
         }
 }
 
@@ -180,7 +190,8 @@ steward_main(void)
     cb->entry_rsp = cb->event_rsp = cb->fault_rsp;
     fb_vcpu_start(BOOT->cap_vcpu, 0, (u64)steward_upcall_entry, 0, 0, 0, NULL);
     memory_init();
-    window_map(0, WINDOW_RECORD, BOOT->cap_kernel_read, BOOT->record_frame, 1, FB_MAP_READ, NULL);
+    window_map(0, WINDOW_RECORD, BOOT->cap_kernel_read, BOOT->record_frame, 1,
+               FB_MAP_READ, NULL);
     if (!BOOT->quiet)
         say("%lu MiB, %lu CPUs", memory_total() / 256, ncpus());
     elf_init();

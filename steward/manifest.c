@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The manifest's parser: see manifest.h for the language.  No state but the parameters; builds on the host too. */
+/* The manifest's parser: see manifest.h for the language.  No state but the parameters;
+ * builds on the host too. */
 #include "steward/manifest.h"
 
 #define WORD 64
@@ -16,7 +17,8 @@ struct parser {
 static bool
 fail(struct parser *p, const char *what, const char *word)
 {
-    sdk_print_to(p->error, p->error_size, "manifest, line %u: %s%s%s", p->line, what, *word ? ": " : "", word);
+    sdk_print_to(p->error, p->error_size, "manifest, line %u: %s%s%s", p->line, what,
+                 *word ? ": " : "", word);
     return false;
 }
 
@@ -27,14 +29,16 @@ skip_blanks(struct parser *p)
         p->at++;
 }
 
-/* The next word of the line; false at its end (or a comment). A longer word than WORD is cut, and so not recognised. */
+/* The next word of the line; false at its end (or a comment). A longer word than WORD is
+ * cut, and so not recognised. */
 static bool
 next_word(struct parser *p, char word[WORD])
 {
     size_t n = 0;
 
     skip_blanks(p);
-    while (p->at < p->end && *p->at != ' ' && *p->at != '\t' && *p->at != '\n' && *p->at != '\r' && *p->at != '#') {
+    while (p->at < p->end && *p->at != ' ' && *p->at != '\t' && *p->at != '\n' &&
+           *p->at != '\r' && *p->at != '#') {
         if (n + 1 < WORD)
             word[n++] = *p->at;
         p->at++;
@@ -119,7 +123,8 @@ parse_devices(struct parser *p, char word[WORD])
     static const struct {
         const char *name;
         u32 bit;
-    } devices[] = { { "com1", DEVICE_COM1 }, { "com2", DEVICE_COM2 }, { "host", DEVICE_HOST }, { "power", DEVICE_POWER },
+    } devices[] = { { "com1", DEVICE_COM1 },       { "com2", DEVICE_COM2 },
+                    { "host", DEVICE_HOST },       { "power", DEVICE_POWER },
                     { "console", DEVICE_CONSOLE }, { "domains", DEVICE_DOMAINS } };
 
     do {
@@ -146,7 +151,11 @@ start_instance(struct parser *p, const char *name)
             return fail(p, "there is an instance of this name already", name);
     p->now = &p->out->instance[p->out->count++];
     *p->now = (struct manifest_instance){
-        .memory = MEMORY_ALL, .cpus = ~0ull, .gate = FB_GATE_VIEWS, .slice_us = 10000, .on_end = ON_END_KEEP,
+        .memory = MEMORY_ALL,
+        .cpus = ~0ull,
+        .gate = FB_GATE_VIEWS,
+        .slice_us = 10000,
+        .on_end = ON_END_KEEP,
         .personality = "posix",
     };
     memcpy(p->now->name, name, strlen(name) + 1);
@@ -232,7 +241,8 @@ parse_line(struct parser *p)
     if (!next_word(p, key))
         return true;
     if (strcmp(key, "args") == 0)
-        return p->now ? parse_args(p) : fail(p, "a setting before the first `instance`", key);
+        return p->now ? parse_args(p)
+                      : fail(p, "a setting before the first `instance`", key);
     if (!next_word(p, word))
         return fail(p, "a value is missing after", key);
     if (strcmp(key, "instance") == 0) {
@@ -266,9 +276,12 @@ check_whole(struct parser *p)
 }
 
 bool
-manifest_parse(const char *text, size_t bytes, struct manifest *out, char *error, size_t size)
+manifest_parse(const char *text, size_t bytes, struct manifest *out, char *error,
+               size_t size)
 {
-    struct parser p = { .at = text, .end = text + bytes, .out = out, .error = error, .error_size = size };
+    struct parser p = {
+        .at = text, .end = text + bytes, .out = out, .error = error, .error_size = size
+    };
 
     memset(out, 0, sizeof(*out));
     for (const char *c = text; c < text + bytes; c++)

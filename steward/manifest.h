@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The manifest: which instances run, and what each gets.  Text, one word and its values a line, `#` comments:
+ * The manifest: which instances run, and what each gets.  Text, one word and its values a
+ * line, `#` comments:
  *
  *   instance NAME                 starts a section
- *     personality NAME            which image of the personalities' archive (default: posix)
- *     memory all | SIZE[K|M|G]    at least 4M; `all`: what the other instances leave
- *     cpus all | N[,N...]         CPUs that the machine lacks are left out; one must be left
- *     gate views | direct
- *     slots N                     capability slots, 64..131072 (default: by memory)
- *     slice US                    time in the slice vector, in microseconds, 10..1000000
- *     devices WORD...             com1 com2 (ports, lines), host (ports 0x402-0x404), power, console (the kernel's; goes with com1),
- *                                 domains (may make domains, and place vCPUs in positions 16..55 of all
- *                                 slice vectors; one instance at most should have it)
- *     initrd yes | no             gets the initial archive; one instance at most
- *     args TEXT                   to the end of the line: appended to the machine's command line
- *     on-end power | restart | keep
+ *     personality NAME            which image of the personalities' archive (default:
+ * posix) memory all | SIZE[K|M|G]    at least 4M; `all`: what the other instances leave
+ *     cpus all | N[,N...]         CPUs that the machine lacks are left out; one must be
+ * left gate views | direct slots N                     capability slots, 64..131072
+ * (default: by memory) slice US                    time in the slice vector, in
+ * microseconds, 10..1000000 devices WORD...             com1 com2 (ports, lines), host
+ * (ports 0x402-0x404), power, console (the kernel's; goes with com1), domains (may make
+ * domains, and place vCPUs in positions 16..55 of all slice vectors; one instance at most
+ * should have it) initrd yes | no             gets the initial archive; one instance at
+ * most args TEXT                   to the end of the line: appended to the machine's
+ * command line on-end power | restart | keep
  */
 #ifndef STEWARD_MANIFEST_H
 #define STEWARD_MANIFEST_H
@@ -22,13 +22,13 @@
 #include <sdk/sdk.h>
 
 #define MANIFEST_INSTANCES 8u
-#define MEMORY_ALL (~0ull)
+#define MEMORY_ALL         (~0ull)
 
 enum on_end { ON_END_POWER, ON_END_RESTART, ON_END_KEEP };
-#define DEVICE_COM1 0x1u
-#define DEVICE_COM2 0x2u
-#define DEVICE_HOST 0x4u
-#define DEVICE_POWER 0x8u
+#define DEVICE_COM1    0x1u
+#define DEVICE_COM2    0x2u
+#define DEVICE_HOST    0x4u
+#define DEVICE_POWER   0x8u
 #define DEVICE_CONSOLE 0x10u
 #define DEVICE_DOMAINS 0x20u
 
@@ -38,7 +38,7 @@ struct manifest_instance {
     u64 memory; /* bytes, MEMORY_ALL */
     u64 cpus;   /* bit set */
     u32 gate;
-    u32 slots;  /* 0: by memory */
+    u32 slots; /* 0: by memory */
     u32 slice_us;
     u32 devices;
     bool initrd;
@@ -50,7 +50,9 @@ struct manifest {
     struct manifest_instance instance[MANIFEST_INSTANCES];
 };
 
-/* Parse `bytes` of text.  True, or false with a message that names the line in `error`. */
-bool manifest_parse(const char *text, size_t bytes, struct manifest *out, char *error, size_t size);
+/* Parse `bytes` of text.  True, or false with a message that names the line in `error`.
+ */
+bool manifest_parse(const char *text, size_t bytes, struct manifest *out, char *error,
+                    size_t size);
 
 #endif

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The steward's view of memory: free intervals, its own pool, and mapping into windows. */
+/* The steward's view of memory: free intervals, its own pool, and mapping into windows.
+ */
 #include "steward/steward.h"
 
 #include <sdk/stubs.h>
 
-#define CHUNK 512ull /* frames of 2 MiB */
+#define CHUNK       512ull /* frames of 2 MiB */
 #define POOL_FRAMES 512ull
 
 struct ranges free_memory;
@@ -23,7 +24,8 @@ insert_range(struct ranges *set, u64 lo, u64 hi)
         set->r[at - 1].hi = hi;
         if (at < set->count && set->r[at].lo == hi) {
             set->r[at - 1].hi = set->r[at].hi;
-            memmove(&set->r[at], &set->r[at + 1], (set->count - at - 1) * sizeof(set->r[0]));
+            memmove(&set->r[at], &set->r[at + 1],
+                    (set->count - at - 1) * sizeof(set->r[0]));
             set->count--;
         }
         return;
@@ -33,7 +35,8 @@ insert_range(struct ranges *set, u64 lo, u64 hi)
         return;
     }
     if (set->count == FB_BOOT_RANGES) {
-        say("memory is in too many pieces: %lu frames at %lx are lost", hi - lo, lo << 12);
+        say("memory is in too many pieces: %lu frames at %lx are lost", hi - lo,
+            lo << 12);
         return;
     }
     memmove(&set->r[at + 1], &set->r[at], (set->count - at) * sizeof(set->r[0]));
@@ -51,11 +54,13 @@ memory_init(void)
     if (free_memory.count == 0)
         give_up("the machine has no free memory");
     for (u32 i = 1; i < free_memory.count; i++)
-        if (free_memory.r[i].hi - free_memory.r[i].lo > free_memory.r[best].hi - free_memory.r[best].lo)
+        if (free_memory.r[i].hi - free_memory.r[i].lo >
+            free_memory.r[best].hi - free_memory.r[best].lo)
             best = i;
     struct fb_range *r = &free_memory.r[best];
     if (r->hi - r->lo < 2 * POOL_FRAMES)
-        give_up("the machine has too little memory: %lu KiB are free", (r->hi - r->lo) * 4);
+        give_up("the machine has too little memory: %lu KiB are free",
+                (r->hi - r->lo) * 4);
     /* From the upper end, whole 2 MiB, so that the rest stays in large pages. */
     pool_end = r->hi;
     pool_next = (r->hi - POOL_FRAMES) & ~(CHUNK - 1);
@@ -123,18 +128,21 @@ link_node(u64 domain, u64 va, u64 level, struct node_source *nodes)
     if (frame == 0)
         return -FB_E_FULL;
     long error;
-    while ((error = fb_space_table(domain, va, level, cap, frame, NULL)) == -FB_E_BUSY || error == -FB_E_FLUSH)
+    while ((error = fb_space_table(domain, va, level, cap, frame, NULL)) == -FB_E_BUSY ||
+           error == -FB_E_FLUSH)
         fb_tlb_flush(~0ul, 0, NULL);
     return error;
 }
 
 long
-window_map(u64 domain, u64 va, u64 cap, u64 frame, u64 pages, u32 flags, struct node_source *nodes)
+window_map(u64 domain, u64 va, u64 cap, u64 frame, u64 pages, u32 flags,
+           struct node_source *nodes)
 {
     while (pages > 0) {
         u64 done = 0, size = 1;
         u32 use = flags;
-        if (va % (CHUNK * PAGE) == 0 && frame % CHUNK == 0 && pages >= CHUNK && !(flags & FB_MAP_EXEC)) {
+        if (va % (CHUNK * PAGE) == 0 && frame % CHUNK == 0 && pages >= CHUNK &&
+            !(flags & FB_MAP_EXEC)) {
             size = CHUNK;
             use |= FB_MAP_2M;
         }
@@ -178,7 +186,8 @@ void *
 own_map(unsigned place, u64 cap, u64 frame, u64 pages, bool write)
 {
     u64 va = OWN_FREE + place * (CHUNK * PAGE);
-    long error = window_map(0, va, cap, frame, pages, FB_MAP_READ | (write ? FB_MAP_WRITE : 0), NULL);
+    long error = window_map(0, va, cap, frame, pages,
+                            FB_MAP_READ | (write ? FB_MAP_WRITE : 0), NULL);
 
     if (error)
         give_up("cannot map %lu frames at %lx: %s", pages, frame, fb_error_name(error));

@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The per-CPU area: 64 KiB of kernel addresses, CPU_AREA_BASE + cpu * CPU_AREA_SIZE, aligned to its size.
+ * The per-CPU area: 64 KiB of kernel addresses, CPU_AREA_BASE + cpu * CPU_AREA_SIZE,
+ * aligned to its size.
  *
- *   +0x0000  entry stub: this CPU's copy of the `syscall` entry code, executable, read-only
- *   +0x1000  struct cpu: read-write, no-execute; the stub reaches it rip-relative
+ *   +0x0000  entry stub: this CPU's copy of the `syscall` entry code, executable,
+ * read-only +0x1000  struct cpu: read-write, no-execute; the stub reaches it rip-relative
  *   +0x3000  guard (absent)
- *   +0x4000  stacks for NMI, #DF, #MC, #DB (4 KiB each; tops at +0x5000, 0x6000, 0x7000, 0x8000)
- *   +0x8000  guard (absent)
- *   +0xc000  the kernel stack, 16 KiB; its top is the end of the area
+ *   +0x4000  stacks for NMI, #DF, #MC, #DB (4 KiB each; tops at +0x5000, 0x6000, 0x7000,
+ * 0x8000) +0x8000  guard (absent) +0xc000  the kernel stack, 16 KiB; its top is the end
+ * of the area
  *
- * C1. Code on the kernel stack finds its struct cpu by masking rsp: no segment register is the kernel's.
- * C2. The fields up to `stub_end` are at fixed offsets that entry.S uses (static_assert in domain/vcpu.c).
- * [o] written by the own CPU only, with interrupts off; [a] atomic, by anybody; [I] fixed after start-up.
+ * C1. Code on the kernel stack finds its struct cpu by masking rsp: no segment register
+ * is the kernel's. C2. The fields up to `stub_end` are at fixed offsets that entry.S uses
+ * (static_assert in domain/vcpu.c). [o] written by the own CPU only, with interrupts off;
+ * [a] atomic, by anybody; [I] fixed after start-up.
  */
 #ifndef KERNEL_BASE_CPU_H
 #define KERNEL_BASE_CPU_H
 
 #include "base/types.h"
 
-#define CPU_AREA_BASE 0xffffffffc0000000ull
-#define CPU_AREA_SIZE 0x10000ull
+#define CPU_AREA_BASE   0xffffffffc0000000ull
+#define CPU_AREA_SIZE   0x10000ull
 #define CPU_DATA_OFFSET 0x1000ull
-#define CPU_VCPUS_MAX 64u
-#define CPU_SLICES 64u
+#define CPU_VCPUS_MAX   64u
+#define CPU_SLICES      64u
 
 struct vcpu;
 
@@ -33,32 +35,34 @@ struct slice {
 
 struct cpu {
     /* Hot: used by entry.S. */
-    u64 scratch;          /* 0x00 [o] */
-    struct fb_cb *cb;     /* 0x08 [o] control block of the current vCPU */
-    u64 gate_rip;         /* 0x10 [o] where system calls enter the LibOS */
-    u64 user_cr3;         /* 0x18 [o] roots of the current space */
-    u64 libos_cr3;        /* 0x20 [o] */
-    u64 stack_top;        /* 0x28 [I] */
+    u64 scratch;      /* 0x00 [o] */
+    struct fb_cb *cb; /* 0x08 [o] control block of the current vCPU */
+    u64 gate_rip;     /* 0x10 [o] where system calls enter the LibOS */
+    u64 user_cr3;     /* 0x18 [o] roots of the current space */
+    u64 libos_cr3;    /* 0x20 [o] */
+    u64 stack_top;    /* 0x28 [I] */
     /* Cold. */
     struct vcpu *current; /* 0x30 [o] NULL: idle */
-    struct vcpu *_Atomic fpu_owner; /* [a] whose vector state is in the registers; others only clear it */
-    u32 id;               /* [I] */
-    u32 apic_id;          /* [I] */
-    _Atomic u32 online;   /* [a] */
-    _Atomic u32 idle;     /* [a] runs on the kernel root and holds no Ring 3 translation */
-    u64 armed;            /* [o] TSC deadline of the local timer */
-    u64 slice_end;        /* [o] ~0: none */
-    u32 slice_pos;        /* [o] */
-    u32 force;            /* [o] the grace of the ended slice is running */
-    struct vcpu *donee;   /* [o] who is to run next, of a yield under way */
-    u32 donated;          /* [o] the rest of this position's time was given to the current vCPU */
-    u32 resched;          /* [o] look at the time-table before returning to Ring 3 */
-    u32 vcpus_used;       /* [a] high-water mark of `vcpus` */
-    _Atomic u64 epoch;    /* [a] last epoch seen: flushed and quiet; mirrors fb_record.cpu[].epoch */
+    struct vcpu *_Atomic
+        fpu_owner; /* [a] whose vector state is in the registers; others only clear it */
+    u32 id;        /* [I] */
+    u32 apic_id;   /* [I] */
+    _Atomic u32 online; /* [a] */
+    _Atomic u32 idle;   /* [a] runs on the kernel root and holds no Ring 3 translation */
+    u64 armed;          /* [o] TSC deadline of the local timer */
+    u64 slice_end;      /* [o] ~0: none */
+    u32 slice_pos;      /* [o] */
+    u32 force;          /* [o] the grace of the ended slice is running */
+    struct vcpu *donee; /* [o] who is to run next, of a yield under way */
+    u32 donated; /* [o] the rest of this position's time was given to the current vCPU */
+    u32 resched; /* [o] look at the time-table before returning to Ring 3 */
+    u32 vcpus_used; /* [a] high-water mark of `vcpus` */
+    _Atomic u64
+        epoch; /* [a] last epoch seen: flushed and quiet; mirrors fb_record.cpu[].epoch */
     struct slice slices[CPU_SLICES];
     struct vcpu *_Atomic vcpus[CPU_VCPUS_MAX]; /* [a] bound to this CPU */
-    u64 tss[16];          /* [I] 104 bytes used */
-    u64 gdt[8];           /* [I] */
+    u64 tss[16];                               /* [I] 104 bytes used */
+    u64 gdt[8];                                /* [I] */
 };
 _Static_assert(sizeof(struct cpu) <= 0x2000, "struct cpu fits its two pages");
 

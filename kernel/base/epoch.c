@@ -18,12 +18,14 @@
 
 struct fb_record *record;
 
-/* Stamps of frames are 32 bits wide: no CPU may fall behind by half their range, however long it runs undisturbed. */
+/* Stamps of frames are 32 bits wide: no CPU may fall behind by half their range, however
+ * long it runs undisturbed. */
 static void
 kick_laggards(u64 e)
 {
     for (u32 id = 0; id < cpu_count; id++)
-        if (atomic_load(&cpu_by_id(id)->online) && atomic_load(&cpu_by_id(id)->epoch) + LAG_MAX < e)
+        if (atomic_load(&cpu_by_id(id)->online) &&
+            atomic_load(&cpu_by_id(id)->epoch) + LAG_MAX < e)
             hal_kick(id);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The C library's memory functions, as the standard defines them; gcc calls them by itself too. */
+/* The C library's memory functions, as the standard defines them; gcc calls them by
+ * itself too. */
 #ifndef KERNEL_BASE_MEM_H
 #define KERNEL_BASE_MEM_H
 

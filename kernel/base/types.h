@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The kernel's basic types.  paddr and vaddr are one-member structs only where mixing them up is likely;
- * frame numbers (frame_t) are plain integers, as in the contract.
+ * The kernel's basic types.  paddr and vaddr are one-member structs only where mixing
+ * them up is likely; frame numbers (frame_t) are plain integers, as in the contract.
  */
 #ifndef KERNEL_BASE_TYPES_H
 #define KERNEL_BASE_TYPES_H
@@ -19,11 +19,11 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 typedef u64 frame_t; /* physical frame number */
 
-#define PAGE_SIZE 4096ull
-#define PAGE_SHIFT 12
-#define MUST_CHECK __attribute__((warn_unused_result))
-#define NORETURN __attribute__((noreturn))
-#define container_of(p, type, member) ((type *)((char *)(p) - offsetof(type, member)))
+#define PAGE_SIZE                     4096ull
+#define PAGE_SHIFT                    12
+#define MUST_CHECK                    __attribute__((warn_unused_result))
+#define NORETURN                      __attribute__((noreturn))
+#define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 
 /* The kernel's linear map of all physical memory: top-level slots 384.., no-execute. */
 #ifndef FB_HOST

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first domain: the steward, with the root capabilities.  Its memory comes from the free ranges before it can see
- * them; everything else is its to give out.
+ * The first domain: the steward, with the root capabilities.  Its memory comes from the
+ * free ranges before it can see them; everything else is its to give out.
  *
- * The steward's image is flat (docs/contract.md): a header, then text, rodata, data at page boundaries; bss is added.
+ * The steward's image is flat (docs/contract.md): a header, then text, rodata, data at
+ * page boundaries; bss is added.
  */
 #include "base/cpu.h"
 #include "base/panic.h"
@@ -13,9 +14,9 @@
 #include "hal/hal.h"
 #include "slice/slice.h"
 
-#define FLAT_MAGIC 0x313054414c464246ull /* "FBFLAT01" */
-#define STEWARD_IMAGE (FB_WINDOW_BASE + 0x4000000000ull)
-#define STEWARD_CB (FB_WINDOW_BASE + 0x5000000000ull)
+#define FLAT_MAGIC          0x313054414c464246ull /* "FBFLAT01" */
+#define STEWARD_IMAGE       (FB_WINDOW_BASE + 0x4000000000ull)
+#define STEWARD_CB          (FB_WINDOW_BASE + 0x5000000000ull)
 #define STEWARD_SLOT_FRAMES 64u /* 2,048 capabilities */
 
 struct flat {
@@ -23,15 +24,21 @@ struct flat {
 };
 
 static const struct frames all_memory = {
-    .lo = 0, .hi = ~0ull, .read = true, .write = true, .exec = true, .give = true,
+    .lo = 0,
+    .hi = ~0ull,
+    .read = true,
+    .write = true,
+    .exec = true,
+    .give = true,
 };
 
-/* Every step below happens once, on memory that is all ours: an error is a bug, not a condition. */
-#define MUST(call)                                                                                    \
-    do {                                                                                              \
-        int must_error_ = (call);                                                                     \
-        if (must_error_)                                                                              \
-            panic("first domain: %s: %s", #call, fb_error_name(must_error_));                         \
+/* Every step below happens once, on memory that is all ours: an error is a bug, not a
+ * condition. */
+#define MUST(call)                                                                       \
+    do {                                                                                 \
+        int must_error_ = (call);                                                        \
+        if (must_error_)                                                                 \
+            panic("first domain: %s: %s", #call, fb_error_name(must_error_));            \
     } while (0)
 
 static void
@@ -41,13 +48,15 @@ map(struct domain *d, u64 va, frame_t frame, u64 pages, u32 flags)
 
     while (pages > 0) {
         u64 done = 0, old = 0;
-        int error = space_map_run(window, va, &all_memory, frame, flags, pages, &done, &old);
+        int error =
+            space_map_run(window, va, &all_memory, frame, flags, pages, &done, &old);
         done &= (1ull << 56) - 1; /* above it: the level that NOTABLE names */
         va += done * PAGE_SIZE;
         frame += done;
         pages -= done;
         if (error == -FB_E_NOTABLE) {
-            /* The missing node may be at level 2 or 1: the deeper one fails until the upper one is there. */
+            /* The missing node may be at level 2 or 1: the deeper one fails until the
+             * upper one is there. */
             frame_t node = boot_frames(1, 1);
             if (space_link_table(window, va, 1, node) == -FB_E_NOTABLE)
                 MUST(space_link_table(window, va, 2, node));
@@ -63,7 +72,8 @@ map_image(struct domain *d, const struct flat *f)
     frame_t at = boot_steward.lo >> PAGE_SHIFT;
     u64 va = STEWARD_IMAGE;
     const u64 bytes[3] = { f->text_bytes, f->rodata_bytes, f->data_bytes };
-    const u32 flags[3] = { FB_MAP_READ | FB_MAP_EXEC, FB_MAP_READ, FB_MAP_READ | FB_MAP_WRITE };
+    const u32 flags[3] = { FB_MAP_READ | FB_MAP_EXEC, FB_MAP_READ,
+                           FB_MAP_READ | FB_MAP_WRITE };
 
     for (int i = 0; i < 3; i++) {
         ASSERT(bytes[i] % PAGE_SIZE == 0);
@@ -80,7 +90,9 @@ static u64
 root_cap(struct domain *d, u32 type, u32 kinds, void *object, u64 lo, u64 hi)
 {
     u64 name = 0;
-    struct authority may = { .auth = FB_AUTH(FB_CLASS_ROOT, kinds, 0xffff), .lo = lo, .hi = hi };
+    struct authority may = { .auth = FB_AUTH(FB_CLASS_ROOT, kinds, 0xffff),
+                             .lo = lo,
+                             .hi = hi };
 
     MUST(cap_insert(&d->table, NULL, type, object, may, &name));
     return name;
@@ -92,18 +104,24 @@ root_caps(struct domain *d, struct space *s, struct vcpu *v)
     struct fb_boot *b = boot_info;
     u64 name;
     struct authority reading = {
-        .auth = FB_AUTH(FB_CLASS_ROOT, FB_KIND_MEMORY_PHYS, FB_RIGHT_READ | FB_RIGHT_DERIVE | FB_RIGHT_GRANT),
-        .lo = 0, .hi = frame_count,
+        .auth = FB_AUTH(FB_CLASS_ROOT, FB_KIND_MEMORY_PHYS,
+                        FB_RIGHT_READ | FB_RIGHT_DERIVE | FB_RIGHT_GRANT),
+        .lo = 0,
+        .hi = frame_count,
     };
 
-    b->cap_memory = root_cap(d, FB_TYPE_MEMORY, FB_KIND_MEMORY_PHYS, NULL, 0, frame_count);
-    b->cap_slices = root_cap(d, FB_TYPE_SLICE, FB_KIND_SCHEDULER, NULL, 0, cpu_count * CPU_SLICES);
+    b->cap_memory =
+        root_cap(d, FB_TYPE_MEMORY, FB_KIND_MEMORY_PHYS, NULL, 0, frame_count);
+    b->cap_slices =
+        root_cap(d, FB_TYPE_SLICE, FB_KIND_SCHEDULER, NULL, 0, cpu_count * CPU_SLICES);
     b->cap_irqs = root_cap(d, FB_TYPE_IRQ, FB_KIND_INTERRUPT, NULL, 0, HAL_IRQS);
     b->cap_ports = root_cap(d, FB_TYPE_PORT, FB_KIND_IOPORT, NULL, 0, 65536);
     b->cap_machine = root_cap(d, FB_TYPE_MACHINE, FB_KIND_HARDWARE, NULL, 0, 1);
     b->cap_domain = root_cap(d, FB_TYPE_DOMAIN, FB_KIND_HARDWARE, d, 0, 1);
     d->cap = &d->table.slots[b->cap_domain & CAP_SLOT_MASK];
-    b->cap_vcpu = root_cap(d, FB_TYPE_VCPU, FB_KIND_HARDWARE | FB_KIND_IPC_SEND | FB_KIND_IPC_RECV, v, 0, 64);
+    b->cap_vcpu =
+        root_cap(d, FB_TYPE_VCPU, FB_KIND_HARDWARE | FB_KIND_IPC_SEND | FB_KIND_IPC_RECV,
+                 v, 0, 64);
     v->cap = &d->table.slots[b->cap_vcpu & CAP_SLOT_MASK];
     b->cap_space = root_cap(d, FB_TYPE_SPACE, FB_KIND_MEMORY_VIRT, s, 0, 1);
     s->cap = &d->table.slots[b->cap_space & CAP_SLOT_MASK];
@@ -121,7 +139,8 @@ kernel_start(void)
     struct vcpu *v;
 
     if (boot_steward.hi - boot_steward.lo < sizeof(*f) || f->magic != FLAT_MAGIC ||
-        f->text_bytes + f->rodata_bytes + f->data_bytes > boot_steward.hi - boot_steward.lo)
+        f->text_bytes + f->rodata_bytes + f->data_bytes >
+            boot_steward.hi - boot_steward.lo)
         panic("the steward's image is damaged");
     struct fb_domain_params p = {
         .object_frame = boot_frames(FB_DOMAIN_FRAMES, 1),
@@ -140,11 +159,15 @@ kernel_start(void)
     MUST(vcpu_make(d, s, c->id, boot_frames(FB_VCPU_FRAMES, 1), cb, &v));
     map_image(d, f);
     map(d, STEWARD_CB, cb, FB_CB_FRAMES, FB_MAP_READ | FB_MAP_WRITE);
-    map(d, FB_BOOT_VA, ptr_frame(boot_info), (sizeof(*boot_info) + PAGE_SIZE - 1) >> PAGE_SHIFT, FB_MAP_READ);
+    map(d, FB_BOOT_VA, ptr_frame(boot_info),
+        (sizeof(*boot_info) + PAGE_SIZE - 1) >> PAGE_SHIFT, FB_MAP_READ);
     root_caps(d, s, v);
 
     v->regs = (struct fb_regs){
-        .rip = f->entry, .cs = HAL_USER_CS, .rflags = HAL_RFLAGS_FIXED, .ss = HAL_USER_SS,
+        .rip = f->entry,
+        .cs = HAL_USER_CS,
+        .rflags = HAL_RFLAGS_FIXED,
+        .ss = HAL_USER_SS,
     };
     v->cb->mask = 1;
     v->cr3 = space_libos_cr3(s);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Exokernel calls: each handler decodes (looks names up, checks every argument), then commits.
- * rax and rdx carry error and value.  Handlers run with interrupts off on the caller's CPU.
+ * Exokernel calls: each handler decodes (looks names up, checks every argument), then
+ * commits. rax and rdx carry error and value.  Handlers run with interrupts off on the
+ * caller's CPU.
  */
 #ifndef KERNEL_CALL_CALL_H
 #define KERNEL_CALL_CALL_H
@@ -15,10 +16,18 @@ struct ret {
     u64 value;
 };
 #define RET(e, v) ((struct ret){ .error = (e), .value = (v) })
-#define ERR(e) RET(e, 0)
+#define ERR(e)    RET(e, 0)
 
-static inline struct vcpu *caller_vcpu(void) { return this_cpu()->current; }
-static inline struct domain *caller(void) { return caller_vcpu()->domain; }
+static inline struct vcpu *
+caller_vcpu(void)
+{
+    return this_cpu()->current;
+}
+static inline struct domain *
+caller(void)
+{
+    return caller_vcpu()->domain;
+}
 
 #define NEED(class_unused, kind, right) FB_AUTH(0, FB_KIND_##kind, FB_RIGHT_##right)
 
@@ -33,7 +42,8 @@ find(u64 name, u32 type, u64 need, struct cap **out)
 void *buffer_at(u64 offset, u64 bytes, u64 align);
 /* A MEMORY capability as an interval of frames. */
 int find_frames(u64 name, u64 need, struct frames *out, struct cap **cap) MUST_CHECK;
-/* The tree that a name and an address denote: SPACE (lower half), DOMAIN or 0 (window). */
+/* The tree that a name and an address denote: SPACE (lower half), DOMAIN or 0 (window).
+ */
 int find_tree(u64 name, u64 va, struct tree *out) MUST_CHECK;
 /* DOMAIN by name, 0: the caller itself. */
 int find_domain(u64 name, u64 need, struct domain **out, struct cap **cap) MUST_CHECK;
@@ -46,7 +56,8 @@ within(u64 at, u64 n, u64 lo, u64 hi)
 
 typedef struct ret (*call_fn)(u64, u64, u64, u64, u64, u64);
 extern const call_fn call_table[];
-#define CALL(number, name, args) struct ret call_##name(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
+#define CALL(number, name, args)                                                         \
+    struct ret call_##name(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5);
 #include <kernel/calls.inc>
 #undef CALL
 

@@ -10,7 +10,8 @@ call_cap_derive(u64 source, u64 auth, u64 lo, u64 hi, u64 a4, u64 a5)
 
     (void)a4, (void)a5;
     struct authority ask = { .auth = auth, .lo = lo, .hi = hi };
-    int error = cap_derive_to(&d->table, source, &d->table, FB_CLASS_ROOT, ask, FB_AUTH(0, 0, FB_RIGHT_DERIVE), &name);
+    int error = cap_derive_to(&d->table, source, &d->table, FB_CLASS_ROOT, ask,
+                              FB_AUTH(0, 0, FB_RIGHT_DERIVE), &name);
     return RET(error, name);
 }
 
@@ -28,7 +29,8 @@ call_cap_grant(u64 source, u64 domain, u64 auth, u64 lo, u64 hi, u64 a5)
     if (!domain_alive(d))
         return ERR(-FB_E_DEAD);
     struct authority ask = { .auth = auth, .lo = lo, .hi = hi };
-    error = cap_derive_to(&caller()->table, source, &d->table, d->clearance, ask, FB_AUTH(0, 0, FB_RIGHT_GRANT), &name);
+    error = cap_derive_to(&caller()->table, source, &d->table, d->clearance, ask,
+                          FB_AUTH(0, 0, FB_RIGHT_GRANT), &name);
     return RET(error, name);
 }
 
@@ -46,7 +48,11 @@ call_cap_inspect(u64 source, u64 offset, u64 a2, u64 a3, u64 a4, u64 a5)
         return ERR(-FB_E_FAULT);
     struct cap *c = &t->slots[slot];
     *out = (struct fb_cap_info){
-        .auth = c->may.auth, .lo = c->may.lo, .hi = c->may.hi, .type = cap_type(c), .children = c->child != NULL,
+        .auth = c->may.auth,
+        .lo = c->may.lo,
+        .hi = c->may.hi,
+        .type = cap_type(c),
+        .children = c->child != NULL,
     };
     return ERR(0);
 }

@@ -24,9 +24,18 @@ static void
 frame_regs(const struct call_frame *f, int64_t error, struct fb_regs *regs)
 {
     *regs = (struct fb_regs){
-        .r15 = f->r15, .r14 = f->r14, .r13 = f->r13, .r12 = f->r12, .rbp = f->rbp, .rbx = f->rbx,
+        .r15 = f->r15,
+        .r14 = f->r14,
+        .r13 = f->r13,
+        .r12 = f->r12,
+        .rbp = f->rbp,
+        .rbx = f->rbx,
         .rax = (u64)error,
-        .rip = f->rip, .cs = HAL_USER_CS, .rflags = f->rflags, .rsp = f->rsp, .ss = HAL_USER_SS,
+        .rip = f->rip,
+        .cs = HAL_USER_CS,
+        .rflags = f->rflags,
+        .rsp = f->rsp,
+        .ss = HAL_USER_SS,
     };
 }
 
@@ -54,7 +63,8 @@ call_resume(u64 area, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
             hal_cr3_write(c->user_cr3);
         event_deliver(c, v, &regs, true);
     } else {
-        regs.rip |= ~((1ull << 47) - 1); /* upper half, canonical: what is not the window faults */
+        regs.rip |= ~((1ull << 47) -
+                      1); /* upper half, canonical: what is not the window faults */
         cb->mask = mask;
         event_deliver(c, v, &regs, false);
     }
@@ -100,7 +110,8 @@ wait_frame(u64 deadline, struct call_frame *f)
     v->wait_until = deadline;
     if (deadline != FB_FOREVER)
         slice_arm(c, deadline);
-    /* D3: publish the state, then look again at what senders wrote before they could see it. */
+    /* D3: publish the state, then look again at what senders wrote before they could see
+     * it. */
     atomic_store(&v->state, VCPU_WAITING);
     if (__atomic_load_n(&v->cb->pending, __ATOMIC_SEQ_CST) != 0) {
         u32 waiting = VCPU_WAITING;

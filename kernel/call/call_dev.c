@@ -25,10 +25,13 @@ call_irq_bind(u64 irq, u64 line, u64 vcpu, u64 bit, u64 flags, u64 a5)
             return ERR(-FB_E_RANGE);
         v = cv->object;
     }
-    error = cap_lock(); /* Q1; the test is kept apart from the unbinding at a domain's end */
+    error =
+        cap_lock(); /* Q1; the test is kept apart from the unbinding at a domain's end */
     if (error)
         return ERR(error);
-    error = v != NULL && !domain_alive(v->domain) ? -FB_E_DEAD : irq_bind_line((u32)line, v, bit, (u32)flags);
+    error = v != NULL && !domain_alive(v->domain)
+                ? -FB_E_DEAD
+                : irq_bind_line((u32)line, v, bit, (u32)flags);
     cap_release();
     return ERR(error);
 }
@@ -39,7 +42,8 @@ call_irq_ack(u64 irq, u64 line, u64 a2, u64 a3, u64 a4, u64 a5)
     struct cap *c;
 
     (void)a2, (void)a3, (void)a4, (void)a5;
-    int error = find(irq, FB_TYPE_IRQ, FB_AUTH(0, FB_KIND_INTERRUPT, FB_RIGHT_CONTROL), &c);
+    int error =
+        find(irq, FB_TYPE_IRQ, FB_AUTH(0, FB_KIND_INTERRUPT, FB_RIGHT_CONTROL), &c);
     if (error)
         return ERR(error);
     if (!within(line, 1, c->may.lo, c->may.hi))
@@ -89,14 +93,16 @@ call_port_write(u64 port, u64 number, u64 memory, u64 address, u64 bytes, u64 a5
         error = find_frames(memory, FB_AUTH(0, 0, FB_RIGHT_READ), &m, NULL);
     if (error)
         return ERR(error);
-    if (bytes == 0 || bytes > PAGE_SIZE || (address & (PAGE_SIZE - 1)) + bytes > PAGE_SIZE)
+    if (bytes == 0 || bytes > PAGE_SIZE ||
+        (address & (PAGE_SIZE - 1)) + bytes > PAGE_SIZE)
         return ERR(-FB_E_ARG);
     frame_t f = address >> PAGE_SHIFT;
     if (!within(f, 1, m.lo, m.hi) || f >= frame_count)
         return ERR(-FB_E_RANGE);
     if (frame_type(f) != FB_FRAME_DATA)
         return ERR(-FB_E_INUSE);
-    hal_port_write((u16)number, (char *)frame_ptr(f) + (address & (PAGE_SIZE - 1)), bytes);
+    hal_port_write((u16)number, (char *)frame_ptr(f) + (address & (PAGE_SIZE - 1)),
+                   bytes);
     return ERR(0);
 }
 

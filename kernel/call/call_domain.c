@@ -6,21 +6,27 @@
 #include "hal/hal.h"
 #include "slice/slice.h"
 
-#define OBJECT_RIGHTS (FB_RIGHT_READ | FB_RIGHT_DERIVE | FB_RIGHT_GRANT | FB_RIGHT_REVOKE | FB_RIGHT_MAP | \
-    FB_RIGHT_CREATE | FB_RIGHT_CONTROL | FB_RIGHT_SIGNAL)
+#define OBJECT_RIGHTS                                                                    \
+    (FB_RIGHT_READ | FB_RIGHT_DERIVE | FB_RIGHT_GRANT | FB_RIGHT_REVOKE | FB_RIGHT_MAP | \
+     FB_RIGHT_CREATE | FB_RIGHT_CONTROL | FB_RIGHT_SIGNAL)
 #define DOMAIN_KINDS FB_KIND_HARDWARE
-#define VCPU_KINDS (FB_KIND_HARDWARE | FB_KIND_IPC_SEND | FB_KIND_IPC_RECV)
+#define VCPU_KINDS   (FB_KIND_HARDWARE | FB_KIND_IPC_SEND | FB_KIND_IPC_RECV)
 
 static struct authority
 made_authority(const struct cap *parent, u32 kinds, u64 hi)
 {
-    return (struct authority){ .auth = FB_AUTH(FB_AUTH_CLASS(parent->may.auth), kinds, OBJECT_RIGHTS), .lo = 0, .hi = hi };
+    return (struct authority){ .auth = FB_AUTH(FB_AUTH_CLASS(parent->may.auth), kinds,
+                                               OBJECT_RIGHTS),
+                               .lo = 0,
+                               .hi = hi };
 }
 
 static int
-check_params(const struct fb_domain_params *p, const struct frames *m, const struct domain *maker)
+check_params(const struct fb_domain_params *p, const struct frames *m,
+             const struct domain *maker)
 {
-    if (p->gate > FB_GATE_DIRECT || p->clearance == 0 || (p->clearance & ~(u64)FB_CLASS_ROOT))
+    if (p->gate > FB_GATE_DIRECT || p->clearance == 0 ||
+        (p->clearance & ~(u64)FB_CLASS_ROOT))
         return -FB_E_ARG;
     if (p->clearance & ~maker->clearance)
         return -FB_E_CLEARANCE;
@@ -29,7 +35,8 @@ check_params(const struct fb_domain_params *p, const struct frames *m, const str
     if (p->table_frames == 0 || p->table_frames > FB_TABLE_FRAMES_MAX)
         return -FB_E_ARG;
     if (!within(p->object_frame, FB_DOMAIN_FRAMES, m->lo, m->hi) ||
-        !within(p->table_frame, p->table_frames, m->lo, m->hi) || !within(p->window_frame, 1, m->lo, m->hi))
+        !within(p->table_frame, p->table_frames, m->lo, m->hi) ||
+        !within(p->window_frame, 1, m->lo, m->hi))
         return -FB_E_RANGE;
     return 0;
 }
@@ -62,7 +69,8 @@ call_domain_create(u64 machine, u64 memory, u64 offset, u64 a3, u64 a4, u64 a5)
     u64 name = 0;
     error = domain_make(&p, &d);
     if (!error) {
-        name = cap_insert_locked(table, parent, FB_TYPE_DOMAIN, d, made_authority(parent, DOMAIN_KINDS, 1));
+        name = cap_insert_locked(table, parent, FB_TYPE_DOMAIN, d,
+                                 made_authority(parent, DOMAIN_KINDS, 1));
         d->cap = &table->slots[name & CAP_SLOT_MASK];
         d->depth = caller()->depth + 1;
         d->next = domains;
@@ -75,7 +83,8 @@ call_domain_create(u64 machine, u64 memory, u64 offset, u64 a3, u64 a4, u64 a5)
     return RET(error, name);
 }
 
-/* The capability that domain_create made, or one derived from it with CONTROL: a domain that is ending is found too. */
+/* The capability that domain_create made, or one derived from it with CONTROL: a domain
+ * that is ending is found too. */
 static int
 find_any_domain(u64 name, u64 need, struct domain **out)
 {
@@ -91,7 +100,8 @@ struct ret
 call_domain_destroy(u64 name, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
     (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
-    return ERR(domain_destroy_step(&caller()->table, name, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CONTROL)));
+    return ERR(domain_destroy_step(&caller()->table, name,
+                                   FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CONTROL)));
 }
 
 struct ret
@@ -129,7 +139,8 @@ call_domain_status(u64 name, u64 offset, u64 a2, u64 a3, u64 a4, u64 a5)
 
     (void)a2, (void)a3, (void)a4, (void)a5;
     if (name != 0) {
-        int error = find_any_domain(name, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_READ), &d);
+        int error =
+            find_any_domain(name, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_READ), &d);
         if (error)
             return ERR(error);
     }
@@ -166,14 +177,17 @@ call_vcpu_create(u64 domain, u64 cpu, u64 memory, u64 frame, u64 cb, u64 a5)
     struct vcpu *v;
 
     (void)a5;
-    int error = find(domain, FB_TYPE_DOMAIN, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CREATE), &parent);
+    int error = find(domain, FB_TYPE_DOMAIN,
+                     FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CREATE), &parent);
     if (!error)
-        error = find_frames(memory, FB_AUTH(0, 0, FB_RIGHT_GIVE | FB_RIGHT_WRITE), &m, NULL);
+        error =
+            find_frames(memory, FB_AUTH(0, 0, FB_RIGHT_GIVE | FB_RIGHT_WRITE), &m, NULL);
     if (error)
         return ERR(error);
     if (cpu >= cpu_count || !atomic_load(&cpu_by_id((u32)cpu)->online))
         return ERR(-FB_E_ARG);
-    if (!within(frame, FB_VCPU_FRAMES, m.lo, m.hi) || !within(cb, FB_CB_FRAMES, m.lo, m.hi))
+    if (!within(frame, FB_VCPU_FRAMES, m.lo, m.hi) ||
+        !within(cb, FB_CB_FRAMES, m.lo, m.hi))
         return ERR(-FB_E_RANGE);
     d = parent->object;
     struct cap_table *table = &caller()->table;
@@ -189,7 +203,8 @@ call_vcpu_create(u64 domain, u64 cpu, u64 memory, u64 frame, u64 cb, u64 a5)
     else
         error = vcpu_make(d, s, (u32)cpu, frame, cb, &v);
     if (!error) {
-        name = cap_insert_locked(table, parent, FB_TYPE_VCPU, v, made_authority(parent, VCPU_KINDS, 64));
+        name = cap_insert_locked(table, parent, FB_TYPE_VCPU, v,
+                                 made_authority(parent, VCPU_KINDS, 64));
         v->cap = &table->slots[name & CAP_SLOT_MASK];
     }
     cap_release();
@@ -207,13 +222,15 @@ call_vcpu_start(u64 name, u64 gate, u64 upcall, u64 start, u64 stack, u64 arg)
 {
     struct cap *c;
 
-    int error = find(name, FB_TYPE_VCPU, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CONTROL), &c);
+    int error =
+        find(name, FB_TYPE_VCPU, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CONTROL), &c);
     if (error)
         return ERR(error);
     struct vcpu *v = c->object;
     if (!domain_alive(v->domain))
         return ERR(-FB_E_DEAD);
-    if ((gate && !in_window(gate)) || (upcall && !in_window(upcall)) || (start && !in_window(start)))
+    if ((gate && !in_window(gate)) || (upcall && !in_window(upcall)) ||
+        (start && !in_window(start)))
         return ERR(-FB_E_ARG);
     if (v != caller_vcpu() && atomic_load(&v->state) != VCPU_NEW)
         return ERR(-FB_E_STATE); /* the entries of a running vCPU are its own business */
@@ -239,7 +256,12 @@ call_vcpu_start(u64 name, u64 gate, u64 upcall, u64 start, u64 stack, u64 arg)
     v->gate_rip = gate;
     v->upcall_rip = upcall;
     v->regs = (struct fb_regs){
-        .rdi = arg, .rip = start, .cs = HAL_USER_CS, .rflags = HAL_RFLAGS_FIXED, .rsp = stack, .ss = HAL_USER_SS,
+        .rdi = arg,
+        .rip = start,
+        .cs = HAL_USER_CS,
+        .rflags = HAL_RFLAGS_FIXED,
+        .rsp = stack,
+        .ss = HAL_USER_SS,
     };
     v->cb->mask = 1;
     v->cr3 = space_libos_cr3(v->space);
@@ -247,7 +269,8 @@ call_vcpu_start(u64 name, u64 gate, u64 upcall, u64 start, u64 stack, u64 arg)
     if (!atomic_compare_exchange_strong(&v->state, &fresh, VCPU_READY))
         error = -FB_E_DEAD; /* its domain ended meanwhile */
     cap_release();
-    hal_kick(v->cpu); /* this CPU too: it looks at its time-table when interrupts are on again */
+    hal_kick(v->cpu); /* this CPU too: it looks at its time-table when interrupts are on
+                         again */
     return ERR(error);
 }
 
@@ -261,17 +284,20 @@ call_slice_set(u64 slices, u64 position, u64 vcpu, u64 ticks, u64 a4, u64 a5)
     int error = find(slices, FB_TYPE_SLICE, NEED(0, SCHEDULER, CONTROL), &cs);
     if (error)
         return ERR(error);
-    if (!within(position, 1, cs->may.lo, cs->may.hi) || position / CPU_SLICES >= cpu_count)
+    if (!within(position, 1, cs->may.lo, cs->may.hi) ||
+        position / CPU_SLICES >= cpu_count)
         return ERR(-FB_E_RANGE);
     struct cpu *c = cpu_by_id((u32)(position / CPU_SLICES));
     if (vcpu != 0) {
-        error = find(vcpu, FB_TYPE_VCPU, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CONTROL), &cv);
+        error =
+            find(vcpu, FB_TYPE_VCPU, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CONTROL), &cv);
         if (error)
             return ERR(error);
         v = cv->object;
         if (!domain_alive(v->domain))
             return ERR(-FB_E_DEAD);
-        if (v->cpu != position / CPU_SLICES || ticks < record->tsc_hz / 100000 || ticks > record->tsc_hz)
+        if (v->cpu != position / CPU_SLICES || ticks < record->tsc_hz / 100000 ||
+            ticks > record->tsc_hz)
             return ERR(-FB_E_ARG); /* 10 us .. 1 s */
     }
     /* The tree lock keeps this apart from unbinding at a domain's end. */

@@ -3,9 +3,10 @@
 #include "base/epoch.h"
 #include "call/call.h"
 
-#define SPACE_AUTH FB_AUTH(FB_CLASS_ROOT, FB_KIND_MEMORY_VIRT, \
-    FB_RIGHT_READ | FB_RIGHT_MAP | FB_RIGHT_SWITCH | FB_RIGHT_CONTROL | FB_RIGHT_DERIVE | FB_RIGHT_GRANT | \
-    FB_RIGHT_REVOKE)
+#define SPACE_AUTH                                                                       \
+    FB_AUTH(FB_CLASS_ROOT, FB_KIND_MEMORY_VIRT,                                          \
+            FB_RIGHT_READ | FB_RIGHT_MAP | FB_RIGHT_SWITCH | FB_RIGHT_CONTROL |          \
+                FB_RIGHT_DERIVE | FB_RIGHT_GRANT | FB_RIGHT_REVOKE)
 
 struct ret
 call_space_create(u64 domain, u64 memory, u64 frame, u64 a3, u64 a4, u64 a5)
@@ -32,7 +33,9 @@ call_space_create(u64 domain, u64 memory, u64 frame, u64 a3, u64 a4, u64 a5)
     error = space_init(d, frame, &s);
     u64 name = 0;
     if (!error) {
-        struct authority may = { .auth = SPACE_AUTH & (parent->may.auth | ~LATTICE_CLASS), .lo = 0, .hi = 1 };
+        struct authority may = { .auth = SPACE_AUTH & (parent->may.auth | ~LATTICE_CLASS),
+                                 .lo = 0,
+                                 .hi = 1 };
         name = cap_insert_locked(table, parent, FB_TYPE_SPACE, s, may);
         s->cap = &table->slots[name & CAP_SLOT_MASK];
     }
@@ -49,14 +52,15 @@ space_is_current(const struct space *s)
     return false;
 }
 
-/* It is marked dying, and its names go; when every CPU has passed a quiet point nobody can come into it any more, and it is
- * freed.  All under the tree lock (P8). */
+/* It is marked dying, and its names go; when every CPU has passed a quiet point nobody
+ * can come into it any more, and it is freed.  All under the tree lock (P8). */
 static int
 space_destroy_locked(u64 name)
 {
     struct cap *c;
-    int error = cap_find_ending(&caller()->table, name, FB_TYPE_SPACE,
-                                FB_AUTH(0, FB_KIND_MEMORY_VIRT, FB_RIGHT_MAP | FB_RIGHT_CONTROL), &c);
+    int error = cap_find_ending(
+        &caller()->table, name, FB_TYPE_SPACE,
+        FB_AUTH(0, FB_KIND_MEMORY_VIRT, FB_RIGHT_MAP | FB_RIGHT_CONTROL), &c);
     if (error)
         return error;
     struct space *s = c->object;

@@ -25,7 +25,8 @@ _Static_assert(offsetof(struct fb_cb, user_rsp) == CB_USER_RSP, "entry.S");
 _Static_assert(offsetof(struct fb_cb, entry_rsp) == CB_ENTRY_RSP, "entry.S");
 _Static_assert(offsetof(struct fb_cb, mask) == CB_MASK, "entry.S");
 _Static_assert(offsetof(struct fb_cb, pending) == CB_PENDING, "entry.S");
-_Static_assert(RFLAGS_FIXED == HAL_RFLAGS_FIXED && RFLAGS_USER == HAL_RFLAGS_USER, "entry.S");
+_Static_assert(RFLAGS_FIXED == HAL_RFLAGS_FIXED && RFLAGS_USER == HAL_RFLAGS_USER,
+               "entry.S");
 _Static_assert(USER_SS == HAL_USER_SS && USER_CS == HAL_USER_CS, "entry.S");
 _Static_assert(VECTOR_EVENT == FB_VECTOR_EVENT, "entry.S");
 _Static_assert(FB_E_CALL_NUMBER == FB_E_CALL && FB_CALLS_COUNT == FB_CALLS, "entry.S");
@@ -86,7 +87,8 @@ find_tree(u64 name, u64 va, struct tree *out)
 
     if (va >= FB_WINDOW_BASE) {
         out->space = NULL;
-        return find_domain(name, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_MAP), &out->domain, NULL);
+        return find_domain(name, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_MAP), &out->domain,
+                           NULL);
     }
     int error = find(name, FB_TYPE_SPACE, NEED(0, MEMORY_VIRT, MAP), &c);
     if (error)
@@ -99,8 +101,9 @@ find_tree(u64 name, u64 va, struct tree *out)
 static bool
 call_switches(u64 call)
 {
-    return call == FB_CALL_GATE_RETURN || call == FB_CALL_RESUME || call == FB_CALL_WAIT || call == FB_CALL_YIELD ||
-           call == FB_CALL_BATCH || call == FB_CALL_SIGNAL || call == FB_CALL_DOMAIN_EXIT;
+    return call == FB_CALL_GATE_RETURN || call == FB_CALL_RESUME ||
+           call == FB_CALL_WAIT || call == FB_CALL_YIELD || call == FB_CALL_BATCH ||
+           call == FB_CALL_SIGNAL || call == FB_CALL_DOMAIN_EXIT;
 }
 
 struct ret
@@ -117,7 +120,8 @@ call_batch(u64 offset, u64 count, u64 a2, u64 a3, u64 a4, u64 a5)
         __builtin_memcpy(&e, &list[i], sizeof(e)); /* copied in once */
         if (e.call >= FB_CALLS || call_switches(e.call))
             return RET(-FB_E_CALL, i);
-        struct ret r = call_table[e.call](e.arg[0], e.arg[1], e.arg[2], e.arg[3], e.arg[4], e.arg[5]);
+        struct ret r = call_table[e.call](e.arg[0], e.arg[1], e.arg[2], e.arg[3],
+                                          e.arg[4], e.arg[5]);
         list[i].result = (u64)r.error;
         list[i].value = r.value;
         if (r.error)
@@ -126,7 +130,8 @@ call_batch(u64 offset, u64 count, u64 a2, u64 a3, u64 a4, u64 a5)
     return RET(0, count);
 }
 
-/* rsp = 0 selects gate_return before the table is looked at; through rax it is no call. */
+/* rsp = 0 selects gate_return before the table is looked at; through rax it is no call.
+ */
 struct ret
 call_gate_return(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {

@@ -33,7 +33,7 @@
 #include "frame/frame.h"
 #include "hal/hal.h"
 
-#define SCAN_FRAMES 4096u
+#define SCAN_FRAMES    4096u
 #define SWEPT_BY_MAKER 0x80000000u
 
 /* MEMORY. cursor: id of the domain that is being swept, 0: none yet; in SCAN: the next
@@ -181,14 +181,11 @@ frame_in_use(frame_t f)
                 FB_FRAME_F_LINKED) != 0;
     case FB_FRAME_ROOT:
     case FB_FRAME_CAPTAB:
-    case FB_FRAME_OBJECT:
-        return true;
-    case FB_FRAME_DATA:
-        return FB_FRAME_PINS(word) != 0;
+    case FB_FRAME_OBJECT: return true;
+    case FB_FRAME_DATA: return FB_FRAME_PINS(word) != 0;
     case FB_FRAME_RESERVED:
     case FB_FRAME_KERNEL:
-    case FB_FRAME_PUBLIC:
-        break;
+    case FB_FRAME_PUBLIC: break;
     }
     return false; /* nobody can have given it */
 }
@@ -324,8 +321,7 @@ undo_space(struct cap *c)
         c->cursor = epoch_next();
         c->phase = SPACE_FLUSH;
         return -FB_E_RESUME;
-    case SPACE_FLUSH:
-        return wait_quiet(c) ? space_let_go(s) : -FB_E_RESUME;
+    case SPACE_FLUSH: return wait_quiet(c) ? space_let_go(s) : -FB_E_RESUME;
     }
     panic("undo: a space in phase %u", c->phase);
 }
@@ -334,17 +330,11 @@ int
 cap_undo(struct cap *dying)
 {
     switch (cap_type(dying)) {
-    case FB_TYPE_MEMORY:
-        return undo_memory(dying);
-    case FB_TYPE_SLICE:
-        return undo_slices(dying);
-    case FB_TYPE_IRQ:
-        irq_unbind_range(dying->may.lo, dying->may.hi);
-        return 0;
-    case FB_TYPE_SPACE:
-        return dying->flags & CAP_F_FIRST ? undo_space(dying) : 0;
-    default:
-        return 0;
+    case FB_TYPE_MEMORY: return undo_memory(dying);
+    case FB_TYPE_SLICE: return undo_slices(dying);
+    case FB_TYPE_IRQ: irq_unbind_range(dying->may.lo, dying->may.hi); return 0;
+    case FB_TYPE_SPACE: return dying->flags & CAP_F_FIRST ? undo_space(dying) : 0;
+    default: return 0;
     }
 }
 
@@ -353,17 +343,14 @@ cap_forget(struct cap *first)
 {
     switch (cap_type(first)) {
     case FB_TYPE_SPACE:
-        atomic_thread_fence(memory_order_seq_cst); /* the names that went are seen before the epoch is read */
+        atomic_thread_fence(memory_order_seq_cst); /* the names that went are seen before
+                                                      the epoch is read */
         ((struct space *)first->object)->cap = NULL;
-        ((struct space *)first->object)->pad = (epoch_now() + 1) << 1; /* for who frees it */
+        ((struct space *)first->object)->pad = (epoch_now() + 1)
+                                               << 1; /* for who frees it */
         break;
-    case FB_TYPE_VCPU:
-        ((struct vcpu *)first->object)->cap = NULL;
-        break;
-    case FB_TYPE_DOMAIN:
-        ((struct domain *)first->object)->cap = NULL;
-        break;
-    default:
-        panic("cap: type %u has no object", first->type);
+    case FB_TYPE_VCPU: ((struct vcpu *)first->object)->cap = NULL; break;
+    case FB_TYPE_DOMAIN: ((struct domain *)first->object)->cap = NULL; break;
+    default: panic("cap: type %u has no object", first->type);
     }
 }

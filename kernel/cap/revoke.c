@@ -1,18 +1,23 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Revocation, destruction and the end of a table: subtrees taken apart in bounded steps.  Contract: cap/cap.h.
+ * Revocation, destruction and the end of a table: subtrees taken apart in bounded steps.
+ * Contract: cap/cap.h.
  *
  * Revoking what is below r takes three phases, and a step may end anywhere in them:
- *   1. cap_mark_below: while r has a child n: mark n (its name goes first), hoist n's children to r, move n to
- *      r->dying.  So a parent is marked before its children, and what is in r->dying has nothing below it.
- *   2. quiet: each CPU passes the epoch of the marking, so that nobody uses what is in r->dying.
- *   3. undo_dying: undo what each bound, then free its slot.  r->epoch remembers that translations were removed;
- *      the last step waits until all CPUs have seen it.
+ *   1. cap_mark_below: while r has a child n: mark n (its name goes first), hoist n's
+ * children to r, move n to r->dying.  So a parent is marked before its children, and what
+ * is in r->dying has nothing below it.
+ *   2. quiet: each CPU passes the epoch of the marking, so that nobody uses what is in
+ * r->dying.
+ *   3. undo_dying: undo what each bound, then free its slot.  r->epoch remembers that
+ * translations were removed; the last step waits until all CPUs have seen it.
  *
- * V1. All progress is in the tree: r's lists and flags, and phase and cursor of the first in r->dying.  There is no
- *     state of the caller, so any CPU goes on, and a revocation further up takes over what it finds.
- * V2. The work is O(subtree): each node is marked once, and hoisted once for each revocation that was in progress above it.
- * V3. A node of r->dying that is in use (INUSE) goes to the end of the list, so that it does not hold up the others.
+ * V1. All progress is in the tree: r's lists and flags, and phase and cursor of the first
+ * in r->dying.  There is no state of the caller, so any CPU goes on, and a revocation
+ * further up takes over what it finds. V2. The work is O(subtree): each node is marked
+ * once, and hoisted once for each revocation that was in progress above it. V3. A node of
+ * r->dying that is in use (INUSE) goes to the end of the list, so that it does not hold
+ * up the others.
  *
  * Locking: each step holds the tree lock throughout.
  */
@@ -40,7 +45,8 @@ cap_mark_below(struct cap *r, u32 *budget)
     return 0;
 }
 
-/* Phases 2 and 3.  0: r->dying is empty; -INUSE: this step went through all of it, or met none that is not in use. */
+/* Phases 2 and 3.  0: r->dying is empty; -INUSE: this step went through all of it, or met
+ * none that is not in use. */
 static int
 undo_dying(struct cap *r, u32 *budget)
 {
@@ -117,7 +123,8 @@ cap_revoke_step(struct cap_table *table, u64 name)
     return error;
 }
 
-/* Take a name away for good; its slot goes by way of the limbo, because calls may still be reading it. */
+/* Take a name away for good; its slot goes by way of the limbo, because calls may still
+ * be reading it. */
 static void
 drop(struct cap *c)
 {
@@ -137,8 +144,8 @@ below(const struct cap *f, const struct cap *keep)
     return n ? n : f->made ? f->made : f->dying;
 }
 
-/* Take everything below f but `keep`: nothing was bound through these.  The flag tells mark_from_top that f is the one to look
- * below. */
+/* Take everything below f but `keep`: nothing was bound through these.  The flag tells
+ * mark_from_top that f is the one to look below. */
 static int
 kill_below(struct cap *f, struct cap *keep, u32 *budget)
 {
@@ -163,7 +170,8 @@ kill_below(struct cap *f, struct cap *keep, u32 *budget)
     return 0;
 }
 
-/* f was marked by a revocation above it, which hoisted what was below f: have that revocation mark all of it. */
+/* f was marked by a revocation above it, which hoisted what was below f: have that
+ * revocation mark all of it. */
 static int
 mark_from_top(struct cap *f, u32 *budget)
 {
@@ -175,7 +183,8 @@ mark_from_top(struct cap *f, u32 *budget)
         --*budget;
         top = top->parent;
     }
-    /* Without the flag, f was handed over by a revocation that had marked everything (clear_live). */
+    /* Without the flag, f was handed over by a revocation that had marked everything
+     * (clear_live). */
     return top->flags & CAP_F_REVOKING ? cap_mark_below(top, budget) : 0;
 }
 
@@ -247,12 +256,14 @@ cap_destroy_step(struct cap *first)
 
 /* ---- the end of a table ---- */
 
-/* The holder's vCPUs are gone, so what is DYING here is quiet as far as its holder goes. */
+/* The holder's vCPUs are gone, so what is DYING here is quiet as far as its holder goes.
+ */
 static int
 clear_dying(struct cap *c, u32 *budget)
 {
     struct cap *parent = c->parent;
-    int error = cap_hoist(c, parent, true, budget); /* it may be half hoisted by cap_mark_below */
+    int error =
+        cap_hoist(c, parent, true, budget); /* it may be half hoisted by cap_mark_below */
 
     if (error)
         return error;
@@ -292,7 +303,8 @@ clear_live(struct cap *c, u32 *budget)
     if (c->flags & CAP_F_FIRST)
         return clear_first(c, budget);
     if (c->flags & CAP_F_REVOKING) {
-        /* The parent gets what is dying only when all of it is marked: the parent is not revoking anything itself. */
+        /* The parent gets what is dying only when all of it is marked: the parent is not
+         * revoking anything itself. */
         error = cap_mark_below(c, budget);
         if (error)
             return error;
@@ -359,7 +371,8 @@ cap_table_blocker(struct cap_table *table)
     if (!table->closed || table->cursor >= table->fresh)
         return NULL;
     c = &table->slots[table->cursor];
-    if (c->state != CAP_LIVE || cap_type(c) != FB_TYPE_DOMAIN || !(c->flags & CAP_F_FIRST))
+    if (c->state != CAP_LIVE || cap_type(c) != FB_TYPE_DOMAIN ||
+        !(c->flags & CAP_F_FIRST))
         return NULL;
     return c;
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Capability tables: slots, names, generations, free lists; insertion and derivation.  Contract: cap/cap.h.
+ * Capability tables: slots, names, generations, free lists; insertion and derivation.
+ * Contract: cap/cap.h.
  *
- * A table is not prepared slot by slot, which would take unbounded time: slots from `fresh` on were never used and
- * are all zero.  A slot that was deleted without waiting for a quiet point goes through the limbo, because another CPU of
- * the same domain may be between its look-up and the end of its call: were the slot taken again
- * meanwhile, it would read the rights of one capability and the object of another.
+ * A table is not prepared slot by slot, which would take unbounded time: slots from
+ * `fresh` on were never used and are all zero.  A slot that was deleted without waiting
+ * for a quiet point goes through the limbo, because another CPU of the same domain may be
+ * between its look-up and the end of its call: were the slot taken again meanwhile, it
+ * would read the rights of one capability and the object of another.
  *
  * Locking: everything but cap_lookup under the tree lock.
  */
@@ -58,8 +60,8 @@ cap_slot(struct cap_table *table, u64 name)
 u64
 cap_epoch_tag(void)
 {
-    /* The names that were cleared must be visible before the epoch is read: else a CPU could see the next epoch begin
-     * and still find a name. */
+    /* The names that were cleared must be visible before the epoch is read: else a CPU
+     * could see the next epoch begin and still find a name. */
     atomic_thread_fence(memory_order_seq_cst);
     return epoch_now() + 1;
 }
@@ -69,7 +71,8 @@ cap_find_ending(struct cap_table *table, u64 name, u32 type, u64 need, struct ca
 {
     int error = cap_lookup(table, name, type, need, out);
 
-    return error == -FB_E_DEAD ? cap_lookup(table, name, type | CAP_ENDING, need, out) : error;
+    return error == -FB_E_DEAD ? cap_lookup(table, name, type | CAP_ENDING, need, out)
+                               : error;
 }
 
 static u64
@@ -89,14 +92,15 @@ cap_quiet(u64 tag)
     return epoch_seen(tag);
 }
 
-/* The same without side effects: unlike epoch_seen it leaves the own epoch alone, because insertion happens in the
- * middle of calls that hold authority. */
+/* The same without side effects: unlike epoch_seen it leaves the own epoch alone, because
+ * insertion happens in the middle of calls that hold authority. */
 static bool
 quiet_already(u64 tag)
 {
     for (u32 i = 0; i < cpu_count; i++) {
         struct cpu *cpu = cpu_by_id(i);
-        if (atomic_load(&cpu->online) && !atomic_load(&cpu->idle) && atomic_load(&cpu->epoch) < tag)
+        if (atomic_load(&cpu->online) && !atomic_load(&cpu->idle) &&
+            atomic_load(&cpu->epoch) < tag)
             return false;
     }
     return true;
@@ -108,10 +112,12 @@ slot_renew(struct cap *c)
 {
     struct cap_table *table = cap_home(c);
 
-    ASSERT(atomic_load_explicit(&c->name, memory_order_relaxed) == 0 && c->list == CAP_IN_NONE);
+    ASSERT(atomic_load_explicit(&c->name, memory_order_relaxed) == 0 &&
+           c->list == CAP_IN_NONE);
     ASSERT(!c->child && !c->made && !c->dying && table->used > 0);
     table->used--;
-    /* `may`, `type` and `object` stay: a call on another CPU may still be reading them. */
+    /* `may`, `type` and `object` stay: a call on another CPU may still be reading them.
+     */
     c->parent = c->next = c->prev = NULL;
     c->flags = 0;
     if (c->generation == CAP_GENERATION_MAX) {
@@ -211,7 +217,8 @@ cap_reserve(struct cap_table *table, struct cap *parent)
 
 /* Fill a slot and link it; the name is published last (P1). */
 static u64
-insert(struct cap_table *table, struct cap *parent, u32 type, void *object, struct authority may, u16 flags)
+insert(struct cap_table *table, struct cap *parent, u32 type, void *object,
+       struct authority may, u16 flags)
 {
     struct cap *c = slot_take(table);
     bool made = (flags & CAP_F_FIRST) && (type == FB_TYPE_DOMAIN || type == FB_TYPE_VCPU);
@@ -234,13 +241,15 @@ insert(struct cap_table *table, struct cap *parent, u32 type, void *object, stru
 }
 
 u64
-cap_insert_locked(struct cap_table *table, struct cap *parent, u32 type, void *object, struct authority may)
+cap_insert_locked(struct cap_table *table, struct cap *parent, u32 type, void *object,
+                  struct authority may)
 {
     return insert(table, parent, type, object, may, object ? CAP_F_FIRST : 0);
 }
 
 int
-cap_insert(struct cap_table *table, struct cap *parent, u32 type, void *object, struct authority may, u64 *name)
+cap_insert(struct cap_table *table, struct cap *parent, u32 type, void *object,
+           struct authority may, u64 *name)
 {
     int error = cap_reserve(table, parent);
 
@@ -252,8 +261,8 @@ cap_insert(struct cap_table *table, struct cap *parent, u32 type, void *object, 
 }
 
 int
-cap_derive_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance, struct authority ask,
-              u64 need, u64 *name)
+cap_derive_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance,
+              struct authority ask, u64 need, u64 *name)
 {
     u64 slot = source & CAP_SLOT_MASK;
     struct cap *c;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The derivation tree: links, and deletion of one capability.  Contract: cap/cap.h; revocation is in revoke.c.
+ * The derivation tree: links, and deletion of one capability.  Contract: cap/cap.h;
+ * revocation is in revoke.c.
  *
- * T1. A capability that is in one of its parent's lists has `parent` set and `list` says which; a root has neither.
- * T2. Each list is circular; the parent's field points at its head.  So a link at either end and an unlink are O(1).
- * T3. Nothing recurses: a subtree is taken apart by hoisting, that is, moving a node's children to where it hangs
- *     itself.  Each node is moved a bounded number of times, and whatever stands in between is a tree
+ * T1. A capability that is in one of its parent's lists has `parent` set and `list` says
+ * which; a root has neither. T2. Each list is circular; the parent's field points at its
+ * head.  So a link at either end and an unlink are O(1). T3. Nothing recurses: a subtree
+ * is taken apart by hoisting, that is, moving a node's children to where it hangs itself.
+ * Each node is moved a bounded number of times, and whatever stands in between is a tree
  *     in which P3 holds, so that a step may end anywhere.
  *
  * Locking: all under the tree lock.
@@ -13,22 +15,18 @@
 #include "base/panic.h"
 #include "cap/tree.h"
 
-/* How far up the tree an ancestor of the same holder is looked for; beyond it what was bound is undone needlessly, never kept
- * wrongly. */
+/* How far up the tree an ancestor of the same holder is looked for; beyond it what was
+ * bound is undone needlessly, never kept wrongly. */
 #define COVER_DEPTH 64u
 
 static struct cap **
 head_of(struct cap *parent, enum cap_list list)
 {
     switch (list) {
-    case CAP_IN_CHILD:
-        return &parent->child;
-    case CAP_IN_MADE:
-        return &parent->made;
-    case CAP_IN_DYING:
-        return &parent->dying;
-    case CAP_IN_NONE:
-        break;
+    case CAP_IN_CHILD: return &parent->child;
+    case CAP_IN_MADE: return &parent->made;
+    case CAP_IN_DYING: return &parent->dying;
+    case CAP_IN_NONE: break;
     }
     panic("cap: a list that is none");
 }
@@ -107,10 +105,8 @@ cap_needs_undo(const struct cap *c, const struct cap *from)
     case FB_TYPE_IRQ:
         /* What a root allowed was given to nobody else's keeping: none can revoke it. */
         return from != NULL && !cap_covered(c, from);
-    case FB_TYPE_SPACE:
-        return (c->flags & CAP_F_FIRST) != 0;
-    default:
-        return false;
+    case FB_TYPE_SPACE: return (c->flags & CAP_F_FIRST) != 0;
+    default: return false;
     }
 }
 
@@ -139,7 +135,8 @@ cap_hoist(struct cap *c, struct cap *to, bool dying, u32 *budget)
     return 0;
 }
 
-/* The last part of a deletion, for a DYING capability: wait until nobody uses it, undo, let it go. */
+/* The last part of a deletion, for a DYING capability: wait until nobody uses it, undo,
+ * let it go. */
 static int
 delete_finish(struct cap *c)
 {

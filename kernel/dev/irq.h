@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Interrupt lines: each is bound to one event bit of one vCPU; it is masked when it fires, and irq_ack unmasks it.
- * Q1. line->vcpu changes under the tree lock (cap/); the handler reads it atomically, and a vCPU is freed only after a
- *     quiet point that follows its unbinding.
+ * Interrupt lines: each is bound to one event bit of one vCPU; it is masked when it
+ * fires, and irq_ack unmasks it. Q1. line->vcpu changes under the tree lock (cap/); the
+ * handler reads it atomically, and a vCPU is freed only after a quiet point that follows
+ * its unbinding.
  */
 #ifndef KERNEL_DEV_IRQ_H
 #define KERNEL_DEV_IRQ_H

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Making domains and vCPUs out of memory that the caller gives.  Checks before effects; what fails undoes itself. */
+/* Making domains and vCPUs out of memory that the caller gives.  Checks before effects;
+ * what fails undoes itself. */
 #include "domain/domain.h"
 
 #include "base/cpu.h"
@@ -59,7 +60,8 @@ domain_make(const struct fb_domain_params *p, struct domain **out)
     d->table_frames = p->table_frames;
     __builtin_memcpy(d->status.name, p->name, sizeof(d->status.name));
     d->status.name[sizeof(d->status.name) - 1] = '\0';
-    cap_table_init(&d->table, frame_ptr(p->table_frame), (u32)(p->table_frames * (PAGE_SIZE / sizeof(struct cap))), d);
+    cap_table_init(&d->table, frame_ptr(p->table_frame),
+                   (u32)(p->table_frames * (PAGE_SIZE / sizeof(struct cap))), d);
     *out = d;
     return 0;
 
@@ -90,8 +92,9 @@ cpu_add_vcpu(struct cpu *c, struct vcpu *v)
             continue;
         v->slot = i;
         u32 used = __atomic_load_n(&c->vcpus_used, __ATOMIC_RELAXED);
-        while (used <= i && !__atomic_compare_exchange_n(&c->vcpus_used, &used, i + 1, false, __ATOMIC_RELEASE,
-                                                         __ATOMIC_RELAXED))
+        while (used <= i &&
+               !__atomic_compare_exchange_n(&c->vcpus_used, &used, i + 1, false,
+                                            __ATOMIC_RELEASE, __ATOMIC_RELAXED))
             ;
         return 0;
     }
@@ -99,7 +102,8 @@ cpu_add_vcpu(struct cpu *c, struct vcpu *v)
 }
 
 int
-vcpu_make(struct domain *d, struct space *s, u32 cpu, frame_t object, frame_t cb, struct vcpu **out)
+vcpu_make(struct domain *d, struct space *s, u32 cpu, frame_t object, frame_t cb,
+          struct vcpu **out)
 {
     u64 pinned = 0;
     int error = give_run(object, FB_VCPU_FRAMES, FB_FRAME_OBJECT);

@@ -2,12 +2,13 @@
 /*
  * Domains and vCPUs.
  *
- * D1. A vCPU belongs to one domain and one CPU for life; only that CPU runs it and reads its mask.
- * D2. state: NEW -> READY <-> RUNNING, RUNNING -> WAITING -> READY; any -> DEAD.  WAITING -> READY is one compare-and-swap,
- *     so that of several wakers one puts it on; READY <-> RUNNING -> WAITING are the own CPU's.
- * D3. A sender sets pending bits (locked), then reads the state; coming to WAITING publishes the state, then tests pending:
- *     either the sender sees WAITING, or the vCPU sees the bits.
- * D4. What the kernel reads of a control block it reads once; nothing there is trusted.
+ * D1. A vCPU belongs to one domain and one CPU for life; only that CPU runs it and reads
+ * its mask. D2. state: NEW -> READY <-> RUNNING, RUNNING -> WAITING -> READY; any ->
+ * DEAD.  WAITING -> READY is one compare-and-swap, so that of several wakers one puts it
+ * on; READY <-> RUNNING -> WAITING are the own CPU's. D3. A sender sets pending bits
+ * (locked), then reads the state; coming to WAITING publishes the state, then tests
+ * pending: either the sender sees WAITING, or the vCPU sees the bits. D4. What the kernel
+ * reads of a control block it reads once; nothing there is trusted.
  */
 #ifndef KERNEL_DOMAIN_DOMAIN_H
 #define KERNEL_DOMAIN_DOMAIN_H
@@ -16,7 +17,13 @@
 #include "cap/cap.h"
 #include "space/space.h"
 
-enum vcpu_state { VCPU_NEW = 0, VCPU_READY = 1, VCPU_RUNNING = 2, VCPU_WAITING = 3, VCPU_DEAD = 4 };
+enum vcpu_state {
+    VCPU_NEW = 0,
+    VCPU_READY = 1,
+    VCPU_RUNNING = 2,
+    VCPU_WAITING = 3,
+    VCPU_DEAD = 4
+};
 
 struct vcpu {
     struct fb_cb *cb;         /* [I] the kernel's mapping */
@@ -29,12 +36,13 @@ struct vcpu {
     u32 id;                   /* [I] for the record; never 0 */
     u64 timer;                /* [o] TSC deadline, ~0: none */
     u64 wait_until;           /* [o] deadline of wait */
-    u32 waits;                /* [o] the registers are those of a `wait`: its value is still to come */
-    struct fb_regs regs;      /* [o] while not RUNNING */
-    u64 cr3;                  /* [o] root to load with regs */
-    u64 fs_base, gs_base;     /* [o] while another vCPU's are in the CPU */
-    struct vcpu *_Atomic next; /* domain's list: grows at the head, shrinks at the domain's destruction */
-    struct cap *cap;          /* first capability on it */
+    u32 waits; /* [o] the registers are those of a `wait`: its value is still to come */
+    struct fb_regs regs;  /* [o] while not RUNNING */
+    u64 cr3;              /* [o] root to load with regs */
+    u64 fs_base, gs_base; /* [o] while another vCPU's are in the CPU */
+    struct vcpu *_Atomic
+        next; /* domain's list: grows at the head, shrinks at the domain's destruction */
+    struct cap *cap; /* first capability on it */
     frame_t object_frame, cb_frame;
     _Alignas(64) u8 fpu[];
 };
@@ -45,27 +53,28 @@ struct domain {
     u32 gate; /* [I] */
     u32 nvcpus;
     struct cap_table table;
-    u64 clearance;              /* [I] */
-    frame_t window_frame;       /* [I] */
-    _Atomic u32 window_busy;    /* S4 for the window: 0 or 1 */
-    _Atomic u32 list_busy;      /* try-lock of the list of spaces */
-    _Atomic u32 evicting;       /* a revoke wants the trees: calls on them return BUSY */
-    struct space *spaces;       /* list_busy */
+    u64 clearance;           /* [I] */
+    frame_t window_frame;    /* [I] */
+    _Atomic u32 window_busy; /* S4 for the window: 0 or 1 */
+    _Atomic u32 list_busy;   /* try-lock of the list of spaces */
+    _Atomic u32 evicting;    /* a revoke wants the trees: calls on them return BUSY */
+    struct space *spaces;    /* list_busy */
     u64 nspaces;
     struct vcpu *_Atomic vcpus;
     struct vcpu *_Atomic watcher; /* who is told of the end */
     u64 watch_bit;
-    struct cap *cap;            /* first capability on it */
+    struct cap *cap;             /* first capability on it */
     struct domain *next, **link; /* list of all domains, under the tree lock of cap/ */
     frame_t object_frame, table_frame;
     u64 table_frames;
-    _Atomic u32 destroy_busy;   /* try-lock of domain_destroy_step, taken under the tree lock */
-    _Atomic u32 told;           /* `status` is written */
-    u32 depth;                  /* [I] makers above it */
-    u64 cursor;                 /* progress of destroy and evict */
+    _Atomic u32
+        destroy_busy; /* try-lock of domain_destroy_step, taken under the tree lock */
+    _Atomic u32 told; /* `status` is written */
+    u32 depth;        /* [I] makers above it */
+    u64 cursor;       /* progress of destroy and evict */
     struct space *cursor_space;
     u32 phase;
-    u64 epoch;                  /* that the current phase of destroy waits for */
+    u64 epoch;                      /* that the current phase of destroy waits for */
     struct fb_domain_status status; /* written once, by who ends it */
 };
 

@@ -2,19 +2,20 @@
 /*
  * The end of a domain.
  *
- * ALIVE -> DYING (domain_end: by itself, by a fault, by domain_destroy) -> destroyed in phases, each bounded and resumable:
- *   STOP      every CPU leaves its vCPUs; slices, interrupt lines, watchers and CPUs that refer to them let go
- *   QUIET     all CPUs pass a quiet point: nobody uses a pointer to one of the vCPUs any more
- *   SPACES    trees are torn down, names on spaces go, roots are freed
- *   WINDOW    the same for the window
- *   TABLE     its capabilities are deleted; domains that it made are destroyed first
- *   SLOTS     the frames of the table are given back
- *   NAMES     the names on it and on its vCPUs go, and after a quiet point its object memory
+ * ALIVE -> DYING (domain_end: by itself, by a fault, by domain_destroy) -> destroyed in
+ * phases, each bounded and resumable: STOP      every CPU leaves its vCPUs; slices,
+ * interrupt lines, watchers and CPUs that refer to them let go QUIET     all CPUs pass a
+ * quiet point: nobody uses a pointer to one of the vCPUs any more SPACES    trees are
+ * torn down, names on spaces go, roots are freed WINDOW    the same for the window TABLE
+ * its capabilities are deleted; domains that it made are destroyed first SLOTS     the
+ * frames of the table are given back NAMES     the names on it and on its vCPUs go, and
+ * after a quiet point its object memory
  *
- * L1. Who adds to a domain (a space, a vCPU, a slice, a line, a watcher) does so under the tree lock, and tests there that it is
- *     alive; STOP takes that lock after the state has changed.  So nothing is added behind its back.
- * L2. destroy_busy is claimed under the tree lock, through a name that is live there.  The domain is freed by who holds it, and
- *     its last name goes under the same lock: so nobody claims what is freed.
+ * L1. Who adds to a domain (a space, a vCPU, a slice, a line, a watcher) does so under
+ * the tree lock, and tests there that it is alive; STOP takes that lock after the state
+ * has changed.  So nothing is added behind its back. L2. destroy_busy is claimed under
+ * the tree lock, through a name that is live there.  The domain is freed by who holds it,
+ * and its last name goes under the same lock: so nobody claims what is freed.
  */
 #include "domain/life.h"
 
@@ -28,9 +29,18 @@
 
 #define SLOTS_STEP 256u /* frames of the table that one step gives back */
 
-enum phase { PHASE_STOP, PHASE_QUIET, PHASE_SPACES, PHASE_WINDOW, PHASE_TABLE, PHASE_SLOTS, PHASE_NAMES };
+enum phase {
+    PHASE_STOP,
+    PHASE_QUIET,
+    PHASE_SPACES,
+    PHASE_WINDOW,
+    PHASE_TABLE,
+    PHASE_SLOTS,
+    PHASE_NAMES
+};
 
-/* Mark those that do not run, kick those that do: they leave on the way out of the interrupt. */
+/* Mark those that do not run, kick those that do: they leave on the way out of the
+ * interrupt. */
 static void
 stop_vcpus(const struct domain *d)
 {
@@ -45,7 +55,8 @@ stop_vcpus(const struct domain *d)
 }
 
 void
-domain_end(struct domain *d, enum fb_end_cause cause, u64 code, const struct fb_regs *regs, u64 cr2)
+domain_end(struct domain *d, enum fb_end_cause cause, u64 code,
+           const struct fb_regs *regs, u64 cr2)
 {
     u32 alive = FB_DOMAIN_ALIVE;
 
@@ -62,7 +73,8 @@ domain_end(struct domain *d, enum fb_end_cause cause, u64 code, const struct fb_
     if (watcher != NULL)
         event_send(watcher, 1ull << d->watch_bit);
     if (this_cpu()->resched)
-        hal_kick(this_cpu()->id); /* the watcher is on this CPU: see to its turn when interrupts are on again */
+        hal_kick(this_cpu()->id); /* the watcher is on this CPU: see to its turn when
+                                     interrupts are on again */
 }
 
 NORETURN void
@@ -99,8 +111,8 @@ unbind_slices(const struct domain *d)
     }
 }
 
-/* The CPUs forget the vCPUs.  One that idles may still hold the vector state of a dead one, but it looks at fpu_owner anew
- * when it leaves idle (E3). */
+/* The CPUs forget the vCPUs.  One that idles may still hold the vector state of a dead
+ * one, but it looks at fpu_owner anew when it leaves idle (E3). */
 static void
 unbind_cpus(const struct domain *d)
 {
@@ -151,7 +163,8 @@ quiet(u64 epoch)
     return epoch_seen(epoch) ? 0 : -FB_E_RESUME;
 }
 
-/* The names on a space go, then its roots.  Without a first capability its names went when that did, at s->pad. */
+/* The names on a space go, then its roots.  Without a first capability its names went
+ * when that did, at s->pad. */
 static int
 free_space(struct domain *d, struct space *s)
 {
@@ -236,20 +249,13 @@ destroy_phase(struct domain *d, struct cap_table *table, u64 name)
     struct tree window = { .space = NULL, .domain = d };
 
     switch ((enum phase)d->phase) {
-    case PHASE_STOP:
-        return stop(d);
-    case PHASE_QUIET:
-        return quiet(d->epoch);
-    case PHASE_SPACES:
-        return free_spaces(d);
-    case PHASE_WINDOW:
-        return space_tear_down(window, &d->cursor);
-    case PHASE_TABLE:
-        return cap_table_clear_step(&d->table);
-    case PHASE_SLOTS:
-        return free_slots(d);
-    case PHASE_NAMES:
-        return free_names(d, table, name);
+    case PHASE_STOP: return stop(d);
+    case PHASE_QUIET: return quiet(d->epoch);
+    case PHASE_SPACES: return free_spaces(d);
+    case PHASE_WINDOW: return space_tear_down(window, &d->cursor);
+    case PHASE_TABLE: return cap_table_clear_step(&d->table);
+    case PHASE_SLOTS: return free_slots(d);
+    case PHASE_NAMES: return free_names(d, table, name);
     }
     return 0;
 }
@@ -282,7 +288,8 @@ claim(struct domain *d)
     return atomic_compare_exchange_strong(&d->destroy_busy, &idle, 1) ? 0 : -FB_E_BUSY;
 }
 
-/* A domain ends with its maker: go on with the one that *d made, and which is to go first. */
+/* A domain ends with its maker: go on with the one that *d made, and which is to go
+ * first. */
 static int
 claim_blocker(struct domain **d)
 {

@@ -18,7 +18,8 @@ event_send(struct vcpu *v, u64 bits)
             hal_kick(v->cpu);
         else
             this_cpu()->resched = 1;
-    } else if (state == VCPU_RUNNING && v->cpu != this_cpu()->id && (old & bits) != bits) {
+    } else if (state == VCPU_RUNNING && v->cpu != this_cpu()->id &&
+               (old & bits) != bits) {
         hal_kick(v->cpu); /* it delivers on the way out of the interrupt */
     }
 }
@@ -28,11 +29,13 @@ event_in_user_view(const struct vcpu *v, const struct fb_regs *regs)
 {
     if (v->domain->gate == FB_GATE_DIRECT)
         return (int64_t)regs->rip >= 0;
-    return (hal_cr3_read() & PAGE_SIZE) == 0; /* S1: the user view's root is the even frame */
+    return (hal_cr3_read() & PAGE_SIZE) ==
+           0; /* S1: the user view's root is the even frame */
 }
 
 void
-event_upcall(struct cpu *c, struct vcpu *v, struct fb_regs *regs, enum fb_save area, u32 vector, u64 cr2)
+event_upcall(struct cpu *c, struct vcpu *v, struct fb_regs *regs, enum fb_save area,
+             u32 vector, u64 cr2)
 {
     struct fb_cb *cb = v->cb;
     struct fb_save_area *save = &cb->save[area];
@@ -46,10 +49,14 @@ event_upcall(struct cpu *c, struct vcpu *v, struct fb_regs *regs, enum fb_save a
     save->cr2 = cr2;
     save->mask = cb->mask;
     save->busy = 1;
-    save->events = vector == FB_VECTOR_EVENT ? __atomic_exchange_n(&cb->pending, 0, __ATOMIC_SEQ_CST) : 0;
+    save->events = vector == FB_VECTOR_EVENT
+                       ? __atomic_exchange_n(&cb->pending, 0, __ATOMIC_SEQ_CST)
+                       : 0;
     cb->mask = 1;
 
-    u64 stack = area == FB_SAVE_USER ? cb->entry_rsp : area == FB_SAVE_FAULT ? cb->fault_rsp : cb->event_rsp;
+    u64 stack = area == FB_SAVE_USER    ? cb->entry_rsp
+                : area == FB_SAVE_FAULT ? cb->fault_rsp
+                                        : cb->event_rsp;
     *regs = (struct fb_regs){
         .rdi = area,
         .rsi = vector,
@@ -76,7 +83,8 @@ event_deliver(struct cpu *c, struct vcpu *v, struct fb_regs *regs, bool user)
     return true;
 }
 
-/* From entry.S: gate_return found events.  The LibOS view is current; regs are the user's, unchecked. */
+/* From entry.S: gate_return found events.  The LibOS view is current; regs are the
+ * user's, unchecked. */
 void gate_event(struct fb_regs *regs);
 void
 gate_event(struct fb_regs *regs)
@@ -87,8 +95,10 @@ gate_event(struct fb_regs *regs)
     regs->rflags = (regs->rflags & HAL_RFLAGS_USER) | HAL_RFLAGS_FIXED;
     regs->rcx = regs->rip;
     regs->r11 = regs->rflags;
-    if (!event_deliver(c, c->current, regs, true) && c->current->domain->gate == FB_GATE_VIEWS)
-        hal_cr3_write(c->user_cr3); /* the domain has cleared the bits meanwhile, from another of its vCPUs */
+    if (!event_deliver(c, c->current, regs, true) &&
+        c->current->domain->gate == FB_GATE_VIEWS)
+        hal_cr3_write(c->user_cr3); /* the domain has cleared the bits meanwhile, from
+                                       another of its vCPUs */
     if (!domain_alive(c->current->domain))
         domain_drop_current(c);
 }

@@ -2,9 +2,9 @@
 /*
  * Traps: interrupts and exceptions, from Ring 3 or while the CPU idles.
  *
- * The kernel itself runs with interrupts off and takes no exceptions: one in Ring 0 is a broken invariant (panic).
- * A trap from Ring 3 ends in one of three ways: the same vCPU goes on (perhaps in an upcall), another one does, or the CPU
- * idles.
+ * The kernel itself runs with interrupts off and takes no exceptions: one in Ring 0 is a
+ * broken invariant (panic). A trap from Ring 3 ends in one of three ways: the same vCPU
+ * goes on (perhaps in an upcall), another one does, or the CPU idles.
  */
 #include "base/epoch.h"
 #include "base/panic.h"
@@ -14,7 +14,7 @@
 #include "hal/hal.h"
 #include "slice/slice.h"
 
-#define VECTOR_NMI 2
+#define VECTOR_NMI           2
 #define VECTOR_MACHINE_CHECK 18
 
 void trap(struct fb_regs *regs);
@@ -44,7 +44,8 @@ leave_to_ring3(struct cpu *c, struct fb_regs *regs)
 
     if (!domain_alive(v->domain))
         domain_drop_current(c);
-    /* Some CPUs find out that a jump's target is not canonical only when they are there: iretq must not. */
+    /* Some CPUs find out that a jump's target is not canonical only when they are there:
+     * iretq must not. */
     regs->rip = (u64)((int64_t)(regs->rip << 16) >> 16);
     if (c->resched && slice_preempts(c)) {
         vcpu_leave(c, v, regs);
@@ -73,15 +74,10 @@ trap(struct fb_regs *regs)
         epoch_kick();
         c->resched = 1;
         break;
-    case HAL_VECTOR_STOP:
-        hal_stop();
-    case HAL_VECTOR_SPURIOUS:
-        return;
-    case VECTOR_NMI:
-        kprintf("cpu %u: NMI\n", c->id);
-        return;
-    case VECTOR_MACHINE_CHECK:
-        panic_trap(regs, 0);
+    case HAL_VECTOR_STOP: hal_stop();
+    case HAL_VECTOR_SPURIOUS: return;
+    case VECTOR_NMI: kprintf("cpu %u: NMI\n", c->id); return;
+    case VECTOR_MACHINE_CHECK: panic_trap(regs, 0);
     default:
         if (regs->vector >= HAL_VECTOR_IRQ && regs->vector < HAL_VECTOR_IRQ + HAL_IRQS) {
             irq_fired((u32)regs->vector - HAL_VECTOR_IRQ);

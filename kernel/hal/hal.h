@@ -1,18 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the rest of the kernel asks of the machine.  hal/x86_64 implements it; all assembly, registers and hardware
- * tables are there.  Unless said otherwise: called with interrupts off, on the own CPU, bounded and short.
+ * What the rest of the kernel asks of the machine.  hal/x86_64 implements it; all
+ * assembly, registers and hardware tables are there.  Unless said otherwise: called with
+ * interrupts off, on the own CPU, bounded and short.
  */
 #ifndef KERNEL_HAL_HAL_H
 #define KERNEL_HAL_HAL_H
 
 #include "base/types.h"
 
-#define HAL_VECTOR_IRQ 32   /* 32..: GSI n is vector 32 + n, up to HAL_IRQS */
-#define HAL_IRQS 96u
+#define HAL_VECTOR_IRQ   32 /* 32..: GSI n is vector 32 + n, up to HAL_IRQS */
+#define HAL_IRQS         96u
 #define HAL_VECTOR_TIMER 0xf0
-#define HAL_VECTOR_KICK 0xf1 /* IPI: look at pending events, flush, pass a quiet point */
-#define HAL_VECTOR_STOP 0xf2 /* IPI: panic elsewhere: halt */
+#define HAL_VECTOR_KICK  0xf1 /* IPI: look at pending events, flush, pass a quiet point  \
+                               */
+#define HAL_VECTOR_STOP     0xf2 /* IPI: panic elsewhere: halt */
 #define HAL_VECTOR_SPURIOUS 0xff
 
 static inline u64
@@ -61,18 +63,22 @@ hal_pause(void)
 
 extern u64 hal_kernel_cr3; /* root without Ring 3 entries, for idle CPUs */
 
-/* Write the kernel's top-level entries into a new root (the upper 256 entries but the window's). */
+/* Write the kernel's top-level entries into a new root (the upper 256 entries but the
+ * window's). */
 void hal_root_init(u64 *root);
 
-/* Local one-shot timer of this CPU: an interrupt HAL_VECTOR_TIMER at or soon after `tsc`; ~0 disarms. */
+/* Local one-shot timer of this CPU: an interrupt HAL_VECTOR_TIMER at or soon after `tsc`;
+ * ~0 disarms. */
 void hal_timer_arm(u64 tsc);
 void hal_eoi(void);
 /* Interprocessor interrupt with HAL_VECTOR_KICK; never waits for the other CPU. */
 void hal_kick(u32 cpu);
-/* Enable interrupts and halt until one has been handled, atomically; returns with interrupts off. */
+/* Enable interrupts and halt until one has been handled, atomically; returns with
+ * interrupts off. */
 void hal_idle(void);
 
-/* Interrupt lines.  -FB_E_NODEV: no such line.  flags: FB_IRQ_*; 0: as the firmware tables say. */
+/* Interrupt lines.  -FB_E_NODEV: no such line.  flags: FB_IRQ_*; 0: as the firmware
+ * tables say. */
 int hal_irq_setup(u32 gsi, u32 cpu, u32 flags) MUST_CHECK;
 void hal_irq_mask(u32 gsi);
 void hal_irq_unmask(u32 gsi);
@@ -81,7 +87,8 @@ u32 hal_port_in(u16 port, unsigned width);
 void hal_port_out(u16 port, unsigned width, u32 value);
 void hal_port_write(u16 port, const void *bytes, u64 count); /* rep outsb */
 
-/* Vector state: XSAVE where present, FXSAVE else.  The area is 64-byte aligned and hal_fpu_bytes long. */
+/* Vector state: XSAVE where present, FXSAVE else.  The area is 64-byte aligned and
+ * hal_fpu_bytes long. */
 extern u32 hal_fpu_bytes;
 void hal_fpu_init(void *area); /* the state after FNINIT, MXCSR default */
 void hal_fpu_save(void *area);
@@ -108,12 +115,13 @@ void hal_stop_others(void);
 NORETURN void hal_load(const struct fb_regs *regs);
 
 /* Segment selectors, fixed (the order is SYSRET's). */
-#define HAL_KERNEL_CS 0x08
-#define HAL_KERNEL_SS 0x10
-#define HAL_USER_SS (0x18 | 3)
-#define HAL_USER_CS (0x20 | 3)
-#define HAL_TSS 0x28
-#define HAL_RFLAGS_USER 0x240dd5ull /* CF PF AF ZF SF TF DF OF AC ID; SDM vol. 1, 3.4.3 */
+#define HAL_KERNEL_CS   0x08
+#define HAL_KERNEL_SS   0x10
+#define HAL_USER_SS     (0x18 | 3)
+#define HAL_USER_CS     (0x20 | 3)
+#define HAL_TSS         0x28
+#define HAL_RFLAGS_USER 0x240dd5ull /* CF PF AF ZF SF TF DF OF AC ID; SDM vol. 1, 3.4.3  \
+                                     */
 #define HAL_RFLAGS_FIXED 0x202ull   /* IF and bit 1 */
 
 #endif

@@ -38,10 +38,12 @@ slice_owner(struct cpu *c, u32 pos)
 static bool
 vcpu_ready(struct vcpu *v)
 {
-    return v != NULL && atomic_load_explicit(&v->state, memory_order_acquire) == VCPU_READY;
+    return v != NULL &&
+           atomic_load_explicit(&v->state, memory_order_acquire) == VCPU_READY;
 }
 
-/* Advance the time-table to now (I1). At most one round is walked: a longer absence starts a fresh slice. */
+/* Advance the time-table to now (I1). At most one round is walked: a longer absence
+ * starts a fresh slice. */
 static void
 slice_advance(struct cpu *c, u64 now)
 {
@@ -57,7 +59,8 @@ slice_advance(struct cpu *c, u64 now)
     }
 }
 
-/* The ready vCPU that should run: the owner of the position, else the next ready one after it. NULL: none. */
+/* The ready vCPU that should run: the owner of the position, else the next ready one
+ * after it. NULL: none. */
 static struct vcpu *
 slice_pick(struct cpu *c)
 {
@@ -234,7 +237,8 @@ dispatch_loop(void)
             c->donated = 0;
             v = slice_pick(c);
         }
-        if (v != NULL && atomic_compare_exchange_strong(&v->state, &ready, VCPU_RUNNING)) {
+        if (v != NULL &&
+            atomic_compare_exchange_strong(&v->state, &ready, VCPU_RUNNING)) {
             if (slice_owner(c, c->slice_pos) == v && c->slice_end <= now)
                 c->slice_end = now + c->slices[c->slice_pos].ticks;
             vcpu_run(c, v);

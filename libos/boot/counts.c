@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /dev/feuer: what this instance holds, as lines of `name value`, so that a test can see that nothing was lost.
+ * /dev/feuer: what this instance holds, as lines of `name value`, so that a test can see
+ * that nothing was lost.
  *
- *   frames_total, frames_free, frames_tables, frames_tables_free   frames of memory; page-table frames, and clean ones among them
- *   heap_objects, heap_bytes, heap_frames                          the LibOS's heap
- *   slots_used                                                     capability slots in the domain's table
- *   processes, inodes, file_pages                                  processes alive or not yet waited for; tmpfs
+ *   frames_total, frames_free, frames_tables, frames_tables_free   frames of memory;
+ * page-table frames, and clean ones among them heap_objects, heap_bytes, heap_frames the
+ * LibOS's heap slots_used                                                     capability
+ * slots in the domain's table processes, inodes, file_pages processes alive or not yet
+ * waited for; tmpfs
  */
 #include "boot/rooms.h"
 
@@ -28,12 +30,14 @@ write_counts(char *to, size_t size)
     page_count(&pages);
     heap_count(&heap);
     tmpfs_count(&files);
-    return format_text(to, size,
-                       "frames_total %lu\nframes_free %lu\nframes_tables %lu\nframes_tables_free %lu\n"
-                       "heap_objects %lu\nheap_bytes %lu\nheap_frames %lu\nslots_used %lu\n"
-                       "processes %lu\ninodes %lu\nfile_pages %lu\n",
-                       pages.total, pages.free, pages.tables, pages.tables_free, heap.objects, heap.bytes, heap.frames,
-                       hw_slots_used(), proc_count(), files.inodes, files.pages);
+    return format_text(
+        to, size,
+        "frames_total %lu\nframes_free %lu\nframes_tables %lu\nframes_tables_free %lu\n"
+        "heap_objects %lu\nheap_bytes %lu\nheap_frames %lu\nslots_used %lu\n"
+        "processes %lu\ninodes %lu\nfile_pages %lu\n",
+        pages.total, pages.free, pages.tables, pages.tables_free, heap.objects,
+        heap.bytes, heap.frames, hw_slots_used(), proc_count(), files.inodes,
+        files.pages);
 }
 
 static i64
@@ -54,7 +58,9 @@ counts_read(struct file *f, struct uio *u, u64 *pos)
 }
 
 static const struct file_ops counts_ops = { .read = counts_read };
-static struct device counts_device = { .name = "feuer", .mode = 0444, .ops = &counts_ops };
+static struct device counts_device = { .name = "feuer",
+                                       .mode = 0444,
+                                       .ops = &counts_ops };
 
 void
 counts_init(void)

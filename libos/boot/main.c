@@ -2,8 +2,9 @@
 /*
  * From the first instruction of the instance to its first process.
  *
- * The first vCPU makes core (memory, heap, clocks, queues), gives the others their stacks and wakes them, and then runs the rest
- * as an ordinary thread: each room's init in the order of dependencies, the archive, the first process.
+ * The first vCPU makes core (memory, heap, clocks, queues), gives the others their stacks
+ * and wakes them, and then runs the rest as an ordinary thread: each room's init in the
+ * order of dependencies, the archive, the first process.
  */
 #include "core/arch/x86_64/arch.h"
 #include "core/clock.h"
@@ -75,7 +76,8 @@ end_machine(int seconds)
 static void
 init_ended(int status)
 {
-    log_error("Kernel panic - not syncing: Attempted to kill init! exitcode=0x%08x", (unsigned)status);
+    log_error("Kernel panic - not syncing: Attempted to kill init! exitcode=0x%08x",
+              (unsigned)status);
     i64 seconds = 0;
     cmdline_number("panic", &seconds);
     end_machine((int)seconds);
@@ -90,10 +92,12 @@ static char *init_argv[WORDS_MAX + 2], *init_envp[WORDS_MAX + 3];
 static bool
 is_own_option(const char *word)
 {
-    static const char *const names[] = { "init",  "rdinit", "quiet",   "panic", "console", "root",  "ro",
-                                         "rw",    "debug",  "loglevel", "acpi", "reboot",  "clock", "earlyprintk",
-                                         "nokaslr", "mitigations", "initrd", "tsc", "pci", "noapic", "init_on_alloc",
-                                         "maxcpus", "nosmp" };
+    static const char *const names[] = {
+        "init",  "rdinit",      "quiet",         "panic",       "console", "root",
+        "ro",    "rw",          "debug",         "loglevel",    "acpi",    "reboot",
+        "clock", "earlyprintk", "nokaslr",       "mitigations", "initrd",  "tsc",
+        "pci",   "noapic",      "init_on_alloc", "maxcpus",     "nosmp"
+    };
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         size_t n = strlen(names[i]);
         if (strncmp(word, names[i], n) == 0 && (word[n] == 0 || word[n] == '='))
@@ -104,7 +108,8 @@ is_own_option(const char *word)
     return dot && (!equals || dot < equals);
 }
 
-/* As Linux: unknown name=value goes to the environment, other unknown words and all after "--" are arguments. */
+/* As Linux: unknown name=value goes to the environment, other unknown words and all after
+ * "--" are arguments. */
 static void
 split_cmdline(const char *program)
 {
@@ -127,7 +132,9 @@ split_cmdline(const char *program)
         if (!all && is_own_option(at))
             continue;
         if (!all && strchr(at, '=')) {
-            unsigned slot = strncmp(at, "HOME=", 5) == 0 ? 0 : strncmp(at, "TERM=", 5) == 0 ? 1 : envc;
+            unsigned slot = strncmp(at, "HOME=", 5) == 0   ? 0
+                            : strncmp(at, "TERM=", 5) == 0 ? 1
+                                                           : envc;
             if (slot < WORDS_MAX + 2) {
                 init_envp[slot] = at;
                 envc += slot == envc;
@@ -161,7 +168,8 @@ start_init(void)
             return;
         libos_panic("Requested init %s failed (error %d).", path, r);
     }
-    static const char *const usual[] = { "/init", "/sbin/init", "/etc/init", "/bin/init", "/bin/sh" };
+    static const char *const usual[] = { "/init", "/sbin/init", "/etc/init", "/bin/init",
+                                         "/bin/sh" };
     for (size_t i = 0; i < ARRAY_SIZE(usual); i++) {
         r = try_init(usual[i]);
         if (r == 0)
@@ -180,8 +188,8 @@ boot_thread(void *unused)
     boot_rooms();
     struct page_counts pages;
     page_count(&pages);
-    log_info("%lu MiB, %lu MiB free, %u vCPUs, up after %lu us", pages.total >> 8, pages.free >> 8,
-             lcpu_count, clock_mono_ns() / 1000);
+    log_info("%lu MiB, %lu MiB free, %u vCPUs, up after %lu us", pages.total >> 8,
+             pages.free >> 8, lcpu_count, clock_mono_ns() / 1000);
     start_init();
 }
 

@@ -68,7 +68,8 @@ switch_to(struct lcpu *c, struct thread *from, struct thread *to)
     to->sched.started = machine_tsc();
     atomic_store_explicit(&to->state, THREAD_RUNNING, memory_order_relaxed);
     sched_start_slice(c);
-    /* The slice is new, and an idle vCPU slept by fb_wait's deadline instead of the timer. */
+    /* The slice is new, and an idle vCPU slept by fb_wait's deadline instead of the
+     * timer. */
     if (to->process)
         timers_program(c, runq_of(c)->slice_end);
     if (from->process)
@@ -99,7 +100,8 @@ static void
 kick(struct lcpu *c, bool preempt, bool first)
 {
     if (c != lcpu_current()) {
-        atomic_thread_fence(memory_order_seq_cst); /* the queue before `sleeping` (thread_idle) */
+        atomic_thread_fence(
+            memory_order_seq_cst); /* the queue before `sleeping` (thread_idle) */
         if (preempt || first || atomic_load(&c->sleeping))
             machine_signal(c, 1ull << EVENT_POKE);
     } else if (first) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The console: COM1 as /dev/ttyS0 and /dev/console, and /dev/tty as the caller's controlling terminal.
- * An instance without COM1 has a console that swallows output through the kernel's and never has input.
+ * The console: COM1 as /dev/ttyS0 and /dev/console, and /dev/tty as the caller's
+ * controlling terminal. An instance without COM1 has a console that swallows output
+ * through the kernel's and never has input.
  */
 #include "core/cmdline.h"
 #include "core/hw.h"
@@ -33,14 +34,15 @@ console_receive(struct uart *u, const u8 *bytes, u32 count)
     tty_receive(&console, bytes, count);
 }
 
-/* A session leader without a terminal that opens one gets it (XBD 11.1.3), but not through /dev/console. */
+/* A session leader without a terminal that opens one gets it (XBD 11.1.3), but not
+ * through /dev/console. */
 static int
 open_serial(struct device *d, struct inode *i, struct file *f)
 {
     (void)i;
     f->priv = d->priv;
-    if (!(f->flags & (OPEN_NOCTTY | OPEN_PATH)) && proc_current() != NULL && proc_current()->tty == NULL &&
-        session_is_leader() && console.sid == 0)
+    if (!(f->flags & (OPEN_NOCTTY | OPEN_PATH)) && proc_current() != NULL &&
+        proc_current()->tty == NULL && session_is_leader() && console.sid == 0)
         tty_acquire(&console);
     return 0;
 }
@@ -67,8 +69,16 @@ open_controlling(struct device *d, struct inode *i, struct file *f)
 
 static struct device devices[] = {
     { .name = "tty", .mode = 0666, .ops = &tty_ops, .open = open_controlling },
-    { .name = "console", .mode = 0600, .ops = &tty_ops, .open = open_console, .priv = &console },
-    { .name = "ttyS0", .mode = 0600, .ops = &tty_ops, .open = open_serial, .priv = &console },
+    { .name = "console",
+      .mode = 0600,
+      .ops = &tty_ops,
+      .open = open_console,
+      .priv = &console },
+    { .name = "ttyS0",
+      .mode = 0600,
+      .ops = &tty_ops,
+      .open = open_serial,
+      .priv = &console },
 };
 
 static void
@@ -106,7 +116,8 @@ tty_init(void)
     devices[2].rdev = vfs_rdev(4, 64);
     tty_init_one(&console, devices[2].rdev, console_send);
     read_window_size();
-    if (strcmp(hw_console_name(), "none") == 0 || uart_init(&com1, 0x3f8, 4, "com1", console_receive) != 0)
+    if (strcmp(hw_console_name(), "none") == 0 ||
+        uart_init(&com1, 0x3f8, 4, "com1", console_receive) != 0)
         com1.port = 0;
     session_ended_hook = session_ended;
     for (u32 i = 0; i < ARRAY_SIZE(devices); i++)

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The host's channels, /dev/host/{stdin,stdout,stderr,ctl}: pipes whose other end is the program that started this machine.
+ * The host's channels, /dev/host/{stdin,stdout,stderr,ctl}: pipes whose other end is the
+ * program that started this machine.
  *
- * Output goes to a debug port each (0x402, 0x403, 0x404) by string output; the host takes every byte at once.  Input comes
- * over COM2 in packets: a 16-bit little-endian length and that many bytes; length 0 is the end of the file.
- * The files say that they are FIFOs, which is what they are like: no position, end of file, no terminal.
+ * Output goes to a debug port each (0x402, 0x403, 0x404) by string output; the host takes
+ * every byte at once.  Input comes over COM2 in packets: a 16-bit little-endian length
+ * and that many bytes; length 0 is the end of the file. The files say that they are
+ * FIFOs, which is what they are like: no position, end of file, no terminal.
  *
- * H1. in_left bytes of the current packet are still to come; -1: the first byte of a length is awaited, -2: the second.
- * H2. The ring is filled by the UART's thread, which waits while it is full: the device's flow control reaches the host.
+ * H1. in_left bytes of the current packet are still to come; -1: the first byte of a
+ * length is awaited, -2: the second. H2. The ring is filled by the UART's thread, which
+ * waits while it is full: the device's flow control reaches the host.
  */
 #include "core/cmdline.h"
 #include "core/hw.h"
@@ -96,7 +99,8 @@ host_read(struct file *f, struct uio *u, u64 *pos)
     mutex_lock(&in.lock);
     while (u->left > 0 && in.head != in.tail && r == 0) {
         u32 at = in.tail % RING;
-        u64 n = MIN(MIN(u->left, (u64)(in.head - in.tail)), (u64)(RING - at)), before = u->left;
+        u64 n = MIN(MIN(u->left, (u64)(in.head - in.tail)), (u64)(RING - at)),
+            before = u->left;
         r = uio_put(u, in.ring + at, n);
         in.tail += (u32)(before - u->left);
     }
@@ -113,7 +117,8 @@ host_write(struct file *f, struct uio *u, u64 *pos)
     int r = 0;
 
     (void)pos;
-    frame_t page = page_alloc(); /* each writer has its own: no lock is held while it copies */
+    frame_t page =
+        page_alloc(); /* each writer has its own: no lock is held while it copies */
     if (page == FRAME_NONE)
         return -E_NOMEM;
     while (u->left > 0 && r == 0) {
@@ -146,10 +151,16 @@ host_ioctl(struct file *f, u32 request, uaddr arg)
 }
 
 static const struct file_ops in_ops = {
-    .read = host_read, .poll = host_poll, .ioctl = host_ioctl, .traits = FILE_STREAM,
+    .read = host_read,
+    .poll = host_poll,
+    .ioctl = host_ioctl,
+    .traits = FILE_STREAM,
 };
 static const struct file_ops out_ops = {
-    .write = host_write, .poll = host_poll, .ioctl = host_ioctl, .traits = FILE_STREAM,
+    .write = host_write,
+    .poll = host_poll,
+    .ioctl = host_ioctl,
+    .traits = FILE_STREAM,
 };
 
 /* The inode that fstat sees: a FIFO. */
@@ -157,7 +168,12 @@ static int
 fifo_getattr(struct inode *i, struct vattr *out)
 {
     *out = (struct vattr){
-        .dev = 12, .ino = i->ino, .nlink = 1, .mode = 0600, .type = IT_FIFO, .blksize = PAGE_SIZE,
+        .dev = 12,
+        .ino = i->ino,
+        .nlink = 1,
+        .mode = 0600,
+        .type = IT_FIFO,
+        .blksize = PAGE_SIZE,
     };
     return 0;
 }
@@ -196,11 +212,13 @@ hostpipe_init(void)
     mutex_init(&in.lock);
     waitq_init(&in.readable);
     waitq_init(&in.writable);
-    /* A debug port reads as a constant (0 or 0xe9); where none is, the bus reads as ones. */
+    /* A debug port reads as a constant (0 or 0xe9); where none is, the bus reads as ones.
+     */
     present = hw_port_in(ports[HOST_CTL], 1, &probe) == 0 && probe != 0xff;
     if (!present)
         return;
-    if (cmdline_value("feuer.stdin", value, sizeof(value)) >= 0 && strcmp(value, "none") == 0)
+    if (cmdline_value("feuer.stdin", value, sizeof(value)) >= 0 &&
+        strcmp(value, "none") == 0)
         in.end = true;
     else if (uart_init(&com2, 0x2f8, 3, "com2", in_receive) != 0)
         in.end = true;
@@ -233,7 +251,8 @@ hostpipe_populate(void)
     mutex_lock(&dir->mutex);
     for (u32 i = 0; i < HOST_CHANNELS && r == 0; i++) {
         struct inode *made;
-        r = dir->ops->create(dir, names[i], (u32)strlen(names[i]), IT_CHAR, 0600, devices[i].rdev, &root, &made);
+        r = dir->ops->create(dir, names[i], (u32)strlen(names[i]), IT_CHAR, 0600,
+                             devices[i].rdev, &root, &made);
         if (r == 0)
             inode_release(made);
     }

@@ -5,15 +5,16 @@
 #include "core/string.h"
 #include "signal/signal.h"
 
-#define END 0x100u   /* a line ends with this byte */
-#define EMPTY 0x200u /* a line ends, and there is no byte (EOF) */
-#define DISABLED 0   /* _POSIX_VDISABLE */
+#define END      0x100u /* a line ends with this byte */
+#define EMPTY    0x200u /* a line ends, and there is no byte (EOF) */
+#define DISABLED 0      /* _POSIX_VDISABLE */
 
 static const struct termios defaults = {
     .iflag = TI_ICRNL | TI_IXON,
     .oflag = TO_OPOST | TO_ONLCR,
     .cflag = TC_DEFAULT,
-    .lflag = TL_ISIG | TL_ICANON | TL_ECHO | TL_ECHOE | TL_ECHOK | TL_ECHOCTL | TL_ECHOKE | TL_IEXTEN,
+    .lflag = TL_ISIG | TL_ICANON | TL_ECHO | TL_ECHOE | TL_ECHOK | TL_ECHOCTL |
+             TL_ECHOKE | TL_IEXTEN,
     .cc = { 3, 28, 127, 21, 4, 0, 1, 0, 17, 19, 26, 0, 18, 15, 23, 22, 0 },
 };
 
@@ -78,14 +79,13 @@ ldisc_output(struct ldisc *l, u8 byte)
         }
         l->column = (l->column | 7) + 1;
         break;
-    case '\b':
-        l->column -= l->column > 0;
-        break;
+    case '\b': l->column -= l->column > 0; break;
     default:
         if (o & TO_OLCUC && byte >= 'a' && byte <= 'z')
             byte = (u8)(byte - 'a' + 'A');
         /* A continuation byte of UTF-8 takes no column. */
-        if (byte >= ' ' && byte != 127 && !((l->t.iflag & TI_IUTF8) && (byte & 0xc0) == 0x80))
+        if (byte >= ' ' && byte != 127 &&
+            !((l->t.iflag & TI_IUTF8) && (byte & 0xc0) == 0x80))
             l->column++;
         break;
     }
@@ -95,7 +95,8 @@ ldisc_output(struct ldisc *l, u8 byte)
 static bool
 shown_with_caret(const struct ldisc *l, u8 byte)
 {
-    return flag(l, TL_ECHOCTL) && (byte < ' ' || byte == 127) && byte != '\t' && byte != '\n';
+    return flag(l, TL_ECHOCTL) && (byte < ' ' || byte == 127) && byte != '\t' &&
+           byte != '\n';
 }
 
 static void
@@ -151,7 +152,8 @@ last_typed(struct ldisc *l)
     return *entry(l, l->head - 1) & 0xff;
 }
 
-/* The column at which the line being typed begins is not kept: a tab is measured from what comes before it. */
+/* The column at which the line being typed begins is not kept: a tab is measured from
+ * what comes before it. */
 static u32
 cells_of_tab(struct ldisc *l)
 {
@@ -161,7 +163,8 @@ cells_of_tab(struct ldisc *l)
         at--;
     for (; at != l->head; at++) {
         u8 byte = (u8)*entry(l, at);
-        column = byte == '\t' ? (column | 7) + 1 : column + (shown_with_caret(l, byte) ? 2 : 1);
+        column = byte == '\t' ? (column | 7) + 1
+                              : column + (shown_with_caret(l, byte) ? 2 : 1);
     }
     u32 cells = 8 - column % 8;
     return cells > l->column ? l->column : cells;
@@ -195,8 +198,8 @@ erase_one(struct ldisc *l)
 static bool
 is_word(int byte)
 {
-    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '_' ||
-           byte >= 128;
+    return (byte >= '0' && byte <= '9') || (byte >= 'a' && byte <= 'z') ||
+           (byte >= 'A' && byte <= 'Z') || byte == '_' || byte >= 128;
 }
 
 static void
@@ -243,7 +246,10 @@ reprint(struct ldisc *l)
 static bool
 input_signal(struct ldisc *l, u8 byte)
 {
-    int number = is_cc(l, CC_INTR, byte) ? SIG_INT : is_cc(l, CC_QUIT, byte) ? SIG_QUIT : is_cc(l, CC_SUSP, byte) ? SIG_TSTP : 0;
+    int number = is_cc(l, CC_INTR, byte)   ? SIG_INT
+                 : is_cc(l, CC_QUIT, byte) ? SIG_QUIT
+                 : is_cc(l, CC_SUSP, byte) ? SIG_TSTP
+                                           : 0;
 
     if (number == 0 || !flag(l, TL_ISIG))
         return false;
@@ -288,7 +294,8 @@ input_canonical(struct ldisc *l, u8 byte)
         reprint(l);
     } else if (is_cc(l, CC_EOF, byte)) {
         append(l, EMPTY);
-    } else if (byte == '\n' || is_cc(l, CC_EOL, byte) || (extended && is_cc(l, CC_EOL2, byte))) {
+    } else if (byte == '\n' || is_cc(l, CC_EOL, byte) ||
+               (extended && is_cc(l, CC_EOL2, byte))) {
         if (flag(l, TL_ECHO) || (byte == '\n' && flag(l, TL_ECHONL)))
             echo(l, byte);
         append(l, (u16)(byte | END));
@@ -419,7 +426,8 @@ ldisc_set(struct ldisc *l, const struct termios *t)
     if (!(t->iflag & TI_IXON))
         l->stopped = false;
     /* What was typed raw is a line when canonical mode begins, so that it can be read. */
-    if (!was && flag(l, TL_ICANON) && l->head != l->tail && !(*entry(l, l->head - 1) & (END | EMPTY))) {
+    if (!was && flag(l, TL_ICANON) && l->head != l->tail &&
+        !(*entry(l, l->head - 1) & (END | EMPTY))) {
         *entry(l, l->head - 1) |= END;
         l->lines++;
     }

@@ -40,7 +40,8 @@ ldisc_signal(struct ldisc *l, int number)
 }
 
 void
-tty_init_one(struct tty *t, u64 rdev, void (*send)(struct tty *t, const u8 *bytes, u32 count))
+tty_init_one(struct tty *t, u64 rdev,
+             void (*send)(struct tty *t, const u8 *bytes, u32 count))
 {
     frame_t page = page_alloc();
 
@@ -74,8 +75,8 @@ tty_receive(struct tty *t, const u8 *bytes, u32 count)
 
 /* ---- job control ---- */
 
-/* POSIX XBD 11.1.4: may the current process use its controlling terminal?  0, or a signal was sent and the call restarts, or
- * -E_IO where the signal cannot help. */
+/* POSIX XBD 11.1.4: may the current process use its controlling terminal?  0, or a signal
+ * was sent and the call restarts, or -E_IO where the signal cannot help. */
 int
 tty_check_job(struct tty *t, int number)
 {
@@ -85,16 +86,21 @@ tty_check_job(struct tty *t, int number)
         return 0;
     struct signal_action old;
     u64 bit = SIG_BIT(number);
-    bool ignored = signal_action_set(p, number, NULL, &old) == 0 && old.handler == SIG_HANDLER_IGNORE;
-    if (ignored || (thread_current()->signal_mask & bit) || session_group_orphaned(p->pgid))
-        return number == SIG_TTIN ? -E_IO : (ignored || (thread_current()->signal_mask & bit)) ? 0 : -E_IO;
+    bool ignored = signal_action_set(p, number, NULL, &old) == 0 &&
+                   old.handler == SIG_HANDLER_IGNORE;
+    if (ignored || (thread_current()->signal_mask & bit) ||
+        session_group_orphaned(p->pgid))
+        return number == SIG_TTIN                                   ? -E_IO
+               : (ignored || (thread_current()->signal_mask & bit)) ? 0
+                                                                    : -E_IO;
     signal_send_group(p->pgid, number, NULL);
     return -E_RESTART;
 }
 
 /* ---- read ---- */
 
-/* Raw reads return with MIN bytes, or when TIME tenths of a second passed (XBD 11.1.7). Canonical: with a line. */
+/* Raw reads return with MIN bytes, or when TIME tenths of a second passed (XBD 11.1.7).
+ * Canonical: with a line. */
 static int
 wait_input(struct tty *t, struct file *f, u64 wanted)
 {
@@ -117,8 +123,11 @@ wait_input(struct tty *t, struct file *f, u64 wanted)
         return ldisc_readable(&t->ldisc, 1) ? 0 : -E_AGAIN;
     u32 head = t->ldisc.head;
     mutex_unlock(&t->lock);
-    /* With TIME between bytes, each new byte starts the clock again: the caller's loop does that. */
-    int r = wait_until(&t->readable, ldisc_readable(&t->ldisc, min) || (!timed && t->ldisc.head != head), true, deadline);
+    /* With TIME between bytes, each new byte starts the clock again: the caller's loop
+     * does that. */
+    int r = wait_until(
+        &t->readable, ldisc_readable(&t->ldisc, min) || (!timed && t->ldisc.head != head),
+        true, deadline);
     mutex_lock(&t->lock);
     if (r == -E_TIMEDOUT)
         return 0;
@@ -154,7 +163,8 @@ tty_read(struct file *f, struct uio *u, u64 *pos)
     } while (r == -E_AGAIN && !(f->flags & OPEN_NONBLOCK));
     while (r == 0 && u->left > 0 && !eof) {
         bool canonical = t->ldisc.t.lflag & TL_ICANON;
-        u32 n = ldisc_read(&t->ldisc, bytes, u->left < sizeof(bytes) ? (u32)u->left : sizeof(bytes), &eof);
+        u32 n = ldisc_read(&t->ldisc, bytes,
+                           u->left < sizeof(bytes) ? (u32)u->left : sizeof(bytes), &eof);
         if (n == 0)
             break;
         r = uio_put(u, bytes, n);
@@ -215,12 +225,18 @@ tty_poll(struct file *f, struct poll_table *p)
         p->add(p, &t->readable);
         p->add(p, &t->writable);
     }
-    u32 min = t->ldisc.t.cc[CC_TIME] == 0 && t->ldisc.t.cc[CC_MIN] ? t->ldisc.t.cc[CC_MIN] : 1;
-    return (ldisc_readable(&t->ldisc, min) ? POLL_IN : 0) | (t->ldisc.stopped ? 0 : POLL_OUT);
+    u32 min =
+        t->ldisc.t.cc[CC_TIME] == 0 && t->ldisc.t.cc[CC_MIN] ? t->ldisc.t.cc[CC_MIN] : 1;
+    return (ldisc_readable(&t->ldisc, min) ? POLL_IN : 0) |
+           (t->ldisc.stopped ? 0 : POLL_OUT);
 }
 
 const struct file_ops tty_ops = {
-    .read = tty_read, .write = tty_write, .poll = tty_poll, .ioctl = tty_ioctl, .traits = FILE_STREAM,
+    .read = tty_read,
+    .write = tty_write,
+    .poll = tty_poll,
+    .ioctl = tty_ioctl,
+    .traits = FILE_STREAM,
 };
 
 /* ---- sessions ---- */
@@ -242,7 +258,8 @@ tty_hangup_session(struct tty *t, i32 sid)
     }
 }
 
-/* Take the terminal for the current session, if it may (open without NOCTTY, TIOCSCTTY). */
+/* Take the terminal for the current session, if it may (open without NOCTTY, TIOCSCTTY).
+ */
 int
 tty_acquire(struct tty *t)
 {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ioctl on terminals (ioctl_tty(2)).  Requests and structures are Linux's, since programs pass them: struct termios is four
- * 32-bit flag words, the line discipline's byte and 19 control characters.
+ * ioctl on terminals (ioctl_tty(2)).  Requests and structures are Linux's, since programs
+ * pass them: struct termios is four 32-bit flag words, the line discipline's byte and 19
+ * control characters.
  */
 #include "core/clock.h"
 #include "core/string.h"
@@ -11,8 +12,25 @@
 #include "tty/tty_private.h"
 
 enum {
-    T_GETS = 0x5401, T_SETS, T_SETSW, T_SETSF, T_SBRK = 0x5409, T_XONC, T_FLSH, T_EXCL, T_NXCL, T_SCTTY, T_GPGRP, T_SPGRP,
-    T_OUTQ, T_GWINSZ = 0x5413, T_SWINSZ, T_INQ = 0x541b, T_NOTTY = 0x5422, T_SBRKP = 0x5425, T_GSID = 0x5429,
+    T_GETS = 0x5401,
+    T_SETS,
+    T_SETSW,
+    T_SETSF,
+    T_SBRK = 0x5409,
+    T_XONC,
+    T_FLSH,
+    T_EXCL,
+    T_NXCL,
+    T_SCTTY,
+    T_GPGRP,
+    T_SPGRP,
+    T_OUTQ,
+    T_GWINSZ = 0x5413,
+    T_SWINSZ,
+    T_INQ = 0x541b,
+    T_NOTTY = 0x5422,
+    T_SBRKP = 0x5425,
+    T_GSID = 0x5429,
 };
 
 struct user_termios {
@@ -29,7 +47,8 @@ get_termios(struct tty *t, uaddr to)
     struct user_termios u;
 
     mutex_lock(&t->lock);
-    u = (struct user_termios){ t->ldisc.t.iflag, t->ldisc.t.oflag, t->ldisc.t.cflag, t->ldisc.t.lflag, t->ldisc.t.line, { 0 } };
+    u = (struct user_termios){ t->ldisc.t.iflag, t->ldisc.t.oflag, t->ldisc.t.cflag,
+                               t->ldisc.t.lflag, t->ldisc.t.line,  { 0 } };
     memcpy(u.cc, t->ldisc.t.cc, sizeof(u.cc));
     mutex_unlock(&t->lock);
     return copy_to_user(to, &u, sizeof(u));

@@ -7,15 +7,23 @@
 #include "core/hw.h"
 #include "core/thread.h"
 
-enum { REG_DATA = 0, REG_IER = 1, REG_FCR = 2, REG_LCR = 3, REG_MCR = 4, REG_LSR = 5, REG_SCR = 7 };
-#define IER_RX 0x01u
-#define FCR_ON 0x87u /* FIFOs on and cleared, trigger at 8 */
-#define LCR_8N1 0x03u
+enum {
+    REG_DATA = 0,
+    REG_IER = 1,
+    REG_FCR = 2,
+    REG_LCR = 3,
+    REG_MCR = 4,
+    REG_LSR = 5,
+    REG_SCR = 7
+};
+#define IER_RX    0x01u
+#define FCR_ON    0x87u /* FIFOs on and cleared, trigger at 8 */
+#define LCR_8N1   0x03u
 #define MCR_READY 0x0bu /* DTR RTS OUT2 (the line's gate) */
-#define LSR_DATA 0x01u
+#define LSR_DATA  0x01u
 #define LSR_EMPTY 0x20u
-#define FIFO 16u
-#define POLLS 64u
+#define FIFO      16u
+#define POLLS     64u
 
 static u32
 reg_read(struct uart *u, u16 reg)
@@ -42,8 +50,9 @@ interrupt(void *arg)
     struct uart *u = arg;
 
     spin_lock(&u->lock);
-    /* First the acknowledgement, then the data: the line is edge-triggered, and an edge that comes while it is masked is
-     * lost. After this, what comes before the drain is drained, and what comes after it is a new edge. */
+    /* First the acknowledgement, then the data: the line is edge-triggered, and an edge
+     * that comes while it is masked is lost. After this, what comes before the drain is
+     * drained, and what comes after it is a new edge. */
     hw_irq_ack(u->line);
     u->held = drain(u);
     spin_unlock(&u->lock);
@@ -69,7 +78,8 @@ receiver(void *arg)
     }
 }
 
-/* The transmitter takes a whole FIFO when it says that it is empty.  A host that does not read holds it back: sleep then. */
+/* The transmitter takes a whole FIFO when it says that it is empty.  A host that does not
+ * read holds it back: sleep then. */
 void
 uart_send(struct uart *u, const u8 *direct, u32 count)
 {
@@ -88,7 +98,8 @@ uart_send(struct uart *u, const u8 *direct, u32 count)
 }
 
 int
-uart_init(struct uart *u, u16 port, u32 line, const char *name, void (*receive)(struct uart *, const u8 *, u32))
+uart_init(struct uart *u, u16 port, u32 line, const char *name,
+          void (*receive)(struct uart *, const u8 *, u32))
 {
     u32 probe;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The 16550 UART behind granted ports (National Semiconductor PC16550D data sheet).
- * Bytes are taken in interrupt context into a ring and handed over by a LibOS thread; when the ring is full the line stays
- * masked, so that the sender is held back by the device's own flow control.
+ * Bytes are taken in interrupt context into a ring and handed over by a LibOS thread;
+ * when the ring is full the line stays masked, so that the sender is held back by the
+ * device's own flow control.
  */
 #ifndef LIBOS_TTY_UART_H
 #define LIBOS_TTY_UART_H
@@ -14,17 +15,19 @@
 struct uart {
     u16 port;
     u32 line;
-    struct spinlock lock;       /* ring */
+    struct spinlock lock; /* ring */
     u8 ring[UART_RING];
     u32 head, tail;
-    bool held;                  /* the line waits for room */
+    bool held; /* the line waits for room */
     struct waitq arrived;
     void (*receive)(struct uart *u, const u8 *bytes, u32 count); /* in the thread */
     void *owner;
 };
 
 /* -E_NODEV: not granted or not there. */
-int uart_init(struct uart *u, u16 port, u32 line, const char *name, void (*receive)(struct uart *, const u8 *, u32));
-void uart_send(struct uart *u, const u8 *direct, u32 count); /* direct-map memory; may sleep */
+int uart_init(struct uart *u, u16 port, u32 line, const char *name,
+              void (*receive)(struct uart *, const u8 *, u32));
+void uart_send(struct uart *u, const u8 *direct,
+               u32 count); /* direct-map memory; may sleep */
 
 #endif

@@ -2,11 +2,14 @@
 /*
  * A hostile LibOS: makes every exokernel call with random arguments, without end.
  *
- * Arguments come from a mixture: its real names, names with a bit changed, small numbers, its own frames and addresses, page-aligned
- * ones, and noise.  It runs until it destroys itself (it unmaps its own text, or corrupts its control block),
- * and its manifest has it restarted.  It never calls domain_exit, and waits only for short times, so that it stays busy.
- * Now and then it makes a domain, a space or a vCPU as one should, so that noise meets objects that live; all its vCPUs do so.
- * The option fuzz.seed= on the command line chooses the sequence; fuzz.calls= ends it after so many calls (code: calls made).
+ * Arguments come from a mixture: its real names, names with a bit changed, small numbers,
+ * its own frames and addresses, page-aligned ones, and noise.  It runs until it destroys
+ * itself (it unmaps its own text, or corrupts its control block), and its manifest has it
+ * restarted.  It never calls domain_exit, and waits only for short times, so that it
+ * stays busy. Now and then it makes a domain, a space or a vCPU as one should, so that
+ * noise meets objects that live; all its vCPUs do so. The option fuzz.seed= on the
+ * command line chooses the sequence; fuzz.calls= ends it after so many calls (code: calls
+ * made).
  */
 #include <sdk/instance.h>
 #include <sdk/sdk.h>
@@ -56,7 +59,8 @@ learn(u64 name)
     if (nnames < 64)
         names[nnames++] = name;
     else
-        names[16 + random64() % 48] = name; /* the first ones, which it was given, are kept */
+        names[16 + random64() % 48] =
+            name; /* the first ones, which it was given, are kept */
 }
 
 static u64
@@ -65,11 +69,16 @@ argument(void)
     u64 r = random64();
 
     switch (r % 16) {
-    case 0: case 1: case 2: case 3: case 4: return names[(r >> 8) % nnames];
+    case 0:
+    case 1:
+    case 2:
+    case 3:
+    case 4: return names[(r >> 8) % nnames];
     case 5: return names[(r >> 8) % nnames] ^ 1ull << (r >> 32) % 64;
     case 6: return (r >> 8) % 16;
     case 7: return 1ull << (r >> 8) % 64;
-    case 8: return info->memory[0].lo + (r >> 8) % (info->memory[0].hi - info->memory[0].lo);
+    case 8:
+        return info->memory[0].lo + (r >> 8) % (info->memory[0].hi - info->memory[0].lo);
     case 9: return FB_WINDOW_BASE + ((r >> 8) % (FB_WINDOW_SIZE >> 12) << 12);
     case 10: return (r >> 16) % 4096 << 12;
     case 11: return (r >> 8) % 512;
@@ -89,7 +98,8 @@ call(u64 number, const u64 a[6], u64 *value)
     register u64 r9 __asm__("r9") = a[5];
     u64 rdi = a[0], rsi = a[1];
     __asm__ volatile("syscall"
-                     : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8), "+r"(r9)
+                     : "+a"(rax), "+D"(rdi), "+S"(rsi), "+d"(rdx), "+r"(r10), "+r"(r8),
+                       "+r"(r9)
                      :
                      : "rcx", "r11", "memory", "cc");
     *value = rdx;
@@ -113,32 +123,42 @@ scribble(void)
 static void
 sensible(void)
 {
-    u64 r = random64(), f = spare + (r >> 8) % 480, name = 0, ticks = ((const struct fb_record *)WINDOW_RECORD)->tsc_hz / 2000;
+    u64 r = random64(), f = spare + (r >> 8) % 480, name = 0,
+        ticks = ((const struct fb_record *)WINDOW_RECORD)->tsc_hz / 2000;
     struct fb_domain_params *p = (void *)((u8 *)own_cb() + PAGE);
     u64 any = names[(r >> 24) % nnames], cpu = (r >> 32) % info->ncpus;
 
     switch (r % 8) {
     case 0:
         memset(p, 0, sizeof(*p));
-        *p = (struct fb_domain_params){ .object_frame = f, .table_frame = f + 1, .table_frames = 1 + (r >> 40) % 8,
-                                        .window_frame = f + 16, .clearance = FB_CLASS_ROOT, .gate = (r >> 50) % 2 };
+        *p = (struct fb_domain_params){ .object_frame = f,
+                                        .table_frame = f + 1,
+                                        .table_frames = 1 + (r >> 40) % 8,
+                                        .window_frame = f + 16,
+                                        .clearance = FB_CLASS_ROOT,
+                                        .gate = (r >> 50) % 2 };
         fb_domain_create(info->cap_machine, info->memory[0].cap, 0, &name);
         break;
     case 1:
         fb_space_create((r >> 60) % 2 ? any : 0, info->memory[0].cap, f & ~1ull, &name);
         break;
     case 2:
-        any = any == info->cap_domain && r >> 58 ? 0 : any; /* seldom one of its own, which would end it */
+        any = any == info->cap_domain && r >> 58
+                  ? 0
+                  : any; /* seldom one of its own, which would end it */
         fb_vcpu_create(any, info->cpu[cpu], info->memory[0].cap, f, f + 2, &name);
         break;
     case 3:
         fb_vcpu_start(any, 0, 0, FB_WINDOW_BASE, 0, 0, NULL);
-        fb_slice_set(info->cap_slices[info->cpu[cpu]], info->cpu[cpu] * 64 + 20 + (r >> 40) % 16, any, ticks, NULL);
+        fb_slice_set(info->cap_slices[info->cpu[cpu]],
+                     info->cpu[cpu] * 64 + 20 + (r >> 40) % 16, any, ticks, NULL);
         break;
     case 4:
         for (u64 level = 3; level >= 1; level--)
-            fb_space_table(any, (r >> 40) << 22, level, info->memory[0].cap, f + level, NULL);
-        fb_space_map(any, (r >> 40) << 22, info->memory[0].cap, f + 4, 1 + (r >> 33) % 8, 1 + (r >> 36) % 8, NULL);
+            fb_space_table(any, (r >> 40) << 22, level, info->memory[0].cap, f + level,
+                           NULL);
+        fb_space_map(any, (r >> 40) << 22, info->memory[0].cap, f + 4, 1 + (r >> 33) % 8,
+                     1 + (r >> 36) % 8, NULL);
         break;
     case 5:
         fb_switch(any, NULL);
@@ -175,13 +195,15 @@ fuzz_main(u64 vcpu)
 
     struct fb_cb *cb = own_cb();
     cb->entry_rsp = cb->fault_rsp = cb->event_rsp = (u64)&fuzz_stacks[self()][0x2000];
-    fb_vcpu_start(info->cap_vcpu[vcpu], (u64)upcall_entry, (u64)upcall_entry, 0, 0, 0, NULL);
+    fb_vcpu_start(info->cap_vcpu[vcpu], (u64)upcall_entry, (u64)upcall_entry, 0, 0, 0,
+                  NULL);
     seed = option("fuzz.seed=");
     limit = option("fuzz.calls=");
     if (seed == 0)
         fb_entropy(&seed);
     states[self()] = (seed + vcpu * 0x9e3779b97f4a7c15) | 1;
-    if (spare == 0) { /* taken out of the direct map, so that no mapping keeps them from being given */
+    if (spare == 0) { /* taken out of the direct map, so that no mapping keeps them from
+                         being given */
         spare = (info->memory[0].lo + 511) & ~511ull;
         fb_space_unmap(0, WINDOW_DMAP + spare * PAGE, 512, 0, 0, 1, NULL);
     }
@@ -195,24 +217,29 @@ fuzz_main(u64 vcpu)
         u64 a[6], value, number = random64() % (FB_CALLS + 1);
         for (int i = 0; i < 6; i++)
             a[i] = argument();
-        if (number == FB_CALL_DOMAIN_EXIT || number == FB_CALL_POWER || number == FB_CALL_RESUME)
+        if (number == FB_CALL_DOMAIN_EXIT || number == FB_CALL_POWER ||
+            number == FB_CALL_RESUME)
             continue;
-        bool first = false; /* one of those that it was given: without them it can do little */
+        bool first =
+            false; /* one of those that it was given: without them it can do little */
         for (u32 i = 0; i < 6 && i < nnames; i++)
             first |= a[0] == names[i];
-        if ((number == FB_CALL_CAP_DELETE || number == FB_CALL_SPACE_DESTROY) && first && random64() % 4096 != 0)
+        if ((number == FB_CALL_CAP_DELETE || number == FB_CALL_SPACE_DESTROY) && first &&
+            random64() % 4096 != 0)
             continue;
         if (number == FB_CALL_WAIT)
             a[0] = __builtin_ia32_rdtsc() + a[0] % 100000;
-        bool changes = number == FB_CALL_SPACE_UNMAP || number == FB_CALL_SPACE_PROTECT || number == FB_CALL_SPACE_MAP;
+        bool changes = number == FB_CALL_SPACE_UNMAP || number == FB_CALL_SPACE_PROTECT ||
+                       number == FB_CALL_SPACE_MAP;
         if (changes && a[1] >= FB_WINDOW_BASE && random64() % 4096 != 0)
             a[1] = WINDOW_FREE + (a[1] & 0xfffff000); /* seldom its own text */
         if (random64() % 8 == 0)
             scribble();
         if (random64() % 32 == 0)
             sensible();
-        if (call(number, a, &value) == 0 && (number == FB_CALL_CAP_DERIVE || number == FB_CALL_SPACE_CREATE ||
-                                             number == FB_CALL_DOMAIN_CREATE || number == FB_CALL_VCPU_CREATE))
+        if (call(number, a, &value) == 0 &&
+            (number == FB_CALL_CAP_DERIVE || number == FB_CALL_SPACE_CREATE ||
+             number == FB_CALL_DOMAIN_CREATE || number == FB_CALL_VCPU_CREATE))
             learn(value);
         if (limit != 0 && ++made >= limit)
             for (;;)
@@ -220,7 +247,8 @@ fuzz_main(u64 vcpu)
     }
 }
 
-/* Its own faults: go on with another sequence on a fresh stack; the kernel ends it at the second one. */
+/* Its own faults: go on with another sequence on a fresh stack; the kernel ends it at the
+ * second one. */
 void
 fuzz_upcall(u64 area, u64 vector)
 {

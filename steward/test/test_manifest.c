@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The manifest's parser: what it accepts, and that each mistake is named with its line. */
+/* The manifest's parser: what it accepts, and that each mistake is named with its line.
+ */
 #include "steward/manifest.h"
 
 #include <stdio.h>
@@ -29,20 +30,25 @@ check(bool good, const char *name)
 static void
 refuses(const char *text, const char *line, const char *reason, const char *name)
 {
-    bool good = !parse(text) && __builtin_strstr(error, line) != NULL && __builtin_strstr(error, reason) != NULL;
+    bool good = !parse(text) && __builtin_strstr(error, line) != NULL &&
+                __builtin_strstr(error, reason) != NULL;
     check(good, name);
 }
 
 static void
 test_whole(void)
 {
-    bool good = parse("# two instances\ninstance a\n  memory 64M\n  cpus 0,2\n gate direct # fast\n devices com1 power\n"
-                      "  args x=1 y\n  initrd yes\n  on-end power\ninstance b\n personality fuzz\n slots 64\n slice 500\n");
-    good = good && m.count == 2 && m.instance[0].memory == 64u << 20 && m.instance[0].cpus == 5 &&
-           m.instance[0].gate == FB_GATE_DIRECT && m.instance[0].devices == (DEVICE_COM1 | DEVICE_POWER) &&
-           strcmp(m.instance[0].args, "x=1 y") == 0 && m.instance[0].initrd && m.instance[0].on_end == ON_END_POWER &&
-           m.instance[1].memory == MEMORY_ALL && strcmp(m.instance[1].personality, "fuzz") == 0 &&
-           m.instance[1].slots == 64 && m.instance[1].slice_us == 500;
+    bool good = parse("# two instances\ninstance a\n  memory 64M\n  cpus 0,2\n gate "
+                      "direct # fast\n devices com1 power\n"
+                      "  args x=1 y\n  initrd yes\n  on-end power\ninstance b\n "
+                      "personality fuzz\n slots 64\n slice 500\n");
+    good = good && m.count == 2 && m.instance[0].memory == 64u << 20 &&
+           m.instance[0].cpus == 5 && m.instance[0].gate == FB_GATE_DIRECT &&
+           m.instance[0].devices == (DEVICE_COM1 | DEVICE_POWER) &&
+           strcmp(m.instance[0].args, "x=1 y") == 0 && m.instance[0].initrd &&
+           m.instance[0].on_end == ON_END_POWER && m.instance[1].memory == MEMORY_ALL &&
+           strcmp(m.instance[1].personality, "fuzz") == 0 && m.instance[1].slots == 64 &&
+           m.instance[1].slice_us == 500;
     check(good, "test_parse_when_all_settings_then_read");
 }
 
@@ -50,8 +56,25 @@ test_whole(void)
 static void
 test_noise(void)
 {
-    static const char *const words[] = { "instance", "a", "memory", "64M", "cpus", "all", "1,2", "\n", "\n", "#", "gate",
-                                         "views", "devices", "com1", "args", "\t", "18446744073709551616", "slots", "-" };
+    static const char *const words[] = { "instance",
+                                         "a",
+                                         "memory",
+                                         "64M",
+                                         "cpus",
+                                         "all",
+                                         "1,2",
+                                         "\n",
+                                         "\n",
+                                         "#",
+                                         "gate",
+                                         "views",
+                                         "devices",
+                                         "com1",
+                                         "args",
+                                         "\t",
+                                         "18446744073709551616",
+                                         "slots",
+                                         "-" };
     srand(1);
     for (int i = 0; i < 20000; i++) {
         char text[256];
@@ -77,22 +100,37 @@ main(void)
     test_whole();
     test_noise();
     refuses("", "line 0", "no instance", "test_parse_when_empty_then_refused");
-    refuses("memory 4M\n", "line 1", "before the first", "test_parse_when_no_instance_then_refused");
-    refuses("instance a\n\n memory 1M\n", "line 3", "at least 4M", "test_parse_when_memory_small_then_refused");
-    refuses("instance a\n memory 99999999999999999999G\n", "line 2", "memory", "test_parse_when_memory_wraps_then_refused");
-    refuses("instance a\n cpus 32\n", "line 2", "below 32", "test_parse_when_cpu_large_then_refused");
-    refuses("instance a\n cpus 1,\n", "line 2", "commas", "test_parse_when_cpu_list_open_then_refused");
-    refuses("instance a\n gate ajar\n", "line 2", "ajar", "test_parse_when_gate_unknown_then_refused");
-    refuses("instance a\n gate\n", "line 2", "missing", "test_parse_when_value_missing_then_refused");
-    refuses("instance a\n gate views direct\n", "line 2", "enough", "test_parse_when_two_values_then_refused");
-    refuses("instance a\n devices com3\n", "line 2", "com3", "test_parse_when_device_unknown_then_refused");
-    refuses("instance a\ninstance a\n", "line 2", "already", "test_parse_when_name_twice_then_refused");
-    refuses("instance abcdefghijklmnop\n", "line 1", "15", "test_parse_when_name_long_then_refused");
-    refuses("instance a\n slots 63\n", "line 2", "slots", "test_parse_when_slots_few_then_refused");
-    refuses("instance a\n slice 9\n", "line 2", "slice", "test_parse_when_slice_short_then_refused");
-    refuses("instance a\n colour red\n", "line 2", "colour", "test_parse_when_setting_unknown_then_refused");
-    refuses("instance a\ninstance b\n", "line 2", "memory all", "test_parse_when_two_take_all_then_refused");
-    refuses("instance a\n initrd yes\ninstance b\n memory 8M\n initrd yes\n", "line 5", "initrd",
-            "test_parse_when_two_initrds_then_refused");
+    refuses("memory 4M\n", "line 1", "before the first",
+            "test_parse_when_no_instance_then_refused");
+    refuses("instance a\n\n memory 1M\n", "line 3", "at least 4M",
+            "test_parse_when_memory_small_then_refused");
+    refuses("instance a\n memory 99999999999999999999G\n", "line 2", "memory",
+            "test_parse_when_memory_wraps_then_refused");
+    refuses("instance a\n cpus 32\n", "line 2", "below 32",
+            "test_parse_when_cpu_large_then_refused");
+    refuses("instance a\n cpus 1,\n", "line 2", "commas",
+            "test_parse_when_cpu_list_open_then_refused");
+    refuses("instance a\n gate ajar\n", "line 2", "ajar",
+            "test_parse_when_gate_unknown_then_refused");
+    refuses("instance a\n gate\n", "line 2", "missing",
+            "test_parse_when_value_missing_then_refused");
+    refuses("instance a\n gate views direct\n", "line 2", "enough",
+            "test_parse_when_two_values_then_refused");
+    refuses("instance a\n devices com3\n", "line 2", "com3",
+            "test_parse_when_device_unknown_then_refused");
+    refuses("instance a\ninstance a\n", "line 2", "already",
+            "test_parse_when_name_twice_then_refused");
+    refuses("instance abcdefghijklmnop\n", "line 1", "15",
+            "test_parse_when_name_long_then_refused");
+    refuses("instance a\n slots 63\n", "line 2", "slots",
+            "test_parse_when_slots_few_then_refused");
+    refuses("instance a\n slice 9\n", "line 2", "slice",
+            "test_parse_when_slice_short_then_refused");
+    refuses("instance a\n colour red\n", "line 2", "colour",
+            "test_parse_when_setting_unknown_then_refused");
+    refuses("instance a\ninstance b\n", "line 2", "memory all",
+            "test_parse_when_two_take_all_then_refused");
+    refuses("instance a\n initrd yes\ninstance b\n memory 8M\n initrd yes\n", "line 5",
+            "initrd", "test_parse_when_two_initrds_then_refused");
     return failures != 0;
 }

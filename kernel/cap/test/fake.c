@@ -130,9 +130,14 @@ void
 use_begin(u32 cpu, struct cap *c)
 {
     struct use *u = &uses[random_below(USES)];
-    /* A look-up fails for a capability without a name, and an ending domain has no vCPU that looks up. */
+    /* A look-up fails for a capability without a name, and an ending domain has no vCPU
+     * that looks up. */
     if (!u->cap && c->name != 0 && !c->holder->table.closed)
-        *u = (struct use){ .cap = c, .may = c->may, .object = c->object, .type = (u16)cap_type(c), .cpu = cpu };
+        *u = (struct use){ .cap = c,
+                           .may = c->may,
+                           .object = c->object,
+                           .type = (u16)cap_type(c),
+                           .cpu = cpu };
 }
 
 void
@@ -142,7 +147,8 @@ uses_check(void)
         struct use *u = &uses[i];
         if (!u->cap)
             continue;
-        CHECK(u->may.auth == u->cap->may.auth && u->may.lo == u->cap->may.lo && u->may.hi == u->cap->may.hi);
+        CHECK(u->may.auth == u->cap->may.auth && u->may.lo == u->cap->may.lo &&
+              u->may.hi == u->cap->may.hi);
         CHECK(u->object == u->cap->object && u->type == cap_type(u->cap));
     }
 }
@@ -160,7 +166,8 @@ uses_drop(const struct domain *holder)
 u64
 undo_hash(const struct domain *holder, u64 slot, u64 generation)
 {
-    u64 x = holder->id * 0x9e3779b97f4a7c15ull ^ slot * 0xbf58476d1ce4e5b9ull ^ generation * 0x94d049bb133111ebull;
+    u64 x = holder->id * 0x9e3779b97f4a7c15ull ^ slot * 0xbf58476d1ce4e5b9ull ^
+            generation * 0x94d049bb133111ebull;
     x ^= x >> 29;
     return x * 0xff51afd7ed558ccdull;
 }
@@ -178,7 +185,8 @@ cap_undo(struct cap *dying)
         return -FB_E_RESUME;
     }
     undo_count++;
-    undo_sum += undo_hash(dying->holder, (u64)(dying - dying->holder->table.slots), dying->generation);
+    undo_sum += undo_hash(dying->holder, (u64)(dying - dying->holder->table.slots),
+                          dying->generation);
     if (cap_type(dying) == FB_TYPE_SPACE)
         free(dying->object);
     return 0;
@@ -204,7 +212,8 @@ fake_table_reset(u32 domain, u32 slots)
     memory[domain] = aligned_alloc(128, slots * sizeof(struct cap));
     memset(memory[domain], 0, slots * sizeof(struct cap));
     fake_domain[domain].id = domain + 1;
-    cap_table_init(&fake_domain[domain].table, memory[domain], slots, &fake_domain[domain]);
+    cap_table_init(&fake_domain[domain].table, memory[domain], slots,
+                   &fake_domain[domain]);
 }
 
 void
@@ -241,7 +250,7 @@ check_list(const struct cap *parent, const struct cap *head, enum cap_list list)
     if (!head)
         return 0;
     do {
-        CHECK(c->parent == parent && c->list == list); /* T1 */
+        CHECK(c->parent == parent && c->list == list);   /* T1 */
         CHECK(c->next->prev == c && c->prev->next == c); /* T2 */
         CHECK(c->state == CAP_LIVE || c->state == CAP_DYING);
         if (list == CAP_IN_DYING)
@@ -275,10 +284,12 @@ check_invariants(void)
                 continue;
             here++;
             roots += c->list == CAP_IN_NONE;
-            linked += check_list(c, c->child, CAP_IN_CHILD) + check_list(c, c->made, CAP_IN_MADE) +
+            linked += check_list(c, c->child, CAP_IN_CHILD) +
+                      check_list(c, c->made, CAP_IN_MADE) +
                       check_list(c, c->dying, CAP_IN_DYING);
         }
-        CHECK(here == t->used && retired == t->retired && here + free_ones + retired == t->count);
+        CHECK(here == t->used && retired == t->retired &&
+              here + free_ones + retired == t->count);
         used += here;
         u32 listed = t->count - t->fresh;
         for (struct cap *c = t->free; c; c = c->next, listed++)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Unit tests of cap/: each documented error, the bounds of each step, and the random comparison with the model. */
+/* Unit tests of cap/: each documented error, the bounds of each step, and the random
+ * comparison with the model. */
 #include "fake.h"
 #include "model.h"
 #include <stdio.h>
@@ -27,7 +28,8 @@ static u64
 derive(u32 from, u64 source, u32 to)
 {
     u64 name = 0;
-    CHECK(cap_derive_to(table(from), source, table(to), FB_CLASS_ROOT, whole, 0, &name) == 0);
+    CHECK(cap_derive_to(table(from), source, table(to), FB_CLASS_ROOT, whole, 0, &name) ==
+          0);
     return name;
 }
 
@@ -51,17 +53,18 @@ static void
 nudge(u32 domain, u64 name)
 {
     int error = cap_revoke_step(table(domain), name);
-    CHECK(error == 0 || error == -FB_E_RESUME || error == -FB_E_INUSE || error == -FB_E_NAME);
+    CHECK(error == 0 || error == -FB_E_RESUME || error == -FB_E_INUSE ||
+          error == -FB_E_NAME);
 }
 
 /* Repeat a step until it is not RESUME; every CPU passes in between. */
-#define FINISH(step)                                                                                                    \
-    ({                                                                                                                  \
-        int e_;                                                                                                         \
-        u32 n_ = 0;                                                                                                     \
-        while ((e_ = (step)) == -FB_E_RESUME && n_++ < 100000)                                                          \
-            cpus_pass();                                                                                                \
-        e_;                                                                                                             \
+#define FINISH(step)                                                                     \
+    ({                                                                                   \
+        int e_;                                                                          \
+        u32 n_ = 0;                                                                      \
+        while ((e_ = (step)) == -FB_E_RESUME && n_++ < 100000)                           \
+            cpus_pass();                                                                 \
+        e_;                                                                              \
     })
 
 static void
@@ -70,7 +73,8 @@ test_lookup_when_wrong_then_precise_error(void)
     /* Verify that a look-up tells a bad name, a wrong type and a missing right apart. */
     struct cap *c = NULL;
     u64 name = root(FB_TYPE_PORT);
-    CHECK(cap_lookup(table(0), name, FB_TYPE_PORT, ALL_MAY, &c) == 0 && c == fake_cap(0, name));
+    CHECK(cap_lookup(table(0), name, FB_TYPE_PORT, ALL_MAY, &c) == 0 &&
+          c == fake_cap(0, name));
     CHECK(cap_lookup(table(0), 0, FB_TYPE_PORT, 0, &c) == -FB_E_NAME);
     CHECK(cap_lookup(table(0), CAP_SLOT_MASK, FB_TYPE_PORT, 0, &c) == -FB_E_NAME);
     CHECK(cap_lookup(table(0), name + (1ull << 24), FB_TYPE_PORT, 0, &c) == -FB_E_NAME);
@@ -83,22 +87,28 @@ test_lookup_when_wrong_then_precise_error(void)
 static void
 test_derive_when_wrong_then_precise_error(void)
 {
-    /* Verify that each documented error of cap_derive_to is returned, and nothing is made. */
+    /* Verify that each documented error of cap_derive_to is returned, and nothing is
+     * made. */
     u64 name = 0, r = root(FB_TYPE_MEMORY);
     struct authority ask = whole;
     CHECK(cap_derive_to(table(0), 0, table(1), 0x3f, ask, 0, &name) == -FB_E_NAME);
-    CHECK(cap_derive_to(table(0), CAP_SLOT_MASK, table(1), 0x3f, ask, 0, &name) == -FB_E_NAME);
-    CHECK(cap_derive_to(table(0), r + (1ull << 24), table(1), 0x3f, ask, 0, &name) == -FB_E_NAME);
-    CHECK(cap_derive_to(table(0), r, table(1), 0x3f, ask, 1ull << 50, &name) == -FB_E_AUTHORITY);
+    CHECK(cap_derive_to(table(0), CAP_SLOT_MASK, table(1), 0x3f, ask, 0, &name) ==
+          -FB_E_NAME);
+    CHECK(cap_derive_to(table(0), r + (1ull << 24), table(1), 0x3f, ask, 0, &name) ==
+          -FB_E_NAME);
+    CHECK(cap_derive_to(table(0), r, table(1), 0x3f, ask, 1ull << 50, &name) ==
+          -FB_E_AUTHORITY);
     ask.lo = 1000;
     CHECK(cap_derive_to(table(0), r, table(1), 0x3f, ask, 0, &name) == -FB_E_EMPTY);
     ask = (struct authority){ .auth = ~0ull << 32, .lo = 0, .hi = 10 };
     CHECK(cap_derive_to(table(0), r, table(1), 0x3f, ask, 0, &name) == -FB_E_EMPTY);
-    CHECK(cap_derive_to(table(0), r, table(1), FB_CLASS_USER, whole, 0, &name) == -FB_E_CLEARANCE);
+    CHECK(cap_derive_to(table(0), r, table(1), FB_CLASS_USER, whole, 0, &name) ==
+          -FB_E_CLEARANCE);
     ask = whole;
     ask.auth = ~0x0full;
     CHECK(cap_derive_to(table(0), r, table(1), FB_CLASS_USER, ask, 0, &name) == 0);
-    CHECK(fake_cap(1, name)->may.auth == (ALL_MAY & ~0x0full) && fake_cap(1, name)->holder == &fake_domain[1]);
+    CHECK(fake_cap(1, name)->may.auth == (ALL_MAY & ~0x0full) &&
+          fake_cap(1, name)->holder == &fake_domain[1]);
     CHECK(cap_lock() == 0);
     CHECK(cap_derive_to(table(0), r, table(1), 0x3f, whole, 0, &name) == -FB_E_BUSY);
     cap_release();
@@ -113,7 +123,8 @@ test_derive_when_wrong_then_precise_error(void)
 static void
 test_insert_when_refused_then_lock_is_free(void)
 {
-    /* Verify that cap_reserve keeps the lock exactly when it succeeds, and that DEAD and BUSY are told. */
+    /* Verify that cap_reserve keeps the lock exactly when it succeeds, and that DEAD and
+     * BUSY are told. */
     u64 r = root(FB_TYPE_MACHINE), name = 0;
     struct domain d = { .state = 0 };
     struct authority may = { .auth = ALL_MAY, .lo = 0, .hi = 1 };
@@ -138,7 +149,8 @@ test_insert_when_refused_then_lock_is_free(void)
 static void
 test_slot_when_deleted_then_waits_for_epoch(void)
 {
-    /* Verify that a deleted slot is not used again before all CPUs passed, and that BUSY asks for that. */
+    /* Verify that a deleted slot is not used again before all CPUs passed, and that BUSY
+     * asks for that. */
     u64 r = root(FB_TYPE_PORT), name = 0, last = 0;
     epoch_auto = false;
     for (u32 i = 1; i < FAKE_SLOTS; i++)
@@ -177,7 +189,8 @@ test_generation_when_last_then_retired(void)
 static void
 test_delete_when_wrong_then_precise_error(void)
 {
-    /* Verify that cap_delete returns NAME, BUSY, and INUSE for first capabilities and unfinished revocations. */
+    /* Verify that cap_delete returns NAME, BUSY, and INUSE for first capabilities and
+     * unfinished revocations. */
     u64 r = root(FB_TYPE_MEMORY), m = derive(0, r, 1);
     struct space s = { .busy = 0 };
     CHECK(cap_delete(table(0), 0) == -FB_E_NAME);
@@ -198,7 +211,8 @@ test_delete_when_wrong_then_precise_error(void)
 static void
 test_delete_when_granted_memory_then_undone_once(void)
 {
-    /* Verify that deleting what another domain granted undoes it after a quiet point, repeated by the same name. */
+    /* Verify that deleting what another domain granted undoes it after a quiet point,
+     * repeated by the same name. */
     u64 r = root(FB_TYPE_MEMORY), m = derive(0, r, 1), c = derive(1, m, 1);
     CHECK(cap_delete(table(1), c) == 0 && undo_count == 0); /* m covers it */
     epoch_auto = false;
@@ -223,7 +237,8 @@ in_use(const struct cap *c)
 static void
 test_delete_when_in_use_then_revocation_finds_it(void)
 {
-    /* Verify that a deletion that cannot be completed leaves the capability in the tree. */
+    /* Verify that a deletion that cannot be completed leaves the capability in the tree.
+     */
     u64 r = root(FB_TYPE_MEMORY), m = derive(0, r, 1);
     undo_in_use = in_use;
     stuck_domain = 1;
@@ -239,13 +254,15 @@ test_delete_when_in_use_then_revocation_finds_it(void)
 static void
 test_delete_when_many_children_then_bounded_steps(void)
 {
-    /* Verify that children are handed over in bounded steps, while the name stays good. */
+    /* Verify that children are handed over in bounded steps, while the name stays good.
+     */
     fake_table_reset(0, 4096);
     u64 r = root(FB_TYPE_PORT), m = derive(0, r, 0);
     for (u32 i = 0; i < 1000; i++)
         (void)derive(0, m, 0);
     CHECK(cap_delete(table(0), m) == -FB_E_RESUME && alive(0, m));
-    CHECK(cap_delete(table(0), m) == -FB_E_RESUME && cap_delete(table(0), m) == -FB_E_RESUME);
+    CHECK(cap_delete(table(0), m) == -FB_E_RESUME &&
+          cap_delete(table(0), m) == -FB_E_RESUME);
     check_invariants();
     CHECK(cap_delete(table(0), m) == 0 && table(0)->used == 1001);
     CHECK(FINISH(cap_revoke_step(table(0), r)) == 0 && table(0)->used == 1);
@@ -254,14 +271,16 @@ test_delete_when_many_children_then_bounded_steps(void)
 static void
 test_revoke_when_wrong_then_precise_error(void)
 {
-    /* Verify that cap_revoke_step returns NAME, AUTHORITY, BUSY, RESUME, and INUSE for in-use memory and for domains. */
+    /* Verify that cap_revoke_step returns NAME, AUTHORITY, BUSY, RESUME, and INUSE for
+     * in-use memory and for domains. */
     u64 r = root(FB_TYPE_MEMORY), machine = root(FB_TYPE_MACHINE), weak = 0;
     struct authority ask = whole;
     struct domain d = { .state = 0 };
     ask.auth &= ~FB_AUTH(0, 0, FB_RIGHT_REVOKE);
     CHECK(cap_derive_to(table(0), r, table(0), 0x3f, ask, 0, &weak) == 0);
     CHECK(cap_revoke_step(table(0), weak) == -FB_E_AUTHORITY);
-    CHECK(cap_revoke_step(table(0), 0) == -FB_E_NAME && cap_revoke_step(table(1), r) == -FB_E_NAME);
+    CHECK(cap_revoke_step(table(0), 0) == -FB_E_NAME &&
+          cap_revoke_step(table(1), r) == -FB_E_NAME);
     CHECK(cap_lock() == 0);
     CHECK(cap_revoke_step(table(0), r) == -FB_E_BUSY);
     cap_release();
@@ -288,8 +307,8 @@ test_revoke_when_wrong_then_precise_error(void)
 static void
 test_revoke_when_used_elsewhere_then_undo_waits(void)
 {
-    /* Verify that nothing is undone while another CPU uses the capability it looked up (K2 checks), and that the call that
-     * completes comes after a second quiet point. */
+    /* Verify that nothing is undone while another CPU uses the capability it looked up
+     * (K2 checks), and that the call that completes comes after a second quiet point. */
     u64 r = root(FB_TYPE_MEMORY), m = derive(0, r, 1);
     epoch_auto = false;
     use_begin(1, fake_cap(1, m));
@@ -299,7 +318,8 @@ test_revoke_when_used_elsewhere_then_undo_waits(void)
         CHECK(cap_revoke_step(table(0), r) == -FB_E_RESUME && undo_count == 0);
     }
     cpu_pass(1);
-    CHECK(cap_revoke_step(table(0), r) == -FB_E_RESUME && undo_count == 1); /* the flush is to come */
+    CHECK(cap_revoke_step(table(0), r) == -FB_E_RESUME &&
+          undo_count == 1); /* the flush is to come */
     cpu_pass(1);
     CHECK(cap_revoke_step(table(0), r) == -FB_E_RESUME);
     cpu_pass(2);
@@ -359,7 +379,8 @@ test_revoke_when_overtaken_from_above_then_upper_completes(void)
 static void
 test_revoke_when_revoker_ends_then_parent_completes(void)
 {
-    /* Verify that what a revocation left undone when its domain ended goes to the parent, and no sibling is touched. */
+    /* Verify that what a revocation left undone when its domain ended goes to the parent,
+     * and no sibling is touched. */
     for (u32 stop = 1; stop < 12; stop++) {
         fake_reset(1024);
         epoch_auto = false;
@@ -378,15 +399,17 @@ test_revoke_when_revoker_ends_then_parent_completes(void)
         check_invariants();
         CHECK(alive(3, sibling));
         CHECK(FINISH(cap_revoke_step(table(0), r)) == 0);
-        CHECK(table(0)->used == 1 && table(1)->used == 0 && table(2)->used == 0 && table(3)->used == 0);
+        CHECK(table(0)->used == 1 && table(1)->used == 0 && table(2)->used == 0 &&
+              table(3)->used == 0);
     }
 }
 
 static void
 test_destroy_when_space_then_every_capability_on_it_goes(void)
 {
-    /* Verify that a destruction takes all names but the first and the destroyer's at once, that those denote nothing for
-     * ordinary look-ups, and that they go too after a quiet point. */
+    /* Verify that a destruction takes all names but the first and the destroyer's at
+     * once, that those denote nothing for ordinary look-ups, and that they go too after a
+     * quiet point. */
     u64 r = root(FB_TYPE_MEMORY);
     struct space s = { .busy = 0 };
     u64 f = make(0, r, 1, FB_TYPE_SPACE, &s), a = derive(1, f, 2), b = derive(2, a, 3);
@@ -396,7 +419,8 @@ test_destroy_when_space_then_every_capability_on_it_goes(void)
     cap_release();
     epoch_auto = false;
     CHECK(cap_destroy_step(fake_cap(1, f)) == -FB_E_RESUME);
-    CHECK(alive(1, f) && !alive(2, a) && !alive(3, b)); /* P8: the destroyer can repeat its call */
+    CHECK(alive(1, f) && !alive(2, a) &&
+          !alive(3, b)); /* P8: the destroyer can repeat its call */
     struct cap *c;
     CHECK(cap_lookup(table(1), f, FB_TYPE_SPACE, 0, &c) == -FB_E_DEAD);
     CHECK(cap_find_ending(table(1), f, FB_TYPE_SPACE, 0, &c) == 0 && c == fake_cap(1, f));
@@ -422,7 +446,8 @@ test_destroy_when_space_then_every_capability_on_it_goes(void)
 static void
 test_destroy_when_revoked_halfway_then_no_capability_is_left(void)
 {
-    /* Verify that destroying an object whose first capability a revocation has marked leaves no capability on it. */
+    /* Verify that destroying an object whose first capability a revocation has marked
+     * leaves no capability on it. */
     for (u32 stop = 0; stop < 10; stop++) {
         fake_reset(1024);
         epoch_auto = false;
@@ -437,35 +462,42 @@ test_destroy_when_revoked_halfway_then_no_capability_is_left(void)
         CHECK(FINISH(cap_destroy_step(first)) == 0);
         for (u32 d = 0; d < FAKE_DOMAINS; d++)
             for (u32 i = 0; i < table(d)->fresh; i++)
-                CHECK(table(d)->slots[i].state != CAP_LIVE || table(d)->slots[i].object == NULL);
+                CHECK(table(d)->slots[i].state != CAP_LIVE ||
+                      table(d)->slots[i].object == NULL);
         free(s);
         check_invariants();
         CHECK(FINISH(cap_revoke_step(table(0), r)) == 0 && undo_count == 0);
-        CHECK(table(0)->used == 1 && table(1)->used == 0 && table(2)->used == 0 && table(3)->used == 0);
+        CHECK(table(0)->used == 1 && table(1)->used == 0 && table(2)->used == 0 &&
+              table(3)->used == 0);
     }
 }
 
 static void
 test_destroy_when_domain_then_vcpus_go_too(void)
 {
-    /* Verify that the capabilities on a domain's vCPUs go with it, and the objects forget them. */
+    /* Verify that the capabilities on a domain's vCPUs go with it, and the objects forget
+     * them. */
     u64 r = root(FB_TYPE_MACHINE);
     struct domain d = { .state = 0 };
     struct vcpu *v = aligned_alloc(64, sizeof(*v));
     memset(v, 0, sizeof(*v));
-    u64 f = make(0, r, 1, FB_TYPE_DOMAIN, &d), g = derive(1, f, 2), w = make(2, g, 2, FB_TYPE_VCPU, v);
+    u64 f = make(0, r, 1, FB_TYPE_DOMAIN, &d), g = derive(1, f, 2),
+        w = make(2, g, 2, FB_TYPE_VCPU, v);
     v->cap = fake_cap(2, w);
     (void)derive(2, w, 3);
-    CHECK(FINISH(cap_revoke_step(table(1), f)) == -FB_E_INUSE && alive(2, w) && !alive(2, g));
+    CHECK(FINISH(cap_revoke_step(table(1), f)) == -FB_E_INUSE && alive(2, w) &&
+          !alive(2, g));
     CHECK(FINISH(cap_destroy_step(fake_cap(1, f))) == 0);
-    CHECK(v->cap == NULL && table(1)->used == 0 && table(2)->used == 0 && table(3)->used == 0);
+    CHECK(v->cap == NULL && table(1)->used == 0 && table(2)->used == 0 &&
+          table(3)->used == 0);
     free(v);
 }
 
 static void
 test_clear_when_domain_was_made_then_blocker(void)
 {
-    /* Verify that clearing stops at a made domain, names it, and goes on when it is destroyed. */
+    /* Verify that clearing stops at a made domain, names it, and goes on when it is
+     * destroyed. */
     u64 r = root(FB_TYPE_MACHINE), m = derive(0, r, 1);
     struct domain d = { .state = 0 };
     struct space s = { .busy = 0 };
@@ -480,7 +512,8 @@ test_clear_when_domain_was_made_then_blocker(void)
     CHECK(FINISH(cap_table_clear_step(table(1))) == -FB_E_INUSE);
     CHECK(cap_table_blocker(table(1)) == fake_cap(1, f));
     CHECK(FINISH(cap_destroy_step(cap_table_blocker(table(1)))) == 0);
-    CHECK(FINISH(cap_table_clear_step(table(1))) == 0 && cap_table_blocker(table(1)) == NULL);
+    CHECK(FINISH(cap_table_clear_step(table(1))) == 0 &&
+          cap_table_blocker(table(1)) == NULL);
     CHECK(s.cap == NULL && table(1)->used == 0 && table(2)->used == 0); /* P9 */
     check_invariants();
 }
@@ -496,13 +529,15 @@ test_clear_when_table_large_then_bounded_steps(void)
     u32 steps = 0;
     while (cap_table_clear_step(table(1)) == -FB_E_RESUME && steps++ < 100)
         ;
-    CHECK(table(1)->used == 0 && steps <= 10000 / CAP_STEP + 1 && steps >= 10000 / CAP_STEP - 1);
+    CHECK(table(1)->used == 0 && steps <= 10000 / CAP_STEP + 1 &&
+          steps >= 10000 / CAP_STEP - 1);
 }
 
 static void
 test_model_when_random_calls_then_equal(void)
 {
-    /* Verify that 120,000 random operations leave the kernel's tree and the reference model equal, after each one. */
+    /* Verify that 120,000 random operations leave the kernel's tree and the reference
+     * model equal, after each one. */
     for (u32 seed = 1; seed <= 4 && !failures; seed++) {
         random_state = 0x2545f4914f6cdd1dull * seed;
         model_run(30000);
@@ -513,7 +548,10 @@ static const struct {
     const char *name;
     void (*run)(void);
 } tests[] = {
-#define TEST(name) { #name, name }
+#define TEST(name)                                                                       \
+    {                                                                                    \
+#name, name                                                                      \
+    }
     TEST(test_lookup_when_wrong_then_precise_error),
     TEST(test_derive_when_wrong_then_precise_error),
     TEST(test_insert_when_refused_then_lock_is_free),

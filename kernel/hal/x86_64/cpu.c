@@ -10,10 +10,10 @@
 #include "base/panic.h"
 #include "hal/x86_64/x86.h"
 
-#define IST_NMI 1
-#define IST_DOUBLE_FAULT 2
+#define IST_NMI           1
+#define IST_DOUBLE_FAULT  2
 #define IST_MACHINE_CHECK 3
-#define IST_DEBUG 4
+#define IST_DEBUG         4
 /* Cleared on `syscall`: TF, IF, DF, IOPL, NT, RF, AC. */
 #define FMASK 0x57700ull
 
@@ -42,7 +42,8 @@ static void
 idt_fill(void)
 {
     static const u8 ist[32] = {
-        [1] = IST_DEBUG, [2] = IST_NMI, [8] = IST_DOUBLE_FAULT, [18] = IST_MACHINE_CHECK};
+        [1] = IST_DEBUG, [2] = IST_NMI, [8] = IST_DOUBLE_FAULT, [18] = IST_MACHINE_CHECK
+    };
     for (unsigned v = 0; v < 256; v++) {
         u64 entry = trap_vectors[v];
         idt[v] = (struct gate){
@@ -60,7 +61,7 @@ idt_fill(void)
 static void
 idt_load(void)
 {
-    struct table_pointer p = {sizeof(idt) - 1, (u64)idt};
+    struct table_pointer p = { sizeof(idt) - 1, (u64)idt };
     __asm__ volatile("lidt %0" ::"m"(p));
 }
 
@@ -85,10 +86,10 @@ features_leaf7(struct cpuid leaf7)
         u8 ecx, bit;
         u64 cr4, feature;
     } all[] = {
-        {0, 0, CR4_FSGSBASE, FB_FEATURE_FSGSBASE},
-        {0, 7, CR4_SMEP, FB_FEATURE_SMEP},
-        {0, 20, CR4_SMAP, FB_FEATURE_SMAP},
-        {1, 2, CR4_UMIP, FB_FEATURE_UMIP},
+        { 0, 0, CR4_FSGSBASE, FB_FEATURE_FSGSBASE },
+        { 0, 7, CR4_SMEP, FB_FEATURE_SMEP },
+        { 0, 20, CR4_SMAP, FB_FEATURE_SMAP },
+        { 1, 2, CR4_UMIP, FB_FEATURE_UMIP },
     };
     for (unsigned i = 0; i < sizeof(all) / sizeof(all[0]); i++)
         if ((all[i].ecx ? leaf7.c : leaf7.b) >> all[i].bit & 1) {
@@ -96,7 +97,8 @@ features_leaf7(struct cpuid leaf7)
             cpu_features |= all[i].feature;
         }
     if (cpu_features & FB_FEATURE_SMAP)
-        __builtin_memcpy(trap_clac, "\x0f\x01\xca", 3); /* the text is writable until the final tables */
+        __builtin_memcpy(trap_clac, "\x0f\x01\xca",
+                         3); /* the text is writable until the final tables */
 }
 
 void
@@ -106,7 +108,7 @@ hal_boot_cpu_features(void)
     idt_load();
     u32 max = cpuid(0, 0).a;
     struct cpuid one = cpuid(1, 0);
-    struct cpuid zero = {0};
+    struct cpuid zero = { 0 };
     struct cpuid leaf7 = max >= 7 ? cpuid(7, 0) : zero;
     struct cpuid ext = cpuid(0x80000001, 0);
     u32 max_ext = cpuid(0x80000000, 0).a;
@@ -145,8 +147,8 @@ gdt_setup(struct cpu *cpu)
     u64 area = (u64)cpu - CPU_DATA_OFFSET;
     /* SDM vol. 3, 7.7: RSP0 at 4, IST1.. at 36, the offset of the (absent) I/O map at
      * 102. */
-    u64 stack[] = {cpu->stack_top, 0, 0, 0, area + 0x5000, area + 0x6000, area + 0x7000,
-                   area + 0x8000};
+    u64 stack[] = { cpu->stack_top, 0, 0, 0, area + 0x5000, area + 0x6000, area + 0x7000,
+                    area + 0x8000 };
     for (unsigned i = 0; i < 8; i++) {
         words[1 + 2 * i] = (u32)stack[i];
         words[2 + 2 * i] = (u32)(stack[i] >> 32);
@@ -161,7 +163,7 @@ gdt_setup(struct cpu *cpu)
     cpu->gdt[5] = 103 | (tss & 0xffffff) << 16 | 0x89ull << 40 | (tss >> 24 & 0xff) << 56;
     cpu->gdt[6] = tss >> 32;
 
-    struct table_pointer p = {7 * 8 - 1, (u64)cpu->gdt};
+    struct table_pointer p = { 7 * 8 - 1, (u64)cpu->gdt };
     __asm__ volatile("lgdt %0\n\t"
                      "pushq %1\n\t"
                      "leaq 1f(%%rip), %%rax\n\t"

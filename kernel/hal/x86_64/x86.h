@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Private to hal/x86_64: registers and their bits (SDM vol. 3, 4); what its files share. */
+/* Private to hal/x86_64: registers and their bits (SDM vol. 3, 4); what its files share.
+ */
 #ifndef KERNEL_HAL_X86_64_X86_H
 #define KERNEL_HAL_X86_64_X86_H
 
@@ -11,39 +12,39 @@
 #define KERNEL_BASE 0xffffffff80000000ull
 #define DEVICE_BASE 0xffffffffe0000000ull
 
-#define PTE_P 0x1ull
-#define PTE_W 0x2ull
+#define PTE_P        0x1ull
+#define PTE_W        0x2ull
 #define PTE_UNCACHED 0x18ull /* PCD | PWT: entry 3 of the PAT at reset is UC */
-#define PTE_AD 0x60ull       /* accessed, dirty: from the start, so no write by the CPU */
-#define PTE_LARGE 0x80ull
-#define PTE_NX (1ull << 63)
-#define PTE_ADDR 0x000ffffffffff000ull
+#define PTE_AD       0x60ull /* accessed, dirty: from the start, so no write by the CPU */
+#define PTE_LARGE    0x80ull
+#define PTE_NX       (1ull << 63)
+#define PTE_ADDR     0x000ffffffffff000ull
 
-#define MSR_APIC_BASE 0x1bu
+#define MSR_APIC_BASE         0x1bu
 #define MSR_ARCH_CAPABILITIES 0x10au
-#define MSR_SYSENTER_CS 0x174u
-#define MSR_EFER 0xc0000080u
-#define MSR_STAR 0xc0000081u
-#define MSR_LSTAR 0xc0000082u
-#define MSR_CSTAR 0xc0000083u
-#define MSR_FMASK 0xc0000084u
-#define MSR_FS_BASE 0xc0000100u
-#define MSR_GS_BASE 0xc0000101u
-#define MSR_KERNEL_GS_BASE 0xc0000102u
+#define MSR_SYSENTER_CS       0x174u
+#define MSR_EFER              0xc0000080u
+#define MSR_STAR              0xc0000081u
+#define MSR_LSTAR             0xc0000082u
+#define MSR_CSTAR             0xc0000083u
+#define MSR_FMASK             0xc0000084u
+#define MSR_FS_BASE           0xc0000100u
+#define MSR_GS_BASE           0xc0000101u
+#define MSR_KERNEL_GS_BASE    0xc0000102u
 
-#define EFER_SCE (1ull << 0)
-#define EFER_LME (1ull << 8)
-#define EFER_NXE (1ull << 11)
-#define CR0_RUN 0x80050033ull /* PG AM WP NE ET MP PE; caches on */
-#define CR4_PAE (1ull << 5)
-#define CR4_MCE (1ull << 6)
-#define CR4_OSFXSR (1ull << 9)
+#define EFER_SCE       (1ull << 0)
+#define EFER_LME       (1ull << 8)
+#define EFER_NXE       (1ull << 11)
+#define CR0_RUN        0x80050033ull /* PG AM WP NE ET MP PE; caches on */
+#define CR4_PAE        (1ull << 5)
+#define CR4_MCE        (1ull << 6)
+#define CR4_OSFXSR     (1ull << 9)
 #define CR4_OSXMMEXCPT (1ull << 10)
-#define CR4_UMIP (1ull << 11)
-#define CR4_FSGSBASE (1ull << 16)
-#define CR4_OSXSAVE (1ull << 18)
-#define CR4_SMEP (1ull << 20)
-#define CR4_SMAP (1ull << 21)
+#define CR4_UMIP       (1ull << 11)
+#define CR4_FSGSBASE   (1ull << 16)
+#define CR4_OSXSAVE    (1ull << 18)
+#define CR4_SMEP       (1ull << 20)
+#define CR4_SMAP       (1ull << 21)
 
 struct cpuid {
     u32 a, b, c, d;

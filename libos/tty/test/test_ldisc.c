@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The line discipline, driven byte by byte: what is read, what is echoed, which signals are sent. */
+/* The line discipline, driven byte by byte: what is read, what is echoed, which signals
+ * are sent. */
 #include "tty/ldisc.h"
 
 #include "signal/signal.h"
@@ -47,12 +48,12 @@ type(const char *text)
         ldisc_input(&l, (u8)*text);
 }
 
-#define CHECK(c)                                                      \
-    do {                                                              \
-        if (!(c)) {                                                   \
-            printf("# %s:%d: %s\n", __FILE__, __LINE__, #c);          \
-            return false;                                             \
-        }                                                             \
+#define CHECK(c)                                                                         \
+    do {                                                                                 \
+        if (!(c)) {                                                                      \
+            printf("# %s:%d: %s\n", __FILE__, __LINE__, #c);                             \
+            return false;                                                                \
+        }                                                                                \
     } while (0)
 
 /* Read once and compare. */
@@ -65,7 +66,8 @@ reads(const char *wanted)
     return n == strlen(wanted) && memcmp(bytes, wanted, n) == 0;
 }
 
-/* Verify that a line is readable only when it is complete, one line a read, and is echoed with CR NL. */
+/* Verify that a line is readable only when it is complete, one line a read, and is echoed
+ * with CR NL. */
 static bool
 test_read_when_lines_were_typed_then_one_line_each(void)
 {
@@ -116,12 +118,14 @@ test_read_when_eof_was_typed_then_end_of_file(void)
     type("\004");
     CHECK(ldisc_readable(&l, 1));
     CHECK(ldisc_read(&l, bytes, sizeof(bytes), &eof) == 0 && eof);
-    type("abcd\004"); /* the buffer ends where the line does: no false end of file follows */
+    type("abcd\004"); /* the buffer ends where the line does: no false end of file follows
+                       */
     CHECK(ldisc_read(&l, bytes, 4, &eof) == 4 && !eof && !ldisc_readable(&l, 1));
     return true;
 }
 
-/* Verify that INTR, QUIT and SUSP send signals and flush the input, and do not when ISIG is off. */
+/* Verify that INTR, QUIT and SUSP send signals and flush the input, and do not when ISIG
+ * is off. */
 static bool
 test_signal_when_isig_then_sent(void)
 {
@@ -166,7 +170,8 @@ test_read_when_raw_then_each_byte(void)
     return true;
 }
 
-/* Verify that LNEXT takes the next byte as it is, and that XON and XOFF stop and start output. */
+/* Verify that LNEXT takes the next byte as it is, and that XON and XOFF stop and start
+ * output. */
 static bool
 test_input_when_quoted_or_flow_then_as_said(void)
 {
@@ -192,7 +197,8 @@ test_input_when_queue_is_full_then_line_can_end(void)
     for (int i = 0; i < 10000; i++)
         ldisc_input(&l, 'x');
     ldisc_input(&l, '\n');
-    CHECK(ldisc_read(&l, bytes, sizeof(bytes), &eof) == LDISC_QUEUE && bytes[LDISC_QUEUE - 1] == '\n');
+    CHECK(ldisc_read(&l, bytes, sizeof(bytes), &eof) == LDISC_QUEUE &&
+          bytes[LDISC_QUEUE - 1] == '\n');
     return true;
 }
 
@@ -230,11 +236,11 @@ test_random_when_anything_is_typed_then_invariants_hold(void)
     return true;
 }
 
-#define RUN(t)                                            \
-    do {                                                  \
-        bool good = t();                                  \
-        printf("%s - %s\n", good ? "ok" : "not ok", #t);  \
-        failures += !good;                                \
+#define RUN(t)                                                                           \
+    do {                                                                                 \
+        bool good = t();                                                                 \
+        printf("%s - %s\n", good ? "ok" : "not ok", #t);                                 \
+        failures += !good;                                                               \
     } while (0)
 
 int

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a process must not reach: the kernel, its LibOS's window, privileged instructions, other processes.
- * Every attempt ends in a signal with the right code for the guilty process; everybody else goes on.
- * The addresses are FeuerBird's; on Linux they are the kernel's half just as well.
+ * What a process must not reach: the kernel, its LibOS's window, privileged instructions,
+ * other processes. Every attempt ends in a signal with the right code for the guilty
+ * process; everybody else goes on. The addresses are FeuerBird's; on Linux they are the
+ * kernel's half just as well.
  */
 #define _GNU_SOURCE
 #include "check.h"
@@ -31,29 +32,34 @@ catch_faults(void)
 {
     struct sigaction action = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO };
 
-    CHECK(sigaction(SIGSEGV, &action, NULL) == 0 && sigaction(SIGBUS, &action, NULL) == 0);
-    CHECK(sigaction(SIGILL, &action, NULL) == 0 && sigaction(SIGTRAP, &action, NULL) == 0);
+    CHECK(sigaction(SIGSEGV, &action, NULL) == 0 &&
+          sigaction(SIGBUS, &action, NULL) == 0);
+    CHECK(sigaction(SIGILL, &action, NULL) == 0 &&
+          sigaction(SIGTRAP, &action, NULL) == 0);
     CHECK(sigaction(SIGFPE, &action, NULL) == 0);
 }
 
 /* Expect `statement` to raise `number`. */
-#define RAISES(number, statement)                  \
-    do {                                           \
-        caught = 0;                                \
-        if (sigsetjmp(landing, 1) == 0) {          \
-            statement;                             \
-        }                                          \
-        CHECK(caught == (number));                 \
+#define RAISES(number, statement)                                                        \
+    do {                                                                                 \
+        caught = 0;                                                                      \
+        if (sigsetjmp(landing, 1) == 0) {                                                \
+            statement;                                                                   \
+        }                                                                                \
+        CHECK(caught == (number));                                                       \
     } while (0)
 
 static const uintptr_t forbidden[] = {
-    0xffff800000000000, 0xffff800000100000, 0xffff804000000000, 0xffff805000000000, 0xffff805800000000, 0xffff806000000000,
-    0xffff8080000000f8, 0xffffc00000000000, 0xffffc00000200000, 0xffffffff80200000, 0xffffffffc0000000, 0xffffffffc0001000,
-    0xffffffffe0000000, 0xfffffffffffff000, 0x0000800000000000, 0x7fffffffffffffff, 0x00007ffffffff000,
+    0xffff800000000000, 0xffff800000100000, 0xffff804000000000, 0xffff805000000000,
+    0xffff805800000000, 0xffff806000000000, 0xffff8080000000f8, 0xffffc00000000000,
+    0xffffc00000200000, 0xffffffff80200000, 0xffffffffc0000000, 0xffffffffc0001000,
+    0xffffffffe0000000, 0xfffffffffffff000, 0x0000800000000000, 0x7fffffffffffffff,
+    0x00007ffffffff000,
 };
 #define FORBIDDEN (sizeof(forbidden) / sizeof(forbidden[0]))
 
-/* Verify that reading, writing and jumping outside the lower half is a SIGSEGV at every kind of address. */
+/* Verify that reading, writing and jumping outside the lower half is a SIGSEGV at every
+ * kind of address. */
 static void
 test_touch_when_outside_the_lower_half_then_sigsegv(void)
 {
@@ -66,19 +72,23 @@ test_touch_when_outside_the_lower_half_then_sigsegv(void)
     }
 }
 
-/* Verify that the upper half cannot be mapped, and that the last page of the lower half cannot either. */
+/* Verify that the upper half cannot be mapped, and that the last page of the lower half
+ * cannot either. */
 static void
 test_mmap_when_outside_the_lower_half_then_refused(void)
 {
     for (size_t i = 0; i < FORBIDDEN; i++) {
         void *at = (void *)(forbidden[i] & ~4095ul);
         if (forbidden[i] >> 47 == 1 || forbidden[i] >> 63 == 0)
-            continue; /* Linux may have five levels of page tables, and these are addresses then */
-        CHECK(mmap(at, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED);
+            continue; /* Linux may have five levels of page tables, and these are
+                         addresses then */
+        CHECK(mmap(at, 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) ==
+              MAP_FAILED);
         CHECK(mprotect(at, 4096, PROT_READ | PROT_WRITE | PROT_EXEC) == -1);
         CHECK(munmap(at, 4096) == -1);
     }
-    CHECK(mmap((void *)0x10000, 1ul << 57, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED);
+    CHECK(mmap((void *)0x10000, 1ul << 57, PROT_READ,
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED);
 }
 
 /* Verify that privileged instructions raise SIGSEGV, and undefined ones SIGILL. */
@@ -108,7 +118,8 @@ test_execute_when_privileged_then_signal(void)
     RAISES(SIGTRAP, __asm__ volatile("int3"));
 }
 
-/* Verify that segment tricks give no other privilege: each attempt is a signal to the one who tries. */
+/* Verify that segment tricks give no other privilege: each attempt is a signal to the one
+ * who tries. */
 static void
 test_segments_when_kernel_selector_then_sigsegv(void)
 {
@@ -122,11 +133,13 @@ test_segments_when_kernel_selector_then_sigsegv(void)
             _exit(0);
         }
         int status = check_wait(child);
-        CHECK(WIFSIGNALED(status) && (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS));
+        CHECK(WIFSIGNALED(status) &&
+              (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS));
     }
 }
 
-/* Verify that flags a user may set survive system calls and interrupts, and that I/O privilege cannot be had. */
+/* Verify that flags a user may set survive system calls and interrupts, and that I/O
+ * privilege cannot be had. */
 static void
 test_flags_when_set_then_kept_and_clamped(void)
 {
@@ -141,7 +154,8 @@ test_flags_when_set_then_kept_and_clamped(void)
                      : "rax", "rcx", "r11", "memory", "cc");
     CHECK((flags & 0x240400) == 0x240400);
     CHECK((flags & 0x200) != 0); /* interrupts stay on */
-    __asm__ volatile("pushfq; orq $0x3000, (%%rsp); popfq; pushfq; pop %0" : "=r"(flags)::"memory", "cc");
+    __asm__ volatile("pushfq; orq $0x3000, (%%rsp); popfq; pushfq; pop %0"
+                     : "=r"(flags)::"memory", "cc");
     CHECK((flags & 0x3000) == 0); /* IOPL */
 }
 
@@ -166,41 +180,49 @@ test_step_when_over_syscall_then_program_goes_on(void)
     CHECK(steps >= 4);
 }
 
-/* Verify that stack pointers and instruction pointers of any value only hurt their owner. */
+/* Verify that stack pointers and instruction pointers of any value only hurt their owner.
+ */
 static void
 test_stack_when_wild_then_only_the_owner_dies(void)
 {
-    static const uintptr_t stacks[] = { 0, 8, 0x7ffffffff000, 0x800000000000, 0xffff804000000000, 0xffffffffc0001008, ~7ul };
+    static const uintptr_t stacks[] = {
+        0, 8, 0x7ffffffff000, 0x800000000000, 0xffff804000000000, 0xffffffffc0001008, ~7ul
+    };
 
     for (size_t i = 0; i < sizeof(stacks) / sizeof(stacks[0]); i++) {
         pid_t child = fork();
         if (child == 0) {
             /* A system call with a wild stack works; the next push does not. */
-            __asm__ volatile("mov %0, %%rsp; mov $39, %%eax; syscall; push %%rax; mov $60, %%eax; xor %%edi, %%edi; syscall"
-                             ::"r"(stacks[i])
+            __asm__ volatile("mov %0, %%rsp; mov $39, %%eax; syscall; push %%rax; mov "
+                             "$60, %%eax; xor %%edi, %%edi; syscall" ::"r"(stacks[i])
                              : "rax", "rcx", "r11", "memory");
             __builtin_unreachable();
         }
         int status = check_wait(child);
-        CHECK(WIFSIGNALED(status) && (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS));
+        CHECK(WIFSIGNALED(status) &&
+              (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS));
     }
 }
 
-/* Verify that a system call on the last bytes below the end of the lower half cannot be had, and wild system call numbers answer. */
+/* Verify that a system call on the last bytes below the end of the lower half cannot be
+ * had, and wild system call numbers answer. */
 static void
 test_syscall_when_number_is_wild_then_enosys(void)
 {
-    static const long numbers[] = { -1, 1000, 0x7fffffff, -4096, (long)0x80000000ffff0000 };
+    static const long numbers[] = { -1, 1000, 0x7fffffff, -4096,
+                                    (long)0x80000000ffff0000 };
 
     for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
         CHECK_ERROR(syscall(numbers[i], 0, 0, 0, 0, 0, 0), ENOSYS);
 }
 
-/* Verify that another process's memory does not change when one writes all that it has. */
+/* Verify that another process's memory does not change when one writes all that it has.
+ */
 static void
 test_memory_when_another_writes_then_unchanged(void)
 {
-    unsigned char *area = mmap(NULL, 64 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    unsigned char *area =
+        mmap(NULL, 64 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     CHECK(area != MAP_FAILED);
     memset(area, 0x5a, 64 * 4096);

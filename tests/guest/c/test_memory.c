@@ -12,7 +12,7 @@
 
 #define PAGE 4096
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
-#define RW (PROT_READ | PROT_WRITE)
+#define RW   (PROT_READ | PROT_WRITE)
 
 static sigjmp_buf landing;
 
@@ -68,7 +68,8 @@ test_munmap_when_in_the_middle_then_rest_stays(void)
     CHECK(area != MAP_FAILED);
     memset(area, 7, 8 * PAGE);
     CHECK(munmap(area + 2 * PAGE, 3 * PAGE) == 0);
-    CHECK(touch(area + 2 * PAGE, 0) == SIGSEGV && touch(area + 5 * PAGE - 1, 0) == SIGSEGV);
+    CHECK(touch(area + 2 * PAGE, 0) == SIGSEGV &&
+          touch(area + 5 * PAGE - 1, 0) == SIGSEGV);
     CHECK(area[2 * PAGE - 1] == 7 && area[5 * PAGE] == 7);
     CHECK(munmap(area, 8 * PAGE) == 0);
     CHECK(munmap(area, 8 * PAGE) == 0);

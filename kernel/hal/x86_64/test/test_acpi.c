@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Host test of acpi.c.  A set of tables is laid out right before an inaccessible page, so that a read beyond them is a
- * fault; then every byte of every table is damaged in turn, with and without repairing the checksum.
- * (Contained means: within the memory that the tables' own lengths and addresses name.)
+ * Host test of acpi.c.  A set of tables is laid out right before an inaccessible page, so
+ * that a read beyond them is a fault; then every byte of every table is damaged in turn,
+ * with and without repairing the checksum. (Contained means: within the memory that the
+ * tables' own lengths and addresses name.)
  */
 #include "base/panic.h"
 #include "hal/x86_64/x86.h"
@@ -16,17 +17,18 @@ static int failures;
 static unsigned errors;
 static u8 *memory; /* physical 0 */
 
-#define CHECK(c) ((c) ? (void)0 : (void)(failures++, printf("# %s:%d: %s\n", __FILE__, __LINE__, #c)))
-#define TOP 0x100000u /* what lies from here on is not accessible */
+#define CHECK(c)                                                                         \
+    ((c) ? (void)0 : (void)(failures++, printf("# %s:%d: %s\n", __FILE__, __LINE__, #c)))
+#define TOP        0x100000u /* what lies from here on is not accessible */
 #define MADT_BYTES (44u + 3 * 8 + 12 + 10)
 #define FADT_BYTES 268u
 #define DSDT_BYTES 64u
 #define XSDT_BYTES (36u + 2 * 8)
-#define DSDT_AT (TOP - DSDT_BYTES)
-#define FADT_AT (DSDT_AT - FADT_BYTES)
-#define MADT_AT (FADT_AT - MADT_BYTES)
-#define XSDT_AT (MADT_AT - XSDT_BYTES)
-#define RSDP_AT 0xf0000u
+#define DSDT_AT    (TOP - DSDT_BYTES)
+#define FADT_AT    (DSDT_AT - FADT_BYTES)
+#define MADT_AT    (FADT_AT - MADT_BYTES)
+#define XSDT_AT    (MADT_AT - XSDT_BYTES)
+#define RSDP_AT    0xf0000u
 
 void
 kerror(const char *format, ...)
@@ -111,7 +113,8 @@ lay_out(u32 own)
     repair(DSDT_AT, DSDT_BYTES, 9);
 }
 
-/* Is the page behind the tables accessible?  A damaged length or address may lead there by right. */
+/* Is the page behind the tables accessible?  A damaged length or address may lead there
+ * by right. */
 static void
 guard(bool on)
 {
@@ -135,21 +138,29 @@ test_acpi_when_correct_then_read(u32 own)
     lay_out(own);
     read_again();
     CHECK(errors == 0);
-    CHECK(cpu_count == 2 && machine.apic_id[0] == own && machine.apic_id[1] == (u8)(own + 1));
-    CHECK(machine.ioapics == 1 && machine.ioapic[0].base == 0xfec00000 && machine.apic_base == 0xfee00000);
+    CHECK(cpu_count == 2 && machine.apic_id[0] == own &&
+          machine.apic_id[1] == (u8)(own + 1));
+    CHECK(machine.ioapics == 1 && machine.ioapic[0].base == 0xfec00000 &&
+          machine.apic_base == 0xfee00000);
     CHECK(machine.line[9] == (FB_IRQ_LOW | FB_IRQ_LEVEL) && machine.line[4] == 0);
-    CHECK(machine.pm1a == 0x604 && machine.sleep_valid && machine.sleep_a == 5 && machine.sleep_b == 5);
-    CHECK(machine.reset_valid && machine.reset.address == 0xcf9 && machine.reset_value == 0xf);
+    CHECK(machine.pm1a == 0x604 && machine.sleep_valid && machine.sleep_a == 5 &&
+          machine.sleep_b == 5);
+    CHECK(machine.reset_valid && machine.reset.address == 0xcf9 &&
+          machine.reset_value == 0xf);
 }
 
-/* Verify that no damaged byte makes the reader leave the tables, and that a wrong checksum is noticed. */
+/* Verify that no damaged byte makes the reader leave the tables, and that a wrong
+ * checksum is noticed. */
 static void
 test_acpi_when_damaged_then_contained(u32 own)
 {
-    static const u8 flips[] = {0x01, 0x80, 0xff, 0x10};
+    static const u8 flips[] = { 0x01, 0x80, 0xff, 0x10 };
     static const struct {
         u32 at, bytes;
-    } tables[] = {{XSDT_AT, XSDT_BYTES}, {MADT_AT, MADT_BYTES}, {FADT_AT, FADT_BYTES}, {DSDT_AT, DSDT_BYTES}};
+    } tables[] = { { XSDT_AT, XSDT_BYTES },
+                   { MADT_AT, MADT_BYTES },
+                   { FADT_AT, FADT_BYTES },
+                   { DSDT_AT, DSDT_BYTES } };
     for (unsigned t = 0; t < 4; t++)
         for (u32 i = 0; i < tables[t].bytes; i++)
             for (unsigned f = 0; f < sizeof(flips); f++) {
@@ -157,7 +168,8 @@ test_acpi_when_damaged_then_contained(u32 own)
                 memory[tables[t].at + i] ^= flips[f];
                 guard(i >= 8);
                 read_again();
-                /* A damaged signature or length may hide the table; else the sum is wrong. */
+                /* A damaged signature or length may hide the table; else the sum is
+                 * wrong. */
                 CHECK(errors != 0 || i < 8);
                 guard(i >= 8 && (t == 1 || t == 3));
                 repair(tables[t].at, tables[t].bytes, 9);
@@ -180,8 +192,10 @@ int
 main(void)
 {
     u32 own = cpuid(1, 0).b >> 24;
-    /* The whole range below 4 GiB is reserved; a table's address may lead anywhere in it. */
-    memory = mmap(NULL, HAL_EARLY_LIMIT, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    /* The whole range below 4 GiB is reserved; a table's address may lead anywhere in it.
+     */
+    memory = mmap(NULL, HAL_EARLY_LIMIT, PROT_READ,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED || mprotect(memory, TOP, PROT_READ | PROT_WRITE) != 0) {
         perror("mmap");
         return 1;

@@ -13,7 +13,7 @@
 #include "core/string.h"
 
 #define CONSOLE_OFFSET 8192u /* in the buffer; what is before is space_unmap's list */
-#define CONSOLE_BYTES FB_CONSOLE_MAX
+#define CONSOLE_BYTES  FB_CONSOLE_MAX
 
 /* The capability for a port or a line; 0: not granted. */
 static u64
@@ -29,7 +29,9 @@ port_cap(u16 port)
 static u64
 irq_cap(unsigned line)
 {
-    return line == 4 ? instance->cap_com[0].irq : line == 3 ? instance->cap_com[1].irq : 0;
+    return line == 4   ? instance->cap_com[0].irq
+           : line == 3 ? instance->cap_com[1].irq
+                       : 0;
 }
 
 int
@@ -115,7 +117,8 @@ hw_entropy(void)
 u64
 hw_slots_used(void)
 {
-    const struct fb_domain_status *status = (const void *)(lcpu_current()->buffer + CONSOLE_OFFSET);
+    const struct fb_domain_status *status =
+        (const void *)(lcpu_current()->buffer + CONSOLE_OFFSET);
     return fb_domain_status(0, CONSOLE_OFFSET, NULL) == 0 ? status->slots_used : 0;
 }
 
@@ -162,7 +165,7 @@ static bool
 in_initrd(frame_t f)
 {
     return f >= instance->initrd.lo >> PAGE_SHIFT &&
-        f < PAGE_UP(instance->initrd.hi) >> PAGE_SHIFT;
+           f < PAGE_UP(instance->initrd.hi) >> PAGE_SHIFT;
 }
 
 bool

@@ -16,10 +16,11 @@
 #include "core/string.h"
 
 #define DONE_MASK ((1ull << 40) - 1)
-#define LIST_MAX 1024u /* entries of space_unmap's list, from the start of the buffer */
+#define LIST_MAX  1024u /* entries of space_unmap's list, from the start of the buffer */
 
 _Static_assert(MMU_READ == FB_MAP_READ && MMU_WRITE == FB_MAP_WRITE &&
-               MMU_EXEC == FB_MAP_EXEC, "flags");
+                   MMU_EXEC == FB_MAP_EXEC,
+               "flags");
 _Static_assert(MMU_REPLACE == FB_MAP_REPLACE && MMU_NOADD == FB_MAP_NOADD, "flags");
 
 /* The space in which the instance was started: nothing in its lower half; for idle
@@ -46,8 +47,8 @@ flush_others(struct mmu_space *s)
 }
 
 /*
- * Removals whose flush is not over yet.  A frame that several spaces map can lose its last
- * mapping in one of them, while a CPU that runs another has a stale translation of a
+ * Removals whose flush is not over yet.  A frame that several spaces map can lose its
+ * last mapping in one of them, while a CPU that runs another has a stale translation of a
  * mapping that went just before: the flush of the one space would not reach it.
  *   1. A removal is counted, then removes, flushes its own space, and is counted off.
  *   2. Who finds a frame's last mapping gone, or the only mapping his, does so after the
@@ -427,8 +428,9 @@ mmu_switch(struct mmu_space *s)
         mmu_activate(t->cpu, s);
 }
 
-/* Have all CPUs passed the epoch that the kernel waits for?  The record says so without a call; asking the kernel again
- * and again would interrupt them each time.  Who waits long lets others run. */
+/* Have all CPUs passed the epoch that the kernel waits for?  The record says so without a
+ * call; asking the kernel again and again would interrupt them each time.  Who waits long
+ * lets others run. */
 static void
 wait_quiet(void)
 {
