@@ -57,8 +57,8 @@ sys_write(struct user_frame *f)
     return n;
 }
 
-long
-sys_pread64(struct user_frame *f)
+static long
+transfer_at(struct user_frame *f, i64 (*move)(struct file *, struct uio *, u64 *))
 {
     struct file_arg a;
     struct uio u;
@@ -71,30 +71,22 @@ sys_pread64(struct user_frame *f)
     i64 n = -E_FAULT;
     if (user_range(SYS_ARG1(f), SYS_ARG2(f))) {
         uio_user(&u, SYS_ARG1(f), MIN(SYS_ARG2(f), TRANSFER_MAX));
-        n = file_read(a.file, &u, &pos);
+        n = move(a.file, &u, &pos);
     }
     file_arg_done(&a);
     return n;
 }
 
 long
+sys_pread64(struct user_frame *f)
+{
+    return transfer_at(f, file_read);
+}
+
+long
 sys_pwrite64(struct user_frame *f)
 {
-    struct file_arg a;
-    struct uio u;
-    u64 pos = SYS_ARG3(f);
-    if ((i64)pos < 0)
-        return -E_INVAL;
-    int r = file_arg_get(&a, SYS_ARG0(f));
-    if (r != 0)
-        return r;
-    i64 n = -E_FAULT;
-    if (user_range(SYS_ARG1(f), SYS_ARG2(f))) {
-        uio_user(&u, SYS_ARG1(f), MIN(SYS_ARG2(f), TRANSFER_MAX));
-        n = write_at(a.file, &u, &pos);
-    }
-    file_arg_done(&a);
-    return n;
+    return transfer_at(f, write_at);
 }
 
 /* ---- vectors ---- */

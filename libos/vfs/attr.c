@@ -95,17 +95,9 @@ vfs_is_owner(const struct inode *i, const struct cred *cred)
     return cred == NULL || cred->fsuid == 0 || cred->fsuid == i->uid;
 }
 
-int
-vfs_getattr(struct inode *i, struct vattr *out)
+void
+inode_attributes(const struct inode *i, struct vattr *out)
 {
-    if (i->ops->getattr != NULL) {
-        int r = i->ops->getattr(i, out);
-        if (r != 0)
-            return r;
-        if (out->dev == 0 && i->fs != NULL)
-            out->dev = i->fs->dev;
-        return 0;
-    }
     *out = (struct vattr){
         .dev = i->fs != NULL ? i->fs->dev : 0,
         .ino = i->ino,
@@ -123,6 +115,20 @@ vfs_getattr(struct inode *i, struct vattr *out)
         .ctime = i->ctime,
         .btime = i->btime,
     };
+}
+
+int
+vfs_getattr(struct inode *i, struct vattr *out)
+{
+    if (i->ops->getattr != NULL) {
+        int r = i->ops->getattr(i, out);
+        if (r != 0)
+            return r;
+        if (out->dev == 0 && i->fs != NULL)
+            out->dev = i->fs->dev;
+        return 0;
+    }
+    inode_attributes(i, out);
     return 0;
 }
 

@@ -296,6 +296,8 @@ int vfs_open(struct walk *start, const char *path, u32 flags, u32 mode,
              struct file **out) MUST_CHECK;
 int vfs_access(struct inode *i, const struct cred *cred, u32 want /* 4 2 1 */) MUST_CHECK;
 int vfs_getattr(struct inode *i, struct vattr *out);
+/* What the inode itself says, for a file system's getattr to begin with. */
+void inode_attributes(const struct inode *i, struct vattr *out);
 /* with rights */
 int vfs_setattr(struct inode *i, const struct cred *cred, struct vattr *set,
                 u32 which) MUST_CHECK;

@@ -101,23 +101,8 @@ tmpfs_getattr(struct inode *i, struct vattr *out)
         if (c->source) /* what lies in the archive counts as present */
             pages = MAX(pages, PAGE_UP(c->source_bytes) >> PAGE_SHIFT);
     }
-    *out = (struct vattr){
-        .dev = i->fs->dev,
-        .ino = i->ino,
-        .nlink = i->nlink,
-        .size = i->size,
-        .blocks512 = pages * 8,
-        .rdev = i->rdev,
-        .mode = i->mode,
-        .uid = i->uid,
-        .gid = i->gid,
-        .blksize = (u32)PAGE_SIZE,
-        .type = i->type,
-        .atime = i->atime,
-        .mtime = i->mtime,
-        .ctime = i->ctime,
-        .btime = i->btime,
-    };
+    inode_attributes(i, out);
+    out->blocks512 = pages * 8;
     return 0;
 }
 
