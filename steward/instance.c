@@ -453,10 +453,13 @@ finish(long (*call)(unsigned long, unsigned long *), u64 name)
 void
 instance_remove(struct instance *i)
 {
+    bool whole = true;
+
     if (i->alive) {
         long error = finish(fb_domain_destroy, i->domain);
         if (error)
             say("instance %s: destroying it: %s", i->what->name, fb_error_name(error));
+        whole = error == 0;
     }
     for (u32 k = 0; k < i->nmemory; k++) {
         long error = finish(fb_cap_revoke, i->memory_caps[k]);
@@ -465,8 +468,11 @@ instance_remove(struct instance *i)
         if (error)
             say("instance %s: taking its memory back: %s", i->what->name,
                 fb_error_name(error));
+        whole = whole && error == 0;
     }
-    memory_give_back(&i->memory);
+    /* Memory that is still in use is lost rather than given to somebody else. */
+    if (whole)
+        memory_give_back(&i->memory);
     i->nmemory = 0;
     i->alive = false;
     i->memory.count = 0;

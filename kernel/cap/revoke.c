@@ -269,6 +269,13 @@ clear_dying(struct cap *c, u32 *budget)
         return error;
     if (cap_needs_undo(c, parent)) {
         error = cap_undo(c);
+        /* P9: a space that a vCPU of its own domain is in, or whose domain is ending,
+         * stays with that domain.  Waiting for it here could be for ever: that domain may
+         * be one that this table's holder made, and whose end waits for this one's turn. */
+        if (error == -FB_E_INUSE && (c->flags & CAP_F_FIRST)) {
+            cap_forget(c);
+            error = 0;
+        }
         if (error)
             return error;
         if (parent)

@@ -158,6 +158,8 @@ stop(struct domain *d)
 static int
 quiet(u64 epoch)
 {
+    if (epoch_now() < epoch)
+        (void)epoch_next(); /* a tag is one ahead of the present */
     if (!epoch_seen(epoch))
         epoch_ask(~0ull, epoch);
     return epoch_seen(epoch) ? 0 : -FB_E_RESUME;
