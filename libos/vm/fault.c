@@ -28,6 +28,7 @@
 
 #define FAULT_ERROR_PRESENT 0x1u /* SDM vol. 3, 4.7 */
 #define FAULT_ERROR_WRITE 0x2u
+#define FAULT_ERROR_USER 0x4u
 #define FAULT_ERROR_FETCH 0x10u
 #define AHEAD_MAX 16u
 #define OOM_TRIES 8u
@@ -335,7 +336,13 @@ page_fault(struct thread *t, struct user_frame *f, u64 error, uaddr address)
     struct signal_info info = { .code = CODE_SEGV_MAPERR, .addr = address };
     struct process *p = t->process;
     int number = SIG_SEGV;
-    int rc = fault_at(p->mm, address, need, !(error & FAULT_ERROR_PRESENT));
+    /* A present page that an access with supervisor rights was refused (SMAP), though the
+     * program runs in Ring 3: QEMU's far return and iret read the stack so.  No mapping
+     * cures that, and the instruction would be tried for ever. */
+    bool hopeless = (error & (FAULT_ERROR_PRESENT | FAULT_ERROR_USER)) ==
+                    FAULT_ERROR_PRESENT;
+    int rc = hopeless ? -E_ACCES
+                      : fault_at(p->mm, address, need, !(error & FAULT_ERROR_PRESENT));
     if (rc == 0) {
         p->minor_faults++;
         return;

@@ -493,6 +493,29 @@ test_destroy_when_domain_then_vcpus_go_too(void)
     free(v);
 }
 
+static bool
+spaces_in_use(const struct cap *c)
+{
+    return cap_type(c) == FB_TYPE_SPACE;
+}
+
+static void
+test_clear_when_dying_space_is_in_use_then_forgotten(void)
+{
+    /* Verify that a table is cleared although a revocation has met a space that its own
+     * domain keeps (it runs, or is ending): the space stays with that domain (P9). */
+    u64 r = root(FB_TYPE_MEMORY), m = derive(0, r, 1);
+    struct space s = { .busy = 0 };
+    u64 f = make(1, m, 1, FB_TYPE_SPACE, &s);
+    s.cap = fake_cap(1, f);
+    undo_in_use = spaces_in_use;
+    CHECK(FINISH(cap_revoke_step(table(1), m)) == -FB_E_INUSE && !alive(1, f));
+    CHECK(FINISH(cap_table_clear_step(table(1))) == 0);
+    CHECK(s.cap == NULL && table(1)->used == 0);
+    undo_in_use = NULL;
+    check_invariants();
+}
+
 static void
 test_clear_when_domain_was_made_then_blocker(void)
 {
@@ -569,6 +592,7 @@ static const struct {
     TEST(test_destroy_when_space_then_every_capability_on_it_goes),
     TEST(test_destroy_when_revoked_halfway_then_no_capability_is_left),
     TEST(test_destroy_when_domain_then_vcpus_go_too),
+    TEST(test_clear_when_dying_space_is_in_use_then_forgotten),
     TEST(test_clear_when_domain_was_made_then_blocker),
     TEST(test_clear_when_table_large_then_bounded_steps),
     TEST(test_model_when_random_calls_then_equal),

@@ -123,18 +123,28 @@ test_execute_when_privileged_then_signal(void)
 static void
 test_segments_when_kernel_selector_then_sigsegv(void)
 {
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 4; i++) {
         pid_t child = fork();
         if (child == 0) {
             if (i == 0)
                 __asm__ volatile("mov %0, %%ss" ::"r"(0x10));
-            else
+            else if (i == 1)
                 __asm__ volatile("mov %0, %%ds" ::"r"(0x10));
+            else if (i == 2)
+                __asm__ volatile("pushq $0x8; lea 1f(%%rip), %%rax; push %%rax; lretq; 1:" ::
+                                     : "rax", "memory");
+            else
+                __asm__ volatile("pushq $0x10; pushq $0x4000; pushfq; pushq $0x8\n\t"
+                                 "lea 1f(%%rip), %%rax; push %%rax; iretq; 1:" ::
+                                     : "rax", "memory");
             _exit(0);
         }
         int status = check_wait(child);
-        CHECK(WIFSIGNALED(status) &&
-              (WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS));
+        CHECK(WIFSIGNALED(status));
+        /* QEMU reads the stack of the last two with supervisor rights, which SMAP refuses:
+         * Linux takes that for its own fault and kills the program. */
+        CHECK(WTERMSIG(status) == SIGSEGV || WTERMSIG(status) == SIGBUS ||
+              (i >= 2 && WTERMSIG(status) == SIGKILL));
     }
 }
 
