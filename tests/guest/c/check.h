@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The harness of the guest's test programs.  Each test function runs in a child of its
- * own with a time limit, and says "ok - name" or "not ok - name" on standard output.
+ * own with a time limit, and says "ok - name [calls]" or "not ok - name (status) [calls]"
+ * on standard output.
  * A failed CHECK says where, and ends the child.
  */
 #ifndef CHECK_H
@@ -43,7 +44,7 @@ check_failed(const char *file, int line, const char *text)
 static int check_failures;
 
 static inline void
-check_run(const char *name, void (*test)(void))
+check_run(const char *name, const char *calls, void (*test)(void))
 {
     int status = 0;
     pid_t child;
@@ -60,14 +61,19 @@ check_run(const char *name, void (*test)(void))
             ;
     if (child < 0 || status != 0) {
         check_failures++;
-        printf("not ok - %s (status 0x%x)\n", name, status);
+        printf("not ok - %s (status 0x%x)", name, status);
     } else {
-        printf("ok - %s\n", name);
+        printf("ok - %s", name);
     }
+    if (*calls != '\0')
+        printf(" [%.*s]", (int)strlen(calls) - 1, calls);
+    printf("\n");
     fflush(stdout);
 }
 
-#define RUN(test) check_run(#test, test)
+/* RUN(function, call, ...): CALLS are the Linux system calls that the test verifies. */
+#define RUN(...) RUN_(__VA_ARGS__, )
+#define RUN_(test, ...) check_run(#test, #__VA_ARGS__, test)
 
 /* Wait for CHILD, which must end with a status for which the macro holds. */
 static inline int
