@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -74,6 +75,24 @@ check_run(const char *name, const char *calls, void (*test)(void))
 /* RUN(function, call, ...): CALLS are the Linux system calls that the test verifies. */
 #define RUN(...) RUN_(__VA_ARGS__, )
 #define RUN_(test, ...) check_run(#test, #__VA_ARGS__, test)
+
+/* The same, in a new directory below the current one. */
+static inline void
+check_run_in_new(const char *name, const char *calls, void (*test)(void))
+{
+    static int number;
+    char directory[32];
+
+    snprintf(directory, sizeof directory, "t%d", number++);
+    if (mkdir(directory, 0755) < 0 || chdir(directory) < 0)
+        exit(1);
+    check_run(name, calls, test);
+    if (chdir("..") < 0)
+        exit(1);
+}
+
+#define RUN_IN_NEW(...) RUN_IN_NEW_(__VA_ARGS__, )
+#define RUN_IN_NEW_(test, ...) check_run_in_new(#test, #__VA_ARGS__, test)
 
 /* Wait for CHILD, which must end with a status for which the macro holds. */
 static inline int
