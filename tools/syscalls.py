@@ -1,45 +1,200 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Write docs/syscalls.md: which Linux system calls have a handler.  --check: fail if the page is out of date."""
+"""What each Linux system call does here, from tests that ran.
+
+usage: tools/syscalls.py            write docs/syscalls.md from the kept results
+       tools/syscalls.py --check    fail if the page is not what sources and results give
+       tools/syscalls.py --run [PROGRAM ...]
+                                    run the guest tests on FeuerBird and on Debian's Linux,
+                                    keep the results, write the page
+
+A guest test names the calls that it verifies (tests/guest/c/check.h, RUN).  A call
+  works   has a handler, and all tests that name it passed on both kernels;
+  partly  has a handler, but docs/missing.md names something that it lacks;
+  untested  has a handler, and no test names it;
+  fails   has a test that failed here, or that Linux fails as well (then it proves nothing);
+  ENOSYS  has no handler, and a program that made the call got ENOSYS.
+"""
+import datetime
 import glob
 import os
 import re
+import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PAGE = os.path.join(ROOT, "docs", "syscalls.md")
+RESULTS = os.path.join(ROOT, "docs", "results", "guest-tests.tsv")
+BUILD = os.environ.get("FEUER_BUILD", os.path.join(ROOT, "build"))
+LINE = re.compile(r"^(ok|not ok) - (\S+)(?: \(status [^)]*\))?(?: \[([^\]]*)\])?$", re.M)
+KERNELS = ("feuerbird", "linux")
+
+
+def calls():
+    """[(number, name)] of the table of system calls."""
+    with open(os.path.join(ROOT, "libos", "posix", "syscalls.def")) as file:
+        found = re.findall(r"^SYSCALL\((\d+), (\w+)\)", file.read(), re.M)
+    return [(int(number), name) for number, name in found]
 
 
 def handlers():
     found = set()
     for path in glob.glob(os.path.join(ROOT, "libos", "posix", "*.c")):
-        with open(path) as f:
-            found |= set(re.findall(r"^sys_(\w+)\(", f.read(), re.M))
+        with open(path) as file:
+            found |= set(re.findall(r"^sys_(\w+)\(", file.read(), re.M))
     return found
 
 
-def page():
-    with open(os.path.join(ROOT, "libos", "posix", "syscalls.def")) as f:
-        calls = [(int(n), name) for n, name in re.findall(r"^SYSCALL\((\d+), (\w+)\)", f.read(), re.M)]
+def absent():
+    """The calls without a handler."""
     have = handlers()
-    there = [name for _, name in calls if name in have]
+    return [(number, name) for number, name in calls() if name not in have]
+
+
+def lacks():
+    """{call: [sentence of docs/missing.md that names it]}, system calls' part only."""
+    table = {}
+    with open(os.path.join(ROOT, "docs", "missing.md")) as file:
+        text = file.read()
+    for item in re.findall(r"^- (.*(?:\n  .*)*)", text, re.M):
+        item = " ".join(item.split())
+        for name in re.findall(r"`(\w+)`", item):
+            table.setdefault(name, []).append(item)
+    return table
+
+
+# ---- running ----
+
+def run_program(kernel, program, arguments=()):
+    """{test: (passed, calls)} of one program in a fresh guest."""
+    command = [os.path.join(ROOT, "tools", "feuer"), "exec", "--timeout", "280", "--cpus",
+               "2", "--add", os.path.join(BUILD, "guest")]
+    if kernel == "linux":
+        command += ["--kernel", "linux"]
+    command += ["--", "/add/" + program, *arguments]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE)
+    output = done.stdout.decode(errors="replace")
+    found = {name: (word == "ok", names or "") for word, name, names in LINE.findall(output)}
+    if not found or (done.returncode != 0 and all(ok for ok, _ in found.values())):
+        found["whole_program"] = (False, "")
+        sys.stderr.write(done.stderr.decode(errors="replace")[-500:])
+    return found
+
+
+def run(only):
+    """Run the test programs (all, or those named) on both kernels; keep the results."""
+    kept = {row[0:2]: row for row in results()} if only else {}
+    programs = [name for name in only if name != "absent"] if only else sorted(os.path.basename(path)[:-2] for path in glob.glob(
+        os.path.join(ROOT, "tests", "guest", "c", "test_*.c")))
+    for program in programs:
+        got = {}
+        for kernel in KERNELS:
+            print("%-28s %-10s" % (program, kernel), end="", flush=True, file=sys.stderr)
+            got[kernel] = run_program(kernel, program)
+            bad = [name for name, (ok, _) in got[kernel].items() if not ok]
+            print("%4d tests%s" % (len(got[kernel]), ", failed: " + " ".join(bad)
+                                   if bad else ""), file=sys.stderr)
+        kept = {key: row for key, row in kept.items() if key[0] != program}
+        for name in list(got["feuerbird"]) + [name for name in got["linux"]
+                                               if name not in got["feuerbird"]]:
+            words = [("ok" if got[kernel][name][0] else "not ok")
+                     if name in got[kernel] else "-" for kernel in KERNELS]
+            named = next(got[kernel][name][1] for kernel in KERNELS if name in got[kernel])
+            kept[(program, name)] = (program, name, named, *words)
+    if not only or "absent" in only:
+        print("calls without a handler", file=sys.stderr)
+        found = run_program("feuerbird", "absent",
+                            ["%d:%s" % pair for pair in absent()])
+        for name, (passed, _) in found.items():
+            kept[("absent", name)] = ("absent", name, name, "ok" if passed else "not ok", "-")
+    commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"],
+                            stdout=subprocess.PIPE).stdout.decode().strip()
+    os.makedirs(os.path.dirname(RESULTS), exist_ok=True)
+    with open(RESULTS, "w") as file:
+        file.write("# tools/syscalls.py --run, %s, commit %s: program, test, calls, "
+                   "FeuerBird, Debian's Linux\n" % (datetime.date.today(), commit))
+        for key in sorted(kept):
+            file.write("\t".join(kept[key]) + "\n")
+
+
+# ---- the page ----
+
+def results():
+    """[(program, test, calls, feuerbird, linux)] as kept."""
+    try:
+        with open(RESULTS) as file:
+            return [tuple(line.rstrip("\n").split("\t")) for line in file
+                    if not line.startswith("#")]
+    except OSError:
+        return []
+
+
+def verdicts():
+    """[(name, verdict, number of tests, notes)] for each call."""
+    have, missing, tests, refused = handlers(), lacks(), {}, set()
+    for program, _, names, here, linux in results():
+        if program == "absent":
+            refused |= {names} if here == "ok" else set()
+            continue
+        for name in names.split(", "):
+            tests.setdefault(name, []).append((here, linux))
+    for _, name in calls():
+        ran = tests.get(name, [])
+        if name not in have:
+            yield name, "ENOSYS" if name in refused else "no handler", 0, []
+        elif not ran:
+            yield name, "untested", 0, missing.get(name, [])
+        elif any(pair != ("ok", "ok") for pair in ran):
+            yield name, "fails", len(ran), missing.get(name, [])
+        else:
+            yield (name, "partly" if name in missing else "works", len(ran),
+                   missing.get(name, []))
+
+
+def page():
+    rows = list(verdicts())
+    count = {}
+    for _, verdict, _, _ in rows:
+        count[verdict] = count.get(verdict, 0) + 1
     lines = ["# System calls of the POSIX LibOS\n",
-             "Made by `tools/syscalls.py` from `libos/posix/`. What a call has only in part is in [missing.md](missing.md).\n",
-             f"{len(there)} of {len(calls)} have a handler; the others answer ENOSYS.\n",
-             "## With a handler\n", ", ".join(f"`{n}`" for n in there) + "\n",
-             "## ENOSYS\n", ", ".join(f"`{n}`" for _, n in calls if n not in have) + "\n"]
+             "Made by `tools/syscalls.py` from the handlers in `libos/posix/`, the guest tests that ran on FeuerBird and on\n"
+             "Debian's Linux ([results](results/guest-tests.tsv), `tools/syscalls.py --run`), and [missing.md](missing.md).\n"
+             "*Works*: every test that names the call passed on both kernels. *Partly*: so too, and missing.md says what it lacks.\n"
+             "*ENOSYS*: a program made the call and got that answer.\n",
+             ", ".join("%s %d" % pair for pair in sorted(count.items())) + f", of {len(rows)}.\n"]
+    for verdict in ("works", "partly", "untested", "fails"):
+        chosen = [row for row in rows if row[1] == verdict]
+        if not chosen:
+            continue
+        lines += ["## %s\n" % verdict.capitalize(), "| call | tests | lacks |\n|---|---|---|"]
+        lines += ["| `%s` | %d | %s |" % (name, tests, " ".join(notes).replace("|", "\\|"))
+                  for name, _, tests, notes in chosen]
+        lines.append("")
+    for verdict in ("ENOSYS", "no handler"):
+        names = ["`%s`" % row[0] for row in rows if row[1] == verdict]
+        if names:
+            lines += ["## %s\n" % verdict, ", ".join(names) + "\n"]
     return "\n".join(lines)
 
 
 def main():
-    text = page()
-    if sys.argv[1:] == ["--check"]:
-        with open(PAGE) as f:
-            if f.read() != text:
+    arguments = sys.argv[1:]
+    if arguments[:1] == ["--check"]:
+        with open(PAGE) as file:
+            if file.read() != page():
                 sys.exit("docs/syscalls.md is out of date: run tools/syscalls.py")
         return
-    with open(PAGE, "w") as f:
-        f.write(text)
+    if arguments[:1] == ["--absent"]:
+        print(" ".join("%d:%s" % pair for pair in absent()))
+        return
+    if arguments[:1] == ["--run"]:
+        run(arguments[1:])
+    elif arguments:
+        print(__doc__)
+        sys.exit(0 if arguments[0] in ("-h", "--help") else 2)
+    with open(PAGE, "w") as file:
+        file.write(page())
 
 
 main()

@@ -4,6 +4,7 @@ import glob
 import os
 import shlex
 import stat
+import subprocess
 
 from .common import REPO, TOOLS, build_dir
 
@@ -92,6 +93,13 @@ def guest_job(options, name, arguments, command, seconds=300, check=None):
                check)
 
 
+def absent_calls():
+    """NUMBER:NAME of each system call without a handler."""
+    done = subprocess.run([os.path.join(TOOLS, "syscalls.py"), "--absent"], check=True,
+                          stdout=subprocess.PIPE)
+    return done.stdout.decode().split()
+
+
 def guest_jobs(options):
     programs = os.path.join(build_dir(), "guest")
     scripts = os.path.join(REPO, "tests", "guest")
@@ -112,6 +120,9 @@ def guest_jobs(options):
         yield guest_job(options, "fuzz_calls cpus=%d" % count, [
             "--add", programs, "--cpus", str(count)],
             ["/add/fuzz_calls", "-p", "4", "-n", "3000" if options.quick else "9000"], 600)
+        if options.kernel != "linux" and count == 1:
+            yield guest_job(options, "calls without a handler", ["--add", programs],
+                            ["/add/absent"] + absent_calls())
         if options.kernel != "linux":
             yield guest_job(options, "accounting cpus=%d" % count, [
                 "--add", programs, "--cpus", str(count)],
