@@ -71,8 +71,7 @@ shared_key(struct mm *mm, uaddr at, struct futex_key *key)
     } else {
         shared = false;
     }
-    if (area.file != NULL)
-        file_release(area.file);
+    mm_area_info_drop(&area);
     return shared;
 }
 

@@ -128,7 +128,7 @@ sys_getrusage(struct user_frame *f)
     if ((i32)SYS_ARG0(f) == RUSAGE_SELF) {
         struct mm_counts counts;
         mm_count(p->mm, &counts);
-        u.maxrss = (i64)MAX(counts.pages_mapped, p->max_pages) * 4;
+        u.maxrss = (i64)MAX(counts.pages_peak, p->max_pages) * 4;
     }
     return copy_to_user(SYS_ARG1(f), &u, sizeof u);
 }

@@ -138,10 +138,11 @@ static int
 grow_range(uaddr *at, u64 *bytes)
 {
     struct mm_area_info a;
-    if (!mm_next_area(current_mm(), *at, &a) || a.start >= *at + *bytes)
+    if (!mm_next_area(current_mm(), *at, &a))
         return -E_NOMEM;
-    if (a.file)
-        file_release(a.file);
+    mm_area_info_drop(&a);
+    if (a.start >= *at + *bytes)
+        return -E_NOMEM;
     if (!(a.flags & AREA_GROWSDOWN))
         return -E_INVAL;
     *bytes += *at - a.start;

@@ -93,6 +93,7 @@ struct process {
     bool no_new_privs, keep_caps;
     u64 max_pages, child_minor_faults;
     struct process *dead_next;            /* exit.c */
+    _Atomic i32 oom_score_adj;            /* -1000 (never) to 1000; vm/oom.c; inherited */
     u64 reserved[8];
 };
 extern struct process *proc_init_process; /* pid 1 */

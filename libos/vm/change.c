@@ -43,9 +43,9 @@ static void
 protect_area(struct mm *m, struct area *a, u32 prot)
 {
     u32 old = a->prot;
-    a->prot = prot;
     if (prot == old)
         return;
+    area_set(m, a, prot, a->flags);
     u64 pages = (a->end - a->start) >> PAGE_SHIFT;
     u32 flags = area_mmu_flags(a);
     if (old == 0 || prot != (old | PROT_W))
@@ -106,7 +106,7 @@ mm_protect(struct mm *m, uaddr at, u64 bytes, u32 prot)
 /* Map the present pages of [from, from + bytes) at `to` as well: an unmap of the old
  * place then loses none. */
 static int
-move_pages(struct mm *m, uaddr from, uaddr to, u64 bytes)
+move_pages(struct mm *m, const struct area *a, uaddr from, uaddr to, u64 bytes)
 {
     struct mmu_page page;
     for (uaddr at = from; mmu_next(&m->space, &at, from + bytes, &page);
@@ -114,6 +114,9 @@ move_pages(struct mm *m, uaddr from, uaddr to, u64 bytes)
         int rc = mmu_map(&m->space, at - from + to, page.frame, page.flags, 1, NULL);
         if (rc != 0)
             return rc;
+        unsigned kind = rss_kind(a, page.frame);
+        if (kind != RSS_NONE)
+            m->rss[kind]++;
     }
     return 0;
 }
@@ -124,9 +127,9 @@ static int
 move_all_pages(struct mm *m, const struct area *a, uaddr from, uaddr to, u64 bytes)
 {
     if (a->prot != 0)
-        return move_pages(m, from, to, bytes);
+        return move_pages(m, a, from, to, bytes);
     mmu_protect(&m->space, from, bytes >> PAGE_SHIFT, MMU_READ);
-    int rc = move_pages(m, from, to, bytes);
+    int rc = move_pages(m, a, from, to, bytes);
     mmu_protect(&m->space, from, bytes >> PAGE_SHIFT, 0);
     mmu_protect(&m->space, to, bytes >> PAGE_SHIFT, 0);
     return rc;
@@ -160,9 +163,10 @@ move_area(struct mm *m, const struct move *v, uaddr *out)
             m, to, v->new_bytes); /* cut at area bounds: cannot fail but by merging */
         return rc;
     }
-    if (v->flags & MM_REMAP_DONTUNMAP)
+    if (v->flags & MM_REMAP_DONTUNMAP) {
+        rss_forget(m, a, v->old, v->old + v->old_bytes);
         mmu_unmap(&m->space, v->old, v->old_bytes >> PAGE_SHIFT, true, frame_lost, NULL);
-    else
+    } else
         rc = mm_unmap_locked(m, v->old, v->old_bytes);
     *out = to;
     return rc;
@@ -185,7 +189,7 @@ remap_locked(struct mm *m, const struct move *v, uaddr *out)
     uaddr end = v->old + v->new_bytes;
     if (a->end == v->old + v->old_bytes && mm_range_ok(v->old, v->new_bytes) &&
         (!a->next || a->next->start >= end)) {
-        area_resize(&m->areas, a, a->start, end);
+        area_stretch(m, a, a->start, end);
         area_merge_locked(m, a);
         return 0;
     }
@@ -249,9 +253,11 @@ mm_advise(struct mm *m, uaddr at, u64 bytes, int advice)
             pos = end;
             break;
         }
-        if (advice == MM_ADVISE_DONTNEED || advice == MM_ADVISE_FREE)
+        if (advice == MM_ADVISE_DONTNEED || advice == MM_ADVISE_FREE) {
+            rss_forget(m, a, from, to);
             mmu_unmap(&m->space, from, (to - from) >> PAGE_SHIFT, false, frame_lost,
                       NULL);
+        }
         pos = to;
     }
     mutex_unlock(&m->lock);
@@ -308,22 +314,6 @@ mm_brk(struct mm *m, uaddr wanted)
 
 /* ---- questions ---- */
 
-bool
-mm_next_area(struct mm *m, uaddr at, struct mm_area_info *out)
-{
-    mutex_lock(&m->lock);
-    struct area *a = area_find(&m->areas, at);
-    if (a) {
-        *out = (struct mm_area_info){
-            a->start, a->end, a->prot, a->flags, a->page << PAGE_SHIFT, a->file
-        };
-        if (a->file)
-            file_hold(a->file);
-    }
-    mutex_unlock(&m->lock);
-    return a != NULL;
-}
-
 int
 mm_resident(struct mm *m, uaddr at, u64 pages, u8 *out)
 {
@@ -337,19 +327,4 @@ mm_resident(struct mm *m, uaddr at, u64 pages, u8 *out)
     }
     mutex_unlock(&m->lock);
     return rc;
-}
-
-void
-mm_count(struct mm *m, struct mm_counts *out)
-{
-    mutex_lock(&m->lock);
-    *out = (struct mm_counts){ .areas = m->areas.count,
-                               .bytes_virtual = m->areas.pages << PAGE_SHIFT };
-    for (struct area *a = m->areas.first; a; a = a->next) {
-        struct mmu_page page;
-        for (uaddr at = a->start; mmu_next(&m->space, &at, a->end, &page);
-             at += PAGE_SIZE)
-            out->pages_mapped++;
-    }
-    mutex_unlock(&m->lock);
 }

@@ -77,6 +77,8 @@ clear_tail(struct mm *m, struct inode *inode, uaddr end, u64 file_page)
         mmu_protect(&m->space, PAGE_DOWN(end), 1, 0);
     if (rc != 0)
         page_free(frame);
+    else
+        m->rss[RSS_ANONYMOUS]++;
     return rc == -E_IO ? 0
                        : rc; /* a file that is too short: the program will meet SIGBUS */
 }
@@ -234,6 +236,30 @@ place_brk(struct load *l)
     l->mm->brk_start = l->mm->brk = at;
 }
 
+/* What /proc/PID/stat tells of the program: of its segments the bounds of those with code,
+ * and the last one. */
+static void
+note_program(struct load *l)
+{
+    struct mm_layout *y = &l->mm->layout;
+    const struct elf *e = &l->program_elf;
+    u64 bias = l->program_bias;
+    y->code_start = ~0ull;
+    for (u32 i = 0; i < e->header.phnum; i++) {
+        const struct elf_segment *s = &e->segments[i];
+        if (s->type != ELF_LOAD)
+            continue;
+        if (s->flags & ELF_X) {
+            y->code_start = MIN(y->code_start, s->vaddr + bias);
+            y->code_end = MAX(y->code_end, s->vaddr + s->filesz + bias);
+        }
+        y->data_start = MAX(y->data_start, s->vaddr + bias);
+        y->data_end = MAX(y->data_end, s->vaddr + s->filesz + bias);
+    }
+    l->mm->program = l->program;
+    file_hold(l->program);
+}
+
 static int
 load_locked(struct load *l, const struct exec_args *args, const u32 ids[4],
             struct exec_image *out)
@@ -257,6 +283,7 @@ load_locked(struct load *l, const struct exec_args *args, const u32 ids[4],
     if (rc != 0)
         return rc;
     place_brk(l);
+    note_program(l);
     u32 prot = PROT_R | PROT_W | (e->stack_exec ? PROT_X : 0);
     rc = stack_build(m, top, prot, random_pages(13) >> PAGE_SHIFT, args, aux,
                      make_aux(l, ids, aux), &out->stack);

@@ -35,7 +35,8 @@
 /* pages of a file that one read fault makes present, if the file has them */
 #define AROUND 16u
 
-/* Put a frame of our own at `page`, in place of what is there. */
+/* Put a frame of our own at `page`, in place of what is there.  The caller has counted
+ * off what that was. */
 static int
 map_own(struct mm *m, struct area *a, uaddr page, frame_t frame, bool replace)
 {
@@ -46,6 +47,7 @@ map_own(struct mm *m, struct area *a, uaddr page, frame_t frame, bool replace)
         page_free(frame);
         return rc == -E_EXIST ? 0 : rc; /* another thread was first */
     }
+    m->rss[RSS_ANONYMOUS]++;
     if (old != FRAME_NONE)
         frame_lost(NULL, old, false);
     return 0;
@@ -73,8 +75,10 @@ sort_out(struct mm *m, uaddr page, frame_t run, u64 count)
     struct mmu_page there;
     for (u64 i = 0; i < count; i++)
         if (!mmu_query(&m->space, page + (i << PAGE_SHIFT), &there) ||
-            there.frame != run + i)
+            there.frame != run + i) {
             page_free(run + i);
+            m->rss[RSS_ANONYMOUS]--;
+        }
 }
 
 /* True: done.  False: there is no run of frames; a single one is to be tried. */
@@ -88,6 +92,7 @@ fault_ahead(struct mm *m, struct area *a, uaddr page, unsigned order)
     for (u64 i = 0; i < count; i++)
         page_clear(page_ptr(run + i));
     int rc = mmu_map(&m->space, page, run, area_mmu_flags(a), count, NULL);
+    m->rss[RSS_ANONYMOUS] += count;
     if (rc != 0)
         sort_out(m, page, run, count);
     m->next_fault = page + (count << PAGE_SHIFT);
@@ -127,7 +132,11 @@ fault_copy(struct mm *m, struct area *a, uaddr page, frame_t old)
     if (old != frame_zero())
         page_copy(page_ptr(frame),
                   page_ptr(old)); /* mapped here under our mutex: it stays */
-    return map_own(m, a, page, frame, true);
+    unsigned kind = rss_kind(a, old);
+    int rc = map_own(m, a, page, frame, true);
+    if (rc == 0 && kind != RSS_NONE)
+        m->rss[kind]--;
+    return rc;
 }
 
 /* The index in the file of an address in an area. */
@@ -135,6 +144,23 @@ static u64
 file_page(const struct area *a, uaddr page)
 {
     return a->page + ((page - a->start) >> PAGE_SHIFT);
+}
+
+static void
+count_one(void *arg, uaddr va, const struct mmu_page *page)
+{
+    (void)va;
+    (void)page;
+    ++*(u64 *)arg;
+}
+
+/* A run was counted and mapped in part: no memory for a table. */
+static void
+count_missing(struct mm *m, const struct area *a, uaddr at, u64 count)
+{
+    u64 there = 0;
+    mmu_each(&m->space, at, at + (count << PAGE_SHIFT), count_one, &there);
+    m->rss[a->file ? RSS_FILE : RSS_SHARED] -= count - there;
 }
 
 /*
@@ -164,8 +190,13 @@ fault_around(struct mm *m, struct area *a, uaddr page)
             count++;
             continue;
         }
-        if (count && mmu_map(&m->space, run_at, run, flags, count, NULL) != 0)
-            return;
+        if (count) {
+            m->rss[a->file ? RSS_FILE : RSS_SHARED] += count;
+            if (mmu_map(&m->space, run_at, run, flags, count, NULL) != 0) {
+                count_missing(m, a, run_at, count);
+                return;
+            }
+        }
         count = frame != FRAME_NONE;
         run = frame;
         run_at = at;
@@ -200,6 +231,8 @@ fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
     } else if (rc == 0) {
         u32 flags = area_mmu_flags(a) & ~(shared ? 0 : MMU_WRITE);
         rc = mmu_map(&m->space, page, frame, flags, 1, NULL);
+        if (rc == 0)
+            m->rss[a->file ? RSS_FILE : RSS_SHARED]++;
         if (rc == -E_EXIST)
             rc = 0; /* another thread was first */
         else if (rc == 0 && !write)
@@ -219,6 +252,7 @@ fault_vdso(struct mm *m, struct area *a, uaddr page)
         return -E_IO;
     frame_t frame = index == 0 ? vdso_data_frame() : vdso_image_frame((u32)index - 1);
     int rc = mmu_map(&m->space, page, frame, area_mmu_flags(a) & ~MMU_WRITE, 1, NULL);
+    m->rss[RSS_FILE] += rc == 0 && index != 0;
     return rc == -E_EXIST ? 0 : rc;
 }
 
@@ -265,7 +299,7 @@ area_at_locked(struct mm *m, uaddr at)
     uaddr below = a->prev ? a->prev->end + MM_STACK_GUARD : MM_LOW;
     if (a->end - start > MM_STACK_MAX || start < below)
         return NULL;
-    area_resize(&m->areas, a, start, a->end);
+    area_stretch(m, a, start, a->end);
     return a;
 }
 

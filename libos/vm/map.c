@@ -27,8 +27,10 @@ mm_unmap_locked(struct mm *m, uaddr at, u64 bytes)
         return rc;
     a = area_find(&m->areas, at);
     uaddr first = a->start, last = first;
-    for (struct area *b = a; b && b->start < end; b = b->next)
+    for (struct area *b = a; b && b->start < end; b = b->next) {
         last = b->end;
+        rss_forget(m, b, b->start, b->end);
+    }
     mmu_unmap(&m->space, first, (last - first) >> PAGE_SHIFT, true, frame_lost, NULL);
     while (a && a->start < end) {
         struct area *next = a->next;
@@ -182,6 +184,7 @@ unmap_file_pages(struct mm *m, const struct inode *inode, u64 first_page)
         uaddr from = a->page >= first_page
                          ? a->start
                          : a->start + ((first_page - a->page) << PAGE_SHIFT);
+        rss_forget(m, a, from, a->end);
         mmu_unmap(&m->space, from, (a->end - from) >> PAGE_SHIFT, false, frame_lost,
                   NULL);
     }

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/heap.h"
 #include "core/log.h"
+#include "core/string.h"
 #include "vfs/vfs.h"
 #include "vm/frames.h"
 #include "vm/mm_private.h"
@@ -71,16 +72,52 @@ area_list_remove(struct area *a)
     spin_unlock(&a->inode->mappings_lock);
 }
 
+/* Linux's kinds of memory: the stack, what is written by this process alone, and what is
+ * executed only. */
+static void
+account(struct mm *m, const struct area *a, u64 pages)
+{
+    if (a->flags & AREA_GROWSDOWN)
+        m->vm_stack += pages;
+    else if ((a->prot & PROT_W) && !(a->flags & AREA_SHARED))
+        m->vm_data += pages;
+    else if ((a->prot & (PROT_X | PROT_W)) == PROT_X)
+        m->vm_text += pages;
+    if (a->flags & AREA_LOCKED)
+        m->vm_locked += pages;
+    if (m->vm_peak < m->areas.pages)
+        m->vm_peak = m->areas.pages;
+}
+
 void
 area_attach(struct mm *m, struct area *a)
 {
     area_insert(&m->areas, a);
+    account(m, a, area_pages(a));
     area_list_add(a);
+}
+
+void
+area_stretch(struct mm *m, struct area *a, uaddr start, uaddr end)
+{
+    u64 before = area_pages(a);
+    area_resize(&m->areas, a, start, end);
+    account(m, a, area_pages(a) - before);
+}
+
+void
+area_set(struct mm *m, struct area *a, u32 prot, u32 flags)
+{
+    account(m, a, -area_pages(a));
+    a->prot = prot;
+    a->flags = flags;
+    account(m, a, area_pages(a));
 }
 
 void
 area_free(struct mm *m, struct area *a)
 {
+    account(m, a, -area_pages(a));
     area_remove(&m->areas, a);
     area_list_remove(a);
     area_release(a);
@@ -102,7 +139,7 @@ area_split_locked(struct mm *m, struct area *a, uaddr at, struct area **upper)
                  area_has_pages(a) ? a->page + ((at - a->start) >> PAGE_SHIFT) : 0);
     if (!b)
         return -E_NOMEM;
-    area_resize(&m->areas, a, a->start, at);
+    area_stretch(m, a, a->start, at);
     area_attach(m, b);
     *upper = b;
     return 0;
@@ -123,12 +160,12 @@ area_merge_locked(struct mm *m, struct area *a)
     if (n && area_can_merge(a, n)) {
         uaddr end = n->end;
         area_free(m, n);
-        area_resize(&m->areas, a, a->start, end);
+        area_stretch(m, a, a->start, end);
     }
     if (p && area_can_merge(p, a)) {
         uaddr end = a->end;
         area_free(m, a);
-        area_resize(&m->areas, p, p->start, end);
+        area_stretch(m, p, p->start, end);
         a = p;
     }
     return a;
@@ -223,6 +260,11 @@ mm_release(struct mm *m)
         area_release(a);
         a = next;
     }
+    if (m->program)
+        file_release(m->program);
+    m->program = NULL;
+    memset(m->rss, 0, sizeof(m->rss));
+    m->vm_data = m->vm_text = m->vm_stack = m->vm_locked = 0;
     mutex_unlock(&m->lock);
     mmu_space_destroy(&m->space);
     mm_keep_drop(m);
@@ -327,6 +369,15 @@ mm_fork(struct mm *from, struct mm **out)
     to->map_top = from->map_top;
     to->brk_start = from->brk_start;
     to->brk = from->brk;
+    memcpy(to->rss, from->rss, sizeof(to->rss));
+    to->vm_peak = from->areas.pages;
+    to->vm_data = from->vm_data;
+    to->vm_text = from->vm_text;
+    to->vm_stack = from->vm_stack;
+    to->layout = from->layout;
+    to->program = from->program;
+    if (to->program)
+        file_hold(to->program);
     rc = copy_areas(to, from);
     for (struct area *a = from->areas.first, *next; rc == 0 && a; a = next) {
         uaddr end;

@@ -17,6 +17,7 @@
 
 #include "core/lock.h"
 #include "core/types.h"
+#include "vm/info.h" /* questions about a space */
 
 struct file;
 struct thread;
@@ -31,6 +32,18 @@ struct thread;
 #define AREA_VDSO 0x10u
 /* shared, of a file open for writing: mprotect may add PROT_W (set by mm_map) */
 #define AREA_MAYWRITE 0x20u
+#define AREA_LOCKED 0x1000u        /* mlock */
+#define AREA_LOCK_ON_FAULT 0x2000u /* with AREA_LOCKED: pages are not brought in */
+/* What madvise has said. */
+#define AREA_DONTFORK 0x4000u
+#define AREA_WIPEONFORK 0x8000u
+#define AREA_DONTDUMP 0x10000u
+#define AREA_HUGEPAGE 0x20000u
+#define AREA_NOHUGEPAGE 0x40000u
+#define AREA_MERGEABLE 0x80000u
+#define AREA_RANDOM 0x100000u
+#define AREA_SEQUENTIAL 0x200000u
+/* For mm_map. */
 #define MAP_AT_FIXED 0x100u           /* replace what is there */
 #define MAP_AT_FIXED_NOREPLACE 0x200u /* -E_EXIST if something is there */
 #define MAP_AT_POPULATE 0x400u
@@ -75,15 +88,6 @@ int mm_fault(struct mm *m, uaddr at, u32 prot_needed) MUST_CHECK;
 struct inode;
 void vm_file_truncated(struct inode *inode, u64 first_page);
 
-/* The next area at or after `at`, for /proc/PID/maps; false: none. `file` is a reference,
- * or NULL. */
-struct mm_area_info {
-    uaddr start, end;
-    u32 prot, flags;
-    u64 offset;
-    struct file *file;
-};
-bool mm_next_area(struct mm *m, uaddr at, struct mm_area_info *out);
 /* mincore: one byte for each page, 1 = present. -E_NOMEM: something is not mapped.
  * `pages` at most 4096. */
 int mm_resident(struct mm *m, uaddr at, u64 pages, u8 *out) MUST_CHECK;
@@ -96,10 +100,6 @@ struct mmu_space;
 struct mmu_space *mm_space(struct mm *m);
 uaddr mm_brk_start(const struct mm *m);
 
-struct mm_counts {
-    u64 areas, pages_mapped, bytes_virtual;
-};
-void mm_count(struct mm *m, struct mm_counts *out);
 void vm_init(void); /* after vdso_init; installs usercopy_pager and the hooks page_fault
                        and process_space */
 

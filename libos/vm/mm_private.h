@@ -8,7 +8,7 @@
 #include "core/mmu.h"
 #include "core/types.h"
 #include "vm/area.h"
-#include "vm/mm.h"
+#include "vm/mm.h" /* and vm/info.h */
 
 #define MM_LOW 0x10000ull           /* nothing is mapped below: null pointers fault */
 #define MM_STACK_MAX (8ull << 20)   /* how far a stack grows */
@@ -16,7 +16,13 @@
 #define MM_TOP_GAP (128ull << 20)   /* mappings are placed below USER_TOP - this */
 #define AREA_KEEP_FLAGS                                                       \
     (AREA_SHARED | AREA_GROWSDOWN | AREA_STACK | AREA_NORESERVE | AREA_VDSO | \
-     AREA_MAYWRITE)
+     AREA_MAYWRITE | AREA_ADVICE | AREA_LOCKED | AREA_LOCK_ON_FAULT)
+#define AREA_ADVICE                                                               \
+    (AREA_DONTFORK | AREA_WIPEONFORK | AREA_DONTDUMP | AREA_HUGEPAGE |            \
+     AREA_NOHUGEPAGE | AREA_MERGEABLE | AREA_RANDOM | AREA_SEQUENTIAL)
+
+/* What pages count as (I1). */
+enum { RSS_ANONYMOUS, RSS_FILE, RSS_SHARED, RSS_KINDS, RSS_NONE = RSS_KINDS };
 
 struct mm {
     _Atomic u32 refs;  /* who runs in it or works on it as its own */
@@ -28,6 +34,10 @@ struct mm {
     uaddr brk_start, brk;
     uaddr next_fault; /* where the next fault is if memory is touched page by page */
     u32 ahead;        /* how many faults in a row were such */
+    u64 rss[RSS_KINDS], rss_peak; /* pages present; the peak is right after rss_note_peak */
+    u64 vm_peak, vm_data, vm_text, vm_stack, vm_locked; /* pages of areas (I1) */
+    struct file *program; /* a reference; NULL: none */
+    struct mm_layout layout; /* but for the break */
 };
 
 void mm_keep_drop(struct mm *m);
@@ -39,6 +49,17 @@ void area_attach(struct mm *m, struct area *a); /* insert, and into the inode's 
 void area_free(struct mm *m,
                struct area *a);    /* remove, out of the list, drop references */
 void area_release(struct area *a); /* one that is not inserted: drop references */
+/* Change the bounds, and the counts with them. */
+void area_stretch(struct mm *m, struct area *a, uaddr start, uaddr end);
+/* The protection and flags of an area that is inserted. */
+void area_set(struct mm *m, struct area *a, u32 prot, u32 flags);
+
+/* What a page of an area counts as: RSS_*. */
+unsigned rss_kind(const struct area *a, frame_t frame);
+/* Pages are about to be unmapped: counts them off. */
+void rss_forget(struct mm *m, const struct area *a, uaddr from, uaddr to);
+void rss_note_peak(struct mm *m);
+
 /* Cut `a` at `at`, within it: a keeps the lower part. The new upper one in *upper;
  * -E_NOMEM. */
 int area_split_locked(struct mm *m, struct area *a, uaddr at,

@@ -17,6 +17,8 @@
 #define STACK_AREA_MIN (132u << 10)
 #define FEW_FRAMES 8u
 
+_Static_assert(2 * AUX_MAX <= MM_AUX_WORDS, "struct mm_layout keeps what a stack has");
+
 struct image {
     uaddr top, low; /* pages from low to top have frames */
     u64 count;
@@ -94,6 +96,7 @@ image_map(struct mm *m, struct image *g, u32 prot)
         if (rc != 0)
             return rc;
         g->count--; /* the mapping owns it now */
+        m->rss[RSS_ANONYMOUS]++;
     }
     return 0;
 }
@@ -124,8 +127,13 @@ stack_build(struct mm *m, uaddr top, u32 prot, u64 shift, const struct exec_args
     image_put(&g, platform_at, platform, sizeof(platform));
     image_put(&g, random_at, random, sizeof(random));
     put_word(&g, &at, args->argc);
+    struct mm_layout *layout = &m->layout;
+    layout->stack_start = at - sizeof(u64);
+    layout->arg_start = strings;
     put_vector(&g, args->argv, args->argc, &strings, &at);
+    layout->arg_end = layout->env_start = strings;
     put_vector(&g, args->envp, args->envc, &strings, &at);
+    layout->env_end = strings;
     for (u32 i = 0; i < count; i++) {
         if (aux[i].type == AUX_RANDOM)
             aux[i].value = random_at;
@@ -136,6 +144,8 @@ stack_build(struct mm *m, uaddr top, u32 prot, u64 shift, const struct exec_args
         put_word(&g, &at, aux[i].type);
         put_word(&g, &at, aux[i].value);
     }
+    memcpy(layout->aux, aux, count * sizeof(*aux));
+    layout->aux_words = 2 * count + 2; /* AT_NULL is there: the space began as zero */
     put_word(&g, &at, AUX_NULL);
     put_word(&g, &at, 0);
     rc = image_map(m, &g, prot);

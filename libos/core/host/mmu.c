@@ -260,6 +260,17 @@ mmu_next(struct mmu_space *s, uaddr *va, uaddr end, struct mmu_page *out)
 }
 
 void
+mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg)
+{
+    struct host_page *p;
+    for (; va < end && (p = page_from(s, va, (end - va) / PAGE_SIZE)) != NULL;
+         va = p->va + PAGE_SIZE) {
+        struct mmu_page page = { p->frame, p->flags, p->dirty, true };
+        visit(arg, p->va, &page);
+    }
+}
+
+void
 mmu_activate(struct lcpu *c, struct mmu_space *s)
 {
     c->space = s;

@@ -214,6 +214,45 @@ truncate_file(void)
                 spaces[m].page[k].own = false;
 }
 
+struct recount {
+    const struct area *area;
+    u64 rss[RSS_KINDS];
+};
+
+static void
+recount_page(void *arg, uaddr va, const struct mmu_page *page)
+{
+    struct recount *r = arg;
+    unsigned kind = rss_kind(r->area, page->frame);
+    (void)va;
+    if (kind != RSS_NONE)
+        r->rss[kind]++;
+}
+
+/* The counts are what a walk of all areas and pages counts (I1). */
+static void
+check_counts(struct mm *m)
+{
+    struct recount r = { 0 };
+    u64 data = 0, text = 0, pages = 0;
+    for (struct area *a = m->areas.first; a; a = a->next) {
+        r.area = a;
+        mmu_each(&m->space, a->start, a->end, recount_page, &r);
+        pages += area_pages(a);
+        if ((a->prot & PROT_W) && !(a->flags & AREA_SHARED))
+            data += area_pages(a);
+        if ((a->prot & (PROT_W | PROT_X)) == PROT_X)
+            text += area_pages(a);
+    }
+    struct mm_counts c;
+    mm_count(m, &c);
+    CHECK(c.pages_anonymous == r.rss[RSS_ANONYMOUS]);
+    CHECK(c.pages_file == r.rss[RSS_FILE] && c.pages_shared == r.rss[RSS_SHARED]);
+    CHECK(c.pages_data == data && c.pages_text == text && c.pages_stack == 0);
+    CHECK(c.bytes_virtual == pages * PAGE_SIZE && c.peak_virtual >= c.bytes_virtual);
+    CHECK(c.pages_peak >= c.pages_mapped);
+}
+
 static void
 step(void)
 {
@@ -284,8 +323,12 @@ test_mm_when_changed_at_random_then_as_the_model(void)
     objects_used = 1;
     for (int round = 0; round < 12; round++) {
         CHECK(mm_create(&spaces[0].mm) == 0);
-        for (int k = 0; k < 5000; k++)
+        for (int k = 0; k < 5000; k++) {
             step();
+            for (u32 m = 0; k % 16 == 0 && m < MMS; m++)
+                if (spaces[m].mm)
+                    check_counts(spaces[m].mm);
+        }
         for (u32 m = 0; m < MMS; m++) {
             if (!spaces[m].mm)
                 continue;

@@ -398,6 +398,48 @@ mmu_next(struct mmu_space *s, uaddr *va, uaddr end, struct mmu_page *out)
     return false;
 }
 
+/* The page table of va, or NULL; then *shift says what span is not there. */
+static const u64 *
+leaf_node(struct mmu_space *s, uaddr va, unsigned *shift)
+{
+    const u64 *node = top_node(s, va);
+    *shift = 39;
+    for (unsigned at = 30; node && at > 12; at -= 9) {
+        u64 e = __atomic_load_n(&node[(va >> at) & 511], __ATOMIC_RELAXED);
+        *shift = at;
+        node = (e & (FB_PTE_PRESENT | FB_PTE_LARGE)) == FB_PTE_PRESENT
+                   ? page_ptr(FB_PTE_FRAME(e))
+                   : NULL;
+    }
+    return node;
+}
+
+void
+mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg)
+{
+    while (va < end) {
+        unsigned shift;
+        const u64 *node = leaf_node(s, va, &shift);
+        if (!node) {
+            va = ((va >> shift) + 1) << shift;
+            continue;
+        }
+        uaddr stop = MIN(end, ((va >> 21) + 1) << 21);
+        for (; va < stop; va += PAGE_SIZE) {
+            u64 e = __atomic_load_n(&node[(va >> 12) & 511], __ATOMIC_RELAXED);
+            if (e == 0)
+                continue; /* what is not zero has a frame, with or without access */
+            struct mmu_page page = { .frame = FB_PTE_FRAME(e),
+                                     .dirty = e & FB_PTE_DIRTY,
+                                     .accessed = e & FB_PTE_ACCESSED };
+            if (e & FB_PTE_PRESENT)
+                page.flags = MMU_READ | (e & FB_PTE_WRITE) |
+                             (e & FB_PTE_NX ? 0 : MMU_EXEC);
+            visit(arg, va, &page);
+        }
+    }
+}
+
 void
 mmu_activate(struct lcpu *c, struct mmu_space *s)
 {
