@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "vfs/dentry.h"
 #include "vfs/locks.h"
+#include "vfs/xattr.h"
 
 #define MODE_SETUID 04000u
 #define MODE_SETGID 02000u
@@ -32,6 +33,7 @@ inode_init(struct inode *i, enum inode_type type)
     i->mounted = NULL;
     i->pipe = NULL;
     i->locks = NULL;
+    i->xattrs = NULL;
 }
 
 void
@@ -49,6 +51,8 @@ inode_release(struct inode *i)
         return;
     if (i->locks != NULL)
         locks_free(i);
+    if (i->xattrs != NULL)
+        xattrs_free(i);
     if (i->ops->release != NULL)
         i->ops->release(i);
 }

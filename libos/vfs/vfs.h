@@ -128,6 +128,7 @@ struct inode {
     void *priv;            /* the file system's */
     /* fcntl and flock locks; NULL: there never were any (vfs/locks.c) */
     struct lock_set *locks;
+    struct xattr *xattrs;  /* mutex (vfs/xattr.h) */
 };
 /* Device numbers, in the encoding that user programs see. */
 static inline u64
@@ -354,6 +355,7 @@ struct filesystem {
     bool no_devices;       /* opening a device is E_ACCES */
     bool no_exec;          /* no file may be executed */
     bool no_set_ids;       /* exec ignores set-id bits */
+    bool keeps_xattrs;     /* the vfs keeps extended attributes for it (vfs/xattr.h) */
     /* unused, its root released; NULL: lives for ever */
     void (*destroy)(struct filesystem *fs);
 };

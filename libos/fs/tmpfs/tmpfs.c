@@ -170,6 +170,7 @@ tmpfs_create(struct filesystem **out)
     t->fs.name = "tmpfs";
     t->fs.statfs = tmpfs_statfs;
     t->fs.destroy = tmpfs_destroy;
+    t->fs.keeps_xattrs = true;
     mutex_init(&t->fs.rename_mutex);
     int rc = node_new(t, IT_DIR, 0755, 0, NULL, &root);
     if (rc != 0) {
@@ -188,7 +189,7 @@ int
 tmpfs_shared_memory(u64 bytes, struct inode **out)
 {
     static struct tmpfs hidden = { .next_ino = 1,
-                                   .fs = { .name = "tmpfs" },
+                                   .fs = { .name = "tmpfs", .keeps_xattrs = true },
                                    .links_lock = SPINLOCK_INIT };
     struct node *n;
     int rc = node_new(&hidden, IT_FILE, 0777, 0, NULL, &n);
