@@ -135,6 +135,21 @@ dentry_put_locked(struct dentry *d, struct dentry **doomed)
 }
 
 void
+dentry_spare_locked(struct dentry **doomed)
+{
+    while (*doomed != NULL) {
+        struct dentry *d = *doomed;
+        if (atomic_load_explicit(&d->refs, memory_order_relaxed) == 0) {
+            doomed = &d->next;
+            continue;
+        }
+        *doomed = d->next;
+        d->next = NULL;
+        atomic_fetch_sub_explicit(&doomed_count, 1, memory_order_release);
+    }
+}
+
+void
 dentry_bury(struct dentry *doomed)
 {
     while (doomed != NULL) {
@@ -247,7 +262,8 @@ dentry_get(struct dentry *dir, const char *name, u32 length, struct dentry **out
             inode_release(inode);
             return -E_NOMEM;
         }
-        dentry_insert(d);
+        if (!inode->fleeting)
+            dentry_insert(d);
     }
     *out = d;
     return 0;

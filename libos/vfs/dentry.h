@@ -5,10 +5,11 @@
  * D1. A dentry is hashed if and only if its directory has an entry of this name for this
  *     inode.  Entries come and go under the directory's mutex, so a look-up that holds it
  *     and finds no dentry may ask the file system and insert.
+ *     A fleeting inode's dentries are never hashed: each look-up makes one.
  * D2. A dentry holds its inode and its parent.  Its inode never changes; parent and name
  *     change only under dentry_lock.
- * D3. A directory's inode has at most one dentry: children hold it, and only one look-up
- *     at a time can insert it.
+ * D3. A directory's inode that is not fleeting has at most one dentry: children hold it,
+ *     and only one look-up at a time can insert it.
  * D4. A dentry whose references are gone stays in the cache while it is hashed, up to
  *     DENTRY_IDLE_MAX of them; the oldest that was not used again goes first.
  * D5. refs goes from 0 to 1 only under dentry_lock.  What is seen under dentry_lock stays
@@ -79,6 +80,8 @@ struct dentry *dentry_find_locked(struct dentry *parent, const char *name, u32 l
  * dentry_bury when the lock is free. */
 void dentry_put_locked(struct dentry *d, struct dentry **doomed);
 void dentry_bury(struct dentry *doomed);
+/* Under dentry_lock: take those out of the list that have got references again. */
+void dentry_spare_locked(struct dentry **doomed);
 
 static inline void
 dentry_hold(struct dentry *d)

@@ -119,6 +119,18 @@ follow_last(struct walk *w, struct dentry *link, char **text)
     return 0;
 }
 
+/* The name exists and is a link that is a place: open what is there.  Takes the
+ * reference on the link, and releases w->found. */
+static int
+open_place(struct walk *w, struct dentry *link, u32 flags, struct file **out)
+{
+    struct path to = { NULL, NULL, NULL };
+    int r = link->inode->ops->follow(link->inode, &to);
+    dentry_release(link);
+    path_release(&w->found);
+    return r != 0 ? r : open_found(&to, w->cred, flags, false, out);
+}
+
 /* In the directory w->found, its mutex held: find the last name or make it.  *made
  * says which. */
 static int
@@ -157,6 +169,8 @@ create_round(struct walk *w, const char *path, u32 flags, u32 mode, char **text,
     r = find_or_make(w, flags, mode, &d, &made);
     mutex_unlock(&w->found.inode->mutex);
     if (r == 0 && d->inode->type == IT_LINK && (flags & OPEN_NOFOLLOW) == 0) {
+        if (d->inode->ops->follow != NULL)
+            return open_place(w, d, flags, out);
         r = follow_last(w, d, text);
         dentry_release(d);
         if (r != 0) {

@@ -35,6 +35,7 @@ struct inode;
 struct file;
 struct filesystem;
 struct mount;
+struct path;
 
 enum inode_type { IT_FILE = 1, IT_DIR, IT_LINK, IT_CHAR, IT_BLOCK, IT_FIFO, IT_SOCKET };
 
@@ -88,6 +89,12 @@ struct inode_ops {
                   const char *new_name, u32 new_length, u32 flags);
     /* length */
     int (*readlink)(struct inode *link, char *to, u32 size);
+    /* A link that is a place, whatever its text says (/proc/PID/fd/N): the place, with
+     * references; dentry and mount are NULL for what has no name (a pipe).  May sleep.
+     * NULL: the text is followed */
+    int (*follow)(struct inode *link, struct path *out);
+    /* The mode refuses `want`: 0 when it is granted for another reason [-E_ACCES] */
+    int (*permits)(struct inode *i, const struct cred *cred, u32 want);
     /* D; without . and .. */
     int (*list)(struct inode *dir, u64 offset, dirent_fn fn, void *arg);
     int (*getattr)(struct inode *i, struct vattr *out);
@@ -112,6 +119,9 @@ struct inode_ops {
 struct inode {
     _Atomic u32 refs;
     enum inode_type type;
+    /* Its name may mean something else at the next look-up: no dentry of it is kept in
+     * the cache, and it may have several. */
+    bool fleeting;
     struct mutex mutex;
     const struct inode_ops *ops;
     const struct file_ops *file_ops;
@@ -168,6 +178,12 @@ struct file_ops {
     /* the last reference */
     void (*release)(struct file *f);
     u32 traits;                                                         /* FILE_* */
+    /* What a link in /proc/PID/fd says of a file without a name, as "anon_inode:[x]";
+     * NULL: what its inode is. */
+    const char *kind_name;
+    /* Further lines of /proc/PID/fdinfo/N, into a buffer: how long they are, cut at
+     * size.  Must not sleep on what the file waits for. */
+    u32 (*describe)(struct file *f, char *to, u32 size);
 };
 /* no position: pread and lseek are E_SPIPE, and no lock is held while it sleeps */
 #define FILE_STREAM 0x1u

@@ -6,7 +6,8 @@
  *
  * P1. `at` and `mount` are valid because dentry_lock is held, or because they are pinned.
  * P2. What dies during a walk is buried at its end, so a dentry that was met once stays
- *     allocated.
+ *     allocated; what the walk found lives on, though it may have been among the dead (a
+ *     name that is gone already, or never in the cache).
  * P3. The root is pinned from the first time that the lock is left.
  */
 #include "core/heap.h"
@@ -22,6 +23,7 @@ struct walker {
     struct dentry *at, *root;
     bool root_pinned;
     char *buffer;          /* the path, once a link was put into it */
+    struct inode *nameless; /* what a link led to that is in no tree; a reference */
     struct dentry *doomed; /* P2 */
     struct mount *doomed_mount;
 };
@@ -137,6 +139,31 @@ walk_link(struct walker *k, struct dentry *link, const char *after, const char *
     return n > 0 ? 0 : n;
 }
 
+/* A link that is a place. */
+static int
+walk_jump(struct walker *k, struct dentry *link, const struct part *c, const char **rest)
+{
+    struct path to = { NULL, NULL, NULL };
+    if (++k->w->links > LINKS_MAX)
+        return -E_LOOP;
+    walker_leave(k, link);
+    int r = link->inode->ops->follow(link->inode, &to);
+    walker_return(k, link);
+    if (r != 0)
+        return r;
+    *rest = c->next;
+    bool is_dir = to.inode->type == IT_DIR;
+    if (to.dentry != NULL) {
+        k->at = to.dentry;
+        k->mount = to.mount;
+        dentry_put_locked(to.dentry, &k->doomed); /* P2 */
+        walker_drop_mount(k, to.mount);
+        return c->last && c->slash && !is_dir ? -E_NOTDIR : 0;
+    }
+    k->nameless = to.inode;
+    return c->last && !c->slash ? 0 : -E_NOTDIR;
+}
+
 static void
 walk_up(struct walker *k)
 {
@@ -178,7 +205,8 @@ walk_down(struct walker *k, const struct part *c, const char **p)
     }
     if (d->inode->type == IT_LINK &&
         (!c->last || c->slash || (k->w->flags & WALK_FOLLOW) != 0))
-        return walk_link(k, d, c->after, p);
+        return d->inode->ops->follow != NULL ? walk_jump(k, d, c, p)
+                                             : walk_link(k, d, c->after, p);
     k->at = mount_cross_locked(&k->mount, d);
     *p = c->next;
     if (c->last && c->slash && k->at->inode->type != IT_DIR)
@@ -269,9 +297,13 @@ path_walk(struct walk *w, const char *path)
         return -E_NOTDIR;
     walk_start(&k, path);
     int r = walk_all(&k, path);
-    if (r == 0 && (w->flags & WALK_DIRECTORY) != 0 && k.at->inode->type != IT_DIR)
+    if (r == 0 && (w->flags & WALK_DIRECTORY) != 0 &&
+        (k.nameless != NULL || k.at->inode->type != IT_DIR))
         r = -E_NOTDIR;
-    if (r == 0) {
+    if (r == 0 && k.nameless != NULL) {
+        w->found.inode = k.nameless;
+        k.nameless = NULL;
+    } else if (r == 0) {
         mount_hold(k.mount);
         dentry_hold(k.at);
         w->found = (struct path){ k.mount, k.at->inode, k.at };
@@ -280,9 +312,13 @@ path_walk(struct walk *w, const char *path)
         dentry_put_locked(k.root, &k.doomed);
         walker_drop_mount(&k, k.root_mount);
     }
+    if (k.doomed != NULL)
+        dentry_spare_locked(&k.doomed);
     spin_unlock(&dentry_lock);
     if (k.doomed != NULL)
         dentry_bury(k.doomed);
+    if (k.nameless != NULL)
+        inode_release(k.nameless);
     if (k.doomed_mount != NULL)
         mount_bury(k.doomed_mount);
     heap_free(k.buffer);
