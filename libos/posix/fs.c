@@ -7,6 +7,7 @@
 #include "fs/tmpfs/tmpfs.h"
 #include "posix/files.h"
 #include "signal/signal.h"
+#include "vfs/notify.h"
 
 #define CWD ((u64)AT_FDCWD)
 
@@ -20,6 +21,8 @@ set_path(u64 dirfd, uaddr path, u32 walk_flags, struct vattr *set, u32 which)
     if (r != 0)
         return r;
     r = vfs_setattr(a.walk.found.inode, a.walk.cred, set, which);
+    if (r == 0)
+        notify_dentry(a.walk.found.dentry, NOTIFY_ATTRIB);
     at_arg_done(&a);
     return r;
 }
@@ -34,6 +37,8 @@ set_fd(u64 fd, struct vattr *set, u32 which)
     r = a.file->inode != NULL
             ? vfs_setattr(a.file->inode, proc_current()->cred, set, which)
             : -E_INVAL;
+    if (r == 0)
+        notify_dentry(a.file->path.dentry, NOTIFY_ATTRIB);
     file_arg_done(&a);
     return r;
 }
@@ -144,7 +149,7 @@ times_set(struct times *out, const struct linux_timespec t[2])
 }
 
 static int
-times_inode(struct inode *i, struct times *t)
+times_inode(struct inode *i, struct dentry *d, struct times *t)
 {
     const struct cred *cred = proc_current()->cred;
     if (t->which == 0)
@@ -156,7 +161,12 @@ times_inode(struct inode *i, struct times *t)
         if (r != 0)
             return r;
     }
-    return vfs_setattr(i, cred, &t->set, t->which);
+    int r = vfs_setattr(i, cred, &t->set, t->which);
+    if (r == 0)
+        notify_dentry(d, t->which == VSET_ATIME   ? NOTIFY_ACCESS
+                         : t->which == VSET_MTIME ? NOTIFY_MODIFY
+                                                  : NOTIFY_ATTRIB);
+    return r;
 }
 
 static i64
@@ -172,14 +182,14 @@ times_at(u64 dirfd, uaddr path, const struct linux_timespec given[2], u64 flags)
         r = (int)dirfd == AT_FDCWD ? -E_FAULT : file_arg_get_open(&file, dirfd);
         if (r != 0)
             return r;
-        r = file.file->inode != NULL ? times_inode(file.file->inode, &t) : -E_INVAL;
+        r = file.file->inode != NULL ? times_inode(file.file->inode, file.file->path.dentry, &t) : -E_INVAL;
         file_arg_done(&file);
         return r;
     }
     r = at_arg_find(&a, dirfd, path, at_walk_flags(flags));
     if (r != 0)
         return r;
-    r = times_inode(a.walk.found.inode, &t);
+    r = times_inode(a.walk.found.inode, a.walk.found.dentry, &t);
     at_arg_done(&a);
     return r;
 }
@@ -272,6 +282,8 @@ sys_truncate(struct user_frame *f)
         r = vfs_truncate(i, SYS_ARG1(f));
     if (r == 0 && vfs_has_set_ids(i))
         vfs_drop_set_ids(i, proc_current()->cred);
+    if (r == 0)
+        notify_dentry(a.walk.found.dentry, NOTIFY_MODIFY);
     at_arg_done(&a);
     return r;
 }
@@ -293,6 +305,8 @@ sys_ftruncate(struct user_frame *f)
         r = vfs_truncate(i, SYS_ARG1(f));
     if (r == 0 && vfs_has_set_ids(i))
         vfs_drop_set_ids(i, proc_current()->cred);
+    if (r == 0)
+        notify_dentry(a.file->path.dentry, NOTIFY_MODIFY);
     file_arg_done(&a);
     return r;
 }
@@ -322,6 +336,8 @@ allocate(struct file *file, u32 linux_mode, u64 offset, u64 bytes)
     mutex_unlock(&i->mutex);
     if (r == 0 && vfs_has_set_ids(i))
         vfs_drop_set_ids(i, proc_current()->cred);
+    if (r == 0)
+        notify_dentry(file->path.dentry, NOTIFY_MODIFY);
     return r;
 }
 

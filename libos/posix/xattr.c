@@ -6,6 +6,7 @@
 #include "core/heap.h"
 #include "core/string.h"
 #include "posix/files.h"
+#include "vfs/notify.h"
 #include "vfs/xattr.h"
 
 #define SET_CREATE 1u
@@ -92,6 +93,8 @@ do_set(struct user_frame *f, enum target_kind kind)
     if (r != 0)
         return r;
     r = set_value(&t, SYS_ARG1(f), SYS_ARG2(f), SYS_ARG3(f), (u32)SYS_ARG4(f));
+    if (r == 0)
+        notify_dentry(t.path->dentry, NOTIFY_ATTRIB);
     target_done(&t);
     return r;
 }
@@ -151,6 +154,8 @@ do_remove(struct user_frame *f, enum target_kind kind)
     r = name_get(name, SYS_ARG1(f));
     if (r == 0)
         r = xattr_remove(t.inode, proc_current()->cred, name);
+    if (r == 0)
+        notify_dentry(t.path->dentry, NOTIFY_ATTRIB);
     target_done(&t);
     return r;
 }

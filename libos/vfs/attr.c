@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "vfs/dentry.h"
 #include "vfs/locks.h"
+#include "vfs/notify.h"
 #include "vfs/xattr.h"
 
 #define MODE_SETUID 04000u
@@ -34,6 +35,7 @@ inode_init(struct inode *i, enum inode_type type)
     i->pipe = NULL;
     i->locks = NULL;
     i->xattrs = NULL;
+    i->watches = NULL;
 }
 
 void
@@ -51,6 +53,8 @@ inode_release(struct inode *i)
         return;
     if (i->locks != NULL)
         locks_free(i);
+    if (i->watches != NULL)
+        notify_inode_gone(i);
     if (i->xattrs != NULL)
         xattrs_free(i);
     if (i->ops->release != NULL)

@@ -224,6 +224,7 @@ dentry_new(struct dentry *parent, const char *name, u32 length, struct inode *in
     list_init(&d->idle);
     d->used = false;
     d->dead = false;
+    d->notify_seen = 0;
     set_name(d, name, length, space);
     d->hash = parent == NULL ? 0 : dentry_hash(parent, name, length);
     if (parent != NULL)
@@ -286,6 +287,7 @@ place_locked(struct dentry *d, struct dentry *parent, const char *name, u32 leng
 {
     unhash_locked(d);
     d->parent = parent;
+    d->notify_seen = 0;
     set_name(d, name, length, space);
     d->hash = dentry_hash(parent, name, length);
     hash_locked(d);

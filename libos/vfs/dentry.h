@@ -42,6 +42,7 @@ struct dentry {
     bool used;                 /* since it went to the idle list */
     /* its entry was removed; also: nothing may be created in it */
     bool dead;
+    u32 notify_seen;           /* vfs/notify.h, V3; written without a lock */
     char *name;                /* small, or on the heap */
     char small[DENTRY_NAME_INLINE];
 };

@@ -10,6 +10,7 @@
 #include "fs/dev/dev.h"
 #include "vfs/dentry.h"
 #include "vfs/locks.h"
+#include "vfs/notify.h"
 
 void
 vfs_init(void)
@@ -44,6 +45,10 @@ file_release(struct file *f)
 {
     if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return;
+    if (f->opened)
+        notify_dentry(f->path.dentry, (f->flags & OPEN_WRITE) != 0
+                                          ? NOTIFY_CLOSE_WRITE
+                                          : NOTIFY_CLOSE_NOWRITE);
     if (f->inode != NULL && f->inode->locks != NULL)
         locks_drop_owner(f->inode, f);
     if (f->ops->release != NULL)
@@ -108,6 +113,8 @@ file_read(struct file *f, struct uio *u, u64 *pos)
     i64 n = transfer(f, u, pos, f->ops->read);
     if (n > 0 && (f->ops->traits & (FILE_STREAM | FILE_UNLOCKED)) == 0)
         touch_atime(f);
+    if (n > 0)
+        notify_dentry(f->path.dentry, NOTIFY_ACCESS);
     return n;
 }
 
@@ -118,7 +125,10 @@ file_write(struct file *f, struct uio *u, u64 *pos)
         return -E_BADF;
     if (f->ops->write == NULL)
         return -E_INVAL;
-    return transfer(f, u, pos, f->ops->write);
+    i64 n = transfer(f, u, pos, f->ops->write);
+    if (n > 0)
+        notify_dentry(f->path.dentry, NOTIFY_MODIFY);
+    return n;
 }
 
 u32
@@ -243,7 +253,9 @@ vfs_list(struct file *dir, u64 offset, dirent_fn fn, void *arg)
                 ? -E_NOENT
                 : i->ops->list(i, offset - 2, list_one, &l);
     mutex_unlock(&i->mutex);
-    if (r == 0)
+    if (r == 0) {
         touch_atime(dir);
+        notify_dentry(dir->path.dentry, NOTIFY_ACCESS);
+    }
     return r;
 }

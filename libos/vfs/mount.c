@@ -7,6 +7,7 @@
 #include "core/heap.h"
 #include "core/log.h"
 #include "vfs/dentry.h"
+#include "vfs/notify.h"
 
 struct list vfs_mounts = LIST_INIT(vfs_mounts);
 struct mount *vfs_root;
@@ -37,6 +38,7 @@ mount_bury(struct mount *doomed)
 void
 vfs_discard(struct filesystem *fs)
 {
+    notify_unmounted(fs);
     if (fs->destroy == NULL)
         return;
     inode_release(fs->root);

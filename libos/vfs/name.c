@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "core/string.h"
 #include "vfs/dentry.h"
+#include "vfs/notify.h"
 
 #define MODE_STICKY 01000u
 #define MODE_SETGID 02000u
@@ -139,8 +140,11 @@ make(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev)
     if (r == 0)
         r = vfs_create_locked(w->found.dentry, w->cred, w->last, w->last_length, type,
                               mode & ~umask_of(w), rdev, &d);
-    if (r == 0)
+    if (r == 0) {
+        notify_name(w->found.inode, NOTIFY_CREATE | notify_type(d->inode), 0, w->last,
+                    w->last_length);
         dentry_release(d);
+    }
     leave_parent(w);
     return r;
 }
@@ -175,6 +179,8 @@ vfs_symlink(struct walk *w, const char *path, const char *target)
         r = dir->ops->symlink == NULL ? -E_PERM
                                       : dir->ops->symlink(dir, w->last, w->last_length,
                                                           target, vfs_cred(w->cred));
+    if (r == 0)
+        notify_name(dir, NOTIFY_CREATE, 0, w->last, w->last_length);
     leave_parent(w);
     return r;
 }
@@ -198,6 +204,10 @@ vfs_link(struct walk *w, const char *path, const struct path *target)
         r = -E_PERM;
     if (r == 0)
         r = dir->ops->link(dir, w->last, w->last_length, i);
+    if (r == 0) {
+        notify_name(i, NOTIFY_ATTRIB, 0, "", 0);
+        notify_name(dir, NOTIFY_CREATE, 0, w->last, w->last_length);
+    }
     leave_parent(w);
     return r;
 }
@@ -235,6 +245,12 @@ vfs_unlink(struct walk *w, const char *path, bool directory)
             dentry_remove(d);
         if (directory)
             mutex_unlock(&d->inode->mutex);
+        if (r == 0) {
+            if (!directory)
+                notify_name(d->inode, NOTIFY_ATTRIB, 0, "", 0); /* its links */
+            notify_name(dir, NOTIFY_DELETE | notify_type(d->inode), 0, w->last,
+                        w->last_length);
+        }
     }
     mutex_unlock(&dir->mutex);
     if (d != NULL)
@@ -312,6 +328,19 @@ rename_check(const struct renaming *n)
     return r;
 }
 
+/* `i` went from one place to the other; both directories' mutexes are held. */
+static void
+tell_move(struct inode *i, const struct walk *from, const struct walk *to)
+{
+    struct inode *a = from->found.inode, *b = to->found.inode;
+    if (a->watches != NULL || b->watches != NULL) {
+        u32 cookie = notify_cookie(), type = notify_type(i);
+        notify_name(a, NOTIFY_MOVED_FROM | type, cookie, from->last, from->last_length);
+        notify_name(b, NOTIFY_MOVED_TO | type, cookie, to->last, to->last_length);
+    }
+    notify_name(i, NOTIFY_MOVE_SELF | notify_type(i), 0, "", 0);
+}
+
 /* Everything is checked: let the file system do it, and then move the dentries. */
 static int
 rename_commit(struct renaming *n)
@@ -339,6 +368,13 @@ rename_commit(struct renaming *n)
                         n->target);
         if (lock_victim)
             mutex_unlock(&victim->mutex);
+    }
+    if (r == 0) {
+        tell_move(n->old->inode, f, t);
+        if (swap)
+            tell_move(victim, t, f);
+        else if (victim != NULL)
+            notify_name(victim, NOTIFY_ATTRIB, 0, "", 0);
     }
     if (r != 0) {
         heap_free(space_old);

@@ -5,6 +5,7 @@
 #include "fs/dev/dev.h"
 #include "pipe/pipe.h"
 #include "vfs/dentry.h"
+#include "vfs/notify.h"
 
 #define LINK_BYTES_MAX 4096u
 #define LINKS_MAX 40u
@@ -86,6 +87,8 @@ open_found(struct path *p, const struct cred *cred, u32 flags, bool created,
             r = vfs_truncate(i, 0);
             if (r == 0 && vfs_has_set_ids(i))
                 vfs_drop_set_ids(i, cred);
+            if (r == 0)
+                notify_dentry(f->path.dentry, NOTIFY_MODIFY);
         } else if (r != 0) {
             f->ops = &no_ops; /* it was not opened: nothing to release */
         }
@@ -93,6 +96,10 @@ open_found(struct path *p, const struct cred *cred, u32 flags, bool created,
     if (r != 0) {
         file_release(f);
         return r;
+    }
+    if ((flags & OPEN_PATH) == 0) {
+        f->opened = true;
+        notify_dentry(f->path.dentry, NOTIFY_OPEN);
     }
     *out = f;
     return 0;
@@ -147,8 +154,11 @@ find_or_make(struct walk *w, u32 flags, u32 mode, struct dentry **out, bool *mad
         return -E_ISDIR;
     *made = true;
     u32 umask = w->context != NULL ? w->context->umask : 0;
-    return vfs_create_locked(dir, w->cred, w->last, w->last_length, IT_FILE,
-                             mode & 07777u & ~umask, 0, out);
+    r = vfs_create_locked(dir, w->cred, w->last, w->last_length, IT_FILE,
+                          mode & 07777u & ~umask, 0, out);
+    if (r == 0)
+        notify_name(dir->inode, NOTIFY_CREATE, 0, w->last, w->last_length);
+    return r;
 }
 
 /* One round of an open with OPEN_CREATE.  1: a link has to be followed (*text). */

@@ -138,6 +138,7 @@ struct inode {
     void *priv;            /* the file system's */
     /* fcntl and flock locks; NULL: there never were any (vfs/locks.c) */
     struct lock_set *locks;
+    struct notify_watch *watches; /* vfs/notify.h */
     struct xattr *xattrs;  /* mutex (vfs/xattr.h) */
 };
 /* Device numbers, in the encoding that user programs see. */
@@ -227,6 +228,7 @@ struct file {
     u64 pos;
     void *priv;
     i32 owner;         /* F_SETOWN */
+    bool opened;       /* by its name: its close is told (vfs/notify.h) */
 };
 
 /* ---- open files ---- */
