@@ -17,6 +17,10 @@ Boots a guest with its serial console on this terminal: a shell by default, or C
 Every key goes to the guest, Ctrl-C too.  `exit` or `poweroff` ends it; Ctrl-] three
 times within a second ends it by force."""
 
+IMAGE_ABOUT = """\
+Makes a root archive that --image boots, on FeuerBird and on Linux, and prints its path.
+It has an unprivileged user named `user`; neither he nor root has a password."""
+
 
 def positive(text):
     value = int(text)
@@ -40,6 +44,8 @@ def add_machine_options(parser):
     add("--add", metavar="DIR", help="put DIR's files into the guest's /add")
     add("--initrd", metavar="FILE", help="root archive (cpio, may be gzipped) instead "
         "of the default one with busybox and bash")
+    add("--image", metavar="FILE", help="root made by `feuer image`; the word `debian` "
+        "stands for the default one, made when missing")
     add("--gate", choices=("views", "direct"), help="how the LibOS is kept apart")
     add("--machine", choices=("pc", "q35", "microvm"), default="pc", help="(pc)")
     add("--kernel", metavar="FILE", help="another kernel; a Linux bzImage will do, and "
@@ -87,6 +93,19 @@ def make_parser():
     one.add_argument("-o", "--output", metavar="FILE", help="(build/rootfs.cpio)")
     one.add_argument("--refresh", action="store_true",
                      help="ask Debian's archive for newer packages")
+
+    one = commands.add_parser("image", help="make a root of Debian's packages, or of a "
+                              "tar", description=IMAGE_ABOUT, formatter_class=
+                              argparse.RawDescriptionHelpFormatter)
+    one.add_argument("--packages", metavar="A,B,C", help="these packages and all that "
+                     "they need (a small Debian: shell, coreutils and friends)")
+    one.add_argument("--from", metavar="TAR", dest="source", help="a root directory in a "
+                     "tar; plain, or compressed with gzip, xz, bzip2 or zstd")
+    one.add_argument("--add", metavar="DIR", help="lay DIR's files over the root")
+    one.add_argument("-o", "--output", metavar="FILE", help="(build/debian.cpio, or "
+                     "build/image*.cpio)")
+    one.add_argument("--refresh", action="store_true",
+                     help="ask Debian's archive again instead of using the cache")
 
     one = commands.add_parser("linux-kernel", help="print the path of Debian's kernel, "
                               "downloaded when missing")
@@ -153,6 +172,9 @@ def dispatch(options):
     if options.name == "run":
         from . import interact
         return interact.main(options)
+    if options.name == "image":
+        from . import image
+        return image.main(options)
     if options.name == "bench":
         from . import bench
         return bench.main(options)

@@ -10,8 +10,9 @@ Invariants of what is written:
       file's name; c_namesize counts them.
   C2  c_namesize is at most 4096, since Linux ends the archive at a longer one.  Where
       the name would have to be longer, entries for "." take up the rest.
-  C3  Equal input gives equal output: inode numbers are counted, owners are root, and
-      the caller gives the times.
+  C3  Equal input gives equal output: inode numbers are counted, and the caller gives
+      times and owners (root, if it says nothing).
+  C4  Of several names of one file the first carries the data, and each its count.
 """
 import os
 import stat
@@ -23,6 +24,7 @@ HEADER = 110
 NAME_MAX = 4096
 SIZE_MAX = 0xFFFFFFFF
 CHUNK = 1 << 20
+ROOT = (0, 0)
 
 
 class Writer:
@@ -40,9 +42,12 @@ class Writer:
     def _pad(self, boundary):
         self._write(bytes(-self.offset % boundary))
 
-    def _header(self, name, mode, size, mtime, links, rdev, namesize):
-        self.inode += 1
-        fields = (self.inode, mode, 0, 0, links, mtime & 0xFFFFFFFF, size, 0, 0,
+    def _header(self, name, mode, size, mtime, links, rdev, namesize, owner=ROOT,
+                inode=None):
+        if inode is None:
+            self.inode += 1
+            inode = self.inode
+        fields = (inode, mode, *owner, links, mtime & 0xFFFFFFFF, size, 0, 0,
                   os.major(rdev), os.minor(rdev), namesize, 0)
         self._write(b"070701" + b"".join(b"%08X" % field for field in fields))
         self._write(name + bytes(namesize - len(name)))
@@ -67,40 +72,54 @@ class Writer:
             raise UserError("cannot archive the path %r" % name)
         return raw
 
-    def directory(self, name, mode=0o755, mtime=0):
+    def directory(self, name, mode=0o755, mtime=0, owner=ROOT):
         name = self._clean(name)
-        self._header(name, stat.S_IFDIR | mode, 0, mtime, 2, 0, len(name) + 1)
+        self._header(name, stat.S_IFDIR | mode, 0, mtime, 2, 0, len(name) + 1, owner)
 
-    def symlink(self, name, target, mtime=0):
+    def symlink(self, name, target, mtime=0, owner=ROOT):
         name, target = self._clean(name), os.fsencode(target)
         self._header(name, stat.S_IFLNK | 0o777, len(target), mtime, 1, 0,
-                     len(name) + 1)
+                     len(name) + 1, owner)
         self._write(target)
         self._pad(4)
 
-    def node(self, name, mode, rdev=0, mtime=0):
+    def node(self, name, mode, rdev=0, mtime=0, owner=ROOT):
         """A device or FIFO; MODE with its type."""
         name = self._clean(name)
-        self._header(name, mode, 0, mtime, 1, rdev, len(name) + 1)
+        self._header(name, mode, 0, mtime, 1, rdev, len(name) + 1, owner)
 
-    def bytes(self, name, data, mode=0o644, mtime=0):
+    def bytes(self, name, data, mode=0o644, mtime=0, owner=ROOT):
         """A regular file with the content DATA."""
         name = self._clean(name)
-        self._begin_data(name, len(data), mode, mtime)
+        self._begin_data(name, len(data), mode, mtime, owner)
         self._write(data)
         self._pad(4)
 
-    def _begin_data(self, name, size, mode, mtime):
+    def stream(self, name, source, size, mode, mtime, owner, links):
+        """A regular file of LINKS names with SIZE bytes of SOURCE; its inode's number."""
+        self._begin_data(self._clean(name), size, mode, mtime, owner, links)
+        inode = self.inode
+        self._copy(source, size, os.fsdecode(name))
+        return inode
+
+    def link(self, name, mode, mtime, owner, links, inode):
+        """One more name of the file that `stream` wrote as INODE (C4)."""
+        name = self._clean(name)
+        self._header(name, stat.S_IFREG | stat.S_IMODE(mode), 0, mtime, links, 0,
+                     len(name) + 1, owner, inode)
+
+    def _begin_data(self, name, size, mode, mtime, owner=ROOT, links=1):
         if size > SIZE_MAX:
             raise UserError("%s is larger than 4 GiB, which cpio cannot hold"
                             % os.fsdecode(name))
         mode = stat.S_IFREG | stat.S_IMODE(mode)
         if size == 0:
-            self._header(name, mode, 0, mtime, 1, 0, len(name) + 1)
+            self._header(name, mode, 0, mtime, links, 0, len(name) + 1, owner)
             return
         if self._aligned_namesize(name) > NAME_MAX:
             self._filler()
-        self._header(name, mode, size, mtime, 1, 0, self._aligned_namesize(name))
+        self._header(name, mode, size, mtime, links, 0, self._aligned_namesize(name),
+                     owner)
         assert self.offset % PAGE == 0, "C1"
 
     def _copy(self, source, size, path):

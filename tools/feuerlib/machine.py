@@ -124,12 +124,15 @@ def initial_archive(options, console, source):
     SOURCE is standard input if it goes into the archive: the descriptor of a regular
     file, or the bytes that a pipe held; else None.
     """
-    from . import cpio, rootfs
+    from . import cpio, image, rootfs
+    if options.initrd and options.image:
+        raise UserError("--initrd and --image exclude each other")
     if options.add and not os.path.isdir(options.add):
         raise UserError("--add wants a directory, and %s is none" % options.add)
     out = anonymous_file()
     try:
-        _copy_base(options.initrd or rootfs.default(), out)
+        _copy_base(options.initrd or (image.chosen(options.image) if options.image
+                                      else rootfs.default()), out)
         if options.command or options.add:
             archive = cpio.Writer(out, out.tell())
             if options.command:
