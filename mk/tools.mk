@@ -6,24 +6,30 @@ GUEST_CFLAGS = -static -std=c17 -O2 -g $(WARNINGS)
 AGENT := $(BUILD)/user/agent
 
 agent: $(AGENT)
-$(AGENT): user/agent/agent.c user/agent/linux.c user/agent/agent.h
+USER_COMMON := user/common/mounts.c user/common/mounts.h
+$(AGENT): user/agent/agent.c user/agent/linux.c user/agent/agent.h $(USER_COMMON)
 	@mkdir -p $(@D)
 	musl-gcc $(GUEST_CFLAGS) -s -o $@ $(filter %.c,$^)
 
 INIT := $(BUILD)/user/init
-$(INIT): user/init/init.c
+$(INIT): user/init/init.c $(USER_COMMON)
 	@mkdir -p $(@D)
-	musl-gcc $(GUEST_CFLAGS) -s -o $@ $<
+	musl-gcc $(GUEST_CFLAGS) -s -o $@ $(filter %.c,$^)
 
 rootfs: $(BUILD)/rootfs.cpio
 $(BUILD)/rootfs.cpio: $(INIT) tools/feuerlib/rootfs.py tools/feuerlib/cpio.py $(wildcard tools/rootfs/* tools/rootfs/*/*)
 	tools/feuer rootfs -o $@ >/dev/null
 
+# The small Debian; its tar is kept in the cache, and made anew with `tools/feuer image --refresh`.
+image: $(BUILD)/debian.cpio
+$(BUILD)/debian.cpio: $(INIT) tools/feuerlib/image.py tools/feuerlib/tree.py tools/feuerlib/cpio.py
+	tools/feuer image -o $@ >/dev/null
+
 # Installs what is missing, builds, and boots on this terminal.  RUN_ARGS: options of `tools/feuer run`.
 run:
 	@tools/deps.sh
-	@$(MAKE) --no-print-directory all agent rootfs
-	@tools/feuer run $(RUN_ARGS)
+	@$(MAKE) --no-print-directory all agent image
+	@tools/feuer run $(if $(findstring --i,$(RUN_ARGS)),,--image debian) $(RUN_ARGS)
 
 deps:
 	@tools/deps.sh
@@ -41,4 +47,4 @@ bench: all agent rootfs benches
 kernel-lines:
 	@tools/kernel-lines
 
-.PHONY: agent rootfs run deps benches bench kernel-lines
+.PHONY: agent rootfs image run deps benches bench kernel-lines

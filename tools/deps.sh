@@ -14,6 +14,10 @@ python3 python3
 qemu-system-x86_64 qemu-system-x86
 musl-gcc musl-tools
 /usr/include/stdio.h libc6-dev
+mmdebstrap mmdebstrap
+fakechroot fakechroot
+fakeroot fakeroot
+/usr/share/keyrings/debian-archive-keyring.gpg debian-archive-keyring
 "
 if [ "${1:-}" = test ]; then
     needs+="

@@ -20,9 +20,9 @@ import tempfile
 import threading
 import time
 
-from .common import (REPO, TOOLS, UserError, anonymous_file, build_dir, cache_dir,
+from .common import (TOOLS, UserError, anonymous_file, build_dir, cache_dir,
                      replace_file, say)
-from .machine import guest_program
+from .machine import guest_program, program_sources
 from .tree import Tree
 
 SUITE = "bookworm"
@@ -304,8 +304,7 @@ def default():
     path = os.path.join(build_dir(), "debian.cpio")
     here = os.path.join(TOOLS, "feuerlib")
     sources = [os.path.join(here, name) for name in ("image.py", "tree.py", "cpio.py")]
-    folder = os.path.join(REPO, "user", "init")
-    sources += [os.path.join(folder, name) for name in os.listdir(folder)]
+    sources += program_sources("init")
     try:
         built = os.stat(path).st_mtime
     except OSError:

@@ -55,12 +55,17 @@ def kernel_is_linux(path):
     raise UserError("%s is neither a Linux bzImage nor an ELF kernel" % path)
 
 
+def program_sources(name):
+    """The files that user/NAME is made of."""
+    return [os.path.join(REPO, "user", folder, one) for folder in (name, "common")
+            for one in sorted(os.listdir(os.path.join(REPO, "user", folder)))
+            if one.endswith((".c", ".h"))]
+
+
 def guest_program(name):
     """The path of user/NAME compiled for the guest; done here when the build did not."""
     path = os.path.join(build_dir(), "user", name)
-    folder = os.path.join(REPO, "user", name)
-    files = [os.path.join(folder, one) for one in sorted(os.listdir(folder))
-             if one.endswith((".c", ".h"))]
+    files = program_sources(name)
     try:
         built = os.stat(path).st_mtime
     except OSError:

@@ -9,8 +9,8 @@ import stat
 import subprocess
 
 from . import cpio, debian
-from .common import REPO, TOOLS, UserError, build_dir, replace_file
-from .machine import guest_program
+from .common import TOOLS, UserError, build_dir, replace_file
+from .machine import guest_program, program_sources
 
 OVERLAY = os.path.join(TOOLS, "rootfs")
 DATE = 1767225600  # 2026-01-01 00:00:00 UTC
@@ -98,7 +98,7 @@ def default():
     """The path of the default root, built when missing or older than its sources."""
     path = os.path.join(build_dir(), "rootfs.cpio")
     sources = [os.path.join(TOOLS, "feuerlib", name) for name in ("rootfs.py", "cpio.py")]
-    sources.append(os.path.join(REPO, "user", "init", "init.c"))
+    sources += program_sources("init")
     for directory, _, names in os.walk(OVERLAY):
         sources += [os.path.join(directory, name) for name in names]
     try:

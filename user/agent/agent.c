@@ -21,6 +21,8 @@
 #define _GNU_SOURCE
 #include "agent.h"
 
+#include "../common/mounts.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -271,7 +273,7 @@ main(void)
 {
     struct request request;
     struct channels ends;
-    char line[32];
+    char line[32], missing[256];
     int on_linux, status;
     pid_t child;
 
@@ -284,6 +286,7 @@ main(void)
     on_linux = ctl_fd < 0;
     if (on_linux)
         linux_prepare();
+    mounts_make(missing, sizeof missing);
     mkdir("/tmp", 01777);
     read_request(&request);
     if (request.console)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The first program of the default root: an interactive shell on the console, and an
- * orderly end when it is left.  It runs on FeuerBird and on Linux alike; FeuerBird
- * brings its own /dev, and what cannot be mounted is done without.
+ * The first program of the roots that tools/feuer makes: file systems, host name and
+ * environment, an interactive shell on the console, and an orderly end when it is left.
+ * It runs on FeuerBird and on Linux alike; what cannot be mounted is done without.
+ * Called as poweroff, halt or reboot by another process it tells process 1 to do that.
  *
  * From the environment, which the kernel makes of its command line:
  *     FEUER_WINSIZE=ROWSxCOLUMNS  the size of the user's terminal
@@ -13,6 +14,8 @@
  *   I2  busybox's poweroff, halt and reboot send process 1 SIGUSR2, SIGUSR1 and SIGTERM.
  */
 #define _GNU_SOURCE
+#include "../common/mounts.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -20,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mount.h>
 #include <sys/reboot.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -45,17 +47,23 @@ end_machine(int how)
         pause();
 }
 
-/* The machine may have all this already; what is missing is missed by who needs it. */
 static void
-mount_what_is_missing(void)
+set_host_name(void)
 {
-    struct stat info;
+    char name[65] = "feuerbird";
+    int fd = open("/etc/hostname", O_RDONLY | O_CLOEXEC);
 
-    if (stat("/dev/host", &info) < 0) {
-        mount("devtmpfs", "/dev", "devtmpfs", 0, NULL);
-        mount("proc", "/proc", "proc", 0, NULL);
-        mount("sysfs", "/sys", "sysfs", 0, NULL);
+    if (fd >= 0) {
+        char text[65] = "";
+        ssize_t got = read(fd, text, sizeof text - 1);
+
+        text[strcspn(text, "\n")] = '\0';
+        if (got > 0 && text[0] != '\0')
+            strcpy(name, text);
+        close(fd);
     }
+    if (sethostname(name, strlen(name)) < 0)
+        dprintf(2, "init: cannot set the host name: %s\n", strerror(errno));
 }
 
 static void
@@ -69,18 +77,38 @@ set_window_size(int terminal)
     unsetenv("FEUER_WINSIZE");
 }
 
+/* Does the root know this terminal? */
+static int
+terminal_is_known(const char *name)
+{
+    static const char *const places[] = { "/etc/terminfo", "/lib/terminfo",
+                                          "/usr/share/terminfo" };
+    char path[256];
+
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        snprintf(path, sizeof path, "%s/%c/%s", places[i], name[0], name);
+        if (access(path, R_OK) == 0)
+            return 1;
+    }
+    return 0;
+}
+
 static void
 set_environment(void)
 {
     const char *terminal = getenv("TERM");
 
-    /* Linux says "linux" where the command line says nothing; this is a serial line. */
+    /* Linux says "linux" where the command line says nothing; this is a serial line.  Of
+     * a terminal that the root does not know it is guessed that it is like xterm. */
     if (terminal == NULL || strcmp(terminal, "linux") == 0)
         setenv("TERM", "vt100", 1);
+    else if (!terminal_is_known(terminal) && terminal_is_known("xterm-256color"))
+        setenv("TERM", "xterm-256color", 1);
     setenv("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", 0);
     setenv("HOME", "/root", 1);
     setenv("USER", "root", 1);
     setenv("LOGNAME", "root", 1);
+    setenv("LANG", "C.UTF-8", 0);
 }
 
 /* In the child: never returns. */
@@ -105,7 +133,13 @@ run_shell(void)
     if (chdir("/root") < 0 && chdir("/") < 0)
         dprintf(2, "init: no directory to start in: %s\n", strerror(errno));
     for (size_t i = 0; i < sizeof shells / sizeof shells[0]; i++) {
-        execl(shells[i], shells[i], "-l", (char *)NULL);
+        const char *slash = strrchr(shells[i], '/');
+        char name[64];
+
+        /* A dash before its name makes a login shell. */
+        snprintf(name, sizeof name, "-%s", slash ? slash + 1 : shells[i]);
+        setenv("SHELL", shells[i], 1);
+        execl(shells[i], name, (char *)NULL);
         dprintf(2, "init: cannot run %s: %s\n", shells[i], strerror(errno));
     }
     _exit(127);
@@ -139,13 +173,38 @@ reap(pid_t shell)
     return who < 0 && errno == ECHILD;
 }
 
+/* Called as poweroff, halt or reboot: ask process 1 for it (I2). */
+static int
+ask_init(const char *name)
+{
+    int number = strcmp(name, "reboot") == 0 ? SIGTERM
+                 : strcmp(name, "halt") == 0 ? SIGUSR1 : SIGUSR2;
+
+    if (kill(1, number) == 0) {
+        /* The machine ends meanwhile; no prompt should come back before. */
+        sleep(5);
+        return 0;
+    }
+    dprintf(2, "%s: %s\n", name, strerror(errno));
+    return 1;
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
     sigset_t handled, before;
+    char missing[256];
     pid_t shell;
 
-    mount_what_is_missing();
+    if (getpid() != 1) {
+        const char *slash = argc > 0 ? strrchr(argv[0], '/') : NULL;
+
+        return ask_init(slash ? slash + 1 : argc > 0 ? argv[0] : "poweroff");
+    }
+    umask(022);
+    if (mounts_make(missing, sizeof missing) > 0)
+        dprintf(2, "init: not mounted: %s\n", missing);
+    set_host_name();
     set_environment();
     shell = fork();
     if (shell == 0)
