@@ -402,7 +402,7 @@ test_exit_and_exec_end_running_threads(void)
     do {                                                                              \
         stop = 0;                                                                     \
         if (argc < 3 || strstr(#test, argv[2]))                                       \
-            check_run(#test, "", test);                                                 \
+            check_run(#test, test);                                                     \
     } while (0)
 
 int
