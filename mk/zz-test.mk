@@ -6,7 +6,12 @@ $(BUILD)/guest/%: tests/guest/c/%.c tests/guest/c/check.h
 	@mkdir -p $(@D)
 	musl-gcc $(GUEST_CFLAGS) -o $@ $<
 
-GUEST_SCRIPTS := $(BUILD)/guest/accounting.sh $(BUILD)/guest/full.sh
+GUEST_PROGRAMS += $(BUILD)/guest/fuzz_calls
+$(BUILD)/guest/fuzz_calls: $(wildcard tests/guest/c/fuzz/*.[ch]) tests/guest/c/check.h
+	@mkdir -p $(@D)
+	musl-gcc $(GUEST_CFLAGS) -o $@ $(filter %.c,$^)
+
+GUEST_SCRIPTS := $(patsubst tests/guest/%,$(BUILD)/guest/%,$(wildcard tests/guest/*.sh))
 $(GUEST_SCRIPTS): $(BUILD)/guest/%: tests/guest/%
 	@mkdir -p $(@D)
 	cp $< $@

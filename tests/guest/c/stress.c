@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A stress of forks, pipes, signals, memory and files.
+ * A stress of forks, programs, pipes, signals, kills at random, memory, mapped files,
+ * directories, locks and, where there are any, pseudo-terminals.
  *
  * usage: stress [-n ROUNDS | -t SECONDS] [-w WORKERS] [-s SEED]
  *
@@ -11,6 +12,8 @@
 #include "check.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
+#include <sys/ioctl.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -192,6 +195,169 @@ do_file(int worker)
     add((uint64_t)at + length);
 }
 
+/* Children that work for ever are killed at a moment that nobody chose. */
+static void
+do_kill(void)
+{
+    int count = 1 + (int)next(6);
+    pid_t children[6];
+    uint64_t seed = state;
+
+    for (int i = 0; i < count; i++) {
+        children[i] = fork();
+        CHECK(children[i] >= 0);
+        if (children[i] != 0)
+            continue;
+        state = seed + (uint64_t)i;
+        for (;;) {
+            int ends[2];
+            char *page = mmap(NULL, 16 * PAGE, PROT_READ | PROT_WRITE,
+                              MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+            if (pipe(ends) < 0 || page == MAP_FAILED)
+                _exit(1);
+            page[next(16 * PAGE)] = 1;
+            if (fork() == 0) {
+                page[next(16 * PAGE)] = 2;
+                _exit(write(ends[1], page, 1 + next(16 * PAGE)) < 0);
+            }
+            close(ends[1]);
+            while (read(ends[0], page, PAGE) > 0)
+                ;
+            wait(NULL);
+            close(ends[0]);
+            munmap(page, 16 * PAGE);
+        }
+    }
+    usleep(next(3000));
+    for (int i = 0; i < count; i++) {
+        CHECK(kill(children[i], next(2) ? SIGKILL : SIGTERM) == 0);
+        CHECK(check_wait(children[i]) != 0);
+    }
+    add((uint64_t)count);
+}
+
+/* Two processes and a mapping of a file see the same bytes; a lock keeps them apart. */
+static void
+do_mapped(int worker)
+{
+    char name[64];
+    size_t pages = 1 + next(20);
+    int fd, rounds = 1 + (int)next(50);
+    uint32_t value = 0;
+    volatile uint32_t *shared;
+    pid_t child;
+
+    snprintf(name, sizeof name, "/tmp/stress.%d.map", worker);
+    CHECK((fd = open(name, O_CREAT | O_RDWR | O_TRUNC, 0600)) >= 0);
+    CHECK(ftruncate(fd, (off_t)(pages * PAGE)) == 0);
+    shared = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    CHECK(shared != MAP_FAILED);
+    child = fork();
+    CHECK(child >= 0);
+    /* A lock of an open file is shared by fork: the child opens its own. */
+    int mine = child == 0 ? open(name, O_RDWR) : fd;
+    CHECK(mine >= 0);
+    for (int i = 0; i < rounds; i++) {
+        CHECK(flock(mine, LOCK_EX) == 0);
+        size_t at = (pages - 1) * PAGE;
+        CHECK(pread(mine, &value, sizeof value, (off_t)at) == sizeof value);
+        value++;
+        CHECK(pwrite(mine, &value, sizeof value, (off_t)at) == sizeof value);
+        CHECK(shared[at / sizeof *shared] == value);
+        CHECK(flock(mine, LOCK_UN) == 0);
+    }
+    if (child == 0)
+        _exit(0);
+    CHECK_EXIT(child, 0);
+    CHECK(shared[(pages - 1) * PAGE / sizeof *shared] == 2 * (uint32_t)rounds);
+    CHECK(munmap((void *)shared, pages * PAGE) == 0 && close(fd) == 0 && unlink(name) == 0);
+    add(pages);
+}
+
+static void
+do_directories(int worker)
+{
+    char name[80], other[80];
+    int count = 1 + (int)next(30);
+
+    snprintf(name, sizeof name, "/tmp/stress.%d.d", worker);
+    CHECK(mkdir(name, 0700) == 0);
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "/tmp/stress.%d.d/%d", worker, i);
+        snprintf(other, sizeof other, "/tmp/stress.%d.d/s%d", worker, i);
+        CHECK(mkdir(name, 0700) == 0 && symlink(name, other) == 0);
+        if (next(2))
+            CHECK(rename(other, name) < 0 && errno == EISDIR);
+    }
+    for (int i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "/tmp/stress.%d.d/%d", worker, i);
+        snprintf(other, sizeof other, "/tmp/stress.%d.d/s%d", worker, i);
+        CHECK(access(other, R_OK | W_OK | X_OK) == 0);
+        CHECK(unlink(other) == 0 && rmdir(name) == 0);
+    }
+    snprintf(name, sizeof name, "/tmp/stress.%d.d", worker);
+    CHECK(rmdir(name) == 0);
+    add((uint64_t)count);
+}
+
+static char self_path[4096];
+
+static void
+do_exec(void)
+{
+    char code[16];
+    int wanted = (int)next(200);
+    pid_t child = next(2) ? fork() : vfork();
+
+    CHECK(child >= 0);
+    if (child == 0) {
+        snprintf(code, sizeof code, "%d", wanted);
+        execl(self_path, self_path, "--exit", code, NULL);
+        _exit(255);
+    }
+    CHECK_EXIT(child, wanted);
+    add((uint64_t)wanted);
+}
+
+/* A shell's life on a terminal in small: a session, a line, an interrupt, a hang-up. */
+static void
+do_terminal(void)
+{
+    char name[32], byte;
+    int number, none = 0, how = (int)next(3), master;
+    pid_t child;
+
+    add((uint64_t)how);
+    master = open("/dev/ptmx", O_RDWR | O_NOCTTY);
+    if (master < 0)
+        return;
+    CHECK(ioctl(master, TIOCGPTN, &number) == 0 && ioctl(master, TIOCSPTLCK, &none) == 0);
+    snprintf(name, sizeof name, "/dev/pts/%d", number);
+    child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        int slave;
+
+        signal(SIGINT, SIG_DFL);
+        CHECK(setsid() > 0 && (slave = open(name, O_RDWR)) >= 0);
+        close(master);
+        CHECK(write(slave, "!", 1) == 1);
+        _exit(read(slave, &byte, 1) == 1 ? byte : 255);
+    }
+    CHECK(read(master, &byte, 1) == 1 && byte == '!');
+    if (how == 0) {
+        CHECK(write(master, "A\n", 2) == 2);
+        CHECK_EXIT(child, 'A');
+    } else if (how == 1) {
+        CHECK(write(master, "\003", 1) == 1);
+        CHECK_SIGNAL(child, SIGINT);
+    }
+    CHECK(close(master) == 0);
+    if (how == 2)
+        CHECK_SIGNAL(child, SIGHUP);
+}
+
 static uint64_t
 work(int worker, uint64_t seed, long rounds, time_t until)
 {
@@ -200,11 +366,16 @@ work(int worker, uint64_t seed, long rounds, time_t until)
     for (int i = 0; i < 10; i++)
         next(2);
     for (long round = 0; rounds > 0 ? round < rounds : time(NULL) < until; round++) {
-        switch (next(5)) {
+        switch (next(10)) {
         case 0: do_fork(); break;
         case 1: do_pipe(); break;
         case 2: do_signal(); break;
         case 3: do_memory(); break;
+        case 4: do_kill(); break;
+        case 5: do_mapped(worker); break;
+        case 6: do_directories(worker); break;
+        case 7: do_exec(); break;
+        case 8: do_terminal(); break;
         default: do_file(worker); break;
         }
     }
@@ -218,6 +389,9 @@ main(int argc, char **argv)
     uint64_t seed = 1, all = 0;
     int option, ends[2];
 
+    if (argc == 3 && strcmp(argv[1], "--exit") == 0)
+        return atoi(argv[2]);
+    CHECK(realpath(argv[0], self_path) != NULL);
     while ((option = getopt(argc, argv, "n:t:w:s:")) != -1) {
         long value = option == '?' ? 0 : atol(optarg);
 

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* Arguments: numbers, addresses, paths, structures, mostly of the right shape. */
+#include "fuzz.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/mman.h>
+
+/* What an argument may be; a letter for each in the table below. */
+enum kind {
+    FD = 'f', PATH = 'p', BUFFER = 'b', LENGTH = 'n', FLAGS = 'x', NUMBER = 'i', PID = 'P',
+    VECTOR = 'v', TIME = 't', SIGNAL = 's', SET = 'm', ADDRESS = 'a', POLLS = 'l',
+    STRINGS = 'S', MODE = 'o', OPEN = 'O', WHENCE = 'w', OFFSET = 'z', ID = 'u',
+    FD_NEW = 'd', ACTION = 'A', PROT = 'r', MAP = 'M', AT = '@', IOCTL = 'I', FCNTL = 'F',
+    STACK = 'k', TYPE = 'T', FUTEX = 'q', WAIT = 'W', ZERO = '0',
+    XATTR = 'X',
+};
+
+static const char *const paths[] = {
+    "a", "b", "d", "d/e", "d/e/f", "d/../a", "l", "loop", "d/fifo", ".", "..", "", "./",
+    "d/", "a/", "//", "d//e///", "a/b", "l/x", "deep", "new1", "new2", "d/new3", "m",
+    "m/x", "m/y", "hard", "self", "tmp", "null", "zero", "full", "random", "proc",
+    "proc/self/fd/5", "proc/self/maps", "proc/self/mem", "proc/self/exe", "proc/1/stat",
+    "proc/self/fd", "proc/mounts", "proc/self/task", "proc/self/comm", "proc/thread-self/stat",
+    "pts/ptmx", "pts/0", "proc/self/root/a", "proc/self/cwd", "proc/self/environ",
+};
+
+u64
+next(struct stream *s)
+{
+    s->state ^= s->state << 13;
+    s->state ^= s->state >> 7;
+    s->state ^= s->state << 17;
+    return s->state * 0x2545f4914f6cdd1dull;
+}
+
+u64
+below(struct stream *s, u64 n)
+{
+    return (next(s) >> 20) % n;
+}
+
+u64
+edge(struct stream *s)
+{
+    static const u64 edges[] = {
+        0, 1, 2, 3, 7, 8, 16, 63, 64, 128, 255, 256, 1023, 1024, 4095, 4096, 4097, 65535,
+        65536, 1ull << 20, 0x7fffffff, 0x80000000, 0xffffffff, 0x100000000, 0x7ffff000,
+        1ull << 40, 0x7fffffffffffffff, 0x8000000000000000, ~0ull, ~0ull - 4095,
+    };
+    return edges[below(s, sizeof edges / sizeof edges[0])];
+}
+
+u64
+address(struct stream *s)
+{
+    static const u64 wild[] = {
+        0, 1, 8, 0x1000, 0x400000, 0x7fffffffe000, 0x7fffffffeff8, 0x7ffffffff000,
+        0x800000000000, 0xffff800000000000, 0xffffc00000000000, 0xffffffff80000000,
+        ~0ull, ~0ull - 7, 0xffff804000000000, 0xdead000000000000,
+    };
+    u64 at = (u64)ARENA + below(s, ARENA_PAGES * PAGE - 2 * PAGE);
+
+    switch (below(s, 24)) {
+    case 0:
+        return wild[below(s, sizeof wild / sizeof wild[0])];
+    case 1: /* it runs from good memory into read-only, or into nothing */
+        return (u64)READ_ONLY - below(s, 64);
+    case 2:
+        return (u64)READ_ONLY + PAGE - below(s, 64);
+    case 3:
+        return (u64)READ_ONLY + below(s, PAGE);
+    case 4:
+        return at;
+    default:
+        return at & ~15ull;
+    }
+}
+
+static u64
+path(struct stream *s)
+{
+    u64 at = (u64)ARENA + below(s, ARENA_PAGES - 2) * PAGE;
+
+    if (below(s, 16) == 0)
+        return address(s);
+    const char *text = paths[below(s, sizeof paths / sizeof paths[0])];
+    /* A racing thread may change the bytes between our writing and the call. */
+    memcpy((void *)at, text, strlen(text) + 1);
+    if (below(s, 40) == 0) { /* long names, long paths, without an end */
+        u64 length = 200 + below(s, 4200);
+        memset((void *)at, below(s, 2) ? 'x' : '/', length);
+        ((char *)at)[length] = '\0';
+    }
+    return at;
+}
+
+static u64
+vector(struct stream *s)
+{
+    u64 *v = (u64 *)(address(s) & ~7ull);
+
+    if ((u64)v < (u64)ARENA || (u64)v >= (u64)ARENA + (ARENA_PAGES - 2) * PAGE)
+        return (u64)v;
+    for (u64 i = 0, n = 2 * (1 + below(s, 12)); i < n; i += 2) {
+        v[i] = address(s);
+        v[i + 1] = below(s, 10) == 0 ? edge(s) : below(s, 6000);
+    }
+    return (u64)v;
+}
+
+static u64
+short_time(struct stream *s)
+{
+    u64 at = (u64)ARENA + below(s, ARENA_PAGES - 2) * PAGE;
+    u64 *t = (u64 *)at;
+
+    if (below(s, 12) == 0)
+        return address(s);
+    for (int i = 0; i < 4; i += 2) {
+        t[i] = below(s, 16) == 0 ? edge(s) : 0;
+        t[i + 1] = below(s, 16) == 0 ? edge(s) : below(s, 2000000);
+    }
+    return at;
+}
+
+static u64
+process(struct stream *s)
+{
+    switch (below(s, 8)) {
+    case 0:
+        return (u64)(s->last_pid > 1 ? s->last_pid : 0x7fffffff);
+    case 1:
+        return 0x7fffffff;
+    case 2:
+        return (u64)-0x7ffffff0l;
+    case 3:
+        return 0;
+    case 4:
+        return (u64)-RAW(SYS_getpgid, 0, 0, 0);
+    default:
+        return (u64)RAW(SYS_gettid, 0, 0, 0);
+    }
+}
+
+static u64
+action(struct stream *s)
+{
+    u64 *a = (u64 *)((u64)ARENA + below(s, ARENA_PAGES - 2) * PAGE);
+
+    a[0] = below(s, 8) == 0 ? address(s) : below(s, 3) == 0 ? below(s, 3) : (u64)on_signal;
+    a[1] = (below(s, 16) == 0 ? next(s) : below(s, 2) * SA_RESTART | below(s, 2) * SA_ONSTACK |
+                                              below(s, 2) * SA_NODEFER) | SA_SIGINFO | 0x04000000;
+    a[2] = below(s, 20) == 0 ? address(s) : (u64)fuzz_restorer;
+    a[3] = below(s, 4) == 0 ? next(s) : 0;
+    return (u64)a;
+}
+
+static u64
+alternate(struct stream *s)
+{
+    u64 *k = (u64 *)((u64)ARENA + below(s, ARENA_PAGES - 2) * PAGE);
+
+    k[0] = below(s, 4) == 0 ? address(s) : (u64)STACKS;
+    k[1] = below(s, 8) == 0 ? edge(s) : below(s, 4) == 0 ? 1ul << 31 : 0;
+    k[2] = below(s, 4) == 0 ? edge(s) : STACK_BYTES;
+    return (u64)k;
+}
+
+static u64
+open_flags(struct stream *s)
+{
+    static const unsigned bits[] = { O_CREAT, O_EXCL, O_TRUNC, O_APPEND, O_NONBLOCK, O_CLOEXEC,
+                                     O_DIRECTORY, O_NOFOLLOW, O_PATH, O_TMPFILE, O_NOATIME,
+                                     O_DIRECT, O_SYNC };
+    u64 flags = below(s, 3) | O_NONBLOCK * (below(s, 4) != 0);
+
+    while (below(s, 2) == 0)
+        flags |= bits[below(s, sizeof bits / sizeof bits[0])];
+    return below(s, 50) == 0 ? next(s) : flags;
+}
+
+static u64
+map_flags(struct stream *s)
+{
+    u64 flags = 1 + below(s, 2);
+
+    if (below(s, 2) == 0)
+        flags |= MAP_ANONYMOUS;
+    if (below(s, 3) == 0)
+        flags |= MAP_FIXED;
+    return below(s, 30) == 0 ? next(s) : flags;
+}
+
+static u64
+strings(struct stream *s)
+{
+    u64 *list = (u64 *)((u64)ARENA + below(s, ARENA_PAGES - 2) * PAGE + 2048);
+    u64 n = below(s, 20);
+
+    for (u64 i = 0; i < n; i++)
+        list[i] = below(s, 30) == 0 ? address(s) : (u64)ARENA + 64;
+    list[n] = 0;
+    return (u64)list;
+}
+
+static u64
+polls(struct stream *s)
+{
+    struct pollfd *p = (void *)((u64)ARENA + below(s, ARENA_PAGES - 2) * PAGE);
+
+    for (u64 i = 0, n = below(s, 40); i < n; i++)
+        p[i] = (struct pollfd){ .fd = (int)below(s, 40) - 4, .events = (short)next(s) };
+    return below(s, 12) == 0 ? address(s) : (u64)p;
+}
+
+u64
+argument(struct stream *s, char kind)
+{
+    static const u64 ioctls[] = {
+        0x5401, 0x5402, 0x5403, 0x5404, 0x5409, 0x540a, 0x540b, 0x540c, 0x540d, 0x540e,
+        0x540f, 0x5410, 0x5411, 0x5412, 0x5413, 0x5414, 0x541b, 0x5420, 0x5421, 0x5422,
+        0x5423, 0x5424, 0x5429, 0x5441, 0x5450, 0x5451, 0x8903, 0x80045430, 0x40045431,
+        0x80045438, 0x80045439, 0x40045436,
+    };
+    static const char *const types[] = { "tmpfs", "proc", "sysfs", "devpts", "ramfs", "none" };
+    static const char *const xattrs[] = {
+        "user.a", "user.b", "trusted.a", "security.x", "system.posix_acl_access", "user.", "a",
+    };
+
+    switch ((enum kind)kind) {
+    case FD:
+        return below(s, 12) != 0 ? below(s, 28)
+               : below(s, 2)     ? (u64)AT_FDCWD
+                                 : edge(s);
+    case FD_NEW:
+        return below(s, 16) == 0 ? edge(s) : 3 + below(s, 60);
+    case PATH:
+        return path(s);
+    case BUFFER:
+        return address(s);
+    case LENGTH:
+        return below(s, 6) == 0 ? edge(s) : below(s, 3) ? below(s, 300) : below(s, 20000);
+    case FLAGS: case NUMBER: case WHENCE:
+        return below(s, 8) == 0 ? edge(s) : below(s, 3) == 0 ? 1ull << below(s, 32)
+                                                             : below(s, 24);
+    case PID:
+        return process(s);
+    case VECTOR:
+        return vector(s);
+    case TIME:
+        return below(s, 3) == 0 ? below(s, 2) : short_time(s);
+    case SIGNAL: /* not the one that ends the whole group too often */
+        return below(s, 40) == 0 ? edge(s) : below(s, 65);
+    case SET: case ACTION:
+        return below(s, 16) == 0 ? address(s) : kind == SET ? (u64)ARENA + 8 : action(s);
+    case ADDRESS:
+        return below(s, 40) == 0 ? address(s) & ~4095ull
+                                 : (u64)ARENA + below(s, ARENA_PAGES + 4) * PAGE;
+    case POLLS:
+        return polls(s);
+    case STRINGS:
+        return strings(s);
+    case MODE:
+        return below(s, 12) == 0 ? next(s) : below(s, 2) ? 0777 : below(s, 0200000);
+    case OPEN:
+        return open_flags(s);
+    case OFFSET:
+        return below(s, 5) == 0 ? edge(s) : below(s, 70000);
+    case ID:
+        return below(s, 3) == 0 ? ~0ull : below(s, 3) == 0 ? 0 : below(s, 3000);
+    case PROT:
+        return below(s, 30) == 0 ? edge(s) : below(s, 2) ? 3 : below(s, 8);
+    case MAP:
+        return map_flags(s);
+    case AT:
+        return below(s, 3) == 0 ? 1ull << below(s, 16) : 0;
+    case IOCTL:
+        return below(s, 6) == 0 ? next(s)
+                                : ioctls[below(s, sizeof ioctls / sizeof ioctls[0])];
+    case FCNTL:
+        return below(s, 4) == 0 ? 1024 + below(s, 12) : below(s, 40);
+    case STACK:
+        return below(s, 12) == 0 ? address(s) : alternate(s);
+    case FUTEX:
+        return below(s, 14) | below(s, 2) * 128 | below(s, 8) / 7 * 256;
+    case WAIT:
+        return below(s, 10) == 0 ? edge(s) : 1 | below(s, 16) | below(s, 2) << 24;
+    case TYPE:
+        return below(s, 8) == 0 ? address(s) : (u64)types[below(s, 6)];
+    case XATTR:
+        return below(s, 8) == 0 ? path(s) : (u64)xattrs[below(s, 7)];
+    case ZERO:
+        return 0;
+    }
+    return 0;
+}

@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Verifies that a long stress (forks, programs, signals, kills at random, pipes, mappings, files, terminals) fails
+# nowhere and loses nothing: what the instance holds after it is what it held before.
+# usage: long.sh DIR SECONDS     DIR has the program `stress` and counts.sh
+dir=$1
+seconds=$2
+. "$dir/counts.sh"
+
+mkdir -p /dev/pts
+[ -e /dev/pts/ptmx ] || mount -t devpts devpts /dev/pts 2>/dev/null
+# One round: stress, and a shell's own work beside it: pipelines, background jobs.
+bad=0
+work()
+{
+    "$dir/stress" -t 30 -w 8 -s "$1" >/tmp/long.out 2>&1 || { bad=$((bad + 1)); cat /tmp/long.out; }
+    i=0
+    while [ $i -lt 20 ]; do
+        i=$((i + 1))
+        [ "$(echo "$i" | cat | cat | tr 0-9 a-j | wc -c)" = $((${#i} + 1)) ] || bad=$((bad + 1))
+        sleep 5 &
+        kill $! && wait $! 2>/dev/null
+    done
+    rm -f /tmp/long.out
+}
+
+# A page of a program that is touched for the first time becomes a page of its file, and a
+# vCPU's stacks and caches come with its first work: the first round is not compared.
+work 0
+before=$(sample)
+echo "# before: $before"
+round=0
+end=$(($(date +%s) + seconds))
+while [ "$(date +%s)" -lt "$end" ]; do
+    round=$((round + 1))
+    work "$round"
+    echo "# $((end - $(date +%s))) s left: round $round, failed $bad, $(sample)"
+done
+tries=0
+after=$(sample)
+while [ "$after" != "$before" ] && [ $tries -lt 10 ]; do
+    tries=$((tries + 1))
+    sleep 1
+    after=$(sample)
+done
+echo "# after:  $after"
+[ $bad = 0 ] && echo "ok - $round rounds without a failure" || echo "not ok - $bad failures"
+if [ "$after" = "$before" ]; then
+    echo "ok - the counts are those of the start"
+else
+    echo "not ok - the counts differ"
+    bad=1
+fi
+[ $bad = 0 ]
