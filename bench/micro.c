@@ -360,6 +360,25 @@ op_vfork_exec(void)
 {
     return run(self, 1);
 }
+/* A program of the system's, with its interpreter and C library. */
+static long
+dynamic(int with_vfork)
+{
+    if (access("/lib64/ld-linux-x86-64.so.2", X_OK) < 0)
+        return -1;
+    return run("/bin/true", with_vfork);
+}
+
+static long
+op_fork_exec_dynamic(void)
+{
+    return dynamic(0);
+}
+static long
+op_vfork_exec_dynamic(void)
+{
+    return dynamic(1);
+}
 static long
 op_vfork_exec_tiny(void)
 {
@@ -463,6 +482,8 @@ static const struct row rows[] = {
     { "vfork_exec_wait", op_vfork_exec, 4, 1, NULL, NULL, NULL, NULL },
     { "vfork_exec_wait_tiny", op_vfork_exec_tiny, 4, 1, NULL, NULL, NULL, NULL },
     { "fork_exec_wait", op_fork_exec, 4, 1, NULL, NULL, NULL, NULL },
+    { "fork_exec_wait_dynamic", op_fork_exec_dynamic, 2, 1, NULL, NULL, NULL, NULL },
+    { "vfork_exec_wait_dynamic", op_vfork_exec_dynamic, 2, 1, NULL, NULL, NULL, NULL },
     { "posix_spawn_wait", op_spawn, 4, 1, NULL, NULL, NULL, NULL },
 };
 

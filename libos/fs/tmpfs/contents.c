@@ -69,6 +69,48 @@ take_from_source(struct contents *c, u64 index)
 }
 
 /*
+ * Whole pages of the archive that can't be taken over are copied by windows of frames
+ * that follow each other, so that who maps the file maps a window with one call.  False:
+ * there is no such window around `index`, no run of frames, or no room; one page is to be
+ * made then.
+ */
+#define WINDOW_ORDER 4u
+#define WINDOW (1u << WINDOW_ORDER)
+static bool
+make_window(struct contents *c, u64 index)
+{
+    u64 first = index & ~(u64)(WINDOW - 1);
+    if (file_bytes_in_source(c, first + WINDOW - 1) != PAGE_SIZE)
+        return false;
+    for (u64 i = first; i < first + WINDOW; i++)
+        if (pages_get(&c->pages, i) != FRAME_NONE)
+            return false;
+    u64 *slot = pages_slot(&c->pages, first); /* 16 of the 64 of one node */
+    u64 charged = 0, owned = 0;
+    frame_t run = slot ? page_alloc_run(WINDOW_ORDER) : FRAME_NONE;
+    if (run == FRAME_NONE)
+        return false;
+    while (charged < WINDOW && charge_page())
+        charged++;
+    while (charged == WINDOW && owned < WINDOW && page_cache_own(run + owned) == 0)
+        owned++;
+    if (owned < WINDOW) {
+        while (owned)
+            page_cache_disown(run + --owned);
+        atomic_fetch_sub_explicit(&tmpfs_pages, charged, memory_order_relaxed);
+        page_free_run(run, WINDOW_ORDER);
+        return false;
+    }
+    source_copy(c->source, c->source_offset + (first << PAGE_SHIFT), page_ptr(run),
+                (u64)WINDOW << PAGE_SHIFT);
+    for (u64 i = 0; i < WINDOW; i++)
+        slot[i] = (run + i) << 1 | 1;
+    c->own_pages += WINDOW;
+    return true;
+}
+_Static_assert(PAGES_WAYS % WINDOW == 0, "a window lies in one node");
+
+/*
  * A page that is not in the tree becomes one of the file's own: taken over, or copied, or
  * zero (unless `raw`: the caller overwrites it all).  -E_NOMEM -E_NOSPC
  */
@@ -81,6 +123,10 @@ file_make_page(struct contents *c, u64 index, bool raw, frame_t *out)
     u64 bytes = file_bytes_in_source(c, index);
     frame_t frame = bytes == PAGE_SIZE ? take_from_source(c, index) : FRAME_NONE;
     bool taken = frame != FRAME_NONE;
+    if (!taken && bytes == PAGE_SIZE && !raw && make_window(c, index)) {
+        *out = pages_get(&c->pages, index);
+        return 0;
+    }
     if (!taken) {
         if (!charge_page())
             return -E_NOSPC;
