@@ -222,4 +222,22 @@ long sys_setitimer(struct user_frame *f);
 long sys_alarm(struct user_frame *f);
 long sys_futex(struct user_frame *f);
 
+/* ---- sockets: socket.c ---- */
+long sys_socket(struct user_frame *f);
+long sys_socketpair(struct user_frame *f);
+long sys_accept4(struct user_frame *f);
+long sys_connect(struct user_frame *f);
+long sys_accept(struct user_frame *f);
+long sys_sendto(struct user_frame *f);
+long sys_recvfrom(struct user_frame *f);
+long sys_sendmsg(struct user_frame *f);
+long sys_recvmsg(struct user_frame *f);
+long sys_shutdown(struct user_frame *f);
+long sys_bind(struct user_frame *f);
+long sys_listen(struct user_frame *f);
+long sys_getsockname(struct user_frame *f);
+long sys_getpeername(struct user_frame *f);
+long sys_setsockopt(struct user_frame *f);
+long sys_getsockopt(struct user_frame *f);
+
 #endif
