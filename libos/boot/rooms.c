@@ -13,7 +13,7 @@
 #include "signal/signal.h"
 #include "time/vdso.h"
 #include "tty/tty.h"
-#include "vfs/vfs.h"
+#include "vfs/mount.h"
 #include "vm/mm.h"
 
 static bool found_archive;

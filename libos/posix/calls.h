@@ -81,6 +81,7 @@ long sys_fadvise64(struct user_frame *f);
 long sys_readahead(struct user_frame *f);
 long sys_mount(struct user_frame *f);
 long sys_umount2(struct user_frame *f);
+long sys_pivot_root(struct user_frame *f);
 long sys_dup(struct user_frame *f);
 long sys_dup2(struct user_frame *f);
 long sys_dup3(struct user_frame *f);

@@ -362,13 +362,26 @@ sys_getcwd(struct user_frame *f)
     struct path cwd = c->cwd;
     path_hold(&cwd);
     spin_unlock(&c->lock);
-    i64 n = path_name(c, &cwd, text, PATH_BYTES_MAX);
+    static const char outside[] = "(unreachable)";
+    const u32 head = sizeof outside - 1;
+    u32 state;
+    i64 n = path_describe(c, &cwd, text + head, PATH_BYTES_MAX - head, &state);
     path_release(&cwd);
+    const char *from = text + head;
+    if (n >= 0 && (state & PATH_REMOVED) != 0) {
+        n = -E_NOENT;
+    } else if (n >= 0 && (state & PATH_OUTSIDE) != 0) {
+        memcpy(text, outside, head);
+        from = text;
+        n += head;
+    } else if (n == -E_RANGE) {
+        n = -E_NAMETOOLONG;
+    }
     if (n >= 0) {
         n++; /* with its NUL */
         if ((u64)n > SYS_ARG1(f))
             n = -E_RANGE;
-        else if (copy_to_user(SYS_ARG0(f), text, (size_t)n) != 0)
+        else if (copy_to_user(SYS_ARG0(f), from, (size_t)n) != 0)
             n = -E_FAULT;
     }
     heap_free(text);

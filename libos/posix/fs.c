@@ -7,6 +7,7 @@
 #include "fs/tmpfs/tmpfs.h"
 #include "posix/files.h"
 #include "signal/signal.h"
+#include "vfs/mount.h"
 #include "vfs/notify.h"
 
 #define CWD ((u64)AT_FDCWD)
@@ -20,7 +21,9 @@ set_path(u64 dirfd, uaddr path, u32 walk_flags, struct vattr *set, u32 which)
     int r = at_arg_find(&a, dirfd, path, walk_flags);
     if (r != 0)
         return r;
-    r = vfs_setattr(a.walk.found.inode, a.walk.cred, set, which);
+    r = path_may_write(&a.walk.found);
+    if (r == 0)
+        r = vfs_setattr(a.walk.found.inode, a.walk.cred, set, which);
     if (r == 0)
         notify_dentry(a.walk.found.dentry, NOTIFY_ATTRIB);
     at_arg_done(&a);
@@ -34,9 +37,9 @@ set_fd(u64 fd, struct vattr *set, u32 which)
     int r = file_arg_get_open(&a, fd);
     if (r != 0)
         return r;
-    r = a.file->inode != NULL
-            ? vfs_setattr(a.file->inode, proc_current()->cred, set, which)
-            : -E_INVAL;
+    r = a.file->inode != NULL ? path_may_write(&a.file->path) : -E_INVAL;
+    if (r == 0)
+        r = vfs_setattr(a.file->inode, proc_current()->cred, set, which);
     if (r == 0)
         notify_dentry(a.file->path.dentry, NOTIFY_ATTRIB);
     file_arg_done(&a);
@@ -149,21 +152,22 @@ times_set(struct times *out, const struct linux_timespec t[2])
 }
 
 static int
-times_inode(struct inode *i, struct dentry *d, struct times *t)
+times_path(const struct path *p, struct inode *i, struct times *t)
 {
     const struct cred *cred = proc_current()->cred;
-    if (t->which == 0)
-        return 0;
+    int r = path_may_write(p);
+    if (r != 0 || t->which == 0)
+        return r;
     if (!vfs_is_owner(i, cred)) {
         if (!t->all_now)
             return -E_PERM;
-        int r = vfs_access(i, cred, 2);
+        r = vfs_access(i, cred, 2);
         if (r != 0)
             return r;
     }
-    int r = vfs_setattr(i, cred, &t->set, t->which);
+    r = vfs_setattr(i, cred, &t->set, t->which);
     if (r == 0)
-        notify_dentry(d, t->which == VSET_ATIME   ? NOTIFY_ACCESS
+        notify_dentry(p->dentry, t->which == VSET_ATIME   ? NOTIFY_ACCESS
                          : t->which == VSET_MTIME ? NOTIFY_MODIFY
                                                   : NOTIFY_ATTRIB);
     return r;
@@ -182,14 +186,15 @@ times_at(u64 dirfd, uaddr path, const struct linux_timespec given[2], u64 flags)
         r = (int)dirfd == AT_FDCWD ? -E_FAULT : file_arg_get_open(&file, dirfd);
         if (r != 0)
             return r;
-        r = file.file->inode != NULL ? times_inode(file.file->inode, file.file->path.dentry, &t) : -E_INVAL;
+        r = file.file->inode != NULL ? times_path(&file.file->path, file.file->inode, &t)
+                                    : -E_INVAL;
         file_arg_done(&file);
         return r;
     }
     r = at_arg_find(&a, dirfd, path, at_walk_flags(flags));
     if (r != 0)
         return r;
-    r = times_inode(a.walk.found.inode, a.walk.found.dentry, &t);
+    r = times_path(&a.walk.found, a.walk.found.inode, &t);
     at_arg_done(&a);
     return r;
 }
@@ -275,11 +280,17 @@ sys_truncate(struct user_frame *f)
     struct inode *i = a.walk.found.inode;
     r = i->type == IT_DIR    ? -E_ISDIR
         : i->type != IT_FILE ? -E_INVAL
-                             : vfs_access(i, a.walk.cred, 2);
+                             : path_may_write(&a.walk.found);
+    if (r == 0)
+        r = vfs_access(i, a.walk.cred, 2);
     if (r == 0)
         r = size_limit(SYS_ARG1(f));
     if (r == 0)
+        r = inode_write_begin(i);
+    if (r == 0) {
         r = vfs_truncate(i, SYS_ARG1(f));
+        inode_write_end(i);
+    }
     if (r == 0 && vfs_has_set_ids(i))
         vfs_drop_set_ids(i, proc_current()->cred);
     if (r == 0)

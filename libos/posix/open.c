@@ -4,6 +4,7 @@
 #include "core/string.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "posix/files.h"
+#include "vfs/mount.h"
 
 #define O_TMPFILE_LINUX 020200000u
 #define O_DIRECTORY_LINUX 0200000u

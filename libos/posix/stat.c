@@ -2,6 +2,7 @@
 /* stat(2), statx, access, statfs: what Linux's structures of x86-64 hold. */
 #include "core/string.h"
 #include "posix/files.h"
+#include "vfs/mount.h"
 
 struct linux_stat {
     u64 dev, ino, nlink;
@@ -217,11 +218,7 @@ access_path(u64 dirfd, uaddr path, u64 mode, u64 flags)
     }
     r = path_walk(&a.walk, a.path.text);
     if (r == 0) {
-        struct inode *i = a.walk.found.inode;
-        r = vfs_access(i, a.walk.cred, (u32)mode);
-        if (r == 0 && (mode & 2) != 0 && i->fs != NULL && i->fs->read_only &&
-            (i->type == IT_FILE || i->type == IT_DIR))
-            r = -E_ROFS;
+        r = path_access(&a.walk.found, a.walk.cred, (u32)mode);
     }
     at_arg_done(&a);
     return r;
@@ -259,19 +256,27 @@ _Static_assert(sizeof(struct linux_statfs) == 120, "struct statfs of x86-64");
 #define ST_NOSUID 0x2
 #define ST_NODEV 0x4
 #define ST_NOEXEC 0x8
+#define ST_NOATIME 0x400
+#define ST_NODIRATIME 0x800
+#define ST_RELATIME 0x1000
+#define ST_NOSYMFOLLOW 0x2000
 #define PIPEFS_MAGIC 0x50495045u
 
 static i64
-statfs_flags(const struct filesystem *fs)
+statfs_flags(const struct mount *m)
 {
-    if (fs == NULL)
-        return 0;
-    return (fs->read_only ? ST_RDONLY : 0) | (fs->no_set_ids ? ST_NOSUID : 0) |
-           (fs->no_devices ? ST_NODEV : 0) | (fs->no_exec ? ST_NOEXEC : 0);
+    return (mount_is_read_only(m) ? ST_RDONLY : 0) |
+           (mount_has(m, MOUNT_NO_SET_IDS) ? ST_NOSUID : 0) |
+           (mount_has(m, MOUNT_NO_DEVICES) ? ST_NODEV : 0) |
+           (mount_has(m, MOUNT_NO_EXEC) ? ST_NOEXEC : 0) |
+           (mount_has(m, MOUNT_NO_ATIME) ? ST_NOATIME : 0) |
+           (mount_has(m, MOUNT_NO_DIR_ATIME) ? ST_NODIRATIME : 0) |
+           (mount_has(m, MOUNT_RELATIME) ? ST_RELATIME : 0) |
+           (mount_has(m, MOUNT_NO_SYMLINKS) ? ST_NOSYMFOLLOW : 0);
 }
 
 static int
-statfs_put(const struct inode *i, uaddr to)
+statfs_put(const struct inode *i, const struct mount *m, uaddr to)
 {
     u64 v[8] = { PIPEFS_MAGIC, PAGE_SIZE, 0, 0, 0, 0, 0, 255 };
     struct filesystem *fs = i->fs;
@@ -291,7 +296,7 @@ statfs_put(const struct inode *i, uaddr to)
         .fsid = { (i32)(fs != NULL ? fs->dev : 0), 0 },
         .namelen = (i64)v[7],
         .frsize = (i64)v[1],
-        .flags = ST_VALID | statfs_flags(fs),
+        .flags = ST_VALID | statfs_flags(m),
     };
     return copy_to_user(to, &s, sizeof s);
 }
@@ -303,7 +308,7 @@ sys_statfs(struct user_frame *f)
     int r = at_arg_find(&a, (u64)AT_FDCWD, SYS_ARG0(f), WALK_FOLLOW);
     if (r != 0)
         return r;
-    r = statfs_put(a.walk.found.inode, SYS_ARG1(f));
+    r = statfs_put(a.walk.found.inode, a.walk.found.mount, SYS_ARG1(f));
     at_arg_done(&a);
     return r;
 }
@@ -315,7 +320,9 @@ sys_fstatfs(struct user_frame *f)
     int r = file_arg_get(&a, SYS_ARG0(f));
     if (r != 0)
         return r;
-    r = a.file->inode != NULL ? statfs_put(a.file->inode, SYS_ARG1(f)) : -E_NOSYS;
+    r = a.file->inode != NULL
+            ? statfs_put(a.file->inode, a.file->path.mount, SYS_ARG1(f))
+            : -E_NOSYS;
     file_arg_done(&a);
     return r;
 }

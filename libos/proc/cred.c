@@ -258,8 +258,6 @@ cred_for_exec(const struct cred *from, const struct inode *program, bool honour)
     struct cred *c = cred_copy(from);
     if (c == NULL)
         return NULL;
-    if (program->fs != NULL && program->fs->no_set_ids)
-        honour = false;
     if (honour && (program->mode & 04000))
         c->euid = program->uid;
     if (honour && (program->mode & 02010) == 02010)

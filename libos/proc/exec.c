@@ -10,6 +10,7 @@
 #include "core/string.h"
 #include "proc/internal.h"
 #include "signal/signal.h"
+#include "vfs/mount.h"
 #include "vm/mm.h"
 
 #define SCRIPT_LINE 256
@@ -45,7 +46,7 @@ open_program(struct process *p, const char *path, struct file **out)
     else if ((inode->mode & 0111) == 0)
         error = -E_ACCES; /* not even root executes a file that is not executable */
     else
-        error = vfs_access(inode, p->cred, 1);
+        error = path_access(&w.found, p->cred, 1);
     if (error != 0) {
         path_release(&w.found);
         return error;
@@ -200,7 +201,9 @@ prepare(struct process *p, struct exec_state *e)
         file_release(e->program);
         e->program = NULL;
     }
-    e->cred = cred_for_exec(p->cred, e->program->inode, !p->no_new_privs);
+    e->cred = cred_for_exec(p->cred, e->program->inode,
+                            !p->no_new_privs && !mount_has(e->program->path.mount,
+                                                           MOUNT_NO_SET_IDS));
     if (e->cred == NULL)
         return -E_NOMEM;
     if (p->files_shared) {

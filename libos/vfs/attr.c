@@ -32,6 +32,8 @@ inode_init(struct inode *i, enum inode_type type)
     list_init(&i->mappings);
     i->mappings_lock = (struct spinlock)SPINLOCK_INIT;
     i->mounted = NULL;
+    i->linkable = false;
+    atomic_init(&i->writers, 0);
     i->pipe = NULL;
     i->locks = NULL;
     i->xattrs = NULL;
@@ -61,10 +63,14 @@ inode_release(struct inode *i)
         i->ops->release(i);
 }
 
+_Atomic i64 vfs_recent_seconds;
+
 struct timestamp
 vfs_now(void)
 {
     u64 ns = clock_real_ns();
+    atomic_store_explicit(&vfs_recent_seconds, (i64)(ns / 1000000000u),
+                          memory_order_relaxed);
     return (struct timestamp){ (i64)(ns / 1000000000u), (u32)(ns % 1000000000u) };
 }
 
@@ -83,7 +89,8 @@ int
 vfs_access(struct inode *i, const struct cred *cred, u32 want)
 {
     u32 mode = i->mode;
-    if ((want & 1u) != 0 && i->type == IT_FILE && i->fs != NULL && i->fs->no_exec)
+    if (__builtin_expect((want & 1u) != 0 && i->type == IT_FILE, 0) && i->fs != NULL &&
+        i->fs->no_exec)
         return -E_ACCES;
     if (cred == NULL || cred->fsuid == 0) {
         if ((want & 1u) != 0 && i->type != IT_DIR && (mode & 0111u) == 0)
@@ -97,6 +104,53 @@ vfs_access(struct inode *i, const struct cred *cred, u32 want)
     if ((mode & want & 7u) == (want & 7u))
         return 0;
     return i->ops->permits != NULL ? i->ops->permits(i, cred, want) : -E_ACCES;
+}
+
+int
+path_access(const struct path *p, const struct cred *cred, u32 want)
+{
+    struct inode *i = p->inode;
+    bool durable = i->type == IT_FILE || i->type == IT_DIR || i->type == IT_LINK;
+    if ((want & 1u) != 0 && i->type == IT_FILE && mount_has(p->mount, MOUNT_NO_EXEC))
+        return -E_ACCES;
+    if ((want & 2u) != 0 && durable && i->fs != NULL && i->fs->read_only)
+        return -E_ROFS;
+    int r = vfs_access(i, cred, want);
+    return r == 0 && (want & 2u) != 0 && durable ? path_may_write(p) : r;
+}
+
+int
+inode_write_begin(struct inode *i)
+{
+    i32 n = atomic_load_explicit(&i->writers, memory_order_relaxed);
+    do
+        if (n < 0)
+            return -E_TXTBSY;
+    while (!atomic_compare_exchange_weak(&i->writers, &n, n + 1));
+    return 0;
+}
+
+void
+inode_write_end(struct inode *i)
+{
+    atomic_fetch_sub(&i->writers, 1);
+}
+
+int
+inode_refuse_writers(struct inode *i)
+{
+    i32 n = atomic_load_explicit(&i->writers, memory_order_relaxed);
+    do
+        if (n > 0)
+            return -E_TXTBSY;
+    while (!atomic_compare_exchange_weak(&i->writers, &n, n - 1));
+    return 0;
+}
+
+void
+inode_admit_writers(struct inode *i)
+{
+    atomic_fetch_add(&i->writers, 1);
 }
 
 bool
@@ -172,7 +226,7 @@ static int
 check_set(const struct inode *i, const struct cred *cred, struct vattr *set, u32 *which)
 {
     if (i->fs != NULL && i->fs->read_only)
-        return -E_ROFS;
+        return -E_ROFS; /* the mount was asked by who knows it */
     if ((*which & (VSET_UID | VSET_GID)) != 0) {
         int r = may_chown(i, cred, set, *which);
         if (r != 0)

@@ -1,8 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* A process's place in the tree: root, current directory, umask. The spinlock guards
- * the two paths. */
+/*
+ * A process's place in the tree: root, current directory, umask. The spinlock guards
+ * the two paths; contexts_lock, the list of all, and is taken before it.
+ */
 #include "core/heap.h"
 #include "vfs/dentry.h"
+
+static struct list contexts = LIST_INIT(contexts); /* contexts_lock */
+static struct spinlock contexts_lock = SPINLOCK_INIT;
+
+static void
+enlist(struct fs_context *c)
+{
+    spin_lock(&contexts_lock);
+    list_push_back(&contexts, &c->link);
+    spin_unlock(&contexts_lock);
+}
 
 struct fs_context *
 fs_context_new(void)
@@ -16,6 +29,7 @@ fs_context_new(void)
     c->cwd = c->root;
     path_hold(&c->root);
     path_hold(&c->cwd);
+    enlist(c);
     return c;
 }
 
@@ -33,6 +47,7 @@ fs_context_copy(struct fs_context *from)
     path_hold(&c->root);
     path_hold(&c->cwd);
     spin_unlock(&from->lock);
+    enlist(c);
     return c;
 }
 
@@ -41,6 +56,9 @@ fs_context_release(struct fs_context *c)
 {
     if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
         return;
+    spin_lock(&contexts_lock);
+    list_remove(&c->link);
+    spin_unlock(&contexts_lock);
     path_release(&c->root);
     path_release(&c->cwd);
     heap_free(c);
@@ -77,4 +95,37 @@ vfs_chroot(struct fs_context *c, const struct cred *cred, const struct path *to)
     if (cred != NULL && cred->fsuid != 0)
         return -E_PERM;
     return set_place(c, &c->root, cred, to);
+}
+
+/* How many: so many references on `from` are to be dropped when the locks are free. */
+static u32
+replace_locked(const struct path *from, const struct path *to)
+{
+    u32 replaced = 0;
+    list_for_each(it, &contexts) {
+        struct fs_context *c = container_of(it, struct fs_context, link);
+        struct path *places[2] = { &c->root, &c->cwd };
+        spin_lock(&c->lock);
+        for (int k = 0; k < 2; k++) {
+            if (places[k]->mount != from->mount || places[k]->dentry != from->dentry)
+                continue;
+            *places[k] = *to;
+            path_hold(places[k]);
+            replaced++;
+        }
+        spin_unlock(&c->lock);
+    }
+    return replaced;
+}
+
+void
+context_replace(const struct path *from, const struct path *to)
+{
+    spin_lock(&contexts_lock);
+    u32 replaced = replace_locked(from, to);
+    spin_unlock(&contexts_lock);
+    while (replaced-- > 0) {
+        struct path old = *from;
+        path_release(&old);
+    }
 }

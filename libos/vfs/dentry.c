@@ -9,6 +9,7 @@
 #include "core/thread.h"
 
 struct spinlock dentry_lock = SPINLOCK_INIT;
+u64 dentry_moves;
 static struct dentry *buckets[DENTRY_BUCKETS];     /* dentry_lock */
 static struct list idle_list = LIST_INIT(idle_list); /* dentry_lock; oldest first */
 static u32 idle_count;                             /* dentry_lock */
@@ -305,6 +306,7 @@ dentry_move(struct dentry *d, struct dentry *parent, const char *name, u32 lengt
         unhash_locked(replaced);
         replaced->dead = true;
     }
+    dentry_moves++;
     place_locked(d, parent, name, length, space);
     spin_unlock(&dentry_lock);
     heap_free(old_name);
@@ -325,6 +327,7 @@ dentry_swap(struct dentry *a, char *space_a, struct dentry *b, char *space_b)
     /* Each takes over the other's reference on its parent. */
     place_locked(a, parent_b, name_b, length_b, space_a);
     place_locked(b, parent_a, name_a, length_a, space_b);
+    dentry_moves++;
     spin_unlock(&dentry_lock);
     heap_free(old_a);
     heap_free(old_b);

@@ -14,8 +14,7 @@
  *     DENTRY_IDLE_MAX of them; the oldest that was not used again goes first.
  * D5. refs goes from 0 to 1 only under dentry_lock.  What is seen under dentry_lock stays
  *     allocated while it is held.
- * D6. inode->mounted and the tree of mounts change under dentry_lock; mount->refs counts
- *     paths (files, cwd, roots, mounts on it).
+ * D6. Mounts: vfs/mount.h.
  *
  * Lock order: a directory's mutex, then a context's lock, then dentry_lock; dentry_lock
  * is innermost.
@@ -23,7 +22,7 @@
 #ifndef LIBOS_VFS_DENTRY_H
 #define LIBOS_VFS_DENTRY_H
 
-#include "vfs/vfs.h"
+#include "vfs/mount.h"
 
 #define NAME_BYTES_MAX 255u
 #define DENTRY_IDLE_MAX 4096u
@@ -47,18 +46,10 @@ struct dentry {
     char small[DENTRY_NAME_INLINE];
 };
 
-struct mount {
-    _Atomic u32 refs;          /* D6; one is the mount's own while it is in the tree */
-    struct filesystem *fs;
-    struct dentry *root;
-    struct path point;         /* where it is mounted; all NULL for the first root */
-    struct list link;          /* in vfs_mounts */
-    struct mount *doomed;      /* in a list of those without users */
-};
-
 extern struct spinlock dentry_lock;
-extern struct list vfs_mounts; /* dentry_lock */
-extern struct mount *vfs_root; /* the first mount; immutable after vfs_mount_root */
+/* Counts renames and changes of the tree of mounts; dentry_lock.  Who climbs while it
+ * changes may have left the tree it was to stay in. */
+extern u64 dentry_moves;
 
 /* The hash of a name in a directory: seed with the parent, then one step for each
  * byte. */
@@ -114,19 +105,40 @@ void dentry_forget(const struct filesystem *fs);
 bool dentry_below(const struct dentry *d, const struct dentry *above);
 u32 dentry_idle_count(void);
 
-void mount_hold(struct mount *m);
+static inline void
+mount_hold(struct mount *m)
+{
+    atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed);
+}
 void mount_release(struct mount *m);
 void mount_bury(struct mount *doomed);
+/* What is mounted on the place, NULL: nothing; dentry_lock held. */
+static inline struct mount *
+mount_on_locked(const struct mount *mount, const struct dentry *d)
+{
+    struct mount *m = d->inode->mounted;
+    while (m != NULL && (m->point.mount != mount || m->point.dentry != d))
+        m = m->next_here;
+    return m;
+}
 /* Shared by walk and open: the topmost mount on a place; dentry_lock held. */
 static inline struct dentry *
 mount_cross_locked(struct mount **mount, struct dentry *d)
 {
     while (__builtin_expect(d->inode->mounted != NULL, 0)) {
-        *mount = d->inode->mounted;
-        d = (*mount)->root;
+        struct mount *m = mount_on_locked(*mount, d);
+        if (m == NULL)
+            break;
+        *mount = m;
+        d = m->root;
     }
     return d;
 }
+/* Does the tree have a mount with this place, in whichever mount?  dentry_lock held, or
+ * the mutex of the directory that has the name (U3). */
+bool mount_is_place(const struct dentry *d);
+/* All contexts whose root or cwd is `from` have `to` instead. */
+void context_replace(const struct path *from, const struct path *to);
 const struct cred *vfs_cred(const struct cred *cred); /* NULL: root's */
 /* Create an entry: directory's mutex held, name known not to exist.  Checks rights;
  * the dentry has a reference. */
@@ -134,6 +146,11 @@ int vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *n
                       u32 length, enum inode_type type, u32 mode, u64 rdev,
                       struct dentry **out) MUST_CHECK;
 u32 vfs_mode_for_group(u32 mode, const struct cred *cred, u32 gid);
+#define LINKS_MAX 40u
+/* May the link in this directory be followed? `last`: nothing comes after it. -E_LOOP
+ * -E_ACCES */
+int walk_may_follow(const struct walk *w, const struct mount *m, const struct inode *dir,
+                    const struct inode *link, bool last) MUST_CHECK;
 bool name_is_dots(const char *name, u32 length); /* . or .. */
 
 #endif

@@ -8,6 +8,7 @@
 #include "core/log.h"
 #include "pipe/pipe.h"
 #include "fs/dev/dev.h"
+#include "fs/tmpfs/tmpfs.h"
 #include "vfs/dentry.h"
 #include "vfs/locks.h"
 #include "vfs/notify.h"
@@ -16,6 +17,7 @@ void
 vfs_init(void)
 {
     dev_init();
+    tmpfs_init();
 }
 
 struct file *
@@ -53,6 +55,8 @@ file_release(struct file *f)
         locks_drop_owner(f->inode, f);
     if (f->ops->release != NULL)
         f->ops->release(f);
+    if (f->writes)
+        file_end_writing(f);
     if (f->inode != NULL)
         inode_release(f->inode);
     path_release(&f->path); /* last: with it the file system may go */
@@ -65,9 +69,33 @@ file_seekable(const struct file *f)
     return (f->ops->traits & FILE_STREAM) == 0 && (f->flags & OPEN_PATH) == 0;
 }
 
-/* The access time, kept only to the point that it tells whether the file was read since
- * it was last changed ("relatime", without its daily update): most reads cost three
- * comparisons. */
+#define DAY_SECONDS 86400
+
+/* The mount says how: not at all; always; or ("relatime") to the point that it tells
+ * whether the file was read since it was last changed, and on which day.  With that most
+ * reads cost a few comparisons. */
+static void
+touch_atime_at(const struct mount *m, struct inode *i)
+{
+    u32 how = m != NULL ? atomic_load_explicit(&m->flags, memory_order_relaxed)
+                        : MOUNT_RELATIME;
+    bool newer = i->atime.seconds > i->mtime.seconds ||
+                 (i->atime.seconds == i->mtime.seconds && i->atime.ns > i->mtime.ns);
+    if ((how & MOUNT_RELATIME) != 0 && newer && i->atime.seconds >= i->ctime.seconds &&
+        atomic_load_explicit(&vfs_recent_seconds, memory_order_relaxed) -
+                i->atime.seconds < DAY_SECONDS)
+        return;
+    if ((how & MOUNT_NO_ATIME) != 0 ||
+        ((how & MOUNT_NO_DIR_ATIME) != 0 && i->type == IT_DIR))
+        return;
+    if (i->fs == NULL || mount_is_read_only(m) || i->ops->setattr == NULL)
+        return;
+    if (mutex_try(&i->mutex)) {
+        i->atime = vfs_now();
+        mutex_unlock(&i->mutex);
+    }
+}
+
 static void
 touch_atime(struct file *f)
 {
@@ -75,16 +103,7 @@ touch_atime(struct file *f)
     if (i == NULL || (i->type != IT_FILE && i->type != IT_DIR) ||
         (f->flags & OPEN_NOATIME) != 0)
         return;
-    bool newer = i->atime.seconds > i->mtime.seconds ||
-                 (i->atime.seconds == i->mtime.seconds && i->atime.ns > i->mtime.ns);
-    if (newer && i->atime.seconds >= i->ctime.seconds)
-        return;
-    if (i->fs == NULL || i->fs->read_only || i->ops->setattr == NULL)
-        return;
-    if (mutex_try(&i->mutex)) {
-        i->atime = vfs_now();
-        mutex_unlock(&i->mutex);
-    }
+    touch_atime_at(f->path.mount, i);
 }
 
 static i64

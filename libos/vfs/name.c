@@ -20,18 +20,11 @@ umask_of(const struct walk *w)
 }
 
 static int
-may_write_fs(const struct inode *dir)
-{
-    return dir->fs != NULL && dir->fs->read_only ? -E_ROFS : 0;
-}
-
-static int
 may_create(struct dentry *dir, const struct cred *cred)
 {
     if (dir->dead)
         return -E_NOENT;
-    int r = vfs_access(dir->inode, cred, 3);
-    return r != 0 ? r : may_write_fs(dir->inode);
+    return vfs_access(dir->inode, cred, 3);
 }
 
 /* The entry d may be taken out of dir: rights, sticky bit, and the type that is meant. */
@@ -48,9 +41,7 @@ may_remove(struct dentry *dir, const struct dentry *d, const struct cred *cred,
         return -E_PERM;
     if (directory != (i->type == IT_DIR))
         return directory ? -E_NOTDIR : -E_ISDIR;
-    if (i->mounted != NULL)
-        return -E_BUSY;
-    return may_write_fs(dir->inode);
+    return mount_is_place(d) ? -E_BUSY : 0;
 }
 
 int
@@ -138,6 +129,8 @@ make(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev)
     if (r == 0 && w->trailing_slash && type != IT_DIR)
         r = -E_NOENT;
     if (r == 0)
+        r = path_may_write(&w->found);
+    if (r == 0)
         r = vfs_create_locked(w->found.dentry, w->cred, w->last, w->last_length, type,
                               mode & ~umask_of(w), rdev, &d);
     if (r == 0) {
@@ -174,6 +167,8 @@ vfs_symlink(struct walk *w, const char *path, const char *target)
     if (r == 0 && w->trailing_slash)
         r = -E_NOENT;
     if (r == 0)
+        r = path_may_write(&w->found);
+    if (r == 0)
         r = may_create(w->found.dentry, w->cred);
     if (r == 0)
         r = dir->ops->symlink == NULL ? -E_PERM
@@ -183,6 +178,15 @@ vfs_symlink(struct walk *w, const char *path, const char *target)
         notify_name(dir, NOTIFY_CREATE, 0, w->last, w->last_length);
     leave_parent(w);
     return r;
+}
+
+/* Links to what one could not open anyway are refused (sysctl fs.protected_hardlinks). */
+static int
+may_link(struct inode *i, const struct cred *cred)
+{
+    bool safe = i->type == IT_FILE && (i->mode & 04000u) == 0 &&
+                (i->mode & 02010u) != 02010u && vfs_access(i, cred, 6) == 0;
+    return vfs_protected.hardlinks == 0 || safe || vfs_is_owner(i, cred) ? 0 : -E_PERM;
 }
 
 int
@@ -196,15 +200,22 @@ vfs_link(struct walk *w, const char *path, const struct path *target)
     r = name_is_free(w);
     if (r == 0 && w->trailing_slash)
         r = -E_NOENT;
-    if (r == 0 && dir->fs != i->fs)
+    if (r == 0)
+        r = path_may_write(&w->found);
+    if (r == 0 && w->found.mount != target->mount)
         r = -E_XDEV;
+    if (r == 0)
+        r = may_link(i, w->cred);
     if (r == 0)
         r = may_create(w->found.dentry, w->cred);
     if (r == 0 && (i->type == IT_DIR || dir->ops->link == NULL))
         r = -E_PERM;
+    if (r == 0 && i->nlink == 0 && !i->linkable)
+        r = -E_NOENT;
     if (r == 0)
         r = dir->ops->link(dir, w->last, w->last_length, i);
     if (r == 0) {
+        i->linkable = false;
         notify_name(i, NOTIFY_ATTRIB, 0, "", 0);
         notify_name(dir, NOTIFY_CREATE, 0, w->last, w->last_length);
     }
@@ -230,7 +241,9 @@ vfs_unlink(struct walk *w, const char *path, bool directory)
     struct inode *dir = w->found.inode;
     struct dentry *d = NULL;
     mutex_lock(&dir->mutex);
-    r = dentry_get(w->found.dentry, w->last, w->last_length, &d);
+    r = path_may_write(&w->found);
+    if (r == 0)
+        r = dentry_get(w->found.dentry, w->last, w->last_length, &d);
     if (r == 0 && !directory && w->trailing_slash)
         r = d->inode->type == IT_DIR ? -E_ISDIR : -E_NOTDIR;
     if (r == 0)
@@ -426,6 +439,8 @@ vfs_rename(struct walk *from, const char *path, struct walk *to, const char *new
     if (r == 0) {
         if (from->found.mount != to->found.mount) {
             r = -E_XDEV;
+        } else if (path_may_write(&from->found) != 0) {
+            r = -E_ROFS;
         } else {
             lock_two(from->found.dentry, to->found.dentry);
             r = rename_locked(&n);

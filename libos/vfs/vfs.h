@@ -36,6 +36,7 @@ struct file;
 struct filesystem;
 struct mount;
 struct path;
+struct dentry;
 
 enum inode_type { IT_FILE = 1, IT_DIR, IT_LINK, IT_CHAR, IT_BLOCK, IT_FIFO, IT_SOCKET };
 
@@ -109,6 +110,9 @@ struct inode_ops {
     int (*open)(struct inode *i, struct file *f);
     /* VALLOC_*; mutex held [E_NOTSUP] */
     int (*allocate)(struct inode *i, u32 mode, u64 offset, u64 bytes);
+    /* A file without a name, of this directory's file system; D is not held. [E_NOTSUP] */
+    int (*tmpfile)(struct inode *dir, u32 mode, const struct cred *cred,
+                   struct inode **out);
 };
 #define VALLOC_KEEP_SIZE 0x1u
 #define VALLOC_PUNCH_HOLE 0x2u
@@ -131,7 +135,10 @@ struct inode {
     u64 rdev;
     u32 mode, uid, gid, nlink;
     struct timestamp atime, mtime, ctime, btime;
-    struct mount *mounted; /* a file system is mounted here */
+    struct mount *mounted; /* what is mounted here (U2 of vfs/mount.h); NULL: nothing */
+    /* files that are open for writing; negative: those who refuse it (a program runs) */
+    _Atomic i32 writers;
+    bool linkable;         /* without a name, but may get one (O_TMPFILE) */
     struct list mappings;  /* areas that map it; vm's, under mappings_lock */
     struct spinlock mappings_lock;
     struct pipe *pipe;     /* FIFOs */
@@ -229,6 +236,7 @@ struct file {
     void *priv;
     i32 owner;         /* F_SETOWN */
     bool opened;       /* by its name: its close is told (vfs/notify.h) */
+    bool writes;       /* counted as a writer of its inode and its mount */
 };
 
 /* ---- open files ---- */
@@ -236,6 +244,7 @@ struct file {
 struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags);
 void file_hold(struct file *f);
 void file_release(struct file *f);
+void file_end_writing(struct file *f); /* file_release's: open.c */
 /* pos NULL: the file's own, locked; checks OPEN_READ */
 i64 file_read(struct file *f, struct uio *u, u64 *pos);
 i64 file_write(struct file *f, struct uio *u, u64 *pos);
@@ -283,6 +292,7 @@ struct fs_context {
     struct spinlock lock;
     struct path root, cwd;
     u32 umask;
+    struct list link;      /* of all contexts */
 };
 /* at the root of the first mount */
 struct fs_context *fs_context_new(void);
@@ -294,10 +304,28 @@ void fs_context_release(struct fs_context *c);
 #define WALK_PARENT 0x2u
 #define WALK_EMPTY 0x4u   /* an empty path means the start (AT_EMPTY_PATH) */
 #define WALK_DIRECTORY 0x8u
+/* openat2's restrictions: -E_XDEV, -E_LOOP, -E_LOOP, -E_XDEV; -E_AGAIN from the last two
+ * if a .. raced with a rename, and from the very last if something has to be looked up */
+#define WALK_NO_XDEV 0x10u
+#define WALK_NO_MAGIC 0x20u
+#define WALK_NO_LINKS 0x40u
+#define WALK_BENEATH 0x80u
+#define WALK_IN_ROOT 0x100u
+#define WALK_CACHED 0x200u
+#define WALK_RESTRICTED 0x3f0u
+/* What a sticky directory that all may write protects others from: 0 nothing; 1 it does;
+ * 2 (the last two) also in one that a group may write.  Linux's fs.protected_*. */
+struct vfs_protection {
+    u32 symlinks, hardlinks, fifos, regular;
+};
+extern struct vfs_protection vfs_protected;
+
 struct walk {
     struct fs_context *context;
     const struct cred *cred;
     struct path start;     /* inode NULL: cwd (relative paths) */
+    /* for BENEATH and IN_ROOT: what is not left; dentry NULL: the start */
+    struct path top;
     u32 flags;
     struct path found;     /* result; release with path_release */
     const char *last;      /* WALK_PARENT: points into the path */
@@ -309,8 +337,15 @@ struct walk {
 int path_walk(struct walk *w, const char *path) MUST_CHECK;
 void path_hold(struct path *p);
 void path_release(struct path *p);
-/* getcwd */
+/* The absolute name as seen from c's root, its length: -E_NOENT removed, or not below
+ * the root; -E_RANGE longer than the buffer. */
 int path_name(struct fs_context *c, const struct path *p, char *to, u32 size) MUST_CHECK;
+/* The same for what was removed (its last name) or is outside (its name from the top of
+ * what it is in), with *state saying so. */
+#define PATH_REMOVED 0x1u
+#define PATH_OUTSIDE 0x2u
+int path_describe(struct fs_context *c, const struct path *p, char *to, u32 size,
+                  u32 *state) MUST_CHECK;
 int vfs_open(struct walk *start, const char *path, u32 flags, u32 mode,
              struct file **out) MUST_CHECK;
 int vfs_access(struct inode *i, const struct cred *cred, u32 want /* 4 2 1 */) MUST_CHECK;
@@ -337,6 +372,8 @@ void inode_init(struct inode *i, enum inode_type type);
 bool vfs_is_owner(const struct inode *i, const struct cred *cred);
 /* setattr's three times at once; `now` as user programs get it. */
 struct timestamp vfs_now(void);
+/* What vfs_now said last: good enough to tell days apart. */
+extern _Atomic i64 vfs_recent_seconds;
 
 /* ---- names; the walk says where, whose rights and whose root; its `found` is
  * released again ---- */
@@ -369,25 +406,28 @@ struct filesystem {
     /* type bsize blocks bfree bavail files ffree namelen */
     int (*statfs)(struct filesystem *fs, u64 out[8]);
     void *priv;
-    bool read_only;
-    bool no_devices;       /* opening a device is E_ACCES */
-    bool no_exec;          /* no file may be executed */
-    bool no_set_ids;       /* exec ignores set-id bits */
+    bool read_only;        /* for all its mounts; changed by vfs_set_read_only */
+    bool no_devices;       /* by its nature: opening a device is E_ACCES */
+    bool no_exec;          /* by its nature: no file may be executed */
     bool keeps_xattrs;     /* the vfs keeps extended attributes for it (vfs/xattr.h) */
+    /* New options (mount -o remount), all or none; NULL: all are ignored. -E_INVAL */
+    int (*remount)(struct filesystem *fs, const char *data);
+    /* The options as /proc/self/mounts shows them: ",name=value" for each, cut off at
+     * size; NULL: none. */
+    void (*show)(struct filesystem *fs, char *to, u32 size);
+    _Atomic u32 mounts;         /* the vfs's: U5 of vfs/mount.h */
+    struct dentry *root_dentry; /* the vfs's, since the first mount */
     /* unused, its root released; NULL: lives for ever */
     void (*destroy)(struct filesystem *fs);
 };
-int vfs_mount_root(struct filesystem *fs) MUST_CHECK;
-/* from the first root, with root's rights */
-int vfs_mount(struct filesystem *fs, const char *path) MUST_CHECK;
-int vfs_mount_at(struct filesystem *fs, const struct path *at) MUST_CHECK;
-/* -E_BUSY: files, directories or mounts in it are in use (not with detach); -E_INVAL:
- * not the root of a mount. */
-int vfs_umount(const struct path *root, bool detach) MUST_CHECK;
-/* one that is not mounted; done by the vfs when a mount ends */
-void vfs_discard(struct filesystem *fs);
-bool vfs_is_mount_root(const struct path *p);
+/* Mounts: vfs/mount.h */
 void vfs_init(void);
+/* Writers and those who refuse them (ETXTBSY).  -E_TXTBSY: there is one of the other
+ * kind. */
+int inode_write_begin(struct inode *i) MUST_CHECK;
+void inode_write_end(struct inode *i);
+int inode_refuse_writers(struct inode *i) MUST_CHECK;
+void inode_admit_writers(struct inode *i);
 
 /* tmpfs: fs/tmpfs/tmpfs.h: int tmpfs_create(struct filesystem **out).  pipes:
  * pipe/pipe.h.  Devices: fs/dev/dev.h. */

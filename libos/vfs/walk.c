@@ -14,16 +14,18 @@
 #include "core/string.h"
 #include "vfs/dentry.h"
 
-#define LINKS_MAX 40u
 #define LINK_BYTES_MAX 4096u
+
+struct vfs_protection vfs_protected = { 1, 1, 1, 2 };
 
 struct walker {
     struct walk *w;
     struct mount *mount, *root_mount;
     struct dentry *at, *root;
     bool root_pinned;
-    char *buffer;          /* the path, once a link was put into it */
+    u64 moves;             /* dentry_moves when it began */
     struct inode *nameless; /* what a link led to that is in no tree; a reference */
+    char *buffer;          /* the path, once a link was put into it */
     struct dentry *doomed; /* P2 */
     struct mount *doomed_mount;
 };
@@ -102,6 +104,8 @@ walk_miss(struct walker *k, const struct part *c, struct dentry **out)
 {
     struct dentry *d = NULL;
     struct inode *dir = k->at->inode;
+    if ((k->w->flags & WALK_CACHED) != 0)
+        return -E_AGAIN;
     walker_leave(k, NULL);
     mutex_lock(&dir->mutex);
     int r = dentry_get(k->at, c->name, c->length, &d);
@@ -111,12 +115,24 @@ walk_miss(struct walker *k, const struct part *c, struct dentry **out)
     return r;
 }
 
+/* To the root, for a path or a link that begins with a slash. */
+static int
+walk_to_root(struct walker *k)
+{
+    if ((k->w->flags & WALK_BENEATH) != 0)
+        return -E_XDEV;
+    if ((k->w->flags & WALK_NO_XDEV) != 0 && k->mount != k->root_mount)
+        return -E_XDEV;
+    k->at = k->root;
+    k->mount = k->root_mount;
+    return 0;
+}
+
 /* Put the link's text before what follows it; walk on from here, or from the root. */
 static int
-walk_link(struct walker *k, struct dentry *link, const char *after, const char **rest)
+walk_text_link(struct walker *k, struct dentry *link, const char *after,
+               const char **rest)
 {
-    if (++k->w->links > LINKS_MAX)
-        return -E_LOOP;
     walker_leave(k, link);
     size_t tail = strlen(after);
     char *text = heap_alloc(LINK_BYTES_MAX + tail + 1);
@@ -132,53 +148,110 @@ walk_link(struct walker *k, struct dentry *link, const char *after, const char *
         heap_free(text);
     }
     walker_return(k, link);
-    if (n > 0 && text[0] == '/') {
-        k->at = k->root;
-        k->mount = k->root_mount;
-    }
+    if (n > 0 && text[0] == '/')
+        return walk_to_root(k);
     return n > 0 ? 0 : n;
 }
 
-/* A link that is a place. */
+/* A link that leads to a place by itself.  What it gave is held until the lock is ours
+ * again. */
 static int
-walk_jump(struct walker *k, struct dentry *link, const struct part *c, const char **rest)
+walk_magic_link(struct walker *k, struct dentry *link, const struct part *c)
 {
     struct path to = { NULL, NULL, NULL };
-    if (++k->w->links > LINKS_MAX)
+    if ((k->w->flags & WALK_NO_MAGIC) != 0)
         return -E_LOOP;
+    if ((k->w->flags & (WALK_BENEATH | WALK_IN_ROOT)) != 0)
+        return -E_XDEV;
     walker_leave(k, link);
     int r = link->inode->ops->follow(link->inode, &to);
     walker_return(k, link);
     if (r != 0)
         return r;
-    *rest = c->next;
-    bool is_dir = to.inode->type == IT_DIR;
-    if (to.dentry != NULL) {
-        k->at = to.dentry;
-        k->mount = to.mount;
-        dentry_put_locked(to.dentry, &k->doomed); /* P2 */
-        walker_drop_mount(k, to.mount);
-        return c->last && c->slash && !is_dir ? -E_NOTDIR : 0;
+    if (to.dentry == NULL) {
+        k->nameless = to.inode;
+        return c->last && !c->slash ? 0 : -E_NOTDIR;
     }
-    k->nameless = to.inode;
-    return c->last && !c->slash ? 0 : -E_NOTDIR;
+    if ((k->w->flags & WALK_NO_XDEV) != 0 && to.mount != k->mount)
+        r = -E_XDEV;
+    k->at = to.dentry;
+    k->mount = to.mount;
+    dentry_put_locked(to.dentry, &k->doomed);
+    walker_drop_mount(k, to.mount);
+    return r;
 }
 
-static void
+int
+walk_may_follow(const struct walk *w, const struct mount *m, const struct inode *dir,
+                const struct inode *link, bool last)
+{
+    if ((w->flags & WALK_NO_LINKS) != 0 || mount_has(m, MOUNT_NO_SYMLINKS))
+        return -E_LOOP;
+    if (last && vfs_protected.symlinks != 0 && w->cred != NULL &&
+        (dir->mode & 01002u) == 01002u && link->uid != w->cred->fsuid &&
+        link->uid != dir->uid)
+        return -E_ACCES;
+    return 0;
+}
+
+static int
+walk_link(struct walker *k, struct dentry *link, const struct part *c, const char **p)
+{
+    if (++k->w->links > LINKS_MAX)
+        return -E_LOOP;
+    int r = walk_may_follow(k->w, k->mount, k->at->inode, link->inode, c->last);
+    if (r != 0)
+        return r;
+    if ((k->w->flags & WALK_CACHED) != 0)
+        return -E_AGAIN;
+    if (link->inode->ops->follow == NULL)
+        return walk_text_link(k, link, c->after, p);
+    *p = c->next;
+    return walk_magic_link(k, link, c);
+}
+
+/* What is mounted on a place that was reached, if the walk may go there. */
+static int
+walk_cross(struct walker *k, struct dentry *d)
+{
+    struct mount *m = k->mount;
+    k->at = mount_cross_locked(&k->mount, d);
+    return m != k->mount && (k->w->flags & WALK_NO_XDEV) != 0 ? -E_XDEV : 0;
+}
+
+/* A directory that was moved out of what a mount shows leads nowhere. */
+static bool
+is_connected(const struct walker *k, const struct dentry *d)
+{
+    if (k->mount->root == k->mount->fs->root_dentry)
+        return true;
+    while (d != NULL && d != k->mount->root)
+        d = d->parent;
+    return d != NULL;
+}
+
+static int
 walk_up(struct walker *k)
 {
+    u32 flags = k->w->flags;
     for (;;) {
         if (k->at == k->root && k->mount == k->root_mount)
-            return;
+            return (flags & WALK_BENEATH) != 0 ? -E_XDEV : walk_cross(k, k->at);
         if (k->at != k->mount->root)
             break;
         if (k->mount->point.dentry == NULL)
-            return;
+            return walk_cross(k, k->at);
+        if ((flags & WALK_NO_XDEV) != 0)
+            return -E_XDEV;
         k->at = k->mount->point.dentry;
         k->mount = k->mount->point.mount;
     }
-    if (k->at->parent != NULL)
-        k->at = mount_cross_locked(&k->mount, k->at->parent);
+    struct dentry *above = k->at->parent;
+    if (above == NULL || !is_connected(k, above))
+        return -E_NOENT;
+    if ((flags & (WALK_BENEATH | WALK_IN_ROOT)) != 0 && k->moves != dentry_moves)
+        return -E_AGAIN;
+    return walk_cross(k, above);
 }
 
 /* May the current directory be searched? */
@@ -205,10 +278,15 @@ walk_down(struct walker *k, const struct part *c, const char **p)
     }
     if (d->inode->type == IT_LINK &&
         (!c->last || c->slash || (k->w->flags & WALK_FOLLOW) != 0))
-        return d->inode->ops->follow != NULL ? walk_jump(k, d, c, p)
-                                             : walk_link(k, d, c->after, p);
-    k->at = mount_cross_locked(&k->mount, d);
+        return walk_link(k, d, c, p);
     *p = c->next;
+    if (__builtin_expect((k->w->flags & WALK_NO_XDEV) == 0, 1)) {
+        k->at = mount_cross_locked(&k->mount, d);
+    } else {
+        int r = walk_cross(k, d);
+        if (r != 0)
+            return r;
+    }
     if (c->last && c->slash && k->at->inode->type != IT_DIR)
         return -E_NOTDIR;
     return 0;
@@ -247,18 +325,36 @@ walk_all(struct walker *k, const char *path)
         if (c.length == 1 && c.name[0] == '.') {
             p = c.next;
         } else if (c.length == 2 && c.name[0] == '.' && c.name[1] == '.') {
-            walk_up(k);
+            r = walk_up(k);
             p = c.next;
         } else {
             r = walk_down(k, &c, &p);
-            if (r != 0)
-                return r;
         }
+        if (r != 0 || k->nameless != NULL)
+            return r;
     }
 }
 
+/* With BENEATH and IN_ROOT the start is the root. */
+static int
+walk_start_restricted(struct walker *k, const char *path)
+{
+    struct walk *w = k->w;
+    if ((w->flags & (WALK_BENEATH | WALK_IN_ROOT)) != 0) {
+        const struct path *top = w->top.dentry != NULL ? &w->top : NULL;
+        k->root_mount = top != NULL ? top->mount : k->mount;
+        k->root = top != NULL ? top->dentry : k->at;
+        k->moves = dentry_moves;
+        if (path[0] == '/' && (w->flags & WALK_BENEATH) != 0)
+            return -E_XDEV;
+        if (path[0] == '/')
+            return walk_to_root(k);
+    }
+    return 0;
+}
+
 /* Where it starts; leaves with dentry_lock held. */
-static void
+static int
 walk_start(struct walker *k, const char *path)
 {
     struct walk *w = k->w;
@@ -268,7 +364,7 @@ walk_start(struct walker *k, const char *path)
     spin_lock(&dentry_lock);
     k->root_mount = c != NULL ? c->root.mount : vfs_root;
     k->root = c != NULL ? c->root.dentry : vfs_root->root;
-    if (path[0] == '/') {
+    if (path[0] == '/' && (w->flags & (WALK_BENEATH | WALK_IN_ROOT)) == 0) {
         k->mount = k->root_mount;
         k->at = k->root;
     } else if (w->start.dentry != NULL) {
@@ -280,6 +376,26 @@ walk_start(struct walker *k, const char *path)
     }
     if (c != NULL)
         spin_unlock(&c->lock);
+    return (w->flags & WALK_RESTRICTED) != 0 ? walk_start_restricted(k, path) : 0;
+}
+
+/* Is the end still where it was to stay, whatever was moved meanwhile? */
+static bool
+is_below_root(const struct walker *k)
+{
+    const struct mount *m = k->mount;
+    const struct dentry *d = k->at;
+    while (d != k->root || m != k->root_mount) {
+        if (d != m->root) {
+            d = d->parent;
+        } else {
+            d = m->point.dentry;
+            m = m->point.mount;
+        }
+        if (d == NULL)
+            return false;
+    }
+    return true;
 }
 
 int
@@ -295,14 +411,17 @@ path_walk(struct walk *w, const char *path)
     }
     if (path[0] != '/' && w->start.dentry == NULL && w->start.inode != NULL)
         return -E_NOTDIR;
-    walk_start(&k, path);
-    int r = walk_all(&k, path);
+    int r = walk_start(&k, path);
+    if (r == 0)
+        r = walk_all(&k, path);
+    if (r == 0 && (w->flags & (WALK_BENEATH | WALK_IN_ROOT)) != 0 &&
+        k.moves != dentry_moves && !is_below_root(&k))
+        r = -E_XDEV;
     if (r == 0 && (w->flags & WALK_DIRECTORY) != 0 &&
         (k.nameless != NULL || k.at->inode->type != IT_DIR))
         r = -E_NOTDIR;
-    if (r == 0 && k.nameless != NULL) {
-        w->found.inode = k.nameless;
-        k.nameless = NULL;
+    if (k.nameless != NULL) {
+        w->found = (struct path){ NULL, k.nameless, NULL };
     } else if (r == 0) {
         mount_hold(k.mount);
         dentry_hold(k.at);
@@ -317,92 +436,10 @@ path_walk(struct walk *w, const char *path)
     spin_unlock(&dentry_lock);
     if (k.doomed != NULL)
         dentry_bury(k.doomed);
-    if (k.nameless != NULL)
-        inode_release(k.nameless);
     if (k.doomed_mount != NULL)
         mount_bury(k.doomed_mount);
     heap_free(k.buffer);
+    if (r != 0 && k.nameless != NULL)
+        path_release(&w->found);
     return r;
-}
-
-void
-path_hold(struct path *p)
-{
-    if (p->dentry != NULL) {
-        mount_hold(p->mount);
-        dentry_hold(p->dentry);
-    } else if (p->inode != NULL) {
-        inode_hold(p->inode);
-    }
-}
-
-void
-path_release(struct path *p)
-{
-    struct path old = *p;
-    *p = (struct path){ NULL, NULL, NULL };
-    if (old.dentry != NULL) {
-        dentry_release(old.dentry);
-        mount_release(old.mount);
-    } else if (old.inode != NULL) {
-        inode_release(old.inode);
-    }
-}
-
-/* Names are put in from the end; -E_NOENT: removed, or outside the root; -E_RANGE: too
- * long for the buffer. */
-static int
-name_build_locked(const struct path *root, const struct path *p, char *to, u32 size,
-                  u32 *start)
-{
-    struct mount *m = p->mount;
-    const struct dentry *d = p->dentry;
-    u32 at = size - 1;
-    to[at] = '\0';
-    while (d != root->dentry || m != root->mount) {
-        if (d == m->root) {
-            if (m->point.dentry == NULL)
-                return -E_NOENT;
-            d = m->point.dentry;
-            m = m->point.mount;
-            continue;
-        }
-        if (d->dead || d->parent == NULL)
-            return -E_NOENT;
-        if (at < d->length + 1u)
-            return -E_RANGE;
-        at -= d->length;
-        memcpy(to + at, d->name, d->length);
-        to[--at] = '/';
-        d = d->parent;
-    }
-    if (at == size - 1) {
-        if (at == 0)
-            return -E_RANGE;
-        to[--at] = '/';
-    }
-    *start = at;
-    return 0;
-}
-
-int
-path_name(struct fs_context *c, const struct path *p, char *to, u32 size)
-{
-    u32 start = 0;
-    if (p->dentry == NULL)
-        return -E_NOENT;
-    if (size == 0)
-        return -E_RANGE;
-    if (c != NULL)
-        spin_lock(&c->lock);
-    spin_lock(&dentry_lock);
-    struct path first = { vfs_root, vfs_root->root->inode, vfs_root->root };
-    int r = name_build_locked(c != NULL ? &c->root : &first, p, to, size, &start);
-    spin_unlock(&dentry_lock);
-    if (c != NULL)
-        spin_unlock(&c->lock);
-    if (r != 0)
-        return r;
-    memmove(to, to + start, size - start);
-    return (int)(size - start - 1);
 }

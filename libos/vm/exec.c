@@ -24,7 +24,7 @@
 #include "core/usercopy.h"
 #include "proc/proc.h"
 #include "time/vdso.h"
-#include "vfs/vfs.h"
+#include "vfs/mount.h"
 #include "vm/elf.h"
 #include "vm/frames.h"
 #include "vm/mm.h"
@@ -176,7 +176,7 @@ open_interp(struct file *program, const struct elf *e, struct file **out)
     if (rc != 0)
         return rc;
     rc = (*out)->inode->type == IT_FILE && (*out)->inode->ops->page
-             ? vfs_access((*out)->inode, p->cred, 1)
+             ? path_access(&(*out)->path, p->cred, 1)
              : -E_ACCES;
     if (rc != 0)
         file_release(*out);

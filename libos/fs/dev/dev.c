@@ -6,6 +6,7 @@
 #include "core/string.h"
 #include "fs/dev/memory.h"
 #include "fs/tmpfs/tmpfs.h"
+#include "vfs/mount.h"
 
 static struct device *devices; /* C1 */
 
@@ -84,21 +85,38 @@ dev_populate(void)
     return r;
 }
 
-int
-dev_filesystem(struct filesystem **out)
+/* There is one for all mounts of it, made with the first, and it stays. */
+static int
+make_devtmpfs(const struct fs_type *type, const char *data, struct filesystem **out)
 {
-    int r = tmpfs_create(out);
-    if (r != 0)
-        return r;
-    (*out)->name = "devtmpfs";
-    r = dev_fill((*out)->root);
-    if (r != 0)
-        vfs_discard(*out);
+    static struct mutex lock = MUTEX_INIT(lock);
+    static struct filesystem *shared;
+    int r = 0;
+    (void)data;
+    mutex_lock(&lock);
+    if (shared == NULL) {
+        *out = NULL;
+        r = tmpfs_create(out);
+        if (r == 0)
+            r = dev_fill((*out)->root);
+        if (r == 0) {
+            shared = *out;
+            shared->name = type->name;
+            shared->destroy = NULL;
+        } else if (*out != NULL) {
+            vfs_discard(*out);
+        }
+    }
+    *out = shared;
+    mutex_unlock(&lock);
     return r;
 }
 
 void
 dev_init(void)
 {
+    static struct fs_type devtmpfs = { .name = "devtmpfs", .make = make_devtmpfs };
     dev_memory_init();
+    if (fs_type_find("devtmpfs") == NULL)
+        fs_type_register(&devtmpfs);
 }

@@ -34,9 +34,7 @@ int dev_fill(struct inode *dir) MUST_CHECK;
 /* The same in /dev of the root, which is made if it is missing.  Call after all
  * devices are registered. */
 int dev_populate(void) MUST_CHECK;
-/* A devtmpfs: a tmpfs with the nodes in it. */
-int dev_filesystem(struct filesystem **out) MUST_CHECK;
-/* registers null zero full random urandom; called by vfs_init */
+/* registers the kind devtmpfs, and null zero full random urandom; called by vfs_init */
 void dev_init(void);
 
 #endif

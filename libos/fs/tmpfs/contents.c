@@ -30,12 +30,30 @@ source_copy(const struct source *s, u64 offset, void *to, u64 bytes)
 
 /* ---- pages ---- */
 
-static bool
-charge_page(void)
+static struct tmpfs *
+tmpfs_of(struct contents *c)
 {
-    if (atomic_fetch_add_explicit(&tmpfs_pages, 1, memory_order_relaxed) < tmpfs_limit())
+    return container_of(c, struct node, file)->tmpfs;
+}
+
+static void
+uncharge_pages(struct contents *c, u64 count)
+{
+    atomic_fetch_sub_explicit(&tmpfs_of(c)->pages, count, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&tmpfs_pages, count, memory_order_relaxed);
+}
+
+/* Against the limit of this tmpfs, and against that of all together. */
+static bool
+charge_page(struct contents *c)
+{
+    struct tmpfs *t = tmpfs_of(c);
+    u64 limit = __atomic_load_n(&t->limit_pages, __ATOMIC_RELAXED);
+    u64 own = atomic_fetch_add_explicit(&t->pages, 1, memory_order_relaxed),
+        all = atomic_fetch_add_explicit(&tmpfs_pages, 1, memory_order_relaxed);
+    if ((limit == 0 || own < limit) && all < tmpfs_limit())
         return true;
-    atomic_fetch_sub_explicit(&tmpfs_pages, 1, memory_order_relaxed);
+    uncharge_pages(c, 1);
     return false;
 }
 
@@ -128,14 +146,14 @@ file_make_page(struct contents *c, u64 index, bool raw, frame_t *out)
         return 0;
     }
     if (!taken) {
-        if (!charge_page())
+        if (!charge_page(c))
             return -E_NOSPC;
         frame = page_alloc();
     }
     if (!taken && (frame == FRAME_NONE || page_cache_own(frame) != 0)) {
         if (frame != FRAME_NONE)
             page_free(frame);
-        atomic_fetch_sub_explicit(&tmpfs_pages, 1, memory_order_relaxed);
+        uncharge_pages(c, 1);
         return -E_NOMEM;
     }
     if (!taken && !raw) {
@@ -185,7 +203,7 @@ uncharge(struct contents *c, u64 count)
     u64 own = count - taken;
     c->taken_pages -= taken;
     c->own_pages -= own;
-    atomic_fetch_sub_explicit(&tmpfs_pages, own, memory_order_relaxed);
+    uncharge_pages(c, own);
 }
 
 static void

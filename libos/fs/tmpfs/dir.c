@@ -14,6 +14,7 @@
 
 #define FIRST_BUCKETS 8u
 #define NAME_MAX_BYTES 255u
+#define LINKS_MAX 0x7fffffffu
 #define ENTRY_SIZE 20u /* what an entry adds to a directory's size, as on Linux's tmpfs \
                         */
 
@@ -145,6 +146,8 @@ add_link(struct inode *i, i32 change)
     i->ctime = vfs_now();
     u32 after = i->nlink;
     spin_unlock(&t->links_lock);
+    if (change < 0 && after != 0 && i->type != IT_DIR)
+        tmpfs_uncharge(t);
     if (before == 0 && after != 0)
         inode_hold(i);
     else if (before != 0 && after == 0)
@@ -185,6 +188,18 @@ dir_free(struct node *n)
 }
 
 /* ---- operations ---- */
+
+static int
+dir_tmpfile(struct inode *dir, u32 mode, const struct cred *cred, struct inode **out)
+{
+    struct node *n;
+    int rc = node_new(node_of(dir)->tmpfs, IT_FILE, mode, 0, cred, &n);
+    if (rc != 0)
+        return rc;
+    n->inode.nlink = 0; /* so the reference is the caller's */
+    *out = &n->inode;
+    return 0;
+}
 
 static int
 dir_lookup(struct inode *dir, const char *name, u32 length, struct inode **out)
@@ -272,9 +287,19 @@ dir_link(struct inode *dir, const char *name, u32 length, struct inode *target)
 {
     if (target->type == IT_DIR)
         return -E_PERM;
-    int rc = enter(dir, name, length, target);
+    struct tmpfs *t = node_of(dir)->tmpfs;
+    /* one that had no name has paid for its first */
+    bool charge = target->nlink != 0;
+    if (target->nlink >= LINKS_MAX)
+        return -E_MLINK;
+    int rc = charge ? tmpfs_charge(t) : 0;
+    if (rc != 0)
+        return rc;
+    rc = enter(dir, name, length, target);
     if (rc == 0)
         add_link(target, 1);
+    else if (charge)
+        tmpfs_uncharge(t);
     return rc;
 }
 
@@ -413,6 +438,7 @@ const struct inode_ops dir_inode_ops = {
     .unlink = dir_unlink,
     .rename = dir_rename,
     .list = dir_list,
+    .tmpfile = dir_tmpfile,
     .getattr = tmpfs_getattr,
     .setattr = tmpfs_setattr,
     .release = tmpfs_release,

@@ -80,6 +80,12 @@ struct node {
 struct tmpfs {
     struct filesystem fs;
     _Atomic u64 next_ino, inodes;
+    /* what the limits are for (0: none): pages of its own, and inodes together with the
+     * names that a file has beyond the first */
+    _Atomic u64 pages, charged;
+    u64 limit_pages, limit_inodes;
+    u32 mode, uid, gid; /* as given */
+    u64 type;           /* for statfs; 0: tmpfs's */
     struct spinlock links_lock;
 };
 static inline struct node *
@@ -91,7 +97,15 @@ node_of(struct inode *i)
 extern _Atomic u64 tmpfs_pages; /* own pages of all tmpfs */
 u64 tmpfs_limit(void);
 
+#define STATFS_TMPFS 0x01021994u /* what statfs(2) reports */
+#define STATFS_RAMFS 0x858458f6u
+/* options.c */
+int tmpfs_remount(struct filesystem *fs, const char *data) MUST_CHECK;
+void tmpfs_show(struct filesystem *fs, char *to, u32 size);
 /* tmpfs.c */
+/* One inode, or one more name of a file. -E_NOSPC */
+int tmpfs_charge(struct tmpfs *t) MUST_CHECK;
+void tmpfs_uncharge(struct tmpfs *t);
 int node_new(struct tmpfs *t, enum inode_type type, u32 mode, u64 rdev,
              const struct cred *cred, struct node **out) MUST_CHECK;
 int tmpfs_getattr(struct inode *i, struct vattr *out);

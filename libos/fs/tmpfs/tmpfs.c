@@ -10,7 +10,6 @@
 #include "fs/tmpfs/private.h"
 #include "vm/mm.h"
 
-#define STATFS_TYPE 0x01021994u /* what statfs(2) reports for tmpfs */
 #define NAME_MAX_BYTES 255u
 
 _Atomic u64 tmpfs_pages;
@@ -29,12 +28,34 @@ tmpfs_limit(void)
 }
 
 int
+tmpfs_charge(struct tmpfs *t)
+{
+    u64 limit = __atomic_load_n(&t->limit_inodes, __ATOMIC_RELAXED);
+    if (atomic_fetch_add_explicit(&t->charged, 1, memory_order_relaxed) < limit ||
+        limit == 0)
+        return 0;
+    tmpfs_uncharge(t);
+    return -E_NOSPC;
+}
+
+void
+tmpfs_uncharge(struct tmpfs *t)
+{
+    atomic_fetch_sub_explicit(&t->charged, 1, memory_order_relaxed);
+}
+
+int
 node_new(struct tmpfs *t, enum inode_type type, u32 mode, u64 rdev,
          const struct cred *cred, struct node **out)
 {
+    int rc = tmpfs_charge(t);
+    if (rc != 0)
+        return rc;
     struct node *n = heap_alloc_zeroed(sizeof(*n));
-    if (!n)
+    if (!n) {
+        tmpfs_uncharge(t);
         return -E_NOMEM;
+    }
     struct inode *i = &n->inode;
     inode_init(i, type);
     n->tmpfs = t;
@@ -87,6 +108,7 @@ tmpfs_release(struct inode *i)
     else if (i->type == IT_LINK)
         heap_free(n->target);
     heap_free(n);
+    tmpfs_uncharge(t);
     atomic_fetch_sub_explicit(&tmpfs_inodes, 1, memory_order_relaxed);
     atomic_fetch_sub_explicit(&t->inodes, 1, memory_order_relaxed);
 }
@@ -135,17 +157,15 @@ tmpfs_setattr(struct inode *i, const struct vattr *set, u32 which)
 static int
 tmpfs_statfs(struct filesystem *fs, u64 out[8])
 {
-    u64 used = atomic_load_explicit(&tmpfs_pages, memory_order_relaxed),
-        limit = tmpfs_limit();
-    struct page_counts c;
-    (void)fs;
-    page_count(&c);
-    out[0] = STATFS_TYPE;
+    const struct tmpfs *t = container_of(fs, struct tmpfs, fs);
+    u64 used = atomic_load_explicit(&t->pages, memory_order_relaxed),
+        names = atomic_load_explicit(&t->charged, memory_order_relaxed);
+    out[0] = t->type != 0 ? t->type : STATFS_TMPFS;
     out[1] = PAGE_SIZE;
-    out[2] = limit;
-    out[3] = out[4] = limit > used ? limit - used : 0;
-    out[5] = c.total; /* an inode takes less than a page; more cannot be */
-    out[6] = c.free;
+    out[2] = t->limit_pages;
+    out[3] = out[4] = t->limit_pages > used ? t->limit_pages - used : 0;
+    out[5] = t->limit_inodes;
+    out[6] = t->limit_inodes > names ? t->limit_inodes - names : 0;
     out[7] = NAME_MAX_BYTES;
     return 0;
 }

@@ -16,6 +16,9 @@ struct filesystem;
 struct inode;
 
 int tmpfs_create(struct filesystem **out) MUST_CHECK;
+/* With the options of mount(2): size= nr_blocks= nr_inodes= mode= uid= gid=.  Both also
+ * register the kinds tmpfs and ramfs; called by vfs_init. */
+void tmpfs_init(void);
 /* The contents of an empty file are [offset, offset + bytes) of an archive, which it
  * refers to until it has a copy or a frame of each page.  The source stays until
  * source->users is 0. */

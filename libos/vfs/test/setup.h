@@ -8,7 +8,7 @@
 #include "core/host/host.h"
 #include "core/test/check.h"
 #include "fs/tmpfs/tmpfs.h"
-#include "vfs/vfs.h"
+#include "vfs/mount.h"
 
 static struct fs_context *context; /* of the tests: root and cwd at first / */
 static const struct cred *who;     /* NULL: root */
@@ -107,6 +107,17 @@ do_chdir(const char *path)
     int r = path_walk(&w, path);
     if (r == 0) {
         r = vfs_chdir(context, who, &w.found);
+        path_release(&w.found);
+    }
+    return r;
+}
+static inline int
+mount_on(struct filesystem *fs, const char *path)
+{
+    struct walk w = from_here(WALK_FOLLOW);
+    int r = path_walk(&w, path);
+    if (r == 0) {
+        r = vfs_mount_at(fs, &w.found, MOUNT_RELATIME, NULL);
         path_release(&w.found);
     }
     return r;

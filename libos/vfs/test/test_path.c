@@ -292,7 +292,7 @@ test_mounts(void)
     CHECK(do_mkdir("/m", 0755) == 0 &&
           try_open("/m/hidden", OPEN_CREATE | OPEN_WRITE, 0600) == 0);
     CHECK(do_stat("/m", true, &below) == 0);
-    CHECK(tmpfs_create(&fs) == 0 && vfs_mount(fs, "/m") == 0);
+    CHECK(tmpfs_create(&fs) == 0 && mount_on(fs, "/m") == 0);
     CHECK(do_stat("/m", true, &a) == 0 && (a.ino != below.ino || a.dev != below.dev) &&
           a.dev != below.dev);
     CHECK(do_stat("/m/hidden", true, &a) == -E_NOENT);
@@ -303,10 +303,10 @@ test_mounts(void)
     CHECK(do_rename("/m/d", "/elsewhere", 0) == -E_XDEV &&
           do_unlink("/m", true) == -E_BUSY);
     struct walk w = from_here(WALK_FOLLOW);
-    CHECK(path_walk(&w, "/m") == 0 && vfs_umount(&w.found, false) == -E_BUSY);
+    CHECK(path_walk(&w, "/m") == 0 && vfs_umount(&w.found, 0) == -E_BUSY);
     CHECK(do_chdir("/") == 0 && do_open("/m/d", OPEN_READ, 0, &f) == 0);
-    CHECK(vfs_umount(&w.found, false) == -E_BUSY && vfs_umount(&w.found, true) == 0);
-    CHECK(vfs_umount(&w.found, true) == -E_INVAL);
+    CHECK(vfs_umount(&w.found, 0) == -E_BUSY && vfs_umount(&w.found, VFS_UMOUNT_DETACH) == 0);
+    CHECK(vfs_umount(&w.found, VFS_UMOUNT_DETACH) == -E_INVAL);
     path_release(&w.found);
     CHECK(do_stat("/m/hidden", true, &a) == 0 && do_stat("/m/d", true, &a) == -E_NOENT);
     file_release(f);

@@ -12,7 +12,7 @@
 #include "fs/cpio/cpio.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "time/vdso.h"
-#include "vfs/vfs.h"
+#include "vfs/mount.h"
 #include "vm/mm.h"
 
 static u8 buffer[1 << 20];

@@ -12,7 +12,7 @@
 #include "fs/tmpfs/private.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "time/vdso.h"
-#include "vfs/vfs.h"
+#include "vfs/mount.h"
 #include "vm/frames.h"
 #include "vm/mm.h"
 
