@@ -108,14 +108,14 @@ make_window(struct contents *c, u64 index)
     frame_t run = slot ? page_alloc_run(WINDOW_ORDER) : FRAME_NONE;
     if (run == FRAME_NONE)
         return false;
-    while (charged < WINDOW && charge_page())
+    while (charged < WINDOW && charge_page(c))
         charged++;
     while (charged == WINDOW && owned < WINDOW && page_cache_own(run + owned) == 0)
         owned++;
     if (owned < WINDOW) {
         while (owned)
             page_cache_disown(run + --owned);
-        atomic_fetch_sub_explicit(&tmpfs_pages, charged, memory_order_relaxed);
+        uncharge_pages(c, charged);
         page_free_run(run, WINDOW_ORDER);
         return false;
     }
