@@ -5,8 +5,11 @@
 
 #include "core/clock.h"
 #include "core/machine.h"
+#include "core/wait.h"
 
 static _Atomic u64 real_offset_ns; /* wall clock minus monotonic */
+static _Atomic u64 real_sets;
+struct waitq clock_changed = WAITQ_INIT(clock_changed);
 
 u64
 clock_tsc(void)
@@ -60,6 +63,14 @@ void
 clock_real_set(u64 unix_ns)
 {
     atomic_store(&real_offset_ns, unix_ns - clock_mono_ns());
+    atomic_fetch_add(&real_sets, 1);
+    wait_wake(&clock_changed, ~0u);
+}
+
+u64
+clock_real_sets(void)
+{
+    return atomic_load(&real_sets);
 }
 
 void

@@ -9,10 +9,17 @@
 #include "core/types.h"
 
 struct lcpu;
+struct waitq;
 
 u64 clock_mono_ns(void);
 u64 clock_real_ns(void);            /* Unix time */
+/* Those who stand in clock_changed are woken after it. */
 void clock_real_set(u64 unix_ns);
+/* Who must know that the wall clock was set; a `wake` of a waiter may take no lock but
+ * those of timers and of wait queues. */
+extern struct waitq clock_changed;
+/* How often it was set. */
+u64 clock_real_sets(void);
 u64 clock_real_offset_ns(void);     /* real minus mono */
 u64 clock_ns_to_tsc(u64 mono_ns);   /* deadline for the kernel; saturates */
 u64 clock_tsc(void);

@@ -111,6 +111,20 @@ long sys_ppoll(struct user_frame *f);
 long sys_select(struct user_frame *f);
 long sys_pselect6(struct user_frame *f);
 
+long sys_eventfd(struct user_frame *f);
+long sys_eventfd2(struct user_frame *f);
+long sys_timerfd_create(struct user_frame *f);
+long sys_timerfd_settime(struct user_frame *f);
+long sys_timerfd_gettime(struct user_frame *f);
+long sys_signalfd(struct user_frame *f);
+long sys_signalfd4(struct user_frame *f);
+long sys_epoll_create(struct user_frame *f);
+long sys_epoll_create1(struct user_frame *f);
+long sys_epoll_ctl(struct user_frame *f);
+long sys_epoll_wait(struct user_frame *f);
+long sys_epoll_pwait(struct user_frame *f);
+long sys_epoll_pwait2(struct user_frame *f);
+
 /* ---- memory: mm.c ---- */
 long sys_mmap(struct user_frame *f);
 long sys_munmap(struct user_frame *f);
@@ -221,7 +235,15 @@ long sys_times(struct user_frame *f);
 long sys_getitimer(struct user_frame *f);
 long sys_setitimer(struct user_frame *f);
 long sys_alarm(struct user_frame *f);
+long sys_timer_create(struct user_frame *f);
+long sys_timer_settime(struct user_frame *f);
+long sys_timer_gettime(struct user_frame *f);
+long sys_timer_getoverrun(struct user_frame *f);
+long sys_timer_delete(struct user_frame *f);
+long sys_adjtimex(struct user_frame *f);
+long sys_clock_adjtime(struct user_frame *f);
 long sys_futex(struct user_frame *f);
+long sys_get_robust_list(struct user_frame *f);
 
 /* ---- sockets: socket.c ---- */
 long sys_socket(struct user_frame *f);

@@ -111,6 +111,20 @@ u64 open_flags_to_linux(u32 flags);
 /* A time-out from the user: *deadline_ns of clock_mono_ns, ~0 when `at` is 0.
  * -E_FAULT -E_INVAL */
 int deadline_from_user(uaddr at, u64 *deadline_ns) MUST_CHECK;
+/* A new file gets a descriptor, or is released: fd or -E_MFILE. */
+static inline i64
+file_to_fd(struct file *f, bool cloexec)
+{
+    int fd = fd_install(proc_current()->files, f, 0, cloexec);
+    if (fd < 0)
+        file_release(f);
+    return fd;
+}
+/* A signal mask for the time of a call (ppoll): *masked says whether mask_end has to
+ * bring the old one back, at once or after the handler. `mask` 0: none. -E_INVAL
+ * -E_FAULT */
+int mask_begin(uaddr mask, u64 size, bool *masked) MUST_CHECK;
+void mask_end(bool masked, i64 result);
 void posix_files_init(void); /* hooks; called by posix_init */
 
 #endif

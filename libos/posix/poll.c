@@ -83,7 +83,7 @@ entries_release(struct poll_entry *e, u32 n)
 
 /* The mask for the time of the call; the old one comes back after the handler, or at
  * the end of the call. */
-static int
+int
 mask_begin(uaddr mask, u64 size, bool *masked)
 {
     u64 set;
@@ -102,7 +102,7 @@ mask_begin(uaddr mask, u64 size, bool *masked)
     return 0;
 }
 
-static void
+void
 mask_end(bool masked, i64 result)
 {
     struct thread *t = thread_current();

@@ -45,11 +45,20 @@ struct linux_siginfo {
             i32 status, pad;
             i64 utime, stime;
         } child;
+        struct {
+            i64 band;
+            i32 fd;
+        } io;
         u64 addr;
         u8 bytes[112];
     } u;
 };
 _Static_assert(sizeof(struct linux_siginfo) == 128, "siginfo_t");
+/* Which part of the union a signal's number and code say. */
+enum siginfo_layout {
+    SIGINFO_SENT, SIGINFO_CHILD, SIGINFO_FAULT, SIGINFO_TIMER, SIGINFO_IO
+};
+enum siginfo_layout siginfo_layout(const struct signal_info *info);
 void siginfo_to_linux(struct linux_siginfo *to, const struct signal_info *from);
 void siginfo_from_linux(struct signal_info *to, const struct linux_siginfo *from);
 
@@ -71,6 +80,13 @@ int timespec_to_user(uaddr at, u64 ns) MUST_CHECK;
 struct linux_timeval timeval_of_ticks(u64 tsc_ticks);
 struct linux_timeval timeval_of_ns(u64 ns);
 u64 deadline_after(u64 ns); /* on the monotonic clock; saturates below "none" */
+
+/* Interval and first value, each as timespec_*. */
+int itimerspec_from_user(uaddr at, u64 *value_ns, u64 *interval_ns) MUST_CHECK;
+int itimerspec_to_user(uaddr at, u64 value_ns, u64 interval_ns) MUST_CHECK;
+/* May a timer run on this clock? *real: it is the wall clock, which can be set. -E_INVAL
+ * no such clock, -E_NOTSUP, -E_PERM (alarm clocks). */
+int clock_for_timer(i32 clock, bool *real) MUST_CHECK;
 
 /* The permission to signal, for signal_send_tid. */
 int posix_may_signal(struct process *p, int number);

@@ -18,8 +18,7 @@ struct linux_sigaction {
 };
 
 /* ---- siginfo ---- */
-#define SI_QUEUE (-1)
-#define SI_TIMER (-2)
+#define SI_TIMER SIGNAL_CODE_TIMER
 #define SI_TKILL (-6)
 
 static bool
@@ -29,6 +28,21 @@ is_fault(int number)
            number == SIG_FPE || number == SIG_TRAP;
 }
 
+/* Codes above 0 are the signal's own; SI_* are for all. */
+enum siginfo_layout
+siginfo_layout(const struct signal_info *info)
+{
+    if (info->code == SI_TIMER)
+        return SIGINFO_TIMER;
+    if (info->code <= 0 || info->code >= SIGNAL_CODE_KERNEL)
+        return is_fault(info->number) && info->code > 0 ? SIGINFO_FAULT : SIGINFO_SENT;
+    if (info->number == SIG_CHLD && info->code <= SIGNAL_CLD_CONTINUED)
+        return SIGINFO_CHILD;
+    if (is_fault(info->number))
+        return SIGINFO_FAULT;
+    return info->code <= SIGNAL_POLL_HUP ? SIGINFO_IO : SIGINFO_SENT;
+}
+
 void
 siginfo_to_linux(struct linux_siginfo *to, const struct signal_info *from)
 {
@@ -36,19 +50,27 @@ siginfo_to_linux(struct linux_siginfo *to, const struct signal_info *from)
     to->signo = from->number;
     to->error = from->error;
     to->code = from->code;
-    if (from->number == SIG_CHLD && from->code > 0 &&
-        from->code <= SIGNAL_CLD_CONTINUED) {
+    switch (siginfo_layout(from)) {
+    case SIGINFO_CHILD:
         to->u.child.pid = from->pid;
         to->u.child.uid = from->uid;
         to->u.child.status = from->status;
         to->u.child.utime = (i64)(clock_ticks_to_ns((u64)from->utime) / 10000000);
         to->u.child.stime = (i64)(clock_ticks_to_ns((u64)from->stime) / 10000000);
-    } else if (is_fault(from->number) && from->code > 0) {
+        break;
+    case SIGINFO_FAULT:
         to->u.addr = from->addr;
-    } else {
+        break;
+    case SIGINFO_IO:
+        to->u.io.band = (i64)from->value;
+        to->u.io.fd = from->status;
+        break;
+    case SIGINFO_TIMER: /* pid and uid are the timer's number and its overrun */
+    case SIGINFO_SENT:
         to->u.sent.pid = from->pid;
         to->u.sent.uid = from->uid;
         to->u.sent.value = from->value;
+        break;
     }
 }
 

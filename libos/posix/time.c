@@ -2,6 +2,7 @@
 /* System calls of time: clocks, sleeping, interval timers, times of processes. */
 #include "core/clock.h"
 #include "core/heap.h"
+#include "core/wait.h"
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "proc/cred.h"
@@ -121,6 +122,31 @@ read_clock(i32 id, u64 *ns)
         return 0;
     default:
         return id < 0 ? cpu_clock(id, ns) : -E_INVAL;
+    }
+}
+
+/* Alarm clocks would wake a machine that sleeps; ours does not, but the right to do it
+ * is asked for (CAP_WAKE_ALARM). */
+int
+clock_for_timer(i32 clock, bool *real)
+{
+    switch (clock) {
+    case CLOCK_REALTIME_ALARM:
+    case CLOCK_BOOTTIME_ALARM:
+        *real = clock == CLOCK_REALTIME_ALARM;
+        return cred_is_root(proc_current()->cred) ? 0 : -E_PERM;
+    case CLOCK_REALTIME:
+    case CLOCK_TAI:
+        *real = true;
+        return 0;
+    case CLOCK_MONOTONIC:
+    case CLOCK_BOOTTIME:
+        *real = false;
+        return 0;
+    default: {
+        u64 ns;
+        return read_clock(clock, &ns) == 0 ? -E_NOTSUP : -E_INVAL;
+    }
     }
 }
 
@@ -244,6 +270,26 @@ sleep_until(u64 deadline_ns)
     }
 }
 
+/* Until the wall clock shows real_ns, which may be set meanwhile. */
+static int
+sleep_to_real(u64 real_ns)
+{
+    struct waiter w = { .thread = NULL };
+    int woken = 0;
+    wait_add(&clock_changed, &w);
+    while (woken != -E_INTR) {
+        thread_prepare(true);
+        u64 now = clock_real_ns();
+        if (now >= real_ns) {
+            thread_cancel();
+            break;
+        }
+        woken = thread_block(deadline_after(real_ns - now));
+    }
+    wait_remove(&w);
+    return woken == -E_INTR ? woken : 0;
+}
+
 static long sleep_on(struct user_frame *f);
 
 /* Sleep to restart[1]; the rest of the time goes to the address in restart[2]. */
@@ -299,9 +345,11 @@ sys_clock_nanosleep(struct user_frame *f)
         return error;
     if (!(SYS_ARG1(f) & TIMER_ABSTIME))
         return sleep_for(ns, SYS_ARG3(f));
+    if (id == CLOCK_REALTIME || id == CLOCK_TAI || id == CLOCK_REALTIME_ALARM)
+        return sleep_to_real(ns) == 0 ? 0 : -E_RESTART_NOHAND;
     if (ns <= now)
         return 0;
-    return sleep_until(deadline_after(ns - now)) == 0 ? 0 : -E_RESTART_NOHAND;
+    return sleep_until(ns) == 0 ? 0 : -E_RESTART_NOHAND;
 }
 
 /* ---- interval timers ---- */

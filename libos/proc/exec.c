@@ -10,6 +10,7 @@
 #include "core/string.h"
 #include "proc/internal.h"
 #include "signal/signal.h"
+#include "signal/timer.h"
 #include "vfs/mount.h"
 #include "vm/mm.h"
 
@@ -278,6 +279,7 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     }
     fdtable_close_exec(p->files);
     signal_actions_exec(p);
+    posix_timers_end(p);
     signal_thread_exec(t);
     take_name(p, t, name);
     spin_lock(&p->lock);

@@ -21,6 +21,7 @@
 #include "core/usercopy.h"
 #include "proc/internal.h"
 #include "signal/signal.h"
+#include "signal/timer.h"
 #include "vm/mm.h"
 
 void (*proc_futex_wake_hook)(uaddr at);
@@ -112,6 +113,7 @@ leave_memory(struct thread *t)
 static void
 drop_resources(struct process *p)
 {
+    posix_timers_end(p);
     if (p->alarm != NULL) {
         spin_lock(&p->lock);
         p->alarm_interval_ns = 0; /* so that a `fire` that runs does not arm it again */

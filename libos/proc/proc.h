@@ -68,6 +68,7 @@ struct process {
     u64 start_ns, user_ticks, system_ticks, child_user_ticks, child_system_ticks;
     struct timer *alarm;                  /* ITIMER_REAL */
     u64 alarm_interval_ns;
+    struct timer_table *timers;           /* signal/timer.h; set under lock */
     i32 nice;
     u32 dumpable;
     uaddr stack_hint;

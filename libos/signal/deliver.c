@@ -288,4 +288,5 @@ void
 signal_init(void)
 {
     libos_hooks.signal_work = signal_work;
+    signal_readers_init();
 }

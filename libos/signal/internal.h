@@ -54,6 +54,8 @@ pending_of_thread(struct thread *t)
     return (struct signal_pending_set){ &t->signal_pending, &t->signal_queue,
                                         &t->process->signal_spare };
 }
+#define SIGNAL_READER_QUEUES 64u
+void signal_readers_init(void);
 bool signal_is_ignored(const struct process *p, int number);
 struct signal_pending_set pending_of_process(struct process *p);
 

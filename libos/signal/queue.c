@@ -8,6 +8,7 @@
 #include "core/heap.h"
 #include "core/string.h"
 #include "signal/internal.h"
+#include "signal/timer.h"
 
 /* One entry is kept, since most signals come one at a time. */
 static struct signal_queue *
@@ -32,10 +33,13 @@ queue_put(struct signal_pending_set q, int number, const struct signal_info *inf
           bool full, u32 *made)
 {
     *made = 0;
-    if (number < SIG_RTMIN && (*q.bits & SIG_BIT(number)))
+    bool timer = info != NULL && info->timer != NULL; /* J1 of signal/timer.h */
+    if (number < SIG_RTMIN && (*q.bits & SIG_BIT(number)) && !timer)
         return 0;
     if (info != NULL) {
-        struct signal_queue *e = full ? NULL : new_entry(q);
+        struct signal_queue *e = full && !timer ? NULL : new_entry(q);
+        if (e == NULL && timer)
+            return -E_AGAIN;
         if (e == NULL && number >= SIG_RTMIN && info->code != SIGNAL_CODE_USER)
             return -E_AGAIN;
         if (e != NULL) {
@@ -104,6 +108,8 @@ queue_take(struct signal_pending_set q, u64 set, struct signal_info *out, u32 *g
         *q.bits &= ~SIG_BIT(number);
     if (found != NULL) {
         *out = found->info;
+        if (out->timer != NULL)
+            posix_timer_signal_gone(out);
         free_entry(q, found);
         *gone = 1;
     } else {
@@ -130,6 +136,8 @@ queue_drop(struct signal_pending_set q, u64 set)
     while (e != NULL) {
         struct signal_queue *next = e->next;
         if (set & SIG_BIT(e->info.number)) {
+            if (e->info.timer != NULL)
+                posix_timer_signal_gone(&e->info);
             heap_free(e);
             dropped++;
         } else if (kept == NULL) {

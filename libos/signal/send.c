@@ -9,6 +9,23 @@
 #include "proc/proc.h"
 #include "signal/internal.h"
 
+/* Who reads signals from files (signalfd) may stand in the queue of a process that has
+ * ended, so the queues are nobody's: processes share them. */
+static struct waitq reader_queues[SIGNAL_READER_QUEUES];
+
+struct waitq *
+signal_readers(const struct process *p)
+{
+    return &reader_queues[(u64)(uintptr_t)p / 64 % SIGNAL_READER_QUEUES];
+}
+
+void
+signal_readers_init(void)
+{
+    for (u32 i = 0; i < SIGNAL_READER_QUEUES; i++)
+        waitq_init(&reader_queues[i]);
+}
+
 struct signal_pending_set
 pending_of_process(struct process *p)
 {
@@ -122,11 +139,12 @@ blocks(const struct process *p, const struct thread *t, u64 bit)
     return ((t->signal_mask | (t->restore_mask ? t->saved_mask : 0)) & bit) != 0;
 }
 
-/* t NULL: to the process.  process->lock is held. */
+/* t NULL: to the process.  process->lock is held. *made: it got an entry in the queue. */
 static int
-send_locked(struct process *p, struct thread *t, int number,
-            const struct signal_info *info)
+send_counted(struct process *p, struct thread *t, int number,
+             const struct signal_info *info, u32 *made)
 {
+    *made = 0;
     if (p->exiting || p->state == PROC_ZOMBIE || p->state == PROC_DEAD)
         return 0;
     u64 bit = SIG_BIT(number);
@@ -134,19 +152,29 @@ send_locked(struct process *p, struct thread *t, int number,
     if (signal_is_ignored(p, number) &&
         !((bit & ~SIGNALS_UNBLOCKABLE) && blocks(p, t, bit)))
         return 0;
-    u32 made;
-    bool full = p->signals_queued >= p->limits[11].soft;
+    bool full = p->signals_queued >= p->limits[SIGNAL_LIMIT_PENDING].soft;
     struct signal_pending_set q =
         t != NULL ? pending_of_thread(t) : pending_of_process(p);
-    int error = queue_put(q, number, info, full, &made);
-    p->signals_queued += made;
+    int error = queue_put(q, number, info, full, made);
+    p->signals_queued += *made;
     if (error != 0)
         return error;
+    struct waitq *readers = signal_readers(p);
+    if (!wait_idle(readers))
+        wait_wake(readers, ~0u);
     if (t == NULL)
         choose_thread(p, number);
     else if (!(t->signal_mask & bit))
         look_now(t);
     return 0;
+}
+
+static int
+send_locked(struct process *p, struct thread *t, int number,
+            const struct signal_info *info)
+{
+    u32 made;
+    return send_counted(p, t, number, info, &made);
 }
 
 int
@@ -186,6 +214,25 @@ signal_send_thread(struct thread *t, int number, const struct signal_info *info)
     if (error != 0)
         error = signal_queue_thread(t, number, NULL);
     ASSERT(error == 0);
+}
+
+int
+signal_queue_timer(struct process *p, i32 tid, int number, const struct signal_info *info)
+{
+    struct thread *t = NULL;
+    spin_lock(&p->lock);
+    if (tid != 0) {
+        spin_lock(&pid_lock);
+        struct pid_slot *slot = pid_slot_locked(tid);
+        t = slot != NULL ? slot->thread : NULL;
+        if (t != NULL && t->process != p)
+            t = NULL;
+        spin_unlock(&pid_lock);
+    }
+    u32 made = 0;
+    int error = tid != 0 && t == NULL ? 0 : send_counted(p, t, number, info, &made);
+    spin_unlock(&p->lock);
+    return error != 0 ? error : (int)made;
 }
 
 struct group_send {

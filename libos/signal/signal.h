@@ -65,6 +65,7 @@ enum {
 #define SA_F_RESETHAND 0x80000000u
 
 struct process;
+struct posix_timer;
 struct signal_action {
     uaddr handler, restorer;
     u64 mask;
@@ -77,6 +78,7 @@ struct signal_info {
     i32 status;
     u64 addr;  /* faults */
     u64 value; /* sigqueue */
+    struct posix_timer *timer; /* SIGNAL_CODE_TIMER: a reference (signal/timer.h, J1) */
     i64 utime, stime;
 };
 
@@ -142,8 +144,22 @@ enum {
     SIGNAL_CLD_STOPPED,
     SIGNAL_CLD_CONTINUED
 };
+#define SIGNAL_POLL_IN 1
+#define SIGNAL_POLL_OUT 2
+#define SIGNAL_POLL_HUP 6
 #define SIGNAL_CODE_USER 0
 #define SIGNAL_CODE_KERNEL 0x80
+#define SIGNAL_CODE_TIMER (-2)
+#define SIGNAL_LIMIT_PENDING 11u /* RLIMIT_SIGPENDING's place in process->limits */
+
+/* Woken whenever a signal becomes pending for p, blocked or not (and at times for
+ * nothing). It is there for ever. */
+struct waitq *signal_readers(const struct process *p);
+
+/* A timer's signal, to the process or to its thread `tid`: 1: it is pending, and the
+ * reference info->timer is the queue's; 0: nobody wants it; -E_AGAIN: no memory. */
+int signal_queue_timer(struct process *p, i32 tid, int number,
+                       const struct signal_info *info) MUST_CHECK;
 
 /*
  * What the ABI room adds: how a handler is entered, and what a system call that was

@@ -20,6 +20,8 @@ vfs_init(void)
     tmpfs_init();
 }
 
+void (*file_watchers_hook)(struct file *f);
+
 struct file *
 file_new(const struct file_ops *ops, struct inode *inode, u32 flags)
 {
@@ -47,6 +49,8 @@ file_release(struct file *f)
 {
     if (atomic_fetch_sub_explicit(&f->refs, 1, memory_order_acq_rel) != 1)
         return;
+    if (f->watchers != NULL)
+        file_watchers_hook(f);
     if (f->opened)
         notify_dentry(f->path.dentry, (f->flags & OPEN_WRITE) != 0
                                           ? NOTIFY_CLOSE_WRITE

@@ -237,7 +237,11 @@ struct file {
     i32 owner;         /* F_SETOWN */
     bool opened;       /* by its name: its close is told (vfs/notify.h) */
     bool writes;       /* counted as a writer of its inode and its mount */
+    struct list *watchers; /* epoll's entries for this file; file_watchers_hook */
 };
+
+/* Set by who sets file->watchers: the last reference to f has gone, nothing of it yet. */
+extern void (*file_watchers_hook)(struct file *f);
 
 /* ---- open files ---- */
 /* One reference; holds the inode (may be NULL) by itself; NULL: no memory. */

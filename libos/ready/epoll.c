@@ -1,0 +1,538 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Sets of watched files (epoll(7)).
+ *
+ * P1. An entry stands in the wait queues of its file from watch_add to its removal. A
+ *     wake-up puts it on its set's ready list, if it is not there: O(1), and a wait looks
+ *     at no entry but those on the list.
+ * P2. An entry is taken off the list before its file is asked, so that a change after
+ *     the question puts it there again. One that is level-triggered and was ready goes
+ *     back to the end of the list.
+ * P3. An entry holds no reference on its file. The last reference to a file removes its
+ *     entries first (file_watchers_hook); until then the file may be asked, under the
+ *     set's mutex.
+ * P4. No set watches itself through others, and a line of sets that watch each other is
+ *     at most MAX_LINE long, so that a wake-up's way through them is short: seen under
+ *     `nest_mutex`, which all additions of sets take.
+ * Locking: nest_mutex, then watch_set.mutex (a watching set's before a watched one's),
+ * then watchers_lock; a file's wait queue, then watch_set.lock; watch_set.lock and the
+ * set's own wait queue are not held together. No user memory is touched with the mutex
+ * held, because the last reference to a file may go under an mm's lock.
+ */
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/tree.h"
+#include "ready/ready.h"
+
+#define MAX_LINE 5u
+#define SLOTS_INLINE 2u
+#define POLL_ALWAYS (POLL_ERR | POLL_HUP)
+#define POLL_RDNORM 0x040u
+#define POLL_WRNORM 0x100u
+
+struct watch_entry;
+/* One wait queue of an entry's file. */
+struct watch_slot {
+    struct waiter waiter;
+    struct watch_entry *entry;
+    struct watch_slot *next; /* more than SLOTS_INLINE: on the heap */
+};
+struct watch_set {
+    struct mutex mutex;
+    struct tree entries;     /* mutex; by file and descriptor */
+    struct spinlock lock;
+    struct list ready;       /* lock */
+    bool peeking;            /* mutex; an entry may be off the list for a moment */
+    struct waitq wait;       /* who waits, and who watches this set */
+    _Atomic u32 refs;        /* the file's, and of those who remove an entry (P3) */
+    u32 above;               /* nest_mutex; the longest line of sets above it, ever */
+    u64 seen;                /* nest_mutex; the walk that was here last, and what */
+    u32 depth;               /* it found: the longest line from here down */
+};
+struct watch_entry {
+    struct tree_node node;   /* in set->entries */
+    struct file *file;       /* [I] P3 */
+    i32 fd;                  /* [I] */
+    u32 used;                /* slots; [I] after watch_add */
+    struct watch_set *set;   /* [I] */
+    struct list file_link;   /* watchers_lock; in *file->watchers */
+    struct list ready_link;  /* set->lock; alone when not on the list */
+    struct watch_event event; /* set->mutex to change; events readable without */
+    u32 modes;               /* set->mutex */
+    int error;               /* while it is added */
+    struct poll_table table;
+    struct watch_slot slot[SLOTS_INLINE];
+    struct watch_slot *more;
+};
+static struct mutex nest_mutex = MUTEX_INIT(nest_mutex);
+static u64 walks; /* nest_mutex */
+static struct spinlock watchers_lock;
+
+static const struct file_ops watch_set_ops;
+
+bool
+watch_set_is(const struct file *f)
+{
+    return f->ops == &watch_set_ops;
+}
+
+static int
+order(const struct file *f, i32 fd, const struct watch_entry *e)
+{
+    if (f != e->file)
+        return (uintptr_t)f < (uintptr_t)e->file ? -1 : 1;
+    return fd < e->fd ? -1 : fd > e->fd;
+}
+
+static int
+compare_entries(const struct tree_node *a, const struct tree_node *b)
+{
+    const struct watch_entry *x = container_of(a, struct watch_entry, node);
+    return order(x->file, x->fd, container_of(b, struct watch_entry, node));
+}
+
+struct entry_key {
+    const struct file *file;
+    i32 fd;
+};
+
+static int
+compare_key(const void *key, const struct tree_node *n)
+{
+    const struct entry_key *k = key;
+    return order(k->file, k->fd, container_of(n, struct watch_entry, node));
+}
+
+static struct watch_entry *
+find(struct watch_set *s, const struct file *file, i32 fd)
+{
+    struct entry_key k = { file, fd };
+    struct tree_node *n = tree_find(&s->entries, &k, compare_key);
+    return n != NULL ? container_of(n, struct watch_entry, node) : NULL;
+}
+
+static void
+set_put(struct watch_set *s)
+{
+    if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)
+        heap_free(s);
+}
+
+/* ---- becoming ready ---- */
+
+/* True: it was not on the list. */
+static bool
+make_ready(struct watch_entry *e)
+{
+    struct watch_set *s = e->set;
+    spin_lock(&s->lock);
+    bool fresh = list_empty(&e->ready_link);
+    if (fresh)
+        list_push_back(&s->ready, &e->ready_link);
+    spin_unlock(&s->lock);
+    return fresh;
+}
+
+/* The queue's lock is held. */
+static void
+slot_wake(struct waiter *w)
+{
+    struct watch_entry *e = container_of(w, struct watch_slot, waiter)->entry;
+    if (__atomic_load_n(&e->event.events, __ATOMIC_RELAXED) == 0)
+        return; /* it told its event once, and is silent */
+    make_ready(e);
+    wait_wake(&e->set->wait, 1);
+}
+
+static void
+slot_add(struct poll_table *t, struct waitq *q)
+{
+    struct watch_entry *e = container_of(t, struct watch_entry, table);
+    struct watch_slot *s;
+    if (e->used < SLOTS_INLINE) {
+        s = &e->slot[e->used];
+    } else {
+        s = heap_alloc_zeroed(sizeof *s);
+        if (s == NULL) {
+            e->error = -E_NOMEM;
+            return;
+        }
+        s->next = e->more;
+        e->more = s;
+    }
+    e->used++;
+    s->entry = e;
+    s->waiter.wake = slot_wake;
+    wait_add(q, &s->waiter);
+}
+
+static u32
+state_of(struct file *f, struct poll_table *t)
+{
+    u32 mask = file_poll(f, t);
+    return mask | ((mask & POLL_IN) != 0 ? POLL_RDNORM : 0) |
+           ((mask & POLL_OUT) != 0 ? POLL_WRNORM : 0);
+}
+
+/* ---- adding and removing ---- */
+
+static void
+leave_queues(struct watch_entry *e)
+{
+    for (u32 i = 0; i < MIN(e->used, SLOTS_INLINE); i++)
+        wait_remove(&e->slot[i].waiter);
+    while (e->more != NULL) {
+        struct watch_slot *s = e->more;
+        e->more = s->next;
+        wait_remove(&s->waiter);
+        heap_free(s);
+    }
+}
+
+/* The set's mutex is held. */
+static void
+entry_free(struct watch_entry *e)
+{
+    struct watch_set *s = e->set;
+    leave_queues(e);
+    spin_lock(&s->lock);
+    list_remove(&e->ready_link);
+    spin_unlock(&s->lock);
+    spin_lock(&watchers_lock);
+    list_remove(&e->file_link);
+    spin_unlock(&watchers_lock);
+    tree_remove(&s->entries, &e->node);
+    heap_free(e);
+}
+
+/* P3: the last reference to the file has gone. */
+static void
+file_is_going(struct file *f)
+{
+    for (;;) {
+        spin_lock(&watchers_lock);
+        struct watch_entry *e = NULL;
+        struct watch_set *s = NULL;
+        if (!list_empty(f->watchers)) {
+            e = container_of(f->watchers->next, struct watch_entry, file_link);
+            s = e->set;
+            atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+        }
+        spin_unlock(&watchers_lock);
+        if (e == NULL)
+            break;
+        mutex_lock(&s->mutex);
+        spin_lock(&watchers_lock); /* the set may have gone meanwhile, with its entry */
+        bool there = f->watchers->next == &e->file_link && e->set == s;
+        spin_unlock(&watchers_lock);
+        if (there)
+            entry_free(e);
+        mutex_unlock(&s->mutex);
+        set_put(s);
+    }
+    heap_free(f->watchers);
+    f->watchers = NULL;
+}
+
+/* The list of a file's entries comes with the first of them. */
+static int
+need_watchers(struct file *f)
+{
+    if (__atomic_load_n(&f->watchers, __ATOMIC_ACQUIRE) != NULL)
+        return 0;
+    struct list *l = heap_alloc(sizeof *l);
+    if (l == NULL)
+        return -E_NOMEM;
+    list_init(l);
+    spin_lock(&watchers_lock);
+    if (f->watchers == NULL) {
+        file_watchers_hook = file_is_going;
+        __atomic_store_n(&f->watchers, l, __ATOMIC_RELEASE);
+        l = NULL;
+    }
+    spin_unlock(&watchers_lock);
+    heap_free(l);
+    return 0;
+}
+
+/* The longest line of sets from s down, s included; MAX_LINE + 1: longer, or one that
+ * comes by `target`. nest_mutex is held; each set is walked once. */
+static u32
+depth_below(struct watch_set *s, const struct watch_set *target, u32 budget)
+{
+    u32 deepest = 0;
+    if (s == target || budget == 0)
+        return MAX_LINE + 1;
+    if (s->seen == walks)
+        return s->depth;
+    mutex_lock(&s->mutex);
+    for (struct tree_node *n = tree_first(&s->entries); n != NULL; n = tree_next(n)) {
+        struct watch_entry *e = container_of(n, struct watch_entry, node);
+        if (watch_set_is(e->file))
+            deepest = MAX(deepest, depth_below(e->file->priv, target, budget - 1));
+    }
+    mutex_unlock(&s->mutex);
+    s->seen = walks;
+    s->depth = MIN(deepest, MAX_LINE) + 1;
+    return s->depth;
+}
+
+/* s stands below `above` sets now. nest_mutex is held. */
+static void
+tell_below(struct watch_set *s, u32 above)
+{
+    if (s->above >= above)
+        return;
+    s->above = above;
+    mutex_lock(&s->mutex);
+    for (struct tree_node *n = tree_first(&s->entries); n != NULL; n = tree_next(n)) {
+        struct watch_entry *e = container_of(n, struct watch_entry, node);
+        if (watch_set_is(e->file))
+            tell_below(e->file->priv, above + 1);
+    }
+    mutex_unlock(&s->mutex);
+}
+
+/* The set's mutex is held. */
+static int
+add_entry(struct watch_set *s, struct file *file, i32 fd, const struct watch_event *event,
+          u32 modes)
+{
+    if (find(s, file, fd) != NULL)
+        return -E_EXIST;
+    struct watch_entry *e = heap_alloc_zeroed(sizeof *e);
+    if (e == NULL || need_watchers(file) != 0) {
+        heap_free(e);
+        return -E_NOMEM;
+    }
+    e->file = file;
+    e->fd = fd;
+    e->set = s;
+    e->event = *event;
+    e->event.events |= POLL_ALWAYS;
+    e->modes = modes;
+    e->table.add = slot_add;
+    list_init(&e->ready_link);
+    (void)tree_insert(&s->entries, &e->node);
+    spin_lock(&watchers_lock);
+    list_push_back(file->watchers, &e->file_link);
+    spin_unlock(&watchers_lock);
+    u32 state = state_of(file, &e->table);
+    if (e->error != 0) {
+        entry_free(e);
+        return -E_NOMEM;
+    }
+    if ((state & e->event.events) != 0 && make_ready(e))
+        wait_wake(&s->wait, 1);
+    return 0;
+}
+
+int
+watch_add(struct file *set, struct file *file, i32 fd, const struct watch_event *event,
+          u32 modes)
+{
+    struct watch_set *s = set->priv;
+    bool nested = watch_set_is(file);
+    int r = 0;
+    if (file->ops->poll == NULL)
+        return -E_PERM;
+    if (set == file)
+        return -E_INVAL;
+    if (nested) {
+        struct watch_set *below = file->priv;
+        mutex_lock(&nest_mutex);
+        walks++;
+        if (s->above + 1 + depth_below(below, s, MAX_LINE) > MAX_LINE)
+            r = -E_LOOP;
+        else
+            tell_below(below, s->above + 1);
+    }
+    if (r == 0) {
+        mutex_lock(&s->mutex);
+        r = add_entry(s, file, fd, event, modes);
+        mutex_unlock(&s->mutex);
+    }
+    if (nested)
+        mutex_unlock(&nest_mutex);
+    return r;
+}
+
+int
+watch_change(struct file *set, struct file *file, i32 fd, const struct watch_event *event,
+             u32 modes)
+{
+    struct watch_set *s = set->priv;
+    mutex_lock(&s->mutex);
+    struct watch_entry *e = find(s, file, fd);
+    int r = e == NULL ? -E_NOENT : (e->modes & WATCH_EXCLUSIVE) != 0 ? -E_INVAL : 0;
+    if (r == 0) {
+        e->modes = modes;
+        e->event.data = event->data;
+        __atomic_store_n(&e->event.events, event->events | POLL_ALWAYS,
+                         __ATOMIC_SEQ_CST); /* before the question */
+        if ((state_of(file, NULL) & e->event.events) != 0 && make_ready(e))
+            wait_wake(&s->wait, 1);
+    }
+    mutex_unlock(&s->mutex);
+    return r;
+}
+
+int
+watch_remove(struct file *set, struct file *file, i32 fd)
+{
+    struct watch_set *s = set->priv;
+    mutex_lock(&s->mutex);
+    struct watch_entry *e = find(s, file, fd);
+    if (e != NULL)
+        entry_free(e);
+    mutex_unlock(&s->mutex);
+    return e != NULL ? 0 : -E_NOENT;
+}
+
+/* ---- waiting ---- */
+
+/* P2: the first of the ready list, taken off; NULL: it is empty. */
+static struct watch_entry *
+pop_ready(struct watch_set *s)
+{
+    struct watch_entry *e = NULL;
+    spin_lock(&s->lock);
+    if (!list_empty(&s->ready)) {
+        e = container_of(s->ready.next, struct watch_entry, ready_link);
+        list_remove(&e->ready_link);
+    }
+    spin_unlock(&s->lock);
+    return e;
+}
+
+/* Up to n events. Level-triggered entries stay on `again` until all have been asked, so
+ * that none is told twice; to a wake-up they are on the ready list. */
+static u32
+collect(struct watch_set *s, struct watch_event *out, u32 n)
+{
+    struct list again = LIST_INIT(again);
+    struct watch_entry *e;
+    u32 found = 0;
+    mutex_lock(&s->mutex);
+    while (found < n && (e = pop_ready(s)) != NULL) {
+        u32 events = state_of(e->file, NULL) & e->event.events;
+        if (events == 0)
+            continue;
+        out[found++] = (struct watch_event){ events, e->event.data };
+        spin_lock(&s->lock);
+        if ((e->modes & WATCH_ONCE) != 0)
+            __atomic_store_n(&e->event.events, 0, __ATOMIC_SEQ_CST);
+        else if ((e->modes & WATCH_EDGE) == 0 && list_empty(&e->ready_link))
+            list_push_back(&again, &e->ready_link);
+        spin_unlock(&s->lock);
+    }
+    spin_lock(&s->lock);
+    while (!list_empty(&again)) {
+        struct list *it = again.next;
+        list_remove(it);
+        list_push_back(&s->ready, it);
+    }
+    spin_unlock(&s->lock);
+    mutex_unlock(&s->mutex);
+    return found;
+}
+
+static bool
+any_ready(struct watch_set *s)
+{
+    return !list_empty(&s->ready) || __atomic_load_n(&s->peeking, __ATOMIC_SEQ_CST);
+}
+
+/* 0: look again; -E_TIMEDOUT, -E_INTR. */
+static int
+wait_ready(struct watch_set *s, u64 deadline_ns)
+{
+    struct waiter w = { .exclusive = true };
+    int r = 0;
+    wait_add(&s->wait, &w);
+    thread_prepare(true);
+    if (any_ready(s))
+        thread_cancel();
+    else
+        r = thread_block(deadline_ns);
+    wait_remove(&w);
+    return r;
+}
+
+i64
+watch_wait(struct file *set, struct watch_event *out, u32 n, u64 deadline_ns)
+{
+    struct watch_set *s = set->priv;
+    int r = 0;
+    u32 found;
+    while ((found = collect(s, out, n)) == 0 && r == 0) {
+        if (deadline_ns == 0)
+            return 0;
+        r = wait_ready(s, deadline_ns);
+    }
+    if (any_ready(s))
+        wait_wake(&s->wait, 1); /* what is left is another's */
+    return found != 0 || r == -E_TIMEDOUT ? found : (i64)r;
+}
+
+/* ---- the file ---- */
+
+static u32
+watch_set_poll(struct file *f, struct poll_table *t)
+{
+    struct watch_set *s = f->priv;
+    struct watch_entry *e;
+    u32 mask = 0;
+    if (t != NULL)
+        t->add(t, &s->wait);
+    mutex_lock(&s->mutex);
+    __atomic_store_n(&s->peeking, true, __ATOMIC_SEQ_CST);
+    while (mask == 0 && (e = pop_ready(s)) != NULL) {
+        if ((state_of(e->file, NULL) & e->event.events) == 0)
+            continue;
+        mask = POLL_IN;
+        spin_lock(&s->lock);
+        if (list_empty(&e->ready_link))
+            list_push_front(&s->ready, &e->ready_link);
+        spin_unlock(&s->lock);
+    }
+    __atomic_store_n(&s->peeking, false, __ATOMIC_SEQ_CST);
+    mutex_unlock(&s->mutex);
+    return mask;
+}
+
+static void
+watch_set_release(struct file *f)
+{
+    struct watch_set *s = f->priv;
+    struct tree_node *n;
+    mutex_lock(&s->mutex);
+    while ((n = tree_first(&s->entries)) != NULL)
+        entry_free(container_of(n, struct watch_entry, node));
+    mutex_unlock(&s->mutex);
+    set_put(s);
+}
+
+static const struct file_ops watch_set_ops = {
+    .poll = watch_set_poll,
+    .release = watch_set_release,
+    .traits = FILE_STREAM,
+    .kind_name = "anon_inode:[eventpoll]",
+};
+
+int
+watch_set_create(u32 flags, struct file **out)
+{
+    struct watch_set *s = heap_alloc_zeroed(sizeof *s);
+    if (s == NULL)
+        return -E_NOMEM;
+    mutex_init(&s->mutex);
+    tree_init(&s->entries, compare_entries);
+    list_init(&s->ready);
+    waitq_init(&s->wait);
+    atomic_init(&s->refs, 1);
+    *out = anon_file(&watch_set_ops, flags, s);
+    if (*out == NULL)
+        heap_free(s);
+    return *out != NULL ? 0 : -E_NOMEM;
+}
