@@ -20,6 +20,7 @@
 #include "core/log.h"
 #include "core/usercopy.h"
 #include "proc/internal.h"
+#include "proc/session.h"
 #include "signal/signal.h"
 #include "signal/timer.h"
 #include "vm/mm.h"
@@ -267,19 +268,6 @@ become_zombie(struct process *p)
     finish_burials(&b);
 }
 
-/* A session leader takes the terminal with it. */
-static void
-leave_terminal(struct process *p)
-{
-    struct tty *tty = p->tty;
-    if (tty == NULL || p->session == NULL || p->session->leader != p)
-        return;
-    i32 sid = p->sid;
-    if (session_ended_hook != NULL)
-        session_ended_hook(tty, sid);
-    session_tty_clear(sid);
-}
-
 static void
 end_process(struct process *p)
 {
@@ -288,7 +276,7 @@ end_process(struct process *p)
             libos_hooks.init_ended(p->exit_status);
         libos_panic("attempted to kill init: wait status 0x%x", (unsigned)p->exit_status);
     }
-    leave_terminal(p);
+    session_leader_ends(); /* it takes the terminal with it */
     drop_resources(p);
     become_zombie(p);
     /* Nobody asks for the actions of a process without children, and senders see

@@ -8,7 +8,7 @@
 #include "proc/internal.h"
 #include "signal/signal.h"
 
-void (*session_ended_hook)(struct tty *tty, i32 sid);
+void (*session_ended_hook)(void);
 u32 proc_stopped_count;
 
 /* A group of a new session (s NULL) brings the session in the same allocation. */
@@ -279,33 +279,110 @@ session_tty_set(struct tty *tty)
     return error;
 }
 
+/* The session is found by any of its groups; the number of a session is in use as long
+ * as it lives.  NULL: there is none. */
+static struct session *
+session_find_locked(i32 sid)
+{
+    struct pgroup *own = pgroup_find_locked(sid);
+    if (own != NULL && own->session->id == sid)
+        return own->session;
+    struct process *self = thread_current()->process;
+    if (self != NULL && self->session != NULL && self->sid == sid)
+        return self->session;
+    for (i32 pid = pid_next_used(0); pid > 0; pid = pid_next_used(pid)) {
+        struct pgroup *g = pgroup_find_locked(pid);
+        if (g != NULL && g->session->id == sid)
+            return g->session;
+    }
+    return NULL;
+}
+
+static void
+clear_tty_locked(struct session *s)
+{
+    list_for_each(it, &s->groups) {
+        struct pgroup *g = container_of(it, struct pgroup, session_link);
+        list_for_each(m, &g->members)
+            container_of(m, struct process, group_link)->tty = NULL;
+    }
+}
+
 void
 session_tty_clear(i32 sid)
 {
     spin_lock(&family_lock);
-    /* The session is found by any of its groups; the number of a session is in use as
-     * long as it lives. */
-    struct session *found = NULL;
-    struct pgroup *own = pgroup_find_locked(sid);
-    if (own != NULL && own->session->id == sid)
-        found = own->session;
-    struct process *self = thread_current()->process;
-    if (found == NULL && self != NULL && self->session != NULL && self->sid == sid)
-        found = self->session;
-    for (i32 pid = found == NULL ? pid_next_used(0) : 0; pid > 0 && found == NULL;
-         pid = pid_next_used(pid)) {
-        struct pgroup *g = pgroup_find_locked(pid);
-        if (g != NULL && g->session->id == sid)
-            found = g->session;
-    }
-    if (found != NULL) {
-        list_for_each(it, &found->groups) {
-            struct pgroup *g = container_of(it, struct pgroup, session_link);
-            list_for_each(m, &g->members)
-                container_of(m, struct process, group_link)->tty = NULL;
+    struct session *s = session_find_locked(sid);
+    if (s != NULL)
+        clear_tty_locked(s);
+    spin_unlock(&family_lock);
+}
+
+void
+session_hung_up(i32 sid, i32 foreground)
+{
+    spin_lock(&family_lock);
+    struct session *s = session_find_locked(sid);
+    if (s != NULL) {
+        clear_tty_locked(s);
+        if (s->leader != NULL) {
+            signal_send_process(s->leader, SIG_HUP, NULL);
+            signal_send_process(s->leader, SIG_CONT, NULL);
+            if (foreground != 0 && s->foreground_left == 0) {
+                pid_hold(foreground);
+                s->foreground_left = foreground;
+            }
         }
     }
     spin_unlock(&family_lock);
+}
+
+void
+session_leader_ends(void)
+{
+    struct process *self = proc_current();
+    i32 group = 0;
+
+    if (!session_is_leader())
+        return;
+    if (session_ended_hook != NULL)
+        session_ended_hook();
+    spin_lock(&family_lock);
+    clear_tty_locked(self->session);
+    group = self->session->foreground_left;
+    self->session->foreground_left = 0;
+    spin_unlock(&family_lock);
+    if (group == 0)
+        return;
+    signal_send_group(group, SIG_HUP, NULL);
+    signal_send_group(group, SIG_CONT, NULL);
+    pid_drop(group);
+}
+
+struct tty *
+session_tty_get(void (*hold)(struct tty *tty))
+{
+    struct process *self = proc_current();
+    spin_lock(&family_lock);
+    struct tty *tty = self != NULL ? self->tty : NULL;
+    if (tty != NULL)
+        hold(tty);
+    spin_unlock(&family_lock);
+    return tty;
+}
+
+int
+session_hold_group(i32 pgid)
+{
+    spin_lock(&family_lock);
+    struct pgroup *g = pgroup_find_locked(pgid);
+    int r = g == NULL                                 ? -E_SRCH
+            : g->session != proc_current()->session ? -E_PERM
+                                                      : 0;
+    if (r == 0)
+        pid_hold(pgid);
+    spin_unlock(&family_lock);
+    return r;
 }
 
 void

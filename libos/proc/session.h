@@ -21,6 +21,9 @@ struct session {
     i32 id;                 /* [I] */
     struct process *leader; /* family_lock; NULL when it has gone */
     struct list groups;     /* family_lock */
+    /* family_lock; the foreground group when the terminal was hung up, its number held;
+     * it hears of the leader's end.  0: none */
+    i32 foreground_left;
 };
 struct pgroup {
     i32 id;                  /* [I] */
@@ -46,10 +49,19 @@ bool session_is_leader(void);       /* the current process */
 i32 session_of_group(i32 pgid);     /* -E_SRCH */
 /* no member has a parent outside the group within the session; true if there is none */
 bool session_group_orphaned(i32 pgid);
-/* The leader of a session with a controlling terminal ended (no locks held; set by tty;
- * may be NULL): it sends SIG_HUP and SIG_CONT to the foreground group and forgets the
- * session. process->tty is cleared afterwards by the caller. */
-extern void (*session_ended_hook)(struct tty *tty, i32 sid);
+/* The same for a hangup: the leader gets SIG_HUP and SIG_CONT, and the foreground group
+ * (0: none) gets them when the leader ends. */
+void session_hung_up(i32 sid, i32 foreground);
+/* The current process's terminal, with a reference by `hold` (under family_lock, so no
+ * hangup comes in between); NULL: none */
+struct tty *session_tty_get(void (*hold)(struct tty *tty));
+/* One use more of the number of a group of the current session.  -E_SRCH -E_PERM */
+int session_hold_group(i32 pgid) MUST_CHECK;
+/* The current process, leader of a session, ends (no locks held; set by tty; may be
+ * NULL): the terminal forgets the session. */
+extern void (*session_ended_hook)(void);
+/* Called by exit: if the current process leads a session, that loses its terminal. */
+void session_leader_ends(void);
 
 /* ---- for proc; family_lock is held ---- */
 /* allocates: without locks; the number must be in use */

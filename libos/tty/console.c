@@ -6,26 +6,57 @@
  */
 #include "core/cmdline.h"
 #include "core/hw.h"
-#include "core/hooks.h"
+#include "core/page.h"
 #include "core/string.h"
 #include "fs/dev/dev.h"
-#include "proc/proc.h"
-#include "proc/session.h"
 #include "tty/tty_private.h"
 #include "tty/uart.h"
 
 static struct tty console;
 static struct uart com1;
+/* On its way out: taken from the terminal's ring by the one who sends (console.lock);
+ * the others leave what they have in the ring to it. */
+static u8 *wire; /* a page of the direct map */
+static u32 wire_count;
 
 static void
-console_send(struct tty *t, const u8 *bytes, u32 count)
+console_push(struct tty *t)
+{
+    for (;;) {
+        mutex_lock(&t->lock);
+        struct ring *out = &t->ldisc.out;
+        if (wire_count != 0 || ring_count(out) == 0) {
+            mutex_unlock(&t->lock);
+            return;
+        }
+        u32 n = 0;
+        while (n < PAGE_SIZE && ring_count(out) > 0)
+            wire[n++] = ring_get(out);
+        wire_count = n;
+        tty_drained(t);
+        mutex_unlock(&t->lock);
+        if (com1.port != 0)
+            uart_send(&com1, wire, n);
+        else
+            hw_console_write((const char *)wire, n);
+        mutex_lock(&t->lock);
+        wire_count = 0;
+        mutex_unlock(&t->lock);
+        wait_wake(&t->writable, ~0u);
+    }
+}
+
+static u32
+console_in_flight(struct tty *t)
 {
     (void)t;
-    if (com1.port != 0)
-        uart_send(&com1, bytes, count);
-    else
-        hw_console_write((const char *)bytes, count);
+    return wire_count;
 }
+
+static const struct tty_driver console_driver = {
+    .push = console_push,
+    .in_flight = console_in_flight,
+};
 
 static void
 console_receive(struct uart *u, const u8 *bytes, u32 count)
@@ -34,25 +65,28 @@ console_receive(struct uart *u, const u8 *bytes, u32 count)
     tty_receive(&console, bytes, count);
 }
 
-/* A session leader without a terminal that opens one gets it (XBD 11.1.3), but not
- * through /dev/console. */
-static int
-open_serial(struct device *d, struct inode *i, struct file *f)
+void
+console_resized(u16 rows, u16 columns)
 {
-    (void)i;
-    f->priv = d->priv;
-    if (!(f->flags & (OPEN_NOCTTY | OPEN_PATH)) && proc_current() != NULL &&
-        proc_current()->tty == NULL && session_is_leader() && console.sid == 0)
-        tty_acquire(&console);
-    return 0;
+    tty_set_window(&console, rows, columns, 0, 0);
 }
 
 static int
+open_serial(struct device *d, struct inode *i, struct file *f)
+{
+    (void)d;
+    (void)i;
+    return tty_open(&console, f, false);
+}
+
+/* It never becomes anyone's controlling terminal, as on Linux: init's programs open
+ * ttyS0 for that. */
+static int
 open_console(struct device *d, struct inode *i, struct file *f)
 {
+    (void)d;
     (void)i;
-    f->priv = d->priv;
-    return 0;
+    return tty_open(&console, f, true);
 }
 
 static int
@@ -60,32 +94,26 @@ open_controlling(struct device *d, struct inode *i, struct file *f)
 {
     (void)d;
     (void)i;
-    struct process *p = proc_current();
-    if (p == NULL || p->tty == NULL)
+    struct tty *t = tty_current();
+    if (t == NULL)
         return -E_NXIO;
-    f->priv = p->tty;
-    return 0;
+    int r = tty_open(t, f, false);
+    tty_release(t);
+    return r;
 }
 
+#define GID_TTY 5u /* Debian's group tty */
 static struct device devices[] = {
-    { .name = "tty", .mode = 0666, .ops = &tty_ops, .open = open_controlling },
+    { .name = "tty", .mode = 0666, .gid = GID_TTY, .ops = &tty_ops, .open = open_controlling },
     { .name = "console",
       .mode = 0600,
       .ops = &tty_ops,
-      .open = open_console,
-      .priv = &console },
+      .open = open_console },
     { .name = "ttyS0",
       .mode = 0600,
       .ops = &tty_ops,
-      .open = open_serial,
-      .priv = &console },
+      .open = open_serial },
 };
-
-static void
-session_ended(struct tty *t, i32 sid)
-{
-    tty_hangup_session(t, sid);
-}
 
 /* feuer.winsize=ROWSxCOLUMNS, which the runner takes from the host's terminal. */
 static void
@@ -114,12 +142,17 @@ tty_init(void)
     devices[0].rdev = vfs_rdev(5, 0);
     devices[1].rdev = vfs_rdev(5, 1);
     devices[2].rdev = vfs_rdev(4, 64);
-    tty_init_one(&console, devices[2].rdev, console_send);
+    frame_t memory = page_alloc_run(2), page = page_alloc();
+    if (memory == FRAME_NONE || page == FRAME_NONE)
+        libos_panic("no memory for the console");
+    wire = page_ptr(page);
+    tty_init_one(&console, devices[2].rdev, &console_driver, page_ptr(memory));
     read_window_size();
     if (strcmp(hw_console_name(), "none") == 0 ||
         uart_init(&com1, 0x3f8, 4, "com1", console_receive) != 0)
         com1.port = 0;
-    session_ended_hook = session_ended;
+    tty_job_init();
     for (u32 i = 0; i < ARRAY_SIZE(devices); i++)
         dev_register(&devices[i]);
+    pty_init();
 }

@@ -206,14 +206,13 @@ static bool
 make_room(struct ldisc *l)
 {
     u32 free = LDISC_QUEUE - (l->head - l->tail);
+    bool marks = (l->t.iflag & TI_PARMRK) != 0;
 
-    if (l->t.iflag & TI_PARMRK)
-        free = (free + 2) / 3;
-    if (free > 1)
+    if (free > (marks ? 3u : 1u))
         return true;
     if (!flag(l, TL_ICANON) || l->canon != l->tail)
         return false;
-    if (free == 0)
+    while (LDISC_QUEUE - (l->head - l->tail) < (marks ? 3u : 1u))
         l->head--;
     return true;
 }

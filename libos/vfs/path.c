@@ -102,3 +102,17 @@ path_name(struct fs_context *c, const struct path *p, char *to, u32 size)
     int n = path_describe(c, p, to, size, &state);
     return n >= 0 && state != 0 ? -E_NOENT : n;
 }
+
+int
+path_parent(const struct path *p, struct path *out)
+{
+    spin_lock(&dentry_lock);
+    struct dentry *up = p->dentry == p->mount->root ? NULL : p->dentry->parent;
+    if (up != NULL) {
+        *out = (struct path){ p->mount, up->inode, up };
+        mount_hold(p->mount);
+        dentry_hold(up);
+    }
+    spin_unlock(&dentry_lock);
+    return up != NULL ? 0 : -E_NOENT;
+}

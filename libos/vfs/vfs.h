@@ -341,6 +341,8 @@ struct walk {
 int path_walk(struct walk *w, const char *path) MUST_CHECK;
 void path_hold(struct path *p);
 void path_release(struct path *p);
+/* The directory that has p's name, with references; -E_NOENT: p is a root. */
+int path_parent(const struct path *p, struct path *out) MUST_CHECK;
 /* The absolute name as seen from c's root, its length: -E_NOENT removed, or not below
  * the root; -E_RANGE longer than the buffer. */
 int path_name(struct fs_context *c, const struct path *p, char *to, u32 size) MUST_CHECK;

@@ -44,7 +44,7 @@ dev_open(struct inode *i, struct file *f)
 static int
 make_node(struct inode *dir, const struct device *d)
 {
-    static const struct cred root = { .refs = 1 };
+    const struct cred root = { .refs = 1, .fsgid = d->gid };
     u32 length = (u32)strlen(d->name);
     struct inode *i;
     int r = dir->ops->lookup(dir, d->name, length, &i);
@@ -55,16 +55,47 @@ make_node(struct inode *dir, const struct device *d)
     return r;
 }
 
+/* What belongs into /dev beside devices: the links that programs count on, and places to
+ * mount on. */
+static int
+make_others(struct inode *dir)
+{
+    static const struct cred root = { .refs = 1 };
+    static const struct {
+        const char *name, *target; /* NULL: a directory */
+    } other[] = { { "fd", "/proc/self/fd" },         { "stdin", "/proc/self/fd/0" },
+                  { "stdout", "/proc/self/fd/1" },   { "stderr", "/proc/self/fd/2" },
+                  { "pts", NULL },                   { "shm", NULL } };
+    int r = 0;
+
+    for (unsigned n = 0; n < ARRAY_SIZE(other) && r == 0; n++) {
+        u32 length = (u32)strlen(other[n].name);
+        struct inode *i = NULL;
+        r = dir->ops->lookup(dir, other[n].name, length, &i);
+        if (r == -E_NOENT && other[n].target != NULL)
+            r = dir->ops->symlink(dir, other[n].name, length, other[n].target, &root);
+        else if (r == -E_NOENT)
+            r = dir->ops->create(dir, other[n].name, length, IT_DIR,
+                                 other[n].name[0] == 's' ? 01777 : 0755, 0, &root, &i);
+        if (i != NULL)
+            inode_release(i);
+    }
+    return r;
+}
+
 int
 dev_fill(struct inode *dir)
 {
     int r = 0;
-    if (dir->ops->create == NULL || dir->ops->lookup == NULL)
+    if (dir->ops->create == NULL || dir->ops->lookup == NULL ||
+        dir->ops->symlink == NULL)
         return -E_PERM;
     mutex_lock(&dir->mutex);
     for (const struct device *d = devices; d != NULL && r == 0; d = d->next)
         if (d->name != NULL)
             r = make_node(dir, d);
+    if (r == 0)
+        r = make_others(dir);
     mutex_unlock(&dir->mutex);
     return r;
 }

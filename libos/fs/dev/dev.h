@@ -16,7 +16,7 @@
 struct device {
     u64 rdev;                   /* vfs_rdev(major, minor) */
     const char *name;           /* the node's name in /dev; NULL: none */
-    u32 mode;                   /* of the node */
+    u32 mode, gid;              /* of the node */
     const struct file_ops *ops;
     /* f->ops is set already; NULL: nothing to do */
     int (*open)(struct device *d, struct inode *i, struct file *f);
