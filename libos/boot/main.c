@@ -7,6 +7,7 @@
  * order of dependencies, the archive, the first process.
  */
 #include "core/arch/x86_64/arch.h"
+#include "core/account.h"
 #include "core/clock.h"
 #include "core/cmdline.h"
 #include "core/error.h"
@@ -202,6 +203,7 @@ boot_first(void)
     table_pool_init();
     clock_init();
     timers_init(c);
+    account_init();
     sched_init();
     sched_init_lcpu(c);
     thread_adopt_idle(c, thread_current(), "idle");

@@ -10,6 +10,7 @@
 
 #include <abi/layout.h>
 
+#include "core/account.h"
 #include "core/clock.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -38,11 +39,12 @@ event_allocate(void)
 
 /* Timer and poke end here: fire what is due, look at the slice, arm again. */
 static void
-look_around(struct lcpu *c)
+look_around(struct lcpu *c, bool user)
 {
     timers_run(c);
     if (c->current == c->idle)
         return;
+    account_tick(c, user);
     struct runq *q = runq_of(c);
     spin_lock(&q->lock);
     if (q->queued && q->slice_end == FB_FOREVER)
@@ -56,13 +58,13 @@ look_around(struct lcpu *c)
 }
 
 void
-event_dispatch(u64 bits)
+event_dispatch(u64 bits, bool user)
 {
     struct lcpu *c = lcpu_current();
     if (bits & (1ull << FB_EVENT_TIMER))
         c->timer_tsc = FB_FOREVER;
     if (bits & ((1ull << FB_EVENT_TIMER) | (1ull << EVENT_POKE)))
-        look_around(c);
+        look_around(c, user);
     if (bits & (1ull << FB_EVENT_SLICE))
         machine_yield(); /* before the grace is over */
     if (bits & (1ull << FB_EVENT_REVOKE))

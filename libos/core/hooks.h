@@ -32,6 +32,9 @@ struct libos_hooks {
     /* proc: WORK_EXIT was set: end this thread; does not return (it ends in
      * thread_exit). */
     void (*exit_work)(struct thread *t);
+    /* proc: a sample met thread t, which ran `ticks` (TSC) since the last, in the user's
+     * code or not; t is current, no lock is held, must not sleep. */
+    void (*tick)(struct thread *t, u64 ticks, bool user);
     /* proc: the thread is off its CPU for good and about to be freed; called on another
      * thread's stack, must not sleep. */
     void (*thread_freed)(struct thread *t);

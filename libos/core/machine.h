@@ -62,7 +62,7 @@ NORETURN void thread_first_run(void);
 NORETURN void thread_idle(void);
 void thread_adopt_idle(struct lcpu *c, struct thread *t, const char *name);
 /* Handle event bits that the kernel delivered to this vCPU. */
-void event_dispatch(u64 bits);
+void event_dispatch(u64 bits, bool user);
 /* On the way to the user: all work but WORK_FULL; true: return with all registers. */
 bool thread_do_work(struct thread *t, struct user_frame *f);
 void thread_preempt(void);

@@ -16,6 +16,9 @@
  */
 #include "core/thread.h"
 
+#include <abi/layout.h>
+
+#include "core/account.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/event.h"
@@ -65,7 +68,13 @@ switch_to(struct lcpu *c, struct thread *from, struct thread *to)
     c->current = to;
     to->cpu = c;
     to->cb = c->cb;
-    to->sched.started = machine_tsc();
+    u64 now = machine_tsc();
+    to->sched.started = now;
+    c->switches++;
+    if (from == c->idle)
+        account_idle_ends(c, now);
+    else if (to == c->idle)
+        account_idle_begins(c, now);
     atomic_store_explicit(&to->state, THREAD_RUNNING, memory_order_relaxed);
     sched_start_slice(c);
     /* The slice is new, and an idle vCPU slept by fb_wait's deadline instead of the
@@ -207,6 +216,7 @@ block(struct thread *t)
         return;
     }
     sched_charge(c, t);
+    t->switches_voluntary++;
     struct thread *next = sched_pick(c);
     switch_to(c, t, next ? next : c->idle);
 }
@@ -256,6 +266,7 @@ give_way(enum sched_put_reason why)
         timers_program(c, q->slice_end);
         return;
     }
+    t->switches_involuntary++;
     switch_to(c, t, next);
 }
 
@@ -278,7 +289,7 @@ thread_breathe(void)
     if (t == t->cpu->idle)
         return;
     if (machine_events_pending())
-        event_dispatch(machine_wait(0));
+        event_dispatch(machine_wait(0), false);
     if (atomic_load_explicit(&t->work, memory_order_relaxed) & WORK_RESCHED)
         thread_preempt();
 }
@@ -331,6 +342,7 @@ thread_make(const char *name)
     t->cpu = lcpu_current();
     t->cb = t->cpu->cb;
     list_init(&t->process_link);
+    t->start_ns = clock_mono_ns();
     string_copy(t->name, name, sizeof(t->name));
     sched_init_thread(t, thread_current());
     machine_thread_setup(t);
@@ -445,6 +457,8 @@ thread_adopt_idle(struct lcpu *c, struct thread *t, const char *name)
     list_init(&t->process_link);
     string_copy(t->name, name, sizeof(t->name));
     atomic_store(&t->state, THREAD_RUNNING);
+    t->sched.started = c->sampled_tsc = machine_tsc(); /* it idles from now on */
+    c->tick_tsc = FB_FOREVER;
     c->idle = t;
     c->current = t;
     sched_init_thread(t, NULL);
@@ -478,6 +492,6 @@ thread_idle(void)
             bits = machine_wait(timers_next_tsc(c));
         atomic_store(&c->sleeping, 0);
         timers_run(c);
-        event_dispatch(bits);
+        event_dispatch(bits, false);
     }
 }

@@ -84,7 +84,12 @@ struct thread {
     u64 altstack_size;
     u32 altstack_flags;
     u64 restart[6];          /* E_RESTART_BLOCK: how to go on */
-    u64 user_ticks, system_ticks;
+    /* Sampled at ticks (core/account.h, A2); the runtime at the last one. */
+    u64 user_ticks, system_ticks, sampled_runtime;
+    u64 shown_user, shown_system;   /* proc/usage.h, U1 */
+    u64 switches_voluntary, switches_involuntary;
+    u64 minor_faults, major_faults; /* vm */
+    u64 start_ns;                   /* clock_mono_ns at its making */
     char name[16];
     void (*entry)(void *);   /* LibOS threads, and the first run of user threads */
     void *arg;
@@ -113,7 +118,11 @@ struct lcpu {
     struct thread *ended;   /* a thread that has left this vCPU for good, to be freed */
     struct timers *timers;  /* clock's */
     u64 timer_tsc;          /* the deadline that the kernel's timer is armed for */
-    u64 idle_ns;
+    /* core/account.h; written by the vCPU itself. */
+    u64 tick_tsc;           /* the next sample; while it idles, what is left to it */
+    u64 sampled_tsc;        /* the last one, moved on by the time that it idled since */
+    u64 user_ticks, nice_ticks, system_ticks, idle_ticks;
+    u64 switches;
 };
 extern struct lcpu lcpus[];
 extern u32 lcpu_count;

@@ -57,7 +57,7 @@ timers_next_tsc(struct lcpu *c)
 void
 timers_program(struct lcpu *c, u64 slice_end_tsc)
 {
-    u64 next = MIN(timers_next_tsc(c), slice_end_tsc);
+    u64 next = MIN(MIN(timers_next_tsc(c), slice_end_tsc), c->tick_tsc);
     if (next < c->timer_tsc) {
         c->timer_tsc = next;
         machine_timer(next);

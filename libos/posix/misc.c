@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls of limits, usage, priorities, names and the machine. */
+#include "core/account.h"
 #include "core/clock.h"
 #include "core/fpu.h"
 #include "core/hw.h"
@@ -15,6 +16,7 @@
 #include "vm/mm.h"
 
 /* ---- limits ---- */
+#define RLIMIT_CPU 0
 #define RLIMIT_NOFILE 7
 
 static int
@@ -32,6 +34,8 @@ set_limit(struct process *p, u32 which, const struct rlimit_pair *set)
     else
         p->limits[which] = *set;
     spin_unlock(&p->lock);
+    if (error == 0 && which == RLIMIT_CPU)
+        usage_limit_changed(p);
     return error;
 }
 
@@ -92,45 +96,6 @@ sys_prlimit64(struct user_frame *f)
     if (error == 0 && SYS_ARG3(f) != 0)
         error = copy_to_user(SYS_ARG3(f), &old, sizeof old);
     return error;
-}
-
-/* ---- usage ---- */
-#define RUSAGE_SELF 0
-#define RUSAGE_CHILDREN (-1)
-#define RUSAGE_THREAD 1
-
-long
-sys_getrusage(struct user_frame *f)
-{
-    struct process *p = proc_current();
-    struct linux_rusage u = { 0 };
-    u64 user = 0, system = 0;
-    switch ((i32)SYS_ARG0(f)) {
-    case RUSAGE_SELF:
-        proc_ticks(p, &user, &system);
-        u.minflt = (i64)p->minor_faults;
-        u.majflt = (i64)p->major_faults;
-        break;
-    case RUSAGE_CHILDREN:
-        user = p->child_user_ticks;
-        system = p->child_system_ticks;
-        u.minflt = (i64)p->child_minor_faults;
-        u.maxrss = (i64)p->max_pages * 4;
-        break;
-    case RUSAGE_THREAD:
-        u.utime = timeval_of_ns(thread_cpu_ns(thread_current()));
-        return copy_to_user(SYS_ARG1(f), &u, sizeof u);
-    default:
-        return -E_INVAL;
-    }
-    u.utime = timeval_of_ticks(user);
-    u.stime = timeval_of_ticks(system);
-    if ((i32)SYS_ARG0(f) == RUSAGE_SELF) {
-        struct mm_counts counts;
-        mm_count(p->mm, &counts);
-        u.maxrss = (i64)MAX(counts.pages_peak, p->max_pages) * 4;
-    }
-    return copy_to_user(SYS_ARG1(f), &u, sizeof u);
 }
 
 long
@@ -528,11 +493,14 @@ sys_sysinfo(struct user_frame *f)
     page_count(&pages);
     struct linux_sysinfo s;
     memset(&s, 0, sizeof s); /* its padding goes to the user as well */
+    u64 loads[3];
+    account_load(loads);
     s = (struct linux_sysinfo){
         .uptime = (i64)(clock_mono_ns() / 1000000000),
         .total = pages.total * PAGE_SIZE,
         .free = pages.free * PAGE_SIZE,
         .processes = (u16)proc_count(),
+        .loads = { loads[0], loads[1], loads[2] },
         .unit = 1,
     };
     return copy_to_user(SYS_ARG0(f), &s, sizeof s);

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/heap.h"
 #include "core/string.h"
+#include "posix/cputime.h"
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "posix/strings.h"
@@ -253,13 +254,7 @@ wait_flags(u32 options)
 static int
 rusage_of_report(uaddr at, const struct wait_report *r)
 {
-    struct linux_rusage u = {
-        .utime = timeval_of_ticks(r->user_ticks),
-        .stime = timeval_of_ticks(r->system_ticks),
-        .maxrss = (i64)(r->max_pages * 4),
-        .minflt = (i64)r->minor_faults,
-    };
-    return at != 0 ? copy_to_user(at, &u, sizeof u) : 0;
+    return at != 0 ? rusage_to_user(at, &r->usage) : 0;
 }
 
 long

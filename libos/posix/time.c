@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/heap.h"
 #include "core/wait.h"
+#include "posix/cputime.h"
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "proc/cred.h"
@@ -12,7 +13,6 @@
 
 #define NS_PER_S 1000000000ull
 #define NS_PER_US 1000ull
-#define NS_PER_TICK 10000000ull /* USER_HZ is 100 */
 #define DEADLINE_MAX (~0ull - 1) /* ~0 means none */
 
 /* ---- conversions ---- */
@@ -67,36 +67,6 @@ enum {
     CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM, CLOCK_TAI = 11
 };
 
-static u64
-process_ns(struct process *p)
-{
-    u64 user, system;
-    proc_ticks(p, &user, &system);
-    return clock_ticks_to_ns(user + system);
-}
-
-/* Clocks of other processes: ~pid << 3 | 2 (clock_getcpuclockid). */
-static int
-cpu_clock(i32 id, u64 *ns)
-{
-    i32 pid = ~(id >> 3);
-    if ((id & 3) == 3)
-        return -E_INVAL;
-    if (id & 4) {
-        if (pid != 0 && pid != thread_current()->tid)
-            return -E_INVAL;
-        *ns = thread_cpu_ns(thread_current());
-        return 0;
-    }
-    struct process *p = pid == 0 ? proc_current() : proc_find(pid);
-    if (p == NULL)
-        return -E_INVAL;
-    *ns = process_ns(p);
-    if (pid != 0)
-        proc_release(p);
-    return 0;
-}
-
 static int
 read_clock(i32 id, u64 *ns)
 {
@@ -115,13 +85,13 @@ read_clock(i32 id, u64 *ns)
         *ns = clock_mono_ns();
         return 0;
     case CLOCK_PROCESS_CPUTIME:
-        *ns = process_ns(proc_current());
+        *ns = clock_ticks_to_ns(usage_time_of_process(proc_current()));
         return 0;
     case CLOCK_THREAD_CPUTIME:
         *ns = thread_cpu_ns(thread_current());
         return 0;
     default:
-        return id < 0 ? cpu_clock(id, ns) : -E_INVAL;
+        return id < 0 ? cpu_clock_read(id, ns) : -E_INVAL;
     }
 }
 
@@ -234,23 +204,6 @@ sys_time(struct user_frame *f)
     if (SYS_ARG0(f) != 0 && copy_to_user(SYS_ARG0(f), &seconds, sizeof seconds) != 0)
         return -E_FAULT;
     return seconds;
-}
-
-long
-sys_times(struct user_frame *f)
-{
-    struct process *p = proc_current();
-    u64 user, system;
-    proc_ticks(p, &user, &system);
-    i64 tms[4] = {
-        (i64)(clock_ticks_to_ns(user) / NS_PER_TICK),
-        (i64)(clock_ticks_to_ns(system) / NS_PER_TICK),
-        (i64)(clock_ticks_to_ns(p->child_user_ticks) / NS_PER_TICK),
-        (i64)(clock_ticks_to_ns(p->child_system_ticks) / NS_PER_TICK),
-    };
-    if (SYS_ARG0(f) != 0 && copy_to_user(SYS_ARG0(f), tms, sizeof tms) != 0)
-        return -E_FAULT;
-    return (long)(clock_mono_ns() / NS_PER_TICK);
 }
 
 /* ---- sleeping ---- */
@@ -438,31 +391,34 @@ ns_of_timeval(const struct linux_timeval *tv, u64 *ns)
     return 0;
 }
 
-static int
-which_itimer(u64 which)
+static u64
+round_up_to_us(u64 ns)
 {
-    if (which == ITIMER_REAL)
-        return 0;
-    return which == ITIMER_VIRTUAL || which == ITIMER_PROF ? -E_NOSYS : -E_INVAL;
+    return ns == 0 ? 0 : ns + NS_PER_US - 1;
 }
 
 static int
-give_itimer(struct process *p, uaddr at)
+itimer_to_user(uaddr at, u64 left, u64 interval)
 {
-    u64 left, interval;
-    read_alarm(p, &left, &interval);
-    struct linux_itimerval v = { timeval_of_ns(interval),
-                                 timeval_of_ns(left + NS_PER_US - 1) };
-    if (left == 0)
-        v.value = (struct linux_timeval){ 0, 0 };
+    struct linux_itimerval v = { timeval_of_ns(round_up_to_us(interval)),
+                                 timeval_of_ns(round_up_to_us(left)) };
     return copy_to_user(at, &v, sizeof v);
 }
 
 long
 sys_getitimer(struct user_frame *f)
 {
-    int error = which_itimer(SYS_ARG0(f));
-    return error != 0 ? error : give_itimer(proc_current(), SYS_ARG1(f));
+    struct process *p = proc_current();
+    u64 left, interval;
+    u32 which = (u32)SYS_ARG0(f);
+    if (which > ITIMER_PROF)
+        return -E_INVAL;
+    if (which == ITIMER_REAL)
+        read_alarm(p, &left, &interval);
+    else
+        usage_timer_get(p, which == ITIMER_PROF ? USAGE_PROFILE : USAGE_VIRTUAL, &left,
+                        &interval);
+    return itimer_to_user(SYS_ARG1(f), left, interval);
 }
 
 long
@@ -470,18 +426,23 @@ sys_setitimer(struct user_frame *f)
 {
     struct process *p = proc_current();
     struct linux_itimerval v = { 0 };
-    u64 value, interval;
-    int error = which_itimer(SYS_ARG0(f));
-    if (error != 0)
-        return error;
+    u64 value, interval, left, old_interval;
+    u32 which = (u32)SYS_ARG0(f);
     if (SYS_ARG1(f) != 0 && copy_from_user(&v, SYS_ARG1(f), sizeof v) != 0)
         return -E_FAULT;
-    if (ns_of_timeval(&v.value, &value) != 0 ||
+    if (which > ITIMER_PROF || ns_of_timeval(&v.value, &value) != 0 ||
         ns_of_timeval(&v.interval, &interval) != 0)
         return -E_INVAL;
-    if (SYS_ARG2(f) != 0 && give_itimer(p, SYS_ARG2(f)) != 0)
-        return -E_FAULT;
-    return set_alarm(p, value, interval);
+    if (which == ITIMER_REAL) {
+        read_alarm(p, &left, &old_interval);
+        int error = set_alarm(p, value, interval);
+        if (error != 0)
+            return error;
+    } else {
+        usage_timer_set(p, which == ITIMER_PROF ? USAGE_PROFILE : USAGE_VIRTUAL, value,
+                        interval, &left, &old_interval);
+    }
+    return SYS_ARG2(f) != 0 ? itimer_to_user(SYS_ARG2(f), left, old_interval) : 0;
 }
 
 long

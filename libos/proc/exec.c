@@ -264,6 +264,8 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     p->mm = e->image.mm;
     spin_unlock(&p->lock);
     e->image.mm = NULL;
+    if (old != NULL)
+        usage_memory_goes(p, old);
     mm_switch(p->mm);
     t->clear_child_tid = 0;
     t->robust_list = 0;

@@ -128,6 +128,7 @@ drop_resources(struct process *p)
     p->mm = NULL;
     spin_unlock(&p->lock);
     if (mm != NULL) {
+        usage_memory_goes(p, mm);
         thread_current()->space = NULL; /* any space will do until the thread has gone */
         mm_switch(NULL);
         mm_release(mm);

@@ -60,6 +60,8 @@ inherit_fields(struct process *p, struct process *from)
     p->cred = from->cred;
     memcpy(p->limits, from->limits, sizeof p->limits);
     spin_unlock(&from->lock);
+    if (p->limits[0].soft != ~0ull || p->limits[0].hard != ~0ull)
+        usage_limit_changed(p);
     memcpy(p->name, from->name, sizeof p->name);
     p->nice = from->nice;
     p->oom_score_adj = from->oom_score_adj;

@@ -13,6 +13,7 @@ void
 proc_init(void)
 {
     libos_hooks.exit_work = proc_exit_work;
+    usage_init();
 }
 
 static u64

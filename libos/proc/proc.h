@@ -20,6 +20,7 @@
 #include "core/thread.h"
 #include "core/types.h"
 #include "core/wait.h"
+#include "proc/usage.h"
 #include "vfs/vfs.h"
 
 struct mm;
@@ -65,7 +66,18 @@ struct process {
     char name[16];
     char *exe;                            /* path, heap */
     struct rlimit_pair limits[PROC_RLIMITS];
-    u64 start_ns, user_ticks, system_ticks, child_user_ticks, child_system_ticks;
+    u64 start_ns;
+    /* proc/usage.h */
+    struct proc_usage ended;                   /* lock; of threads that ended, without times */
+    u64 ended_ticks;                      /* lock; the time of those */
+    _Atomic u64 sampled_user, sampled_system;
+    u64 shown_user, shown_system;         /* lock; U1 */
+    struct proc_usage children_usage;          /* family_lock; U2 */
+    struct usage_deadline {
+        u64 deadline_ns, interval_ns;
+    } usage_timers[USAGE_TIMERS];         /* lock */
+    u64 limit_cpu_told;                   /* lock; the second from which SIGXCPU is due */
+    bool usage_watched;                   /* read by ticks without the lock */
     struct timer *alarm;                  /* ITIMER_REAL */
     u64 alarm_interval_ns;
     struct timer_table *timers;           /* signal/timer.h; set under lock */
@@ -73,7 +85,6 @@ struct process {
     u32 dumpable;
     uaddr stack_hint;
     i32 pdeath_signal;
-    u64 minor_faults, major_faults;
     struct session *session;              /* family_lock */
     struct pgroup *group;                 /* family_lock; pgid and sid are its numbers */
     struct list group_link;               /* family_lock */
@@ -92,7 +103,7 @@ struct process {
     u32 continues;                        /* lock; counts SIG_CONT and SIG_KILL */
     bool files_shared;                    /* made or was made with FORK_SHARE_FILES */
     bool no_new_privs, keep_caps;
-    u64 max_pages, child_minor_faults;
+    u64 max_pages;                        /* lock; the most resident ones, until now */
     struct process *dead_next;            /* exit.c */
     _Atomic i32 oom_score_adj;            /* -1000 (never) to 1000; vm/oom.c; inherited */
     u64 reserved[8];
@@ -143,8 +154,7 @@ NORETURN void proc_exit_thread(i32 code);
 #define WAIT_ANY 0x40u     /* both */
 struct wait_report {
     i32 pid, status, uid;
-    u64 user_ticks, system_ticks;
-    u64 minor_faults, max_pages;
+    struct proc_usage usage; /* its own and that of its children that it waited for */
 };
 /* which: > 0 this pid, 0 my group, -1 any, < -1 that group. 1: *out filled; 0:
  * WAIT_NOHANG and none; -E_CHILD -E_RESTART */
@@ -167,6 +177,7 @@ void proc_continued(struct process *p);
 void proc_exit_work(struct thread *t);
 /* True when the current thread will not see the user again. */
 bool proc_is_ending(struct thread *t);
-void proc_ticks(struct process *p, u64 *user, u64 *system); /* ended and living threads */
+void proc_ticks(struct process *p, u64 *user, u64 *system); /* usage_of_process's */
+u64 proc_forks(void); /* processes and threads made since the start */
 
 #endif

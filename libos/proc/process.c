@@ -13,6 +13,7 @@ struct spinlock family_lock = SPINLOCK_INIT;
 struct process *proc_init_process;
 static _Atomic u64 process_count;
 static _Atomic u64 thread_count; /* of all processes; zombies have none */
+static _Atomic u64 fork_count;   /* only grows */
 
 /* Linux's defaults; the numbers are posix's RLIMIT_* (0 CPU .. 15 RTTIME). */
 static const struct rlimit_pair default_limits[PROC_RLIMITS] = {
@@ -184,34 +185,17 @@ proc_count(void)
     return atomic_load_explicit(&process_count, memory_order_relaxed);
 }
 
-/* Without separate accounting by core, all of a thread's time counts as the user's. */
-static u64
-thread_user_ticks(struct thread *t)
+u64
+proc_forks(void)
 {
-    u64 ticks = t->sched.runtime, now = clock_tsc(), since = t->sched.started;
-    if (atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_RUNNING &&
-        now > since)
-        ticks += now - since; /* it has not been charged for that yet */
-    return ticks;
-}
-
-void
-proc_ticks(struct process *p, u64 *user, u64 *system)
-{
-    spin_lock(&p->lock);
-    *user = p->user_ticks;
-    *system = p->system_ticks;
-    list_for_each(it, &p->threads) {
-        struct thread *t = container_of(it, struct thread, process_link);
-        *user += thread_user_ticks(t);
-    }
-    spin_unlock(&p->lock);
+    return atomic_load_explicit(&fork_count, memory_order_relaxed);
 }
 
 void
 process_count_thread(void)
 {
     atomic_fetch_add_explicit(&thread_count, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&fork_count, 1, memory_order_relaxed);
 }
 
 /* How many processes, zombies too, have this real user id. */
@@ -278,7 +262,7 @@ process_remove_thread_locked(struct process *p, struct thread *t)
     p->nthreads--;
     atomic_fetch_sub_explicit(&thread_count, 1, memory_order_relaxed);
     pid_set_thread(t->tid, NULL);
-    p->user_ticks += thread_user_ticks(t);
+    usage_thread_ends_locked(p, t);
 }
 
 char *

@@ -32,10 +32,8 @@ fill_report(struct process *child, i32 status, struct wait_report *out)
     spin_lock(&child->lock);
     out->uid = child->cred != NULL ? (i32)child->cred->uid : 0;
     spin_unlock(&child->lock);
-    out->user_ticks = child->user_ticks + child->child_user_ticks;
-    out->system_ticks = child->system_ticks + child->child_system_ticks;
-    out->minor_faults = child->minor_faults + child->child_minor_faults;
-    out->max_pages = child->max_pages;
+    usage_of_process(child, &out->usage);
+    usage_add(&out->usage, &child->children_usage);
 }
 
 /* What is there to report about this child: true and *out. *dead: it is to be released
@@ -50,11 +48,7 @@ report_child(struct process *self, struct process *child, u32 flags,
         fill_report(child, child->exit_status, out);
         if (flags & WAIT_NOREAP)
             return true;
-        self->child_user_ticks += out->user_ticks;
-        self->child_system_ticks += out->system_ticks;
-        self->child_minor_faults += out->minor_faults;
-        if (child->max_pages > self->max_pages)
-            self->max_pages = child->max_pages;
+        usage_add(&self->children_usage, &out->usage);
         process_bury_locked(child, empty);
         *dead = child;
         return true;

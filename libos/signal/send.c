@@ -294,10 +294,12 @@ signal_tell_parent(struct process *child, int code, i32 status)
     int number = stop_or_cont ? SIG_CHLD : child->exit_signal;
     if (parent == NULL || number < 1 || number > SIG_MAX)
         return;
+    struct proc_usage used;
+    usage_of_process(child, &used);
     struct signal_info info = {
         .number = number, .code = code, .pid = child->pid, .status = status,
         .uid = child->cred->uid,
-        .utime = (i64)child->user_ticks, .stime = (i64)child->system_ticks,
+        .utime = (i64)used.user, .stime = (i64)used.system,
     };
     spin_lock(&parent->lock);
     bool wanted = parent->actions != NULL;

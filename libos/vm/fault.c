@@ -378,7 +378,7 @@ page_fault(struct thread *t, struct user_frame *f, u64 error, uaddr address)
     int rc = hopeless ? -E_ACCES
                       : fault_at(p->mm, address, need, !(error & FAULT_ERROR_PRESENT));
     if (rc == 0) {
-        p->minor_faults++;
+        t->minor_faults++;
         return;
     }
     if (rc == -E_NOMEM) {

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <ucontext.h>
 
+#include "core/account.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/fpu.h"
@@ -335,6 +336,7 @@ host_init(unsigned megabytes)
     table_pool_init();
     clock_init();
     timers_init(c);
+    account_init();
     sched_init();
     sched_init_lcpu(c);
     thread_adopt_idle(c, (struct thread *)idle_thread, "idle");

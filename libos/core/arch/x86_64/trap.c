@@ -70,7 +70,9 @@ user_trap(struct thread *t, struct user_frame *f, u64 vector)
     f->ss = USER_SS;
     u64 error = f->error, address = t->cb->save[FB_SAVE_USER].cr2;
     if (vector == FB_VECTOR_EVENT)
-        event_dispatch(t->cb->save[FB_SAVE_USER].events);
+        /* What came while the LibOS worked is delivered at the return from the system call,
+         * which leaves rip in rcx: no instruction of the user's was interrupted. */
+        event_dispatch(t->cb->save[FB_SAVE_USER].events, f->rcx != f->rip);
     else if (vector == VECTOR_PAGE_FAULT)
         libos_hooks.page_fault(t, f, error, address);
     else
