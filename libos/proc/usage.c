@@ -66,7 +66,7 @@ add_thread(struct proc_usage *to, u64 *ticks, struct thread *t)
 }
 
 void
-usage_add(struct proc_usage *to, const struct proc_usage *more)
+usage_sum(struct proc_usage *to, const struct proc_usage *more)
 {
     to->user += more->user;
     to->system += more->system;

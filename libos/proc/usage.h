@@ -29,7 +29,7 @@ void usage_of_children(struct process *p, struct proc_usage *out);
 /* Takes the lock of t's process; t must not be able to end meanwhile (R5), or be current. */
 void usage_of_thread(struct thread *t, struct proc_usage *out);
 void usage_of_thread_locked(struct thread *t, struct proc_usage *out);
-void usage_add(struct proc_usage *to, const struct proc_usage *more);
+void usage_sum(struct proc_usage *to, const struct proc_usage *more);
 /* CPU time alone, exactly: ticks. */
 u64 usage_time_of_process(struct process *p);
 

@@ -33,7 +33,7 @@ fill_report(struct process *child, i32 status, struct wait_report *out)
     out->uid = child->cred != NULL ? (i32)child->cred->uid : 0;
     spin_unlock(&child->lock);
     usage_of_process(child, &out->usage);
-    usage_add(&out->usage, &child->children_usage);
+    usage_sum(&out->usage, &child->children_usage);
 }
 
 /* What is there to report about this child: true and *out. *dead: it is to be released
@@ -48,7 +48,7 @@ report_child(struct process *self, struct process *child, u32 flags,
         fill_report(child, child->exit_status, out);
         if (flags & WAIT_NOREAP)
             return true;
-        usage_add(&self->children_usage, &out->usage);
+        usage_sum(&self->children_usage, &out->usage);
         process_bury_locked(child, empty);
         *dead = child;
         return true;
