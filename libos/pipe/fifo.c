@@ -105,10 +105,10 @@ pipe_create(u32 flags, struct file **reader, struct file **writer)
     n->inode.nlink = 1;
     n->inode.atime = n->inode.mtime = n->inode.ctime = n->inode.btime = vfs_now();
     n->inode.pipe = n->pipe = p;
-    struct file *r = file_new(&pipe_ops, &n->inode, OPEN_READ | (flags & OPEN_NONBLOCK));
+    struct file *r = file_new(&pipe_ops, &n->inode, OPEN_READ | (flags & (OPEN_NONBLOCK | OPEN_DIRECT)));
     struct file *w = r == NULL ? NULL
                                : file_new(&pipe_ops, &n->inode,
-                                          OPEN_WRITE | (flags & OPEN_NONBLOCK));
+                                          OPEN_WRITE | (flags & (OPEN_NONBLOCK | OPEN_DIRECT)));
     if (w == NULL) {
         if (r != NULL) {
             r->priv = p;
@@ -179,8 +179,6 @@ wait_for_side(struct pipe *p, const u32 *there, const u32 *opens, u32 seen)
     return r != 0 ? -E_RESTART : 0;
 }
 
-/* fifo(7): a reader waits for a writer and the other way round; O_NONBLOCK to read
- * succeeds, to write is ENXIO; both never waits. */
 /* A pipe(2) is opened once more, by its descriptor's link: as it lives as long as its
  * inode, nothing is waited for. */
 static int
@@ -201,6 +199,8 @@ reopen(struct pipe *p, struct file *f)
     return 0;
 }
 
+/* fifo(7): a reader waits for a writer and the other way round; O_NONBLOCK to read
+ * succeeds, to write is ENXIO; both never waits. */
 int
 pipe_open_fifo(struct inode *i, struct file *f)
 {

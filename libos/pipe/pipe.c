@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading, writing and waiting on pipes; pipe/pipe.h has the invariants, pipe/fifo.c
- * the ways to make and open them. */
+ * the ways to make and open them, pipe/splice.c the ways around a buffer. */
 #include "pipe/pipe_private.h"
 
 #include "core/heap.h"
@@ -8,51 +8,76 @@
 #include "core/page.h"
 #include "core/string.h"
 
+static bool
+is_root(const struct cred *cred)
+{
+    return cred == NULL || cred->euid == 0;
+}
+
+/* Count the slots of a pipe: a user that has very many gets small ones. */
+static u32
+slots_for(struct usage *usage, const struct cred *cred)
+{
+    if (usage_add(usage, USAGE_PIPE_PAGES, PIPE_PAGES_DEFAULT,
+                  is_root(cred) ? ~0ull : PIPE_PAGES_USER_SOFT))
+        return PIPE_PAGES_DEFAULT;
+    (void)usage_add(usage, USAGE_PIPE_PAGES, PIPE_PAGES_MIN, ~0ull);
+    return PIPE_PAGES_MIN;
+}
+
 struct pipe *
 pipe_new(void)
 {
-    struct pipe *p = heap_alloc_zeroed(sizeof *p);
-    if (p == NULL)
+    const struct cred *cred = vfs_current_cred();
+    struct usage *usage = usage_get(cred != NULL ? cred->uid : 0);
+    struct pipe *p = usage == NULL ? NULL : heap_alloc_zeroed(sizeof *p);
+    if (p == NULL) {
+        if (usage != NULL)
+            usage_put(usage);
         return NULL;
+    }
     mutex_init(&p->mutex);
     waitq_init(&p->readable);
     waitq_init(&p->writable);
     waitq_init(&p->opened);
-    p->pages = PIPE_PAGES_DEFAULT;
-    p->page = p->inline_page;
+    p->usage = usage;
+    p->slots = p->limit = slots_for(usage, cred);
+    p->slot = p->inline_slot;
     return p;
+}
+
+void
+pipe_share_put(struct pipe_share *share)
+{
+    if (atomic_fetch_sub_explicit(&share->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    page_free(page_frame(share->page));
+    heap_free(share);
+}
+
+static void
+slot_clear(struct pipe_slot *s)
+{
+    if (s->share != NULL)
+        pipe_share_put(s->share);
+    else if (s->page != NULL)
+        page_free(page_frame(s->page));
 }
 
 void
 pipe_free(struct pipe *p)
 {
-    for (u32 i = 0; i < p->pages; i++)
-        if (p->page[i] != NULL)
-            page_free(page_frame(p->page[i]));
-    if (p->page != p->inline_page)
-        heap_free(p->page);
+    for (u32 i = 0; i < p->slots; i++)
+        slot_clear(&p->slot[i]);
+    usage_sub(p->usage, USAGE_PIPE_PAGES, p->slots);
+    usage_put(p->usage);
+    if (p->slot != p->inline_slot)
+        heap_free(p->slot);
     heap_free(p);
 }
 
-static inline u64
-space(const struct pipe *p)
-{
-    return (u64)p->pages * PAGE_SIZE - (p->head - p->tail);
-}
-
-/* The byte at position n and how many follow it in the page. */
-static inline u8 *
-place(const struct pipe *p, u64 n, u64 *run)
-{
-    u64 offset = n & (PAGE_SIZE - 1);
-    *run = PAGE_SIZE - offset;
-    return p->page[n >> PAGE_SHIFT & (p->pages - 1)] + offset;
-}
-
-/* Stand in the queue, let go of the pipe, sleep until woken (I4); comes back with the
- * mutex.  -E_RESTART: a signal. */
-static int
-wait_locked(struct pipe *p, struct waitq *q)
+int
+pipe_wait(struct pipe *p, struct waitq *q)
 {
     struct waiter w = { .exclusive = true };
     wait_add(q, &w);
@@ -64,147 +89,147 @@ wait_locked(struct pipe *p, struct waitq *q)
     return r != 0 ? -E_RESTART : 0;
 }
 
-static i64
+int
+pipe_wait_room(struct pipe *p, bool nonblock)
+{
+    int r = 0;
+    for (;;) {
+        if (p->readers == 0)
+            return -E_PIPE;
+        if (!pipe_full(p))
+            return 0;
+        if (r == 0)
+            r = nonblock ? -E_AGAIN : pipe_wait(p, &p->writable);
+        if (r != 0)
+            return r;
+    }
+}
+
+int
+pipe_wait_data(struct pipe *p, bool nonblock)
+{
+    while (pipe_empty(p)) {
+        if (p->writers == 0)
+            return 1;
+        int r = nonblock ? -E_AGAIN : pipe_wait(p, &p->readable);
+        if (r != 0)
+            return r;
+    }
+    return 0;
+}
+
+/* What a fault leaves of a slot is not taken: it is there for the next read. */
+static inline i64
 take_bytes(struct pipe *p, struct uio *u)
 {
-    u64 n = MIN(u->left, p->head - p->tail), done = 0;
-    while (done < n) {
-        u64 run;
-        const u8 *from = place(p, p->tail, &run);
-        run = MIN(run, n - done);
-        u64 before = u->left;
-        int r = uio_put(u, from, run);
-        u64 moved = before - u->left;
-        done += moved;
-        p->tail += moved;
-        if (r != 0)
-            return done != 0 ? (i64)done : r;
+    i64 done = 0;
+    while (u->left != 0 && !pipe_empty(p)) {
+        struct pipe_slot *s = pipe_slot_at(p, p->tail);
+        u32 n = (u32)MIN(u->left, (u64)s->bytes);
+        bool packet = s->packet;
+        if (uio_put(u, s->page + s->offset, n) != 0)
+            return done != 0 ? done : -E_FAULT;
+        done += n;
+        pipe_consume(p, s, n);
+        if (packet)
+            break;
     }
-    return (i64)done;
+    return done;
 }
 
 i64
 pipe_read(struct file *f, struct uio *u, u64 *pos)
 {
     struct pipe *p = f->priv;
-    i64 r = 0;
     (void)pos;
     if (u->left == 0)
         return 0;
     mutex_lock(&p->mutex);
-    while (p->head == p->tail) {
-        if (p->writers == 0)
-            break;
-        r = (f->flags & OPEN_NONBLOCK) != 0 ? -E_AGAIN : wait_locked(p, &p->readable);
-        if (r != 0)
-            break;
-    }
-    if (r == 0 && p->head != p->tail)
+    i64 r = 0;
+    if (__builtin_expect(pipe_empty(p), 0))
+        r = pipe_wait_data(p, (f->flags & OPEN_NONBLOCK) != 0);
+    if (r == 0)
         r = take_bytes(p, u);
-    bool more = p->head != p->tail;
-    if (!more)
-        p->head = p->tail = 0; /* I2 */
-    bool wake_writer = r > 0 && !wait_idle(&p->writable) && space(p) >= PIPE_ATOMIC;
-    bool wake_reader = more && !wait_idle(&p->readable); /* I5 */
-    mutex_unlock(&p->mutex);
-    if (wake_writer)
-        wait_wake(&p->writable, 1);
-    if (wake_reader)
-        wait_wake(&p->readable, 1);
+    else if (r == 1)
+        r = 0; /* the end */
+    pipe_unlock_wake(p);
     return r;
 }
 
-/* Move at most n bytes in, which fit.  What was moved, or an error if nothing was. */
-static i64
-put_bytes(struct pipe *p, struct uio *u, u64 n)
+u8 *
+pipe_page_make(struct pipe_slot *s)
 {
-    u64 done = 0;
-    while (done < n) {
-        u8 **slot = &p->page[p->head >> PAGE_SHIFT & (p->pages - 1)];
-        if (*slot == NULL) {
-            frame_t frame = page_alloc();
-            if (frame == FRAME_NONE)
-                return done != 0 ? (i64)done : -E_NOMEM;
-            *slot = page_ptr(frame);
-        }
-        u64 run;
-        u8 *to = place(p, p->head, &run);
-        run = MIN(run, n - done);
-        u64 before = u->left;
-        int r = uio_get(u, to, run);
-        u64 moved = before - u->left;
-        done += moved;
-        p->head += moved;
-        if (r != 0)
-            return done != 0 ? (i64)done : r;
-    }
-    return (i64)done;
+    frame_t frame = page_alloc();
+    if (frame != FRAME_NONE)
+        s->page = page_ptr(frame);
+    return s->page;
 }
 
-/* How many bytes of a write may go in now: 0 means wait (I3). */
-static u64
-room_for(const struct pipe *p, u64 wanted, u64 done)
+/* The bytes of a write that do not fill a page go behind the last slot's, if they fit
+ * there.  1: they did. */
+static i64
+append_to_last(struct pipe *p, struct uio *u)
 {
-    u64 room = space(p);
-    if (wanted <= PIPE_ATOMIC)
-        return room >= wanted ? wanted : 0;
-    return MIN(room, wanted - done);
+    struct pipe_slot *s = pipe_slot_at(p, p->head - 1);
+    u32 n = (u32)(u->left & (PAGE_SIZE - 1));
+    if (n == 0 || s->share != NULL || s->packet || s->offset + s->bytes + n > PAGE_SIZE)
+        return 0;
+    int r = uio_get(u, s->page + s->offset + s->bytes, n);
+    if (r != 0)
+        return r;
+    s->bytes += n;
+    return n;
 }
 
-/* A write that faults halfway through an atomic one has put nothing in: take back what
- * went. */
-static i64
-put_atomic(struct pipe *p, struct uio *u, u64 n)
+/* One page's worth into a free slot: bytes, or an error. */
+static inline i64
+put_slot(struct pipe *p, struct uio *u, bool packet)
 {
-    u64 head = p->head;
-    i64 r = put_bytes(p, u, n);
-    if (r > 0 && (u64)r < n && n <= PIPE_ATOMIC) {
-        p->head = head;
-        return -E_FAULT;
-    }
-    return r;
+    u8 *page = pipe_page_ready(p);
+    u32 n = (u32)MIN(u->left, PAGE_SIZE);
+    if (page == NULL)
+        return -E_NOMEM;
+    int r = uio_get(u, page, n);
+    if (r != 0)
+        return r;
+    struct pipe_slot *s = pipe_slot_at(p, p->head);
+    s->offset = 0;
+    s->bytes = n;
+    s->packet = packet;
+    p->head++;
+    return n;
 }
 
 i64
 pipe_write(struct file *f, struct uio *u, u64 *pos)
 {
     struct pipe *p = f->priv;
-    u64 wanted = u->left, done = 0;
-    i64 r = 0;
+    u32 flags = f->flags;
+    i64 done = 0, r = 0;
     (void)pos;
-    if (wanted == 0)
+    if (u->left == 0)
         return 0;
     mutex_lock(&p->mutex);
-    while (done < wanted) {
+    if (p->readers != 0 && !pipe_empty(p) && (flags & OPEN_DIRECT) == 0) {
+        r = append_to_last(p, u);
+        done = MAX(r, 0);
+    }
+    while (u->left != 0 && r >= 0) {
         if (p->readers == 0) {
             r = -E_PIPE;
-            break;
-        }
-        u64 n = room_for(p, wanted, done);
-        if (n != 0) {
-            r = put_atomic(p, u, n);
-            done += r > 0 ? (u64)r : 0;
-            if (r < (i64)n || done == wanted)
-                break;
-        }
-        if ((f->flags & OPEN_NONBLOCK) != 0) {
+        } else if (!pipe_full(p)) {
+            r = put_slot(p, u, (flags & OPEN_DIRECT) != 0);
+            done += MAX(r, 0);
+        } else if ((flags & OPEN_NONBLOCK) != 0) {
             r = -E_AGAIN;
-            break;
+        } else {
+            if (!wait_idle(&p->readable))
+                wait_wake(&p->readable, 1);
+            r = pipe_wait(p, &p->writable);
         }
-        if (!wait_idle(&p->readable))
-            wait_wake(&p->readable, 1);
-        r = wait_locked(p, &p->writable);
-        if (r != 0)
-            break;
     }
-    bool wake_reader = p->head != p->tail && !wait_idle(&p->readable);
-    bool wake_writer = space(p) >= PIPE_ATOMIC && !wait_idle(&p->writable);
-    mutex_unlock(&p->mutex);
-    if (wake_reader)
-        wait_wake(&p->readable, 1);
-    if (wake_writer)
-        wait_wake(&p->writable, 1);
-    return done != 0 ? (i64)done : r;
+    pipe_unlock_wake(p);
+    return done != 0 ? done : r;
 }
 
 static u32
@@ -212,13 +237,13 @@ state_of(const struct pipe *p, const struct file *f)
 {
     u32 mask = 0;
     if ((f->flags & OPEN_READ) != 0) {
-        if (p->head != p->tail)
+        if (!pipe_empty(p))
             mask |= POLL_IN;
         if (p->writers == 0 && p->writer_opens != (u32)f->pos)
             mask |= POLL_HUP;
     }
     if ((f->flags & OPEN_WRITE) != 0) {
-        if (space(p) >= PIPE_ATOMIC)
+        if (!pipe_full(p))
             mask |= POLL_OUT;
         if (p->readers == 0)
             mask |= POLL_ERR;
@@ -248,10 +273,12 @@ i64
 pipe_ioctl(struct file *f, u32 request, uaddr arg)
 {
     struct pipe *p = f->priv;
+    i32 n = 0;
     if (request != FILE_IOCTL_READABLE)
         return -E_NOTTY;
     mutex_lock(&p->mutex);
-    i32 n = (i32)(p->head - p->tail);
+    for (u32 at = p->tail; at != p->head; at++)
+        n += (i32)pipe_slot_at(p, at)->bytes;
     mutex_unlock(&p->mutex);
     return copy_to_user(arg, &n, sizeof n);
 }
@@ -260,74 +287,61 @@ u64
 pipe_capacity(struct file *f)
 {
     struct pipe *p = f->priv;
-    return (u64)p->pages * PAGE_SIZE;
+    return (u64)p->slots * PAGE_SIZE;
 }
 
-/* Copy the contents into fresh pages, from position 0. */
+/* The contents go into a ring of another size, from slot 0; what is kept for later
+ * goes. */
 static int
-move_contents(struct pipe *p, u8 **page)
+resize(struct pipe *p, struct pipe_slot *slot, u32 slots)
 {
-    u64 n = p->head - p->tail;
-    for (u64 done = 0; done < n;) {
-        u8 **slot = &page[done >> PAGE_SHIFT];
-        if (*slot == NULL) {
-            frame_t frame = page_alloc();
-            if (frame == FRAME_NONE)
-                return -E_NOMEM;
-            *slot = page_ptr(frame);
-        }
-        u64 run, to = done & (PAGE_SIZE - 1);
-        const u8 *from = place(p, p->tail + done, &run);
-        run = MIN(MIN(run, PAGE_SIZE - to), n - done);
-        memcpy(*slot + to, from, run);
-        done += run;
-    }
+    u32 held = p->head - p->tail, reserved = p->slots - p->limit;
+    if (held + reserved > slots)
+        return -E_BUSY;
+    for (u32 k = 0; k < held; k++)
+        slot[k] = *pipe_slot_at(p, p->tail + k);
+    for (u32 k = held; k < p->slots; k++)
+        slot_clear(pipe_slot_at(p, p->tail + k));
+    if (p->slot != p->inline_slot)
+        heap_free(p->slot);
+    p->slot = slot;
+    p->slots = slots;
+    p->limit = slots - reserved;
+    p->tail = 0;
+    p->head = held;
     return 0;
-}
-
-static void
-free_pages(u8 **page, u32 pages)
-{
-    for (u32 i = 0; i < pages; i++)
-        if (page[i] != NULL)
-            page_free(page_frame(page[i]));
 }
 
 i64
 pipe_set_capacity(struct file *f, u64 bytes)
 {
     struct pipe *p = f->priv;
-    u32 pages = 1;
+    u32 slots = 1;
+    bool root = is_root(vfs_current_cred());
     if (bytes > 1u << 31)
         return -E_INVAL;
-    while ((u64)pages * PAGE_SIZE < bytes)
-        pages *= 2;
-    if (pages > PIPE_PAGES_MAX)
-        return -E_PERM;
-    u8 **page = heap_alloc_zeroed(pages * sizeof *page);
-    if (page == NULL)
-        return -E_NOMEM;
+    while ((u64)slots * PAGE_SIZE < bytes)
+        slots *= 2;
+    struct pipe_slot *slot = heap_alloc_zeroed(slots * sizeof *slot);
     mutex_lock(&p->mutex);
-    u64 held = p->head - p->tail;
-    i64 r = held > (u64)pages * PAGE_SIZE ? -E_BUSY : move_contents(p, page);
+    u32 before = p->slots;
+    i64 r = 0;
+    if (slots > before && slots > PIPE_PAGES_MAX && !root)
+        r = -E_PERM;
+    else if (slot == NULL)
+        r = -E_NOMEM;
+    else if (slots > before && !usage_add(p->usage, USAGE_PIPE_PAGES, slots - before,
+                                          root ? ~0ull : PIPE_PAGES_USER_SOFT))
+        r = -E_PERM;
     if (r == 0) {
-        u8 **old = p->page;
-        free_pages(old, p->pages);
-        if (old != p->inline_page)
-            heap_free(old);
-        p->page = page;
-        p->pages = pages;
-        p->tail = 0;
-        p->head = held;
+        r = resize(p, slot, slots);
+        if (slots > before && r != 0)
+            usage_sub(p->usage, USAGE_PIPE_PAGES, slots - before);
+        else if (slots < before && r == 0)
+            usage_sub(p->usage, USAGE_PIPE_PAGES, before - slots);
     }
-    bool wake = r == 0 && space(p) >= PIPE_ATOMIC && !wait_idle(&p->writable);
-    mutex_unlock(&p->mutex);
-    if (r != 0) {
-        free_pages(page, pages);
-        heap_free(page);
-        return r;
-    }
-    if (wake)
-        wait_wake(&p->writable, 1);
-    return (i64)((u64)pages * PAGE_SIZE);
+    pipe_unlock_wake(p);
+    if (r != 0)
+        heap_free(slot);
+    return r != 0 ? r : (i64)((u64)slots * PAGE_SIZE);
 }

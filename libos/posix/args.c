@@ -13,9 +13,17 @@ files_limit(void)
     return p != NULL ? p->limits[LIMIT_NOFILE].soft : FD_LIMIT_MAX;
 }
 
+static const struct cred *
+current_cred(void)
+{
+    const struct process *p = proc_current();
+    return p != NULL ? p->cred : NULL;
+}
+
 void
 posix_files_init(void)
 {
+    vfs_current_cred = current_cred;
     fd_limit = files_limit;
 }
 

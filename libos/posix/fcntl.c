@@ -202,8 +202,6 @@ static i64
 set_status(struct file *file, u64 arg)
 {
     u32 wanted = open_flags_from_linux(arg) & SETTABLE;
-    if ((wanted & OPEN_DIRECT) != 0 && pipe_is(file))
-        return -E_INVAL;
     u32 old = atomic_load(&file->flags);
     while (!atomic_compare_exchange_weak(&file->flags, &old, (old & ~SETTABLE) | wanted))
         ;

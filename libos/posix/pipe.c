@@ -10,9 +10,10 @@ make_pipe(uaddr to, u64 linux_flags)
     struct file *reader, *writer;
     struct fdtable *t = proc_current()->files;
     u32 flags = open_flags_from_linux(linux_flags) & ~OPEN_READ;
-    if ((linux_flags & ~(u64)open_flags_to_linux(OPEN_CLOEXEC | OPEN_NONBLOCK)) != 0)
+    u32 known = OPEN_CLOEXEC | OPEN_NONBLOCK | OPEN_DIRECT;
+    if ((linux_flags & ~(u64)open_flags_to_linux(known)) != 0)
         return -E_INVAL;
-    int r = pipe_create(flags & OPEN_NONBLOCK, &reader, &writer);
+    int r = pipe_create(flags & (OPEN_NONBLOCK | OPEN_DIRECT), &reader, &writer);
     if (r != 0)
         return r;
     /* Both ends share an inode; whose it is counts when it is opened once more. */

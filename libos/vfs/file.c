@@ -134,10 +134,12 @@ file_read(struct file *f, struct uio *u, u64 *pos)
     if (f->ops->read == NULL)
         return f->inode != NULL && f->inode->type == IT_DIR ? -E_ISDIR : -E_INVAL;
     i64 n = transfer(f, u, pos, f->ops->read);
-    if (n > 0 && (f->ops->traits & (FILE_STREAM | FILE_UNLOCKED)) == 0)
-        touch_atime(f);
-    if (n > 0)
+    if (n <= 0)
+        return n;
+    if (notify_anyone())
         notify_dentry(f->path.dentry, NOTIFY_ACCESS);
+    if ((f->ops->traits & (FILE_STREAM | FILE_UNLOCKED)) == 0)
+        touch_atime(f);
     return n;
 }
 
@@ -148,6 +150,8 @@ file_write(struct file *f, struct uio *u, u64 *pos)
         return -E_BADF;
     if (f->ops->write == NULL)
         return -E_INVAL;
+    if (!notify_anyone())
+        return transfer(f, u, pos, f->ops->write);
     i64 n = transfer(f, u, pos, f->ops->write);
     if (n > 0)
         notify_dentry(f->path.dentry, NOTIFY_MODIFY);

@@ -97,6 +97,13 @@ u64 notify_events_bytes(struct notify_group *g,
 /* ---- what the vfs tells ---- */
 extern _Atomic u32 notify_epoch;
 void notify_place(struct dentry *d, u32 event);
+/* Was there ever a watch? */
+static inline bool
+notify_anyone(void)
+{
+    return __builtin_expect(
+        atomic_load_explicit(&notify_epoch, memory_order_relaxed) != 0, 0);
+}
 /* Something happened to the file at a place: V3's comparison. */
 static inline void
 notify_dentry(struct dentry *d, u32 event)

@@ -288,6 +288,8 @@ u32 fd_count(struct fdtable *t);
 int fd_next(struct fdtable *t, int from);
 /* RLIMIT_NOFILE of the current process; set by posix */
 extern u64 (*fd_limit)(void);
+/* Whose call it is, for what is counted by user; NULL: the LibOS's own.  Set by posix */
+extern const struct cred *(*vfs_current_cred)(void);
 
 /* ---- paths ---- */
 /* A process's place: root, cwd, umask; refs for CLONE_FS. */

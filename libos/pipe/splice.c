@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Between pipes and files without a user's buffer.  A file's bytes are read straight into
+ * a page that then becomes a slot, and written straight from the slot; between two pipes
+ * the pages themselves move, or are shared.
+ *
+ * Invariants and locking: pipe/pipe.h.  `in` is read without the pipe's mutex, into a
+ * reserved slot (I1), because a terminal may keep it waiting for long.
+ */
+#include "pipe/pipe_private.h"
+
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/page.h"
+#include "core/string.h"
+
+/* ---- from files ---- */
+
+/* A page of bytes becomes the newest slot, in the place that was reserved.  A page that
+ * the slot kept is given back in its stead. */
+static void
+push_page(struct pipe *p, u8 **page, u32 bytes)
+{
+    struct pipe_slot *s = pipe_slot_at(p, p->head);
+    u8 *kept = s->page;
+    *s = (struct pipe_slot){ .page = *page, .bytes = bytes };
+    p->head++;
+    *page = kept;
+}
+
+/* Read one page's worth.  With the mutex held; it is dropped meanwhile. */
+static i64
+read_page(struct pipe *p, struct file *in, u64 *pos, u64 n)
+{
+    frame_t frame = page_alloc();
+    if (frame == FRAME_NONE)
+        return -E_NOMEM;
+    u8 *page = page_ptr(frame);
+    struct uio u;
+    p->limit--;
+    mutex_unlock(&p->mutex);
+    uio_libos(&u, page, MIN(n, PAGE_SIZE));
+    i64 got = file_read(in, &u, pos);
+    mutex_lock(&p->mutex);
+    p->limit++;
+    if (got > 0)
+        push_page(p, &page, (u32)got);
+    if (page != NULL)
+        page_free(page_frame(page));
+    return got;
+}
+
+i64
+pipe_splice_in(struct file *pipe, struct file *in, u64 *pos, u64 n, bool nonblock)
+{
+    struct pipe *p = pipe->priv;
+    i64 done = 0;
+    mutex_lock(&p->mutex);
+    i64 r = pipe_wait_room(p, nonblock);
+    while (r == 0 && n != 0 && p->readers != 0 && !pipe_full(p)) {
+        u64 ask = MIN(n, PAGE_SIZE);
+        i64 got = read_page(p, in, pos, ask);
+        if (got <= 0) {
+            r = got;
+            break;
+        }
+        done += got;
+        n -= (u64)got;
+        if ((u64)got < ask || thread_interrupted(thread_current()))
+            break;
+    }
+    pipe_unlock_wake(p);
+    return done != 0 ? done : r;
+}
+
+/* ---- to files ---- */
+
+i64
+pipe_splice_out(struct file *pipe, struct file *out, u64 *pos, u64 n, bool nonblock,
+                i64 (*put)(struct file *out, struct uio *u, u64 *pos))
+{
+    struct pipe *p = pipe->priv;
+    i64 done = 0;
+    mutex_lock(&p->mutex);
+    i64 r = pipe_wait_data(p, nonblock);
+    if (r == 1)
+        r = 0;
+    while (r == 0 && n != 0 && !pipe_empty(p)) {
+        struct pipe_slot *s = pipe_slot_at(p, p->tail);
+        struct uio u;
+        u32 ask = (u32)MIN(n, (u64)s->bytes);
+        uio_libos(&u, s->page + s->offset, ask);
+        i64 moved = put(out, &u, pos);
+        if (moved <= 0) {
+            r = moved;
+            break;
+        }
+        pipe_consume(p, s, (u32)moved);
+        done += moved;
+        n -= (u64)moved;
+        if (moved < ask || thread_interrupted(thread_current()))
+            break;
+    }
+    pipe_unlock_wake(p);
+    return done != 0 ? done : r;
+}
+
+/* ---- between pipes ---- */
+
+static void
+lock_two(struct pipe *a, struct pipe *b)
+{
+    mutex_lock((uintptr_t)a < (uintptr_t)b ? &a->mutex : &b->mutex);
+    mutex_lock((uintptr_t)a < (uintptr_t)b ? &b->mutex : &a->mutex);
+}
+
+/* The slot's page gets another name (I6). -E_NOMEM */
+static int
+share_of(struct pipe_slot *s, struct pipe_share **out)
+{
+    if (s->share == NULL) {
+        struct pipe_share *share = heap_alloc(sizeof *share);
+        if (share == NULL)
+            return -E_NOMEM;
+        atomic_init(&share->refs, 1);
+        share->page = s->page;
+        s->share = share;
+    }
+    atomic_fetch_add_explicit(&s->share->refs, 1, memory_order_relaxed);
+    *out = s->share;
+    return 0;
+}
+
+/* A free slot's kept page goes: something else comes there. */
+static void
+drop_kept(struct pipe_slot *s)
+{
+    if (s->page != NULL)
+        page_free(page_frame(s->page));
+    s->page = NULL;
+}
+
+/* Bytes [offset, offset + n) of a slot appear in another pipe too. */
+static int
+link_bytes(struct pipe_slot *s, u32 n, struct pipe *to)
+{
+    struct pipe_share *share;
+    struct pipe_slot *d = pipe_slot_at(to, to->head);
+    int r = share_of(s, &share);
+    if (r != 0)
+        return r;
+    drop_kept(d);
+    *d = (struct pipe_slot){ .page = s->page, .offset = s->offset, .bytes = n,
+                             .share = share, .packet = s->packet };
+    to->head++;
+    return 0;
+}
+
+/* The oldest slot moves whole; the page that waited at its new place comes back. */
+static void
+move_slot(struct pipe *from, struct pipe *to)
+{
+    struct pipe_slot *s = pipe_slot_at(from, from->tail),
+                     *d = pipe_slot_at(to, to->head);
+    u8 *kept = d->page;
+    *d = *s;
+    *s = (struct pipe_slot){ .page = kept };
+    to->head++;
+    if (++from->tail == from->head)
+        from->head = from->tail = 0;
+}
+
+static i64
+move_between(struct pipe *from, struct pipe *to, u64 n, bool keep)
+{
+    u64 done = 0;
+    for (u32 at = from->tail; done < n && at != from->head && !pipe_full(to);) {
+        struct pipe_slot *s = pipe_slot_at(from, at);
+        u32 part = (u32)MIN(n - done, (u64)s->bytes);
+        if (!keep && part == s->bytes) {
+            move_slot(from, to);
+            at = from->tail;
+        } else {
+            int r = link_bytes(s, part, to);
+            if (r != 0)
+                return done != 0 ? (i64)done : r;
+            if (!keep)
+                pipe_consume(from, s, part);
+            at++;
+        }
+        done += part;
+    }
+    return (i64)done;
+}
+
+/* Wait for one side, with only its mutex.  1: the end. */
+static int
+wait_sides(struct pipe *from, struct pipe *to, bool nonblock)
+{
+    mutex_lock(&from->mutex);
+    int r = pipe_wait_data(from, nonblock);
+    mutex_unlock(&from->mutex);
+    if (r != 0)
+        return r;
+    mutex_lock(&to->mutex);
+    r = pipe_wait_room(to, nonblock);
+    mutex_unlock(&to->mutex);
+    return r;
+}
+
+i64
+pipe_splice_pipe(struct file *from_file, struct file *to_file, u64 n, bool keep,
+                 bool nonblock)
+{
+    struct pipe *from = from_file->priv, *to = to_file->priv;
+    i64 r = 0;
+    if (from == to)
+        return -E_INVAL;
+    while (n != 0 && r == 0) {
+        int w = wait_sides(from, to, nonblock);
+        if (w != 0)
+            return w == 1 ? 0 : w;
+        lock_two(from, to);
+        bool again = true;
+        if (to->readers == 0)
+            r = -E_PIPE;
+        else if (pipe_empty(from) && from->writers == 0)
+            again = false;
+        else
+            r = move_between(from, to, n, keep);
+        pipe_unlock_wake(from);
+        pipe_unlock_wake(to);
+        if (!again)
+            break;
+    }
+    return r;
+}
+
+/* ---- from memory ---- */
+
+static u64
+segment_here(struct uio *u, u64 *bytes)
+{
+    while (u->segment->bytes == u->offset) {
+        u->segment++;
+        u->count--;
+        u->offset = 0;
+    }
+    *bytes = MIN(u->segment->bytes - u->offset, u->left);
+    return u->segment->base + u->offset;
+}
+
+i64
+pipe_splice_memory(struct file *pipe, struct uio *u, bool nonblock)
+{
+    struct pipe *p = pipe->priv;
+    i64 done = 0;
+    if (u->left == 0)
+        return 0;
+    mutex_lock(&p->mutex);
+    i64 r = pipe_wait_room(p, nonblock);
+    while (r == 0 && u->left != 0 && !pipe_full(p)) {
+        u64 room, at = segment_here(u, &room), in_page = at % PAGE_SIZE;
+        u32 n = (u32)MIN(room, PAGE_SIZE - in_page);
+        u8 *page = pipe_page_ready(p);
+        r = page == NULL ? -E_NOMEM : uio_get(u, page, n);
+        if (r != 0)
+            break;
+        struct pipe_slot *s = pipe_slot_at(p, p->head);
+        *s = (struct pipe_slot){ .page = page, .bytes = n };
+        p->head++;
+        done += n;
+    }
+    pipe_unlock_wake(p);
+    return done != 0 ? done : r;
+}
