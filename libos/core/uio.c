@@ -11,6 +11,7 @@ uio_single(struct uio *u, u64 base, u64 bytes, bool libos)
     u->segment = &u->single;
     u->count = 1;
     u->libos = libos;
+    u->append = false;
     u->offset = 0;
     u->left = bytes;
 }

@@ -37,6 +37,7 @@ struct uio {
     struct uio_segment *segment;
     u32 count;    /* segments left */
     bool libos;   /* bases are LibOS pointers */
+    bool append;  /* a write goes to the end, wherever the position is */
     u64 offset;   /* within *segment */
     u64 left;     /* bytes in all */
     struct uio_segment single; /* for one segment */

@@ -137,23 +137,34 @@ take_bytes(struct pipe *p, struct uio *u)
     return done;
 }
 
-i64
-pipe_read(struct file *f, struct uio *u, u64 *pos)
+static inline i64
+read_some(struct pipe *p, struct uio *u, bool nonblock)
 {
-    struct pipe *p = f->priv;
-    (void)pos;
-    if (u->left == 0)
-        return 0;
-    mutex_lock(&p->mutex);
     i64 r = 0;
+    mutex_lock(&p->mutex);
     if (__builtin_expect(pipe_empty(p), 0))
-        r = pipe_wait_data(p, (f->flags & OPEN_NONBLOCK) != 0);
+        r = pipe_wait_data(p, nonblock);
     if (r == 0)
         r = take_bytes(p, u);
     else if (r == 1)
         r = 0; /* the end */
     pipe_unlock_wake(p);
     return r;
+}
+
+i64
+pipe_read(struct file *f, struct uio *u, u64 *pos)
+{
+    (void)pos;
+    if (u->left == 0)
+        return 0;
+    return read_some(f->priv, u, (f->flags & OPEN_NONBLOCK) != 0);
+}
+
+i64
+pipe_read_to(struct file *f, struct uio *u, bool nonblock)
+{
+    return read_some(f->priv, u, nonblock);
 }
 
 u8 *

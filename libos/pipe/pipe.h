@@ -57,6 +57,8 @@ i64 pipe_splice_out(struct file *pipe, struct file *out, u64 *pos, u64 n, bool n
 /* Up to n bytes from one pipe into another: slots move whole where they can.  keep: they
  * also stay where they are (tee); the pages are shared.  -E_INVAL: the same pipe. */
 i64 pipe_splice_pipe(struct file *from, struct file *to, u64 n, bool keep, bool nonblock);
+/* Read, waiting or not whatever the file says. */
+i64 pipe_read_to(struct file *pipe, struct uio *u, bool nonblock);
 /* Memory into free slots, one for each page of it, as vmsplice(2) does: waits for one
  * and takes what fits. */
 i64 pipe_splice_memory(struct file *pipe, struct uio *u, bool nonblock);

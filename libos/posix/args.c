@@ -164,7 +164,7 @@ write_limit(struct file *f, struct uio *u, const u64 *pos)
     u64 limit = proc_current()->limits[LIMIT_FSIZE].soft;
     if (limit == ~0ull || f->inode == NULL || f->inode->type != IT_FILE)
         return 0;
-    u64 at = (f->flags & OPEN_APPEND) != 0 ? f->inode->size : pos != NULL ? *pos : f->pos;
+    u64 at = (f->flags & OPEN_APPEND) != 0 || u->append ? f->inode->size : pos != NULL ? *pos : f->pos;
     if (at >= limit && u->left != 0) {
         signal_send_thread(thread_current(), SIG_XFSZ, NULL);
         return -E_FBIG;

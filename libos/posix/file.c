@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* read(2), write(2) and their relatives; lseek, close, sendfile, copy_file_range. */
-#include "core/heap.h"
+/* read(2), write(2) and their relatives; lseek, close. */
 #include "posix/files.h"
 #include "signal/signal.h"
-
-#define COPY_PIECE 16384u
 
 /* ---- one buffer ---- */
 
@@ -27,8 +24,8 @@ sys_read(struct user_frame *f)
     return n;
 }
 
-static i64
-write_at(struct file *file, struct uio *u, u64 *pos)
+i64
+write_file(struct file *file, struct uio *u, u64 *pos)
 {
     i64 n = write_limit(file, u, pos);
     if (n == 0)
@@ -49,7 +46,7 @@ sys_write(struct user_frame *f)
     i64 n = -E_FAULT;
     if (user_range(SYS_ARG1(f), SYS_ARG2(f))) {
         uio_user(&u, SYS_ARG1(f), MIN(SYS_ARG2(f), TRANSFER_MAX));
-        n = write_at(a.file, &u, NULL);
+        n = write_file(a.file, &u, NULL);
     } else if ((a.file->flags & OPEN_WRITE) == 0) {
         n = -E_BADF;
     }
@@ -86,14 +83,14 @@ sys_pread64(struct user_frame *f)
 long
 sys_pwrite64(struct user_frame *f)
 {
-    return transfer_at(f, write_at);
+    return transfer_at(f, write_file);
 }
 
 /* ---- vectors ---- */
 
 /* pos NULL: the file's own. */
 static i64
-vector(u64 fd, uaddr iov, u64 count, u64 *pos, bool write)
+vector(u64 fd, uaddr iov, u64 count, u64 *pos, bool write, bool append)
 {
     struct file_arg a;
     struct iov_arg v;
@@ -104,7 +101,8 @@ vector(u64 fd, uaddr iov, u64 count, u64 *pos, bool write)
                 ? -E_BADF
                 : iov_arg_get(&v, iov, count);
     if (n == 0) {
-        n = write ? write_at(a.file, &v.uio, pos) : file_read(a.file, &v.uio, pos);
+        v.uio.append = append;
+        n = write ? write_file(a.file, &v.uio, pos) : file_read(a.file, &v.uio, pos);
         iov_arg_done(&v);
     }
     file_arg_done(&a);
@@ -114,13 +112,13 @@ vector(u64 fd, uaddr iov, u64 count, u64 *pos, bool write)
 long
 sys_readv(struct user_frame *f)
 {
-    return vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), NULL, false);
+    return vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), NULL, false, false);
 }
 
 long
 sys_writev(struct user_frame *f)
 {
-    return vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), NULL, true);
+    return vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), NULL, true, false);
 }
 
 static i64
@@ -128,7 +126,7 @@ vector_at(struct user_frame *f, bool write)
 {
     u64 pos = SYS_ARG3(f);
     return (i64)pos < 0 ? -E_INVAL
-                        : vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), &pos, write);
+                        : vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), &pos, write, false);
 }
 
 long
@@ -146,16 +144,20 @@ sys_pwritev(struct user_frame *f)
 #define RWF_HIPRI 0x1u
 #define RWF_DSYNC 0x2u
 #define RWF_SYNC 0x4u
+#define RWF_APPEND 0x10u
 
+/* Everything written is where it stays, and nothing here polls a device: three of the
+ * flags are true of every call. */
 static i64
 vector2(struct user_frame *f, bool write)
 {
-    u64 pos = SYS_ARG3(f);
-    if ((SYS_ARG5(f) & ~(u64)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC)) != 0)
+    u64 pos = SYS_ARG3(f), flags = SYS_ARG5(f) & 0xffffffffu;
+    if ((flags & ~(u64)(RWF_HIPRI | RWF_DSYNC | RWF_SYNC | RWF_APPEND)) != 0)
         return -E_NOTSUP;
-    if (pos == ~0ull)
-        return vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), NULL, write);
-    return vector_at(f, write);
+    if (pos != ~0ull && (i64)pos < 0)
+        return -E_INVAL;
+    return vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), pos == ~0ull ? NULL : &pos, write,
+                  write && (flags & RWF_APPEND) != 0);
 }
 
 long
@@ -216,135 +218,4 @@ sys_close_range(struct user_frame *f)
     fd_close_range(p->files, (u32)SYS_ARG0(f), (u32)SYS_ARG1(f),
                    (flags & CLOSE_RANGE_CLOEXEC) != 0);
     return 0;
-}
-
-/* ---- from file to file ---- */
-
-/* Move up to n bytes through a buffer.  A position that is NULL is the file's own.
- * What was written, or an error if nothing was. */
-static i64
-copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, u64 n)
-{
-    u8 *buffer = heap_alloc(COPY_PIECE);
-    u64 done = 0;
-    i64 r = buffer == NULL ? -E_NOMEM : 0;
-    while (r == 0 && done < n) {
-        struct uio u;
-        uio_libos(&u, buffer, MIN(n - done, (u64)COPY_PIECE));
-        u64 at = *in_pos;
-        i64 got = file_read(in, &u, &at);
-        if (got <= 0) {
-            r = got;
-            break;
-        }
-        uio_libos(&u, buffer, (u64)got);
-        i64 put = write_at(out, &u, out_pos);
-        if (put < 0) {
-            r = put;
-            break;
-        }
-        *in_pos += (u64)put;
-        done += (u64)put;
-        if (put < got)
-            break;
-        thread_breathe();
-        if (thread_interrupted(thread_current()))
-            break;
-    }
-    heap_free(buffer);
-    return done != 0 ? (i64)done : r;
-}
-
-/* Positions that a call takes from user memory (at != 0) or from the open file. */
-static int
-position_get(uaddr at, struct file *f, u64 *pos)
-{
-    int r = 0;
-    *pos = f->pos;
-    if (at != 0)
-        r = copy_from_user(pos, at, sizeof *pos);
-    return r == 0 && (i64)*pos < 0 ? -E_INVAL : r;
-}
-
-static int
-position_put(uaddr at, struct file *f, u64 pos)
-{
-    if (at != 0)
-        return copy_to_user(at, &pos, sizeof pos);
-    f->pos = pos;
-    return 0;
-}
-
-long
-sys_sendfile(struct user_frame *f)
-{
-    struct file_arg out, in;
-    u64 pos;
-    int r = file_arg_get(&out, SYS_ARG0(f));
-    if (r != 0)
-        return r;
-    i64 n = file_arg_get(&in, SYS_ARG1(f));
-    if (n == 0) {
-        if ((in.file->flags & OPEN_READ) == 0 || (out.file->flags & OPEN_WRITE) == 0)
-            n = -E_BADF;
-        else if (!file_seekable(in.file) || (out.file->flags & OPEN_APPEND) != 0)
-            n = -E_INVAL;
-        else
-            n = position_get(SYS_ARG2(f), in.file, &pos);
-        if (n == 0) {
-            n = copy_between(in.file, &pos, out.file, NULL,
-                             MIN(SYS_ARG3(f), TRANSFER_MAX));
-            if (n > 0 && position_put(SYS_ARG2(f), in.file, pos) != 0)
-                n = -E_FAULT;
-        }
-        file_arg_done(&in);
-    }
-    file_arg_done(&out);
-    return n;
-}
-
-static i64
-copy_range(struct file *in, uaddr in_at, struct file *out, uaddr out_at, u64 n)
-{
-    u64 in_pos, out_pos;
-    if ((in->flags & OPEN_READ) == 0 || (out->flags & OPEN_WRITE) == 0 ||
-        (out->flags & OPEN_APPEND) != 0)
-        return -E_BADF;
-    if (in->inode == NULL || out->inode == NULL)
-        return -E_INVAL;
-    if (in->inode->type == IT_DIR || out->inode->type == IT_DIR)
-        return -E_ISDIR;
-    if (in->inode->type != IT_FILE || out->inode->type != IT_FILE)
-        return -E_INVAL;
-    i64 r = position_get(in_at, in, &in_pos);
-    if (r == 0)
-        r = position_get(out_at, out, &out_pos);
-    if (r != 0)
-        return r;
-    n = MIN(n, TRANSFER_MAX);
-    if (in->inode == out->inode && in_pos < out_pos + n && out_pos < in_pos + n)
-        return -E_INVAL;
-    r = copy_between(in, &in_pos, out, &out_pos, n);
-    if (r > 0 &&
-        (position_put(in_at, in, in_pos) != 0 || position_put(out_at, out, out_pos) != 0))
-        return -E_FAULT;
-    return r;
-}
-
-long
-sys_copy_file_range(struct user_frame *f)
-{
-    struct file_arg in, out;
-    if (SYS_ARG5(f) != 0)
-        return -E_INVAL;
-    int r = file_arg_get(&in, SYS_ARG0(f));
-    if (r != 0)
-        return r;
-    i64 n = file_arg_get(&out, SYS_ARG2(f));
-    if (n == 0) {
-        n = copy_range(in.file, SYS_ARG1(f), out.file, SYS_ARG3(f), SYS_ARG4(f));
-        file_arg_done(&out);
-    }
-    file_arg_done(&in);
-    return n;
 }

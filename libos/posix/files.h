@@ -101,6 +101,9 @@ user_range(uaddr at, u64 bytes)
 }
 /* What a write gave: SIG_PIPE is raised for -E_PIPE. */
 i64 write_result(i64 r);
+/* A write with all that write(2) says: the limit, the set-id bits, SIG_PIPE. pos NULL:
+ * the file's own. */
+i64 write_file(struct file *file, struct uio *u, u64 *pos);
 /* RLIMIT_FSIZE for a write of u->left bytes at pos (NULL: the file's own): cuts u, or
  * -E_FBIG with SIG_XFSZ. */
 int write_limit(struct file *f, struct uio *u, const u64 *pos) MUST_CHECK;

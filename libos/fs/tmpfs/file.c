@@ -139,7 +139,7 @@ file_write_pages(struct file *f, struct uio *u, u64 *pos)
     struct inode *i = f->inode;
     i64 rc = 0;
     mutex_lock(&i->mutex);
-    if (atomic_load_explicit(&f->flags, memory_order_relaxed) & OPEN_APPEND)
+    if ((atomic_load_explicit(&f->flags, memory_order_relaxed) & OPEN_APPEND) || u->append)
         *pos = i->size;
     u64 start = *pos;
     if (u->left && (start > SIZE_MAX_FILE || u->left > SIZE_MAX_FILE - start))
