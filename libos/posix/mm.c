@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Memory calls: mmap(2) and its relatives.  Linux's numbers and the order of its checks
- * are here; what the calls do is vm's. What is not there (docs/missing.md): MADV_REMOVE,
- * MADV_DONTFORK, MADV_WIPEONFORK, huge pages, protection keys, mremap of size 0.
+ * are here; what the calls do is vm's. What is not there (docs/missing.md): huge pages,
+ * protection keys.
  */
 #include "core/usercopy.h"
 #include "posix/posix.h"
@@ -63,41 +63,53 @@ prot_of(u64 prot)
            (prot & LINUX_PROT_WRITE ? PROT_W : 0) | (prot & LINUX_PROT_EXEC ? PROT_X : 0);
 }
 
+/* The kind of mapping, and what goes with it: of a file, or of nothing. */
 static int
-map_flags(u64 flags, u32 *out)
+map_kind(u64 flags, bool has_file, u32 *out)
 {
-    u32 f = 0;
+    bool grows = flags & LINUX_MAP_GROWSDOWN;
     switch (flags & LINUX_MAP_TYPE) {
-    case LINUX_MAP_SHARED:
-        f |= AREA_SHARED;
-        break;
     case LINUX_MAP_SHARED_VALIDATE:
+        if (!has_file)
+            return -E_INVAL;
         if (flags & ~(u64)LINUX_MAP_KNOWN)
             return -E_NOTSUP;
-        f |= AREA_SHARED;
+        *out = AREA_SHARED;
+        break;
+    case LINUX_MAP_SHARED:
+        *out = AREA_SHARED;
         break;
     case LINUX_MAP_PRIVATE:
+        *out = grows ? AREA_GROWSDOWN : 0;
+        grows = grows && has_file;
         break;
     default:
         return -E_INVAL;
     }
-    if (flags & LINUX_MAP_HUGETLB)
-        return -E_NOMEM; /* what Linux says when it has no huge pages */
+    return grows ? -E_INVAL : 0; /* only private memory of nothing grows */
+}
+
+static int
+map_flags(u64 flags, bool has_file, u32 *out)
+{
+    if (flags & LINUX_MAP_HUGETLB) /* what Linux says when it has no huge pages */
+        return has_file ? -E_INVAL : -E_NOMEM;
+    u32 f = 0;
+    int rc = map_kind(flags, has_file, &f);
     if (flags & LINUX_MAP_FIXED_NOREPLACE)
         f |= MAP_AT_FIXED_NOREPLACE;
     else if (flags & LINUX_MAP_FIXED)
         f |= MAP_AT_FIXED;
-    if (flags & LINUX_MAP_GROWSDOWN) {
-        if (f & AREA_SHARED)
-            return -E_INVAL;
-        f |= AREA_GROWSDOWN;
-    }
     if (flags & LINUX_MAP_NORESERVE)
         f |= AREA_NORESERVE;
-    if (flags & (LINUX_MAP_POPULATE | LINUX_MAP_LOCKED))
+    if ((flags & (LINUX_MAP_POPULATE | LINUX_MAP_NONBLOCK)) == LINUX_MAP_POPULATE)
         f |= MAP_AT_POPULATE;
+    if (flags & LINUX_MAP_LOCKED)
+        f |= AREA_LOCKED;
+    if (flags & LINUX_MAP_32BIT)
+        f |= MAP_AT_LOW;
     *out = f;
-    return 0;
+    return rc;
 }
 
 long
@@ -118,7 +130,7 @@ sys_mmap(struct user_frame *f)
             return -E_BADF;
         }
     }
-    int rc = bytes == 0 ? -E_INVAL : map_flags(flags, &how);
+    int rc = bytes == 0 ? -E_INVAL : map_flags(flags, file != NULL, &how);
     if (rc == 0)
         rc = mm_map(current_mm(), SYS_ARG0(f), bytes, prot_of(SYS_ARG2(f)), how, file,
                     offset, &at);
@@ -204,49 +216,49 @@ sys_mremap(struct user_frame *f)
     return rc != 0 ? rc : (long)at;
 }
 
-/* madvise(2)'s numbers; -1: not known or not there. */
-static int
-advice_of(int advice)
-{
-    switch (advice) {
-    case 4:
-        return MM_ADVISE_DONTNEED;
-    case 8:
-        return MM_ADVISE_FREE;
-    case 22:
-        return MM_ADVISE_POPULATE_READ;
-    case 23:
-        return MM_ADVISE_POPULATE_WRITE;
-    case 0:
-    case 1:
-    case 2:
-    case 3: /* NORMAL RANDOM SEQUENTIAL WILLNEED */
-    case 11:
-    case 12:
-    case 13: /* DOFORK MERGEABLE UNMERGEABLE */
-    case 14:
-    case 15:
-    case 16:
-    case 17: /* HUGEPAGE NOHUGEPAGE DONTDUMP DODUMP */
-    case 19:
-    case 20:
-    case 21: /* KEEPONFORK COLD PAGEOUT */
-        return MM_ADVISE_NOTHING;
-    default:
-        return -1;
-    }
-}
+/* madvise(2): what each number does to areas. */
+struct advice {
+    u8 number, kind;
+    u32 set, clear;
+};
+static const struct advice advices[] = {
+    { 0, MM_ADVISE_FLAGS, 0, AREA_RANDOM | AREA_SEQUENTIAL },               /* NORMAL */
+    { 1, MM_ADVISE_FLAGS, AREA_RANDOM, AREA_SEQUENTIAL },
+    { 2, MM_ADVISE_FLAGS, AREA_SEQUENTIAL, AREA_RANDOM },
+    { 3, MM_ADVISE_NOTHING, 0, 0 },                                         /* WILLNEED */
+    { 4, MM_ADVISE_DONTNEED, 0, 0 },
+    { 8, MM_ADVISE_FREE, 0, 0 },
+    { 9, MM_ADVISE_REMOVE, 0, 0 },
+    { 10, MM_ADVISE_FLAGS, AREA_DONTFORK, 0 },
+    { 11, MM_ADVISE_FLAGS, 0, AREA_DONTFORK },
+    { 12, MM_ADVISE_FLAGS, AREA_MERGEABLE, 0 },
+    { 13, MM_ADVISE_FLAGS, 0, AREA_MERGEABLE },
+    { 14, MM_ADVISE_FLAGS, AREA_HUGEPAGE, AREA_NOHUGEPAGE },
+    { 15, MM_ADVISE_FLAGS, AREA_NOHUGEPAGE, AREA_HUGEPAGE },
+    { 16, MM_ADVISE_FLAGS, AREA_DONTDUMP, 0 },
+    { 17, MM_ADVISE_FLAGS, 0, AREA_DONTDUMP },
+    { 18, MM_ADVISE_FLAGS, AREA_WIPEONFORK, 0 },
+    { 19, MM_ADVISE_FLAGS, 0, AREA_WIPEONFORK },
+    { 20, MM_ADVISE_UNLOCKED, 0, 0 },                                       /* COLD */
+    { 21, MM_ADVISE_UNLOCKED, 0, 0 },                                       /* PAGEOUT */
+    { 22, MM_ADVISE_POPULATE_READ, 0, 0 },
+    { 23, MM_ADVISE_POPULATE_WRITE, 0, 0 },
+    { 24, MM_ADVISE_DONTNEED_LOCKED, 0, 0 },
+};
 
 long
 sys_madvise(struct user_frame *f)
 {
     uaddr at = SYS_ARG0(f);
     u64 bytes = SYS_ARG1(f);
-    int advice = advice_of((int)SYS_ARG2(f));
-    if (advice < 0 || at % PAGE_SIZE != 0 || PAGE_UP(bytes) < bytes ||
-        at + PAGE_UP(bytes) < at)
+    const struct advice *a = NULL;
+    for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
+        if (advices[i].number == (u32)SYS_ARG2(f))
+            a = &advices[i];
+    if (!a || at % PAGE_SIZE != 0 || PAGE_UP(bytes) < bytes || at + PAGE_UP(bytes) < at)
         return -E_INVAL;
-    return bytes == 0 ? 0 : mm_advise(current_mm(), at, bytes, advice);
+    return bytes == 0 ? 0
+                      : mm_advise(current_mm(), at, bytes, a->kind, a->set, a->clear);
 }
 
 long
@@ -257,10 +269,11 @@ sys_msync(struct user_frame *f)
         SYS_ARG0(f) % PAGE_SIZE != 0 ||
         (flags & (LINUX_MS_ASYNC | LINUX_MS_SYNC)) == (LINUX_MS_ASYNC | LINUX_MS_SYNC))
         return -E_INVAL;
-    if (PAGE_UP(bytes) < bytes)
+    if (PAGE_UP(bytes) < bytes || SYS_ARG0(f) + PAGE_UP(bytes) < SYS_ARG0(f))
         return -E_NOMEM;
     return bytes == 0 ? 0
-                      : mm_sync(current_mm(), SYS_ARG0(f), PAGE_UP(bytes), (u32)flags);
+                      : mm_sync(current_mm(), SYS_ARG0(f), PAGE_UP(bytes),
+                                flags & LINUX_MS_INVALIDATE);
 }
 
 long
@@ -294,56 +307,45 @@ sys_mincore(struct user_frame *f)
     return 0;
 }
 
-/* Memory is never paged out, so to lock it is to bring it in. */
-static long
-lock_range(uaddr at, u64 bytes, bool populate)
-{
-    u64 span = PAGE_UP(bytes + at % PAGE_SIZE);
-    at = PAGE_DOWN(at);
-    if (at + span < at || span < bytes)
-        return -E_INVAL;
-    if (span == 0)
-        return 0;
-    int rc = mm_check_range(current_mm(), at, span);
-    if (rc == 0 && populate &&
-        mm_advise(current_mm(), at, span, MM_ADVISE_POPULATE_READ) != 0)
-        rc = -E_NOMEM;
-    return rc;
-}
-
 long
 sys_mlock(struct user_frame *f)
 {
-    return lock_range(SYS_ARG0(f), SYS_ARG1(f), true);
+    return mm_lock(current_mm(), SYS_ARG0(f), SYS_ARG1(f), AREA_LOCKED);
 }
+
+#define LINUX_MLOCK_ONFAULT 1u
 
 long
 sys_mlock2(struct user_frame *f)
 {
-    if (SYS_ARG2(f) & ~1ull)
+    u32 flags = (u32)SYS_ARG2(f);
+    if (flags & ~LINUX_MLOCK_ONFAULT)
         return -E_INVAL;
-    return lock_range(SYS_ARG0(f), SYS_ARG1(f), !(SYS_ARG2(f) & 1)); /* MLOCK_ONFAULT */
+    return mm_lock(current_mm(), SYS_ARG0(f), SYS_ARG1(f),
+                   AREA_LOCKED | (flags ? AREA_LOCK_ON_FAULT : 0));
 }
 
 long
 sys_munlock(struct user_frame *f)
 {
-    return lock_range(SYS_ARG0(f), SYS_ARG1(f), false);
+    return mm_lock(current_mm(), SYS_ARG0(f), SYS_ARG1(f), 0);
 }
 
 long
 sys_mlockall(struct user_frame *f)
 {
-    u64 flags = SYS_ARG0(f);
+    u32 flags = (u32)SYS_ARG0(f);
     if (flags == 0 || flags == LINUX_MCL_ONFAULT ||
-        (flags & ~(u64)(LINUX_MCL_CURRENT | LINUX_MCL_FUTURE | LINUX_MCL_ONFAULT)))
+        (flags & ~(LINUX_MCL_CURRENT | LINUX_MCL_FUTURE | LINUX_MCL_ONFAULT)))
         return -E_INVAL;
-    return 0;
+    u32 how = AREA_LOCKED | (flags & LINUX_MCL_ONFAULT ? AREA_LOCK_ON_FAULT : 0);
+    return mm_lock_all(current_mm(), flags & LINUX_MCL_CURRENT, how,
+                       flags & LINUX_MCL_FUTURE ? how : 0);
 }
 
 long
 sys_munlockall(struct user_frame *f)
 {
     (void)f;
-    return 0;
+    return mm_lock_all(current_mm(), true, 0, 0);
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Changes to mappings that exist: protection, size and place, advice, the break; and
- * questions about them.
+ * Changes to mappings that exist: protection, size and place, the break.
  *
  * V6. Rights are taken from pages at once; a right to write is given to a page of a
  *     private area only where it is known that the page is the area's alone: by a fault,
@@ -56,10 +55,11 @@ protect_area(struct mm *m, struct area *a, u32 prot)
 }
 
 /* Is every page of the range in an area, and may each area have this protection? */
-static int
-check_protect(struct mm *m, uaddr at, uaddr end, u32 prot)
+int
+mm_check_locked(struct mm *m, uaddr at, uaddr end, u32 prot)
 {
     struct area *a = area_find(&m->areas, at);
+    u64 data = 0;
     for (uaddr pos = at; pos < end; a = a->next) {
         if (!a || a->start > pos)
             return -E_NOMEM;
@@ -67,11 +67,13 @@ check_protect(struct mm *m, uaddr at, uaddr end, u32 prot)
             return -E_ACCES;
         if ((prot & PROT_W) && (a->flags & AREA_VDSO))
             return -E_ACCES;
+        if (mm_is_data(prot, a->flags) && !(a->prot & PROT_W))
+            data += (MIN(a->end, end) - MAX(a->start, at)) >> PAGE_SHIFT;
         pos = a->end;
         if (!a->next && pos < end)
             return -E_NOMEM;
     }
-    return 0;
+    return data && data + m->vm_data > mm_limit(MM_LIMIT_DATA) >> PAGE_SHIFT ? -E_NOMEM : 0;
 }
 
 int
@@ -85,7 +87,7 @@ mm_protect(struct mm *m, uaddr at, u64 bytes, u32 prot)
         return -E_NOMEM;
     uaddr end = at + PAGE_UP(bytes);
     mutex_lock(&m->lock);
-    int rc = check_protect(m, at, end, prot);
+    int rc = mm_check_locked(m, at, end, prot);
     if (rc == 0)
         rc = area_cut_locked(m, at, end);
     if (rc == 0) {
@@ -141,14 +143,46 @@ struct move {
     u32 flags;
 };
 
+/* Linux's vma_to_resize: may the area at v->old become so large?  1: it has the size. */
+static int
+check_resize(struct mm *m, const struct area *a, const struct move *v)
+{
+    if (v->old_bytes == 0 && !(a->flags & AREA_SHARED))
+        return -E_INVAL;
+    if (v->old_bytes > a->end - v->old)
+        return -E_FAULT;
+    if (v->new_bytes <= v->old_bytes)
+        return 0;
+    if (a->flags & AREA_VDSO)
+        return -E_FAULT;
+    u64 pages = (v->new_bytes - v->old_bytes) >> PAGE_SHIFT;
+    if ((a->flags & AREA_LOCKED) && mm_may_lock(m, pages) != 0)
+        return -E_AGAIN;
+    return mm_may_grow(m, a->prot, a->flags, pages);
+}
+
+/* The new place has an area and pages; what becomes of the old one. */
+static int
+leave_old(struct mm *m, const struct move *v, const struct area *a)
+{
+    if (v->old_bytes == 0)
+        return 0; /* both show the same object from now on */
+    if (!(v->flags & MM_REMAP_DONTUNMAP))
+        return mm_unmap_locked(m, v->old, v->old_bytes);
+    rss_forget(m, a, v->old, v->old + v->old_bytes);
+    mmu_unmap(&m->space, v->old, v->old_bytes >> PAGE_SHIFT, true, frame_lost, NULL);
+    return 0;
+}
+
 static int
 move_area(struct mm *m, const struct move *v, uaddr *out)
 {
     struct area *a = area_find(&m->areas, v->old);
     uaddr to;
-    u64 page = a->inode ? a->page + ((v->old - a->start) >> PAGE_SHIFT) : 0;
+    bool paged = a->inode || (a->flags & AREA_VDSO);
+    u64 page = paged ? a->page + ((v->old - a->start) >> PAGE_SHIFT) : 0;
     u32 place = v->flags & MM_REMAP_FIXED ? MAP_AT_FIXED : 0;
-    int rc = area_cut_locked(m, v->old, v->old + v->old_bytes);
+    int rc = v->old_bytes ? area_cut_locked(m, v->old, v->old + v->old_bytes) : 0;
     if (rc != 0)
         return rc;
     a = area_find(&m->areas, v->old);
@@ -163,29 +197,49 @@ move_area(struct mm *m, const struct move *v, uaddr *out)
             m, to, v->new_bytes); /* cut at area bounds: cannot fail but by merging */
         return rc;
     }
-    if (v->flags & MM_REMAP_DONTUNMAP) {
-        rss_forget(m, a, v->old, v->old + v->old_bytes);
-        mmu_unmap(&m->space, v->old, v->old_bytes >> PAGE_SHIFT, true, frame_lost, NULL);
-    } else
-        rc = mm_unmap_locked(m, v->old, v->old_bytes);
     *out = to;
-    return rc;
+    return leave_old(m, v, a);
+}
+
+/* To a place that is asked for, or anywhere with the old area staying. */
+static int
+remap_to(struct mm *m, struct move *v, uaddr *out)
+{
+    if ((v->flags & MM_REMAP_FIXED) &&
+        (!mm_range_ok(v->at, v->new_bytes) ||
+         (v->at < v->old + v->old_bytes && v->old < v->at + v->new_bytes)))
+        return -E_INVAL;
+    if ((v->flags & MM_REMAP_FIXED) && v->at < MM_LOW)
+        return -E_PERM;
+    if (v->old_bytes > v->new_bytes) { /* what would be cut off goes first, as on Linux */
+        int rc = mm_unmap_locked(m, v->old + v->new_bytes, v->old_bytes - v->new_bytes);
+        if (rc != 0)
+            return rc;
+        v->old_bytes = v->new_bytes;
+    }
+    struct area *a = area_find(&m->areas, v->old);
+    int rc = check_resize(m, a, v);
+    if (rc == 0 && (v->flags & MM_REMAP_DONTUNMAP))
+        rc = mm_may_grow(m, a->prot, a->flags, v->old_bytes >> PAGE_SHIFT);
+    return rc != 0 ? rc : move_area(m, v, out);
 }
 
 static int
-remap_locked(struct mm *m, const struct move *v, uaddr *out)
+remap_locked(struct mm *m, struct move *v, uaddr *out)
 {
     struct area *a = area_find(&m->areas, v->old);
-    if (!a || a->start > v->old || v->old_bytes > a->end - v->old)
+    if (!a || a->start > v->old)
         return -E_FAULT;
     if (v->flags & (MM_REMAP_FIXED | MM_REMAP_DONTUNMAP))
-        return move_area(m, v, out);
+        return remap_to(m, v, out);
     *out = v->old;
-    if (v->new_bytes <= v->old_bytes) {
-        if (v->new_bytes == v->old_bytes)
-            return 0;
+    if (v->new_bytes == v->old_bytes)
+        return 0;
+    if (v->new_bytes < v->old_bytes)
         return mm_unmap_locked(m, v->old + v->new_bytes, v->old_bytes - v->new_bytes);
-    }
+    int rc = check_resize(m, a, v);
+    if (rc != 0)
+        return rc;
     uaddr end = v->old + v->new_bytes;
     if (a->end == v->old + v->old_bytes && mm_range_ok(v->old, v->new_bytes) &&
         (!a->next || a->next->start >= end)) {
@@ -200,89 +254,29 @@ int
 mm_remap(struct mm *m, uaddr old, u64 old_bytes, u64 new_bytes, u32 flags, uaddr new_at,
          uaddr *out)
 {
-    if (old % PAGE_SIZE != 0 || old_bytes > USER_TOP || new_bytes > USER_TOP ||
-        new_bytes == 0)
+    if ((flags & (MM_REMAP_FIXED | MM_REMAP_DONTUNMAP)) && !(flags & MM_REMAP_MAYMOVE))
+        return -E_INVAL;
+    if ((flags & MM_REMAP_DONTUNMAP) && old_bytes != new_bytes)
+        return -E_INVAL;
+    if (old % PAGE_SIZE != 0 || PAGE_UP(new_bytes) == 0)
         return -E_INVAL;
     struct move v = { .old = old,
                       .at = flags & MM_REMAP_FIXED ? new_at : 0,
                       .old_bytes = PAGE_UP(old_bytes),
                       .new_bytes = PAGE_UP(new_bytes),
                       .flags = flags };
-    if ((flags & (MM_REMAP_FIXED | MM_REMAP_DONTUNMAP)) && !(flags & MM_REMAP_MAYMOVE))
-        return -E_INVAL;
-    if ((flags & MM_REMAP_DONTUNMAP) && v.old_bytes != v.new_bytes)
-        return -E_INVAL;
     if (!mm_range_ok(old, v.old_bytes))
-        return -E_FAULT;
-    if ((flags & MM_REMAP_FIXED) &&
-        (!mm_range_ok(new_at, v.new_bytes) ||
-         (new_at < old + v.old_bytes && old < new_at + v.new_bytes)))
-        return -E_INVAL;
-    if (v.old_bytes == 0)
-        return -E_INVAL; /* Linux's duplication of shared mappings: docs/missing.md */
+        return old < USER_TOP ? -E_INVAL : -E_FAULT;
+    if (v.new_bytes > USER_TOP)
+        return flags & MM_REMAP_FIXED ? -E_INVAL : -E_NOMEM;
     mutex_lock(&m->lock);
     int rc = remap_locked(m, &v, out);
+    struct area *a = rc == 0 ? area_find(&m->areas, *out) : NULL;
+    if (a && (a->flags & (AREA_LOCKED | AREA_LOCK_ON_FAULT)) == AREA_LOCKED &&
+        v.new_bytes > v.old_bytes)
+        (void)!mm_populate_locked(m, *out + v.old_bytes, v.new_bytes - v.old_bytes);
     mutex_unlock(&m->lock);
     return rc;
-}
-
-/* ---- advice, sync ---- */
-
-int
-mm_advise(struct mm *m, uaddr at, u64 bytes, int advice)
-{
-    if (at % PAGE_SIZE != 0 || bytes > USER_TOP)
-        return -E_INVAL;
-    bytes = PAGE_UP(bytes);
-    if (!mm_range_ok(at, bytes))
-        return -E_INVAL;
-    uaddr end = at + bytes, pos = at;
-    int rc = 0;
-    mutex_lock(&m->lock);
-    if (advice == MM_ADVISE_POPULATE_READ || advice == MM_ADVISE_POPULATE_WRITE) {
-        rc = mm_populate_locked(m, at, bytes, advice == MM_ADVISE_POPULATE_WRITE);
-        pos = end;
-    }
-    for (struct area *a = area_find(&m->areas, at); a && a->start < end && pos < end;
-         a = a->next) {
-        if (a->start > pos)
-            rc = -E_NOMEM;
-        uaddr from = MAX(a->start, at), to = MIN(a->end, end);
-        if (advice == MM_ADVISE_FREE && a->inode) {
-            rc = -E_INVAL;
-            pos = end;
-            break;
-        }
-        if (advice == MM_ADVISE_DONTNEED || advice == MM_ADVISE_FREE) {
-            rss_forget(m, a, from, to);
-            mmu_unmap(&m->space, from, (to - from) >> PAGE_SHIFT, false, frame_lost,
-                      NULL);
-        }
-        pos = to;
-    }
-    mutex_unlock(&m->lock);
-    return rc == 0 && pos < end ? -E_NOMEM : rc;
-}
-
-int
-mm_check_range(struct mm *m, uaddr at, u64 bytes)
-{
-    if (bytes > USER_TOP || !mm_range_ok(PAGE_DOWN(at), PAGE_UP(bytes + at % PAGE_SIZE)))
-        return -E_NOMEM;
-    mutex_lock(&m->lock);
-    int rc = bytes == 0 ? 0 : check_protect(m, at, at + bytes, 0);
-    mutex_unlock(&m->lock);
-    return rc;
-}
-
-int
-mm_sync(struct mm *m, uaddr at, u64 bytes, u32 flags)
-{
-    (void)flags; /* shared mappings are the file's own pages: there is nothing to write
-                    back */
-    if (at % PAGE_SIZE != 0)
-        return -E_INVAL;
-    return mm_check_range(m, at, bytes);
 }
 
 /* ---- the break ---- */
@@ -293,8 +287,11 @@ mm_brk(struct mm *m, uaddr wanted)
     uaddr result;
     mutex_lock(&m->lock);
     uaddr old_end = PAGE_UP(m->brk), end = PAGE_UP(wanted);
+    u64 data = m->layout.data_end - m->layout.data_start; /* the program's counts too */
     if (wanted < m->brk_start || wanted > USER_TOP - MM_STACK_GUARD) {
         /* a question */
+    } else if (wanted - m->brk_start + data > mm_limit(MM_LIMIT_DATA)) {
+        /* too large */
     } else if (end < old_end) {
         if (mm_unmap_locked(m, end, old_end - end) == 0)
             m->brk = wanted;
@@ -302,29 +299,18 @@ mm_brk(struct mm *m, uaddr wanted)
         m->brk = wanted;
     } else {
         /* Stay a page away from what is above. */
+        u32 flags = MAP_AT_FIXED | m->lock_future;
         if (area_range_free(&m->areas, old_end, end + PAGE_SIZE) &&
-            mm_map_locked(m, old_end, end - old_end, PROT_R | PROT_W, MAP_AT_FIXED, NULL,
-                          NULL, 0, &result) == 0)
+            mm_may_grow(m, PROT_R | PROT_W, flags, (end - old_end) >> PAGE_SHIFT) == 0 &&
+            (!(flags & AREA_LOCKED) ||
+             mm_may_lock(m, (end - old_end) >> PAGE_SHIFT) == 0) &&
+            mm_map_locked(m, old_end, end - old_end, PROT_R | PROT_W, flags, NULL, NULL, 0,
+                          &result) == 0)
             m->brk = wanted;
+        if (m->brk == wanted && (flags & (AREA_LOCKED | AREA_LOCK_ON_FAULT)) == AREA_LOCKED)
+            (void)!mm_populate_locked(m, old_end, end - old_end);
     }
     result = m->brk;
     mutex_unlock(&m->lock);
     return result;
-}
-
-/* ---- questions ---- */
-
-int
-mm_resident(struct mm *m, uaddr at, u64 pages, u8 *out)
-{
-    if (!mm_range_ok(at, pages << PAGE_SHIFT))
-        return -E_NOMEM;
-    mutex_lock(&m->lock);
-    int rc = check_protect(m, at, at + (pages << PAGE_SHIFT), 0);
-    for (u64 i = 0; rc == 0 && i < pages; i++) {
-        struct mmu_page page;
-        out[i] = mmu_query(&m->space, at + (i << PAGE_SHIFT), &page);
-    }
-    mutex_unlock(&m->lock);
-    return rc;
 }

@@ -297,7 +297,10 @@ area_at_locked(struct mm *m, uaddr at)
         return NULL;
     uaddr start = PAGE_DOWN(at);
     uaddr below = a->prev ? a->prev->end + MM_STACK_GUARD : MM_LOW;
-    if (a->end - start > MM_STACK_MAX || start < below)
+    u64 pages = (a->start - start) >> PAGE_SHIFT;
+    if (start < below || a->end - start > mm_limit(MM_LIMIT_STACK) ||
+        mm_may_grow(m, a->prot, a->flags, pages) != 0 ||
+        ((a->flags & AREA_LOCKED) && mm_may_lock(m, pages) != 0))
         return NULL;
     area_stretch(m, a, start, a->end);
     return a;
@@ -325,8 +328,8 @@ mm_fault(struct mm *m, uaddr at, u32 prot_needed)
     return fault_at(m, at, prot_needed, false);
 }
 
-int
-mm_populate_locked(struct mm *m, uaddr at, u64 bytes, bool write)
+static int
+populate(struct mm *m, uaddr at, u64 bytes, u32 need)
 {
     for (uaddr page = at; page < at + bytes; page += PAGE_SIZE) {
         struct area *a = area_find(&m->areas, page);
@@ -337,11 +340,26 @@ mm_populate_locked(struct mm *m, uaddr at, u64 bytes, bool write)
             if (signal_pending(thread_current()))
                 return -E_INTR;
         }
-        int rc = mm_fault_locked(m, a, page, write ? PROT_W : PROT_R, false);
+        u32 access = need              ? need
+                     : mm_is_data(a->prot, a->flags) ? PROT_W
+                                                     : PROT_R;
+        int rc = mm_fault_locked(m, a, page, access, false);
         if (rc != 0)
-            return rc == -E_ACCES ? -E_INVAL : rc == -E_IO ? -E_FAULT : rc;
+            return rc;
     }
     return 0;
+}
+
+int
+mm_populate_locked(struct mm *m, uaddr at, u64 bytes)
+{
+    return populate(m, at, bytes, 0);
+}
+
+int
+mm_populate_for_locked(struct mm *m, uaddr at, u64 bytes, u32 need)
+{
+    return populate(m, at, bytes, need);
 }
 
 /* ---- where faults come from ---- */

@@ -7,6 +7,7 @@
  * Lock order: truncate_lock, mm->lock, inode->mutex, inode->mappings_lock.
  */
 #include "core/error.h"
+#include "core/page.h"
 #include "vfs/vfs.h"
 #include "vm/frames.h"
 #include "vm/mm.h"
@@ -40,6 +41,9 @@ mm_unmap_locked(struct mm *m, uaddr at, u64 bytes)
     return 0;
 }
 
+#define LOW_START 0x40000000ull /* MAP_AT_LOW */
+#define LOW_END 0x80000000ull
+
 static int
 choose_place(struct mm *m, uaddr at, u64 bytes, u32 flags, uaddr *out)
 {
@@ -58,9 +62,14 @@ choose_place(struct mm *m, uaddr at, u64 bytes, u32 flags, uaddr *out)
     }
     at = PAGE_DOWN(at);
     if (at >= MM_LOW && mm_range_ok(at, bytes) &&
+        (!(flags & MAP_AT_LOW) || at + bytes <= LOW_END) &&
         area_range_free(&m->areas, at, at + bytes)) {
         *out = at;
         return 0;
+    }
+    if (flags & MAP_AT_LOW) {
+        *out = area_gap_up(&m->areas, bytes, LOW_START, LOW_END);
+        return *out ? 0 : -E_NOMEM;
     }
     at = area_gap_down(&m->areas, bytes, MM_LOW, m->map_top);
     if (at == 0)
@@ -79,6 +88,8 @@ mm_map_locked(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct fil
     int rc = choose_place(m, at, bytes, flags, &start);
     if (rc != 0)
         return rc;
+    if (m->areas.count >= atomic_load_explicit(&vm_max_areas, memory_order_relaxed))
+        return -E_NOMEM;
     struct area *a = area_new(m, start, start + bytes, prot, flags, file, inode, page);
     if (!a)
         return -E_NOMEM;
@@ -117,6 +128,29 @@ check_file(struct file *file, u64 offset, u64 bytes, u32 prot, u32 *flags)
     return file->inode && file->inode->ops && file->inode->ops->page ? 0 : -E_NODEV;
 }
 
+/* What the process's limits say to a mapping; what it replaces does not count. */
+static int
+check_limits(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags)
+{
+    u64 pages = bytes >> PAGE_SHIFT;
+    struct page_counts memory;
+    if (flags & AREA_LOCKED) {
+        int rc = mm_may_lock(m, pages);
+        if (rc != 0)
+            return rc;
+    }
+    if (mm_is_data(prot, flags) && !(flags & AREA_NORESERVE)) {
+        page_count(&memory); /* Linux's heuristic: what can never be there is refused */
+        if (pages > memory.total)
+            return -E_NOMEM;
+    }
+    if (mm_may_grow(m, prot, flags, pages) == 0)
+        return 0;
+    if (!(flags & MAP_AT_FIXED) || !mm_range_ok(at, bytes))
+        return -E_NOMEM;
+    return mm_may_grow(m, prot, flags, pages - mm_pages_in(m, at, at + bytes));
+}
+
 int
 mm_map(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file,
        u64 offset, uaddr *out)
@@ -150,10 +184,14 @@ mm_map(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file
         offset = 0;
     }
     mutex_lock(&m->lock);
-    rc = mm_map_locked(m, at, bytes, prot, flags, file, inode,
-                       inode ? offset >> PAGE_SHIFT : 0, out);
-    if (rc == 0 && (flags & MAP_AT_POPULATE))
-        (void)!mm_populate_locked(m, *out, bytes, prot & PROT_W); /* as far as it goes */
+    flags |= m->lock_future;
+    rc = check_limits(m, at, bytes, prot, flags);
+    if (rc == 0)
+        rc = mm_map_locked(m, at, bytes, prot, flags, file, inode,
+                           inode ? offset >> PAGE_SHIFT : 0, out);
+    if (rc == 0 && ((flags & MAP_AT_POPULATE) ||
+                    (flags & (AREA_LOCKED | AREA_LOCK_ON_FAULT)) == AREA_LOCKED))
+        (void)!mm_populate_locked(m, *out, bytes); /* as far as it goes */
     mutex_unlock(&m->lock);
     if (hidden)
         inode_release(hidden);

@@ -134,6 +134,8 @@ int
 area_split_locked(struct mm *m, struct area *a, uaddr at, struct area **upper)
 {
     ASSERT(at > a->start && at < a->end);
+    if (m->areas.count >= atomic_load_explicit(&vm_max_areas, memory_order_relaxed))
+        return -E_NOMEM;
     struct area *b =
         area_new(m, at, a->end, a->prot, a->flags, a->file, a->inode,
                  area_has_pages(a) ? a->page + ((at - a->start) >> PAGE_SHIFT) : 0);
@@ -222,6 +224,16 @@ mm_keep_drop(struct mm *m)
         heap_free(m);
 }
 
+/* What fork does with an area's pages. */
+enum fork_kind { FORK_COPY, FORK_SHARE, FORK_NOTHING };
+static enum fork_kind
+fork_kind(const struct area *a)
+{
+    return a->flags & (AREA_DONTFORK | AREA_WIPEONFORK) ? FORK_NOTHING
+           : a->flags & AREA_SHARED                     ? FORK_SHARE
+                                                        : FORK_COPY;
+}
+
 /* The bounds of a run of areas close to each other, so that one call on the space covers
  * them. */
 #define RUN_GAP (2ull << 20)
@@ -229,10 +241,10 @@ static struct area *
 run_end(struct area *a, bool same_kind, uaddr *end)
 {
     struct area *next;
-    bool shared = a->flags & AREA_SHARED;
+    enum fork_kind kind = fork_kind(a);
     *end = a->end;
     for (next = a->next; next && next->start - *end < RUN_GAP; next = next->next) {
-        if (same_kind && shared != !!(next->flags & AREA_SHARED))
+        if (same_kind && kind != fork_kind(next))
             break;
         *end = next->end;
     }
@@ -310,7 +322,9 @@ copy_tree(struct mm *to, const struct area *a, struct area **last, bool *failed)
     if (*failed)
         return NULL;
     struct area *b =
-        area_new(to, a->start, a->end, a->prot, a->flags, a->file, a->inode, a->page);
+        area_new(to, a->start, a->end, a->prot,
+                 a->flags & ~(AREA_LOCKED | AREA_LOCK_ON_FAULT), a->file, a->inode,
+                 a->page);
     if (!b) {
         *failed = true;
         free_tree(left);
@@ -357,6 +371,24 @@ copy_areas(struct mm *to, const struct mm *from)
     return 0;
 }
 
+/* Areas that the child does not get, and pages that it does not see. */
+static void
+drop_advised(struct mm *to, struct mm *from)
+{
+    for (struct area *a = to->areas.first, *next; a; a = next) {
+        next = a->next;
+        if (fork_kind(a) != FORK_NOTHING)
+            continue;
+        const struct area own = *a; /* counted with the pages that the parent has */
+        struct mm counts = { .space = from->space };
+        rss_forget(&counts, &own, own.start, own.end);
+        for (unsigned k = 0; k < RSS_KINDS; k++)
+            to->rss[k] += counts.rss[k];
+        if (a->flags & AREA_DONTFORK)
+            area_free(to, a);
+    }
+}
+
 int
 mm_fork(struct mm *from, struct mm **out)
 {
@@ -379,11 +411,15 @@ mm_fork(struct mm *from, struct mm **out)
     if (to->program)
         file_hold(to->program);
     rc = copy_areas(to, from);
+    if (rc == 0 && from->advised)
+        drop_advised(to, from);
+    to->advised = from->advised;
     for (struct area *a = from->areas.first, *next; rc == 0 && a; a = next) {
         uaddr end;
         next = run_end(a, true, &end);
-        rc = mmu_copy(&to->space, &from->space, a->start, (end - a->start) >> PAGE_SHIFT,
-                      !(a->flags & AREA_SHARED));
+        if (fork_kind(a) != FORK_NOTHING)
+            rc = mmu_copy(&to->space, &from->space, a->start, (end - a->start) >> PAGE_SHIFT,
+                          fork_kind(a) == FORK_COPY);
     }
     mutex_unlock(&to->lock);
     mutex_unlock(&from->lock);

@@ -47,6 +47,12 @@ struct thread;
 #define MAP_AT_FIXED 0x100u           /* replace what is there */
 #define MAP_AT_FIXED_NOREPLACE 0x200u /* -E_EXIST if something is there */
 #define MAP_AT_POPULATE 0x400u
+#define MAP_AT_LOW 0x800u /* without a place that is asked for: in the second GiB */
+
+/* Limits of a process that its spaces obey, by their place in process->limits. */
+enum { MM_LIMIT_DATA = 2, MM_LIMIT_STACK = 3, MM_LIMIT_LOCKED = 8, MM_LIMIT_SPACE = 9 };
+/* How many areas a space may have; beyond: -E_NOMEM. */
+extern _Atomic u32 vm_max_areas;
 
 struct mm;
 
@@ -72,14 +78,26 @@ int mm_remap(struct mm *m, uaddr old, u64 old_bytes, u64 new_bytes, u32 flags,
 enum mm_advice {
     MM_ADVISE_NOTHING,
     MM_ADVISE_DONTNEED,
+    MM_ADVISE_DONTNEED_LOCKED,
     MM_ADVISE_FREE,
+    MM_ADVISE_REMOVE,
+    MM_ADVISE_FLAGS,       /* area flags change: see mm_advise */
+    MM_ADVISE_UNLOCKED,    /* nothing, but it is an error for locked areas */
     MM_ADVISE_POPULATE_READ,
     MM_ADVISE_POPULATE_WRITE
 };
-/* -E_NOMEM: a part of the range is not mapped (the rest was done); -E_INVAL: no such
- * advice for such an area. */
-int mm_advise(struct mm *m, uaddr at, u64 bytes, int advice) MUST_CHECK;
-int mm_sync(struct mm *m, uaddr at, u64 bytes, u32 flags) MUST_CHECK;
+/* For MM_ADVISE_FLAGS: AREA_* to set and to clear.  -E_NOMEM: a part of the range is not
+ * mapped (the rest was done); -E_INVAL: no such advice for such an area; -E_ACCES: pages
+ * of a file that may not be written are to be removed; what the file says. */
+int mm_advise(struct mm *m, uaddr at, u64 bytes, int advice, u32 set,
+              u32 clear) MUST_CHECK;
+/* mlock (flags: AREA_LOCKED, with AREA_LOCK_ON_FAULT or without) and munlock (0).  -E_PERM
+ * -E_NOMEM -E_AGAIN */
+int mm_lock(struct mm *m, uaddr at, u64 bytes, u32 flags) MUST_CHECK;
+/* mlockall, munlockall: what is there, and what will be there. */
+int mm_lock_all(struct mm *m, bool now, u32 now_flags, u32 future_flags) MUST_CHECK;
+/* msync.  invalidate: -E_BUSY for what is locked. */
+int mm_sync(struct mm *m, uaddr at, u64 bytes, bool invalidate) MUST_CHECK;
 uaddr mm_brk(struct mm *m, uaddr wanted); /* returns the break, changed or not */
 /* A fault: 0, -E_FAULT (nothing mapped: SEGV_MAPERR), -E_ACCES (SEGV_ACCERR), -E_IO (past
  * the file's end: SIGBUS), -E_NOMEM. */

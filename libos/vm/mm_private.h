@@ -11,7 +11,7 @@
 #include "vm/mm.h" /* and vm/info.h */
 
 #define MM_LOW 0x10000ull           /* nothing is mapped below: null pointers fault */
-#define MM_STACK_MAX (8ull << 20)   /* how far a stack grows */
+#define MM_STACK_MAX (8ull << 20)   /* exec's strings: a quarter of it at most */
 #define MM_STACK_GUARD (1ull << 20) /* and how far it stays away from what is below */
 #define MM_TOP_GAP (128ull << 20)   /* mappings are placed below USER_TOP - this */
 #define AREA_KEEP_FLAGS                                                       \
@@ -36,6 +36,8 @@ struct mm {
     u32 ahead;        /* how many faults in a row were such */
     u64 rss[RSS_KINDS], rss_peak; /* pages present; the peak is right after rss_note_peak */
     u64 vm_peak, vm_data, vm_text, vm_stack, vm_locked; /* pages of areas (I1) */
+    bool advised;         /* some area had DONTFORK or WIPEONFORK */
+    u32 lock_future;      /* flags of areas to come: mlockall */
     struct file *program; /* a reference; NULL: none */
     struct mm_layout layout; /* but for the break */
 };
@@ -80,7 +82,14 @@ int mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need,
                     bool absent) MUST_CHECK;
 /* The area at `at` after growing a stack down to it if that may be; NULL: none. */
 struct area *area_at_locked(struct mm *m, uaddr at);
-int mm_populate_locked(struct mm *m, uaddr at, u64 bytes, bool write) MUST_CHECK;
+/* Bring a range in as far as it may be accessed, for writing where it is private and may
+ * be written: -E_NOMEM (not mapped, or no memory) -E_ACCES (no access) -E_IO -E_INTR. */
+int mm_populate_locked(struct mm *m, uaddr at, u64 bytes) MUST_CHECK;
+/* The same for this access. */
+int mm_populate_for_locked(struct mm *m, uaddr at, u64 bytes, u32 need) MUST_CHECK;
+/* Is every page of the range in an area that may have this protection?  -E_NOMEM
+ * -E_ACCES */
+int mm_check_locked(struct mm *m, uaddr at, uaddr end, u32 prot) MUST_CHECK;
 
 static inline u64
 area_pages(const struct area *a)
@@ -95,6 +104,20 @@ mm_range_ok(uaddr at, u64 bytes)
     return at % PAGE_SIZE == 0 && bytes % PAGE_SIZE == 0 && bytes <= USER_TOP &&
            at <= USER_TOP - bytes;
 }
+
+/* ---- limits.c: the limits of the process that asks ---- */
+u64 mm_limit(unsigned which); /* MM_LIMIT_*: the soft one; ~0: none */
+/* May the space grow by pages of such an area?  -E_NOMEM */
+int mm_may_grow(const struct mm *m, u32 prot, u32 flags, u64 pages) MUST_CHECK;
+/* May so many more pages be locked?  -E_PERM -E_AGAIN */
+int mm_may_lock(const struct mm *m, u64 pages) MUST_CHECK;
+static inline bool
+mm_is_data(u32 prot, u32 flags)
+{
+    return (prot & PROT_W) && !(flags & (AREA_SHARED | AREA_GROWSDOWN));
+}
+/* Pages of [start, end) that are in areas. */
+u64 mm_pages_in(struct mm *m, uaddr start, uaddr end);
 
 /* What a page of an area may be mapped with when it is not known to be the area's alone.
  */

@@ -113,8 +113,17 @@ seek_nowhere(struct file *f, i64 offset, int whence)
 static const struct file_ops null_ops = {
     .read = null_read, .write = null_write, .seek = seek_nowhere, .traits = FILE_UNLOCKED,
 };
+/* 1: a mapping of it is anonymous memory (vm/map.c). */
+static int
+zero_map(struct file *f, u64 offset, u64 bytes, u32 prot, u32 flags)
+{
+    (void)f, (void)offset, (void)bytes, (void)prot, (void)flags;
+    return 1;
+}
+
 static const struct file_ops zero_ops = {
-    .read = zero_read, .write = null_write, .seek = seek_nowhere, .traits = FILE_UNLOCKED,
+    .read = zero_read, .write = null_write, .seek = seek_nowhere, .map = zero_map,
+    .traits = FILE_UNLOCKED,
 };
 static const struct file_ops full_ops = {
     .read = zero_read, .write = full_write, .seek = seek_nowhere, .traits = FILE_UNLOCKED,

@@ -53,6 +53,8 @@ static void
 enter(struct mm *m)
 {
     self.mm = m;
+    for (unsigned i = 0; i < PROC_RLIMITS; i++)
+        self.limits[i] = (struct rlimit_pair){ ~0ull, ~0ull };
     thread_current()->process = &self;
     mm_switch(m);
 }
@@ -162,7 +164,7 @@ advise_pages(struct space *s, u64 i, u64 n)
         if (!p->object)
             p->value = 0;
     }
-    CHECK(mm_advise(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE, MM_ADVISE_DONTNEED) ==
+    CHECK(mm_advise(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE, MM_ADVISE_DONTNEED, 0, 0) ==
           (whole ? 0 : -E_NOMEM));
 }
 
@@ -437,6 +439,7 @@ test_stack_when_touched_below_then_grows(void)
     u8 v = 1;
     CHECK(mm_create(&m) == 0);
     enter(m);
+    self.limits[MM_LIMIT_STACK].soft = MM_STACK_MAX;
     CHECK(mm_map(m, top - 8192, 8192, PROT_R | PROT_W, MAP_AT_FIXED | AREA_GROWSDOWN,
                  NULL, 0, &at) == 0);
     CHECK(copy_to_user(top - (1 << 20), &v, 1) == 0);
