@@ -26,6 +26,7 @@
 #define SS_DISABLE 2u
 #define SS_AUTODISARM 0x80000000u
 #define ALTSTACK_MIN 2048u
+#define TRAP_PAGE_FAULT 14u
 
 struct linux_stack {
     u64 base;
@@ -201,8 +202,7 @@ fill_context(struct linux_ucontext *uc, struct thread *t, const struct user_fram
     uc->stack.base = t->altstack_base;
     uc->stack.size = t->altstack_size;
     uc->stack.flags = t->altstack_size == 0 ? (i32)SS_DISABLE
-                      : on_altstack(t, f->rsp) ? (i32)SS_ONSTACK
-                                               : (i32)t->altstack_flags;
+                                           : (i32)t->altstack_flags;
     struct linux_sigcontext *mc = &uc->mc;
     mc->r8 = f->r8;
     mc->r9 = f->r9;
@@ -239,10 +239,11 @@ sigframe_push(struct thread *t, struct user_frame *f, int number,
     if (!(action->flags & SA_F_RESTORER) || place_frame(t, f, action, &at, &state) != 0)
         return -E_FAULT; /* without a restorer there is no way back, as on Linux */
     fill_context(&frame.uc, t, f, mask, state);
-    if (info->number == SIG_SEGV || info->number == SIG_BUS) {
-        frame.uc.mc.error = f->error;
-        frame.uc.mc.trap = 14;
-        frame.uc.mc.cr2 = info->addr;
+    if (siginfo_layout(info) == SIGINFO_FAULT) {
+        bool page = info->trap == 0 && info->number != SIG_FPE;
+        frame.uc.mc.error = page ? f->error : info->error_code;
+        frame.uc.mc.trap = page ? TRAP_PAGE_FAULT : info->trap;
+        frame.uc.mc.cr2 = page ? info->addr : 0;
     }
     siginfo_to_linux(&frame.info, info);
     if (save_state(t, state) != 0 || copy_to_user(at, &frame, sizeof frame) != 0)
@@ -290,6 +291,15 @@ take_context(struct user_frame *f, const struct linux_sigcontext *mc)
     f->orig_rax = ~0ull;
 }
 
+/* There is one code and one stack segment; what another kernel would load and fault on
+ * is refused here. The two lowest bits do not count. */
+static bool
+segments_fit(const struct linux_ucontext *uc)
+{
+    return (uc->mc.cs | 3u) == USER_CS &&
+           (!(uc->flags & UC_STRICT_RESTORE_SS) || (uc->mc.ss | 3u) == USER_SS);
+}
+
 static int
 set_altstack(struct thread *t, const struct linux_stack *s)
 {
@@ -318,6 +328,8 @@ sys_rt_sigreturn(struct user_frame *f)
     uaddr at = f->rsp - sizeof(u64) + offsetof(struct linux_rt_sigframe, uc);
     THREAD_RESTART_KIND(t) = 0;
     int error = copy_from_user(&uc, at, sizeof uc);
+    if (error == 0 && !segments_fit(&uc))
+        error = -E_FAULT;
     if (error == 0 && uc.mc.rip >= USER_TOP)
         error = -E_FAULT;
     if (error == 0 && uc.mc.fpstate != 0) {
@@ -361,8 +373,8 @@ sys_sigaltstack(struct user_frame *f)
     return SYS_ARG1(f) != 0 ? copy_to_user(SYS_ARG1(f), &old, sizeof old) : 0;
 }
 
-/* FPE_FLTDIV 3, FLTOVF 4, FLTUND 5, FLTRES 6, FLTINV 7: by the lowest unmasked exception
- * (SDM vol. 1, 8.5 and 11.5). */
+/* FPE_FLTDIV 3, FLTOVF 4, FLTUND 5 (denormal operands as well), FLTRES 6, FLTINV 7: the
+ * first unmasked exception in this order (SDM vol. 1, 8.5 and 11.5). */
 int
 sigframe_float_code(struct thread *t, unsigned vector)
 {
@@ -374,6 +386,11 @@ sigframe_float_code(struct thread *t, unsigned vector)
     memcpy(&mxcsr, (char *)t->fpu + 24, sizeof mxcsr);
     u32 raised =
         vector == 16 ? status & ~(u32)control & 0x3f : mxcsr & ~(mxcsr >> 7) & 0x3f;
-    static const u8 codes[6] = { 7, 5, 3, 4, 5, 6 };
-    return raised != 0 ? codes[__builtin_ctz(raised)] : 0;
+    static const struct {
+        u8 bits, code;
+    } order[] = { { 0x01, 7 }, { 0x04, 3 }, { 0x08, 4 }, { 0x12, 5 }, { 0x20, 6 } };
+    for (u32 i = 0; i < ARRAY_SIZE(order); i++)
+        if ((raised & order[i].bits) != 0)
+            return order[i].code;
+    return 0;
 }

@@ -314,7 +314,8 @@ sys_kill(struct user_frame *f)
         proc_each_in_group(-pid, kill_one, &k);
     if (k.seen == 0)
         return -E_SRCH;
-    return k.sent == 0 ? -E_PERM : 0;
+    /* To all that one may is not an error when that is nobody. */
+    return k.sent == 0 && pid != -1 ? -E_PERM : 0;
 }
 
 static long
@@ -347,10 +348,10 @@ queue_info(struct signal_info *info, i32 pid, int number, uaddr at)
     struct linux_siginfo in;
     if (copy_from_user(&in, at, sizeof in) != 0)
         return -E_FAULT;
-    if (number < 0 || number > SIG_MAX)
-        return -E_INVAL;
     if ((in.code >= 0 || in.code == SI_TKILL) && pid != proc_current()->pid)
         return -E_PERM;
+    if (number < 0 || number > SIG_MAX)
+        return -E_INVAL;
     siginfo_from_linux(info, &in);
     info->number = number;
     return 0;
@@ -419,10 +420,10 @@ posix_exception(struct thread *t, struct user_frame *f, unsigned vector, u64 err
                 uaddr address)
 {
     (void)t;
-    (void)error;
     (void)address;
     int number = vector < ARRAY_SIZE(exceptions) ? exceptions[vector].number : 0;
-    struct signal_info info = { .code = SIGNAL_CODE_KERNEL };
+    struct signal_info info = { .code = SIGNAL_CODE_KERNEL, .trap = vector,
+                                .error_code = (u32)error };
     if (number == 0)
         number = SIG_SEGV;
     else

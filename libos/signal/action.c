@@ -112,6 +112,7 @@ signal_action_set(struct process *p, int number, const struct signal_action *set
     if (set != NULL) {
         struct signal_action clean = *set;
         clean.mask &= ~SIGNALS_UNBLOCKABLE;
+        clean.flags &= SA_F_ALL;
         put_action(a, number, &clean);
     }
     spin_unlock(&a->lock);

@@ -63,6 +63,11 @@ enum {
 #define SA_F_RESTART 0x10000000u
 #define SA_F_NODEFER 0x40000000u
 #define SA_F_RESETHAND 0x80000000u
+#define SA_F_EXPOSE_TAGBITS 0x800u
+/* Others are forgotten, so that a program can ask what there is (SA_UNSUPPORTED). */
+#define SA_F_ALL                                                                         \
+    (SA_F_NOCLDSTOP | SA_F_NOCLDWAIT | SA_F_SIGINFO | SA_F_EXPOSE_TAGBITS |              \
+     SA_F_RESTORER | SA_F_ONSTACK | SA_F_RESTART | SA_F_NODEFER | SA_F_RESETHAND)
 
 struct process;
 struct posix_timer;
@@ -77,6 +82,7 @@ struct signal_info {
     u32 uid;
     i32 status;
     u64 addr;  /* faults */
+    u32 trap, error_code; /* faults that are no page faults: the processor's number */
     u64 value; /* sigqueue */
     struct posix_timer *timer; /* SIGNAL_CODE_TIMER: a reference (signal/timer.h, J1) */
     i64 utime, stime;
