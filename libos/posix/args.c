@@ -90,6 +90,12 @@ at_arg_get(struct at_arg *a, u64 dirfd, uaddr path, u32 walk_flags)
 }
 
 int
+at_arg_start(struct at_arg *a, u64 dirfd)
+{
+    return (int)dirfd != AT_FDCWD ? start_at(&a->walk, (int)dirfd) : 0;
+}
+
+int
 at_arg_find(struct at_arg *a, u64 dirfd, uaddr path, u32 walk_flags)
 {
     int r = at_arg_get(a, dirfd, path, walk_flags);

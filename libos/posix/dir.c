@@ -93,6 +93,8 @@ link_at(u64 old_fd, uaddr old, u64 new_fd, uaddr new, u64 flags)
     struct at_arg from, to;
     if ((flags & ~(u64)(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH)) != 0)
         return -E_INVAL;
+    if ((flags & AT_EMPTY_PATH) != 0 && !may_act_as_root())
+        return -E_NOENT; /* it would get round the rights of the way to the file */
     u32 walk_flags = ((flags & AT_SYMLINK_FOLLOW) != 0 ? WALK_FOLLOW : 0) |
                      ((flags & AT_EMPTY_PATH) != 0 ? WALK_EMPTY : 0);
     int r = at_arg_find(&from, old_fd, old, walk_flags);

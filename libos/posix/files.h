@@ -73,6 +73,8 @@ struct at_arg {
     struct path_arg path;
 };
 int at_arg_get(struct at_arg *a, u64 dirfd, uaddr path, u32 walk_flags) MUST_CHECK;
+/* The directory is needed although the path is absolute. */
+int at_arg_start(struct at_arg *a, u64 dirfd) MUST_CHECK;
 /* And walked: the result in a->walk.found. */
 int at_arg_find(struct at_arg *a, u64 dirfd, uaddr path, u32 walk_flags) MUST_CHECK;
 void at_arg_done(struct at_arg *a); /* releases found too, if there is one */

@@ -4,6 +4,7 @@
 #include "core/string.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "posix/files.h"
+#include "posix/strings.h"
 #include "vfs/mount.h"
 
 #define O_TMPFILE_LINUX 020200000u
@@ -11,18 +12,21 @@
 #define O_CREAT_LINUX 0100u
 
 static i64
-open_at(u64 dirfd, uaddr path, u64 linux_flags, u32 mode)
+open_at_restricted(u64 dirfd, uaddr path, u64 linux_flags, u32 mode, u32 walk_flags)
 {
     struct at_arg a;
     struct file *file;
     u32 flags = open_flags_from_linux(linux_flags);
     if ((flags & OPEN_TMPFILE) != 0 && (linux_flags & O_TMPFILE_LINUX) != O_TMPFILE_LINUX)
         return -E_INVAL;
-    int r = at_arg_get(&a, dirfd, path, 0);
+    int r = at_arg_get(&a, dirfd, path, walk_flags);
     if (r != 0)
         return r;
+    /* Within a root of its own an absolute path begins at the directory, too. */
+    if ((walk_flags & (WALK_IN_ROOT | WALK_BENEATH)) != 0 && a.path.text[0] == '/')
+        r = at_arg_start(&a, dirfd);
     struct fdtable *t = proc_current()->files;
-    int fd = fd_reserve(t, 0);
+    int fd = r != 0 ? r : fd_reserve(t, 0);
     if (fd >= 0) {
         r = vfs_open(&a.walk, a.path.text, flags, mode & 07777u, &file);
         if (r == 0) {
@@ -34,6 +38,12 @@ open_at(u64 dirfd, uaddr path, u64 linux_flags, u32 mode)
     }
     at_arg_done(&a);
     return fd;
+}
+
+static i64
+open_at(u64 dirfd, uaddr path, u64 linux_flags, u32 mode)
+{
+    return open_at_restricted(dirfd, path, linux_flags, mode, 0);
 }
 
 long
@@ -59,38 +69,54 @@ struct linux_open_how {
     u64 flags, mode, resolve;
 };
 
-/* A longer structure is one of the future: it must be zero where we do not know it. */
+#define OPEN_FLAGS_KNOWN 037777703ull
+#define O_PATH_LINUX 010000000u
+#define O_TRUNC_LINUX 01000u
+/* what O_PATH may be combined with */
+#define O_PATH_WITH (O_PATH_LINUX | O_DIRECTORY_LINUX | 0400000u | 02000000u)
+
+static const u32 resolve_flags[] = {
+    WALK_NO_XDEV, WALK_NO_MAGIC, WALK_NO_LINKS | WALK_NO_MAGIC,
+    WALK_BENEATH, WALK_IN_ROOT,  WALK_CACHED,
+};
+
 static int
-how_from_user(struct linux_open_how *how, uaddr at, u64 size)
+resolve_from_linux(u64 resolve, u32 *out)
 {
-    u64 word = 0;
-    if (size < sizeof *how)
+    *out = 0;
+    if (resolve >> ARRAY_SIZE(resolve_flags) != 0)
         return -E_INVAL;
-    if (size > PAGE_SIZE)
-        return -E_2BIG;
-    int r = copy_from_user(how, at, sizeof *how);
-    for (u64 i = sizeof *how; r == 0 && i < size; i += sizeof word) {
-        word = 0;
-        r = copy_from_user(&word, at + i, MIN(sizeof word, size - i));
-        if (r == 0 && word != 0)
-            r = -E_2BIG;
-    }
-    return r;
+    for (unsigned i = 0; i < ARRAY_SIZE(resolve_flags); i++)
+        if ((resolve >> i & 1) != 0)
+            *out |= resolve_flags[i];
+    if ((*out & (WALK_BENEATH | WALK_IN_ROOT)) == (WALK_BENEATH | WALK_IN_ROOT))
+        return -E_INVAL;
+    return 0;
 }
 
 long
 sys_openat2(struct user_frame *f)
 {
     struct linux_open_how how;
-    int r = how_from_user(&how, SYS_ARG2(f), SYS_ARG3(f));
+    u32 walk_flags;
+    u64 size = SYS_ARG3(f), makes = O_CREAT_LINUX | (O_TMPFILE_LINUX & ~O_DIRECTORY_LINUX);
+    if (size < sizeof how)
+        return -E_INVAL;
+    if (size > PAGE_SIZE)
+        return -E_2BIG;
+    int r = struct_from_user(&how, sizeof how, SYS_ARG2(f), size);
+    if (r == 0)
+        r = resolve_from_linux(how.resolve, &walk_flags);
     if (r != 0)
         return r;
-    bool may_create = (how.flags &
-                       (O_CREAT_LINUX | (O_TMPFILE_LINUX & ~O_DIRECTORY_LINUX))) != 0;
-    if ((how.flags & ~037777703ull) != 0 || how.resolve != 0 ||
-        (how.mode & ~07777ull) != 0 || (how.mode != 0 && !may_create))
+    if ((how.flags & ~OPEN_FLAGS_KNOWN) != 0 || (how.mode & ~07777ull) != 0 ||
+        (how.mode != 0 && (how.flags & makes) == 0) ||
+        ((how.flags & O_PATH_LINUX) != 0 && (how.flags & ~(u64)O_PATH_WITH) != 0))
         return -E_INVAL;
-    return open_at(SYS_ARG0(f), SYS_ARG1(f), how.flags, (u32)how.mode);
+    if ((walk_flags & WALK_CACHED) != 0 && (how.flags & (makes | O_TRUNC_LINUX)) != 0)
+        return -E_AGAIN;
+    return open_at_restricted(SYS_ARG0(f), SYS_ARG1(f), how.flags, (u32)how.mode,
+                              walk_flags);
 }
 
 /* ---- files without a name ---- */

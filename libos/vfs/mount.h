@@ -115,7 +115,8 @@ int vfs_mount_at(struct filesystem *fs, const struct path *at, u32 flags,
                  const char *source) MUST_CHECK;
 /* Show `from` at `at`, with all mounts below if recursive. -E_INVAL: unbindable */
 int vfs_bind(const struct path *from, const struct path *at, bool recursive) MUST_CHECK;
-/* -E_INVAL: `from` is no root of a mount that has a place; -E_LOOP: `at` is in it */
+/* -E_INVAL: `from` is no root of a mount that has a place, or no directory where `at` is
+ * one, or the reverse; -E_LOOP: `at` is in it */
 int vfs_move_mount(const struct path *from, const struct path *at) MUST_CHECK;
 /* pivot_root(2).  c: whose root is exchanged, and with it that of all who have it.
  * -E_BUSY, -E_INVAL */

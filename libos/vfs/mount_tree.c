@@ -144,7 +144,7 @@ static int
 move_to(struct mount *m, struct mount_spot *s)
 {
     if (!mount_fits(m->root->inode, s))
-        return -E_NOTDIR;
+        return -E_INVAL;
     spin_lock(&dentry_lock);
     int r = mount_within_locked(s->place.mount, m) ? -E_LOOP : 0;
     if (r == 0) {
@@ -197,7 +197,7 @@ pivot_check_locked(const struct path *root, const struct path *new_root,
                    const struct path *put_old)
 {
     const struct mount *old = root->mount, *fresh = new_root->mount;
-    if (list_empty(&old->link) || list_empty(&fresh->link))
+    if (list_empty(&old->link) || list_empty(&fresh->link) || fresh == vfs_root)
         return -E_INVAL;
     if (new_root->dentry->dead)
         return -E_NOENT;
