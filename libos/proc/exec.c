@@ -259,10 +259,18 @@ static void
 commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_state *e,
        const char *name)
 {
+    /* Who cannot read the program's file shall not read it in the process. */
+    bool hidden = vfs_access(e->program->inode, p->cred, 4) != 0;
+    /* At once, so that nobody who may look into the old program sees the new one. */
     spin_lock(&p->lock);
     struct mm *old = p->mm;
+    struct cred *cred = p->cred;
+    bool elevated = cred->euid != e->cred->euid || cred->egid != e->cred->egid;
     p->mm = e->image.mm;
+    p->cred = e->cred;
+    p->dumpable = elevated || hidden ? 0 : 1;
     spin_unlock(&p->lock);
+    e->cred = cred;
     e->image.mm = NULL;
     if (old != NULL)
         usage_memory_goes(p, old);
@@ -275,7 +283,9 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     process_vfork_done(p);
     if (e->files != NULL) {
         struct fdtable *shared = p->files;
+        spin_lock(&p->lock);
         p->files = e->files;
+        spin_unlock(&p->lock);
         e->files = shared; /* released with the state */
         p->files_shared = false;
     }
@@ -285,15 +295,10 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     signal_thread_exec(t);
     take_name(p, t, name);
     spin_lock(&p->lock);
-    struct cred *cred = p->cred;
-    bool elevated = cred->euid != e->cred->euid || cred->egid != e->cred->egid;
-    p->cred = e->cred;
-    e->cred = cred;
     char *exe = p->exe;
     p->exe = e->exe;
     e->exe = exe;
     spin_unlock(&p->lock);
-    p->dumpable = elevated ? 0 : 1;
     if (elevated)
         p->pdeath_signal = 0;
     p->exit_signal = SIG_CHLD;

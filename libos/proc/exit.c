@@ -123,9 +123,13 @@ drop_resources(struct process *p)
         heap_free(p->alarm);
         p->alarm = NULL;
     }
-    spin_lock(&p->lock); /* who looks at the memory of others does so under it */
+    spin_lock(&p->lock); /* who looks at what others have does so under it */
     struct mm *mm = p->mm;
+    struct fdtable *files = p->files;
+    struct fs_context *fs = p->fs;
     p->mm = NULL;
+    p->files = NULL;
+    p->fs = NULL;
     spin_unlock(&p->lock);
     if (mm != NULL) {
         usage_memory_goes(p, mm);
@@ -134,10 +138,8 @@ drop_resources(struct process *p)
         mm_release(mm);
     }
     process_vfork_done(p);
-    fdtable_release(p->files);
-    p->files = NULL;
-    fs_context_release(p->fs);
-    p->fs = NULL;
+    fdtable_release(files);
+    fs_context_release(fs);
 }
 
 /* A process whose parent ended: the nearest living ancestor that asked for it, else pid

@@ -165,6 +165,9 @@ void proc_init(void);
 /* The first process: path, argv, envp from the command line. -E_NOENT ... */
 int proc_start_init(const char *path, char **argv, char **envp) MUST_CHECK;
 u64 proc_count(void);
+/* What another process has, with a reference: NULL when it is ending. */
+struct fdtable *proc_files(struct process *p);
+struct fs_context *proc_place(struct process *p);
 /* posix installs them: wake the waiters on a word of the current process; walk a thread's
  * robust list. */
 extern void (*proc_futex_wake_hook)(uaddr at);

@@ -179,6 +179,28 @@ proc_each_in_group(i32 pgid, bool (*fn)(struct process *p, void *arg), void *arg
     return count;
 }
 
+struct fdtable *
+proc_files(struct process *p)
+{
+    spin_lock(&p->lock);
+    struct fdtable *t = p->files;
+    if (t != NULL)
+        fdtable_hold(t);
+    spin_unlock(&p->lock);
+    return t;
+}
+
+struct fs_context *
+proc_place(struct process *p)
+{
+    spin_lock(&p->lock);
+    struct fs_context *c = p->fs;
+    if (c != NULL)
+        atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+    spin_unlock(&p->lock);
+    return c;
+}
+
 u64
 proc_count(void)
 {

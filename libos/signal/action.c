@@ -81,6 +81,14 @@ signal_action_get(struct process *p, int number, struct signal_action *out)
     spin_unlock(&a->lock);
 }
 
+void
+signal_sets_locked(struct process *p, u64 *ignored, u64 *caught)
+{
+    struct signal_actions *a = p->actions; /* gone at the end of its exit */
+    *ignored = a != NULL ? a->ignored : 0;
+    *caught = a != NULL ? a->caught : 0;
+}
+
 /* POSIX: a pending signal goes when its action becomes to ignore it. */
 static void
 drop_ignored(struct process *p, int number)

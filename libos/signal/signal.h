@@ -132,6 +132,8 @@ u64 signal_pending_set(struct thread *t);
 int signal_take(struct thread *t, u64 set, struct signal_info *out);
 /* A copy of a process's action. */
 void signal_action_get(struct process *p, int number, struct signal_action *out);
+/* Which signals p ignores and catches, by its own wish; p->lock is held. */
+void signal_sets_locked(struct process *p, u64 *ignored, u64 *caught);
 /* The parent is told that a child stopped, continued or ended; family_lock is held. code:
  * SIGNAL_CLD_*. */
 void signal_tell_parent(struct process *child, int code, i32 status);

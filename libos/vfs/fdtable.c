@@ -426,6 +426,15 @@ chunks_in_use_locked(const struct fdtable *t)
     return n;
 }
 
+u32
+fd_slots(struct fdtable *t)
+{
+    spin_lock(&t->lock);
+    u32 n = chunks_in_use_locked(t) * CHUNK;
+    spin_unlock(&t->lock);
+    return n;
+}
+
 static int
 copy_chunks_prepare(struct fdtable *from, struct fdtable *t)
 {

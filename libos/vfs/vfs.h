@@ -284,6 +284,7 @@ void fd_unreserve(struct fdtable *t, int fd);
 /* Close or mark (cloexec) all of first..last. */
 void fd_close_range(struct fdtable *t, u32 first, u32 last, bool mark_only);
 u32 fd_count(struct fdtable *t);
+u32 fd_slots(struct fdtable *t); /* descriptors that fit without growing: at least 64 */
 /* the next open descriptor at or after `from`; -1: none */
 int fd_next(struct fdtable *t, int from);
 /* RLIMIT_NOFILE of the current process; set by posix */

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/* What is known of a process or thread at one moment, for those who write it down. */
+#include "core/clock.h"
+#include "core/log.h"
+#include "core/string.h"
+#include "proc/cred.h"
+#include "proc/proc.h"
+#include "proc/session.h"
+#include "procfs/private.h"
+#include "signal/signal.h"
+#include "tty/tty.h"
+
+#define LIMIT_RSS 5
+#define LIMIT_SIGPENDING 11
+
+static char
+thread_letter(const struct thread *t)
+{
+    switch (atomic_load_explicit(&t->state, memory_order_relaxed)) {
+    case THREAD_NEW:
+    case THREAD_RUNNABLE:
+    case THREAD_RUNNING:
+        return 'R';
+    case THREAD_DEAD:
+        return 'X';
+    default:
+        return t->interruptible ? 'S' : 'D';
+    }
+}
+
+static char
+state_letter(const struct process *p, const struct thread *t)
+{
+    switch (atomic_load_explicit(&p->state, memory_order_relaxed)) {
+    case PROC_ZOMBIE:
+        return 'Z';
+    case PROC_DEAD:
+        return 'X';
+    case PROC_STOPPED:
+        return t != NULL ? 'T' : 'Z';
+    default:
+        return t != NULL ? thread_letter(t) : 'Z';
+    }
+}
+
+/* family_lock is held: the terminal lives while a process has it. */
+static void
+family_facts(struct process *p, struct facts *out)
+{
+    out->ppid = p->ppid;
+    out->pgid = p->pgid;
+    out->sid = p->sid;
+    out->tpgid = -1;
+    if (p->tty != NULL) {
+        out->tty = p->tty->rdev;
+        out->tpgid = p->tty->fg_pgid != 0 ? p->tty->fg_pgid : -1;
+    }
+}
+
+static void
+signal_facts(struct process *p, const struct thread *t, struct facts *out)
+{
+    out->shared_pending = p->signal_pending;
+    out->queued = p->signals_queued;
+    out->queue_limit = p->limits[LIMIT_SIGPENDING].soft;
+    signal_sets_locked(p, &out->ignored, &out->caught);
+    if (t != NULL) {
+        out->pending = t->signal_pending;
+        out->blocked = t->restore_mask ? t->saved_mask : t->signal_mask;
+    }
+}
+
+static void
+thread_facts(struct process *p, struct thread *t, struct facts *out)
+{
+    memcpy(out->name, t != NULL ? t->name : p->name, sizeof out->name);
+    out->name[sizeof out->name - 1] = '\0';
+    out->state = state_letter(p, t);
+    out->threads = p->nthreads;
+    out->nice = p->nice;
+    out->exit_signal = out->tid == p->pid ? p->exit_signal : -1;
+    out->exit_status = p->exit_status;
+    out->exiting = p->exiting;
+    out->start_ns = p->start_ns;
+    out->no_new_privs = p->no_new_privs;
+    out->resident_limit = p->limits[LIMIT_RSS].soft;
+    if (p->cred != NULL)
+        out->cred = *p->cred;
+    if (t != NULL) {
+        const struct lcpu *c = t->cpu;
+        out->cpu = c != NULL ? c->id : 0;
+        out->asleep =
+            atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_SLEEPING;
+    }
+    signal_facts(p, t, out);
+}
+
+static void
+usage_facts(struct process *p, const struct subject *s, struct facts *out)
+{
+    u64 user = 0, system = 0;
+    if (s->tid == 0) {
+        proc_ticks(p, &user, &system);
+        out->minor_faults = p->minor_faults;
+        out->major_faults = p->major_faults;
+    } else {
+        spin_lock(&p->lock);
+        struct thread *t = subject_thread_locked(p, s->tid);
+        user = t != NULL ? t->sched.runtime : 0;
+        spin_unlock(&p->lock);
+    }
+    out->user_ns = clock_ticks_to_ns(user);
+    out->system_ns = clock_ticks_to_ns(system);
+    out->children_user_ns = clock_ticks_to_ns(p->child_user_ticks);
+    out->children_system_ns = clock_ticks_to_ns(p->child_system_ticks);
+    out->children_minor_faults = p->child_minor_faults;
+}
+
+int
+facts_get(const struct subject *s, struct facts *out)
+{
+    struct process *p = subject_get(s);
+    if (p == NULL)
+        return -E_SRCH;
+    memset(out, 0, sizeof *out);
+    out->pid = p->pid;
+    out->tid = s->tid != 0 ? s->tid : p->pid;
+    spin_lock(&family_lock);
+    family_facts(p, out);
+    spin_unlock(&family_lock);
+    spin_lock(&p->lock);
+    struct thread *t = subject_thread_locked(p, out->tid);
+    thread_facts(p, t, out);
+    spin_unlock(&p->lock);
+    usage_facts(p, s, out);
+    struct fdtable *files = proc_files(p);
+    if (files != NULL) {
+        out->fd_slots = fd_slots(files);
+        fdtable_release(files);
+    }
+    struct fs_context *place = proc_place(p);
+    if (place != NULL) {
+        out->umask = place->umask;
+        fs_context_release(place);
+    }
+    proc_release(p);
+    return s->tid != 0 && t == NULL ? -E_SRCH : 0;
+}

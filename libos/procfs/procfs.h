@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc and /sys: what there is to know about processes and the machine, as text in
+ * files.  The formats are Linux's, since programs parse them (proc(5), sysfs(5)).
+ *
+ * All mounts of a kind show the same.  What this LibOS cannot know or do is left out.
+ */
+#ifndef LIBOS_PROCFS_PROCFS_H
+#define LIBOS_PROCFS_PROCFS_H
+
+#include "core/types.h"
+
+struct filesystem;
+
+/* A file system to be mounted; vfs_discard undoes it. -E_NOMEM */
+int procfs_create(struct filesystem **out) MUST_CHECK;
+int sysfs_create(struct filesystem **out) MUST_CHECK;
+
+#endif

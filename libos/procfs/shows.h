@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to procfs: what the files of /proc say (struct entry: show, store, open). */
+#ifndef LIBOS_PROCFS_SHOWS_H
+#define LIBOS_PROCFS_SHOWS_H
+
+#include "procfs/private.h"
+
+/* memory.c, maps.c */
+int cmdline_open(struct view *v);
+int cmdline_show(struct view *v, struct text *t);
+int environ_show(struct view *v, struct text *t);
+int auxv_show(struct view *v, struct text *t);
+extern const struct file_ops mem_file_ops;
+int maps_show(struct view *v, struct text *t);
+int smaps_show(struct view *v, struct text *t);
+int rollup_show(struct view *v, struct text *t);
+/* task.c */
+int personality_show(struct view *v, struct text *t);
+int limits_show(struct view *v, struct text *t);
+int sched_show(struct view *v, struct text *t);
+int syscall_show(struct view *v, struct text *t);
+int wchan_show(struct view *v, struct text *t);
+int schedstat_show(struct view *v, struct text *t);
+int cgroup_show(struct view *v, struct text *t);
+int oom_score_show(struct view *v, struct text *t);
+int loginuid_show(struct view *v, struct text *t);
+int io_show(struct view *v, struct text *t);
+int id_map_show(struct view *v, struct text *t);
+int setgroups_show(struct view *v, struct text *t);
+int children_show(struct view *v, struct text *t);
+int timerslack_show(struct view *v, struct text *t);
+/* mounts.c */
+int mounts_open(struct view *v);
+int mounts_show(struct view *v, struct text *t);
+int mountinfo_show(struct view *v, struct text *t);
+extern const struct file_ops mounts_file_ops;
+/* system.c */
+int meminfo_show(struct view *v, struct text *t);
+int cpu_stat_show(struct view *v, struct text *t);
+int uptime_show(struct view *v, struct text *t);
+int loadavg_show(struct view *v, struct text *t);
+int version_show(struct view *v, struct text *t);
+int kernel_cmdline_show(struct view *v, struct text *t);
+int filesystems_show(struct view *v, struct text *t);
+int partitions_show(struct view *v, struct text *t);
+int devices_show(struct view *v, struct text *t);
+int interrupts_show(struct view *v, struct text *t);
+int swaps_show(struct view *v, struct text *t);
+int vmstat_show(struct view *v, struct text *t);
+int empty_show(struct view *v, struct text *t);
+int misc_show(struct view *v, struct text *t);
+int locks_show(struct view *v, struct text *t);
+int buddyinfo_show(struct view *v, struct text *t);
+/* cpuinfo.c */
+int cpuinfo_show(struct view *v, struct text *t);
+
+#endif

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/* /proc/PID/stat, statm, status, comm (proc_pid_stat(5) and its relatives). */
+#include "core/log.h"
+#include "core/string.h"
+#include "core/thread.h"
+#include "proc/proc.h"
+#include "procfs/private.h"
+#include "vm/info.h"
+
+#define NS_PER_TICK 10000000ull /* times are in 1/100 s */
+#define FLAG_EXITING 0x4u
+#define FLAG_NO_EXEC 0x40u
+#define FLAG_RANDOM 0x400000u
+#define CAPS_ALL 0x1ffffffffffull /* 0..40: root has them all */
+
+/* The memory of v's process, for who may know that much of it; NULL: none. */
+static struct mm *
+memory_of(const struct view *v, bool *may_inspect, bool *executed)
+{
+    struct process *p = subject_get(view_who(v));
+    struct mm *m = NULL;
+    *may_inspect = *executed = false;
+    if (p != NULL) {
+        *may_inspect = subject_may_inspect(p) == 0;
+        *executed = p->execed;
+        m = mm_of(p);
+        proc_release(p);
+    }
+    return m;
+}
+
+struct numbers {
+    struct mm_counts counts;
+    struct mm_layout layout;
+    bool may_inspect, executed, has_memory;
+};
+
+static void
+numbers_get(const struct view *v, struct numbers *n)
+{
+    memset(n, 0, sizeof *n);
+    struct mm *m = memory_of(v, &n->may_inspect, &n->executed);
+    if (m == NULL)
+        return;
+    n->has_memory = true;
+    mm_count(m, &n->counts);
+    mm_layout(m, &n->layout);
+    mm_drop(m);
+}
+
+static void
+stat_times(struct text *t, const struct facts *f)
+{
+    text_add(t, " %lu %lu %lu %lu %lu %lu %lu %lu", f->minor_faults,
+             f->children_minor_faults, f->major_faults, f->children_major_faults,
+             f->user_ns / NS_PER_TICK, f->system_ns / NS_PER_TICK,
+             f->children_user_ns / NS_PER_TICK, f->children_system_ns / NS_PER_TICK);
+}
+
+/* startcode to kstkeip: where things are is for those who may look into the process. */
+static void
+stat_places(struct text *t, const struct numbers *n)
+{
+    bool may = n->may_inspect && n->has_memory;
+    const struct mm_layout *l = &n->layout;
+    text_add(t, " %lu %lu %lu 0 0", may ? l->code_start : n->has_memory,
+             may ? l->code_end : n->has_memory, may ? l->stack_start : 0);
+}
+
+static void
+stat_more_places(struct text *t, const struct numbers *n, const struct facts *f)
+{
+    struct mm_layout none = { 0 };
+    bool may = n->may_inspect && n->has_memory;
+    const struct mm_layout *l = may ? &n->layout : &none;
+    text_add(t, " %lu %lu %lu %lu %lu %lu %lu %d\n", l->data_start, l->data_end,
+             l->brk_start, l->arg_start, l->arg_end, l->env_start, l->env_end,
+             may || n->may_inspect ? f->exit_status : 0);
+}
+
+int
+stat_show(struct view *v, struct text *t)
+{
+    struct facts f;
+    struct numbers n;
+    int r = facts_get(view_who(v), &f);
+    if (r != 0)
+        return r;
+    numbers_get(v, &n);
+    u32 flags = FLAG_RANDOM | (f.exiting ? FLAG_EXITING : 0) |
+                (n.executed ? 0 : FLAG_NO_EXEC);
+    text_add(t, "%d (%s) %c %d %d %d %lu %d %u", f.tid, f.name, f.state, f.ppid, f.pgid,
+             f.sid, f.tty, f.tpgid, flags);
+    stat_times(t, &f);
+    text_add(t, " %d %d %u 0 %lu %lu %lu %lu", 20 + f.nice, f.nice, f.threads,
+             f.start_ns / NS_PER_TICK, n.counts.bytes_virtual, n.counts.pages_mapped,
+             f.resident_limit);
+    stat_places(t, &n);
+    /* These show the first 31 signals; all are in status. */
+    text_add(t, " %lu %lu %lu %lu", (f.pending | f.shared_pending) & 0x7fffffff,
+             f.blocked & 0x7fffffff, f.ignored & 0x7fffffff, f.caught & 0x7fffffff);
+    text_add(t, " %d 0 0 %d %u 0 0 0 0 0", n.may_inspect && f.asleep, f.exit_signal,
+             f.cpu);
+    stat_more_places(t, &n, &f);
+    v->ended = true;
+    return 0;
+}
+
+static u64
+text_pages(const struct mm_layout *l)
+{
+    return (PAGE_UP(l->code_end) - PAGE_DOWN(l->code_start)) >> PAGE_SHIFT;
+}
+
+int
+statm_show(struct view *v, struct text *t)
+{
+    struct facts f;
+    struct numbers n;
+    int r = facts_get(view_who(v), &f);
+    if (r != 0)
+        return r;
+    numbers_get(v, &n);
+    const struct mm_counts *c = &n.counts;
+    text_add(t, "%lu %lu %lu %lu 0 %lu 0\n", c->bytes_virtual >> PAGE_SHIFT,
+             c->pages_mapped, c->pages_file + c->pages_shared, text_pages(&n.layout),
+             c->pages_data + c->pages_stack);
+    v->ended = true;
+    return 0;
+}
+
+static const char *
+state_words(char letter)
+{
+    switch (letter) {
+    case 'R':
+        return "R (running)";
+    case 'S':
+        return "S (sleeping)";
+    case 'D':
+        return "D (disk sleep)";
+    case 'T':
+        return "T (stopped)";
+    case 'Z':
+        return "Z (zombie)";
+    default:
+        return "X (dead)";
+    }
+}
+
+static void
+kilobytes(struct text *t, const char *key, u64 bytes)
+{
+    text_add(t, "%s:\t%8lu kB\n", key, bytes / 1024);
+}
+
+static void
+status_identity(struct text *t, const struct facts *f)
+{
+    const struct cred *c = &f->cred;
+    text_add(t, "Name:\t");
+    text_quote(t, f->name, "\n");
+    text_add(t, "\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
+             f->umask, state_words(f->state), f->pid, f->tid, f->ppid);
+    text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid,
+             c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
+    text_add(t, "FDSize:\t%u\nGroups:\t", f->fd_slots);
+    for (u32 i = 0; i < c->ngroups; i++)
+        text_add(t, "%u ", c->groups[i]);
+    if (c->ngroups == 0)
+        text_add(t, " ");
+    text_add(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", f->pid, f->tid,
+             f->pgid, f->sid);
+}
+
+static void
+status_memory(struct text *t, const struct numbers *n)
+{
+    const struct mm_counts *c = &n->counts;
+    u64 program = text_pages(&n->layout);
+    kilobytes(t, "VmPeak", c->peak_virtual);
+    kilobytes(t, "VmSize", c->bytes_virtual);
+    kilobytes(t, "VmLck", c->pages_locked << PAGE_SHIFT);
+    kilobytes(t, "VmPin", 0);
+    kilobytes(t, "VmHWM", c->pages_peak << PAGE_SHIFT);
+    kilobytes(t, "VmRSS", c->pages_mapped << PAGE_SHIFT);
+    kilobytes(t, "RssAnon", c->pages_anonymous << PAGE_SHIFT);
+    kilobytes(t, "RssFile", c->pages_file << PAGE_SHIFT);
+    kilobytes(t, "RssShmem", c->pages_shared << PAGE_SHIFT);
+    kilobytes(t, "VmData", c->pages_data << PAGE_SHIFT);
+    kilobytes(t, "VmStk", c->pages_stack << PAGE_SHIFT);
+    kilobytes(t, "VmExe", program << PAGE_SHIFT);
+    kilobytes(t, "VmLib", (c->pages_text - MIN(program, c->pages_text)) << PAGE_SHIFT);
+    kilobytes(t, "VmSwap", 0);
+    kilobytes(t, "HugetlbPages", 0);
+    text_add(t, "CoreDumping:\t0\nTHP_enabled:\t0\n");
+}
+
+static void
+status_rights(struct text *t, const struct facts *f)
+{
+    u64 caps = f->cred.euid == 0 ? CAPS_ALL : 0;
+    u64 permitted = f->cred.euid == 0 || f->cred.uid == 0 || f->cred.suid == 0 ? CAPS_ALL
+                                                                             : 0;
+    text_add(t, "SigQ:\t%lu/%lu\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\n",
+             f->queued, f->queue_limit, f->pending, f->shared_pending, f->blocked);
+    text_add(t, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", f->ignored, f->caught);
+    text_add(t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\n", 0ul,
+             permitted, caps, CAPS_ALL);
+    text_add(t, "CapAmb:\t%016lx\nNoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", 0ul,
+             f->no_new_privs);
+}
+
+static void
+status_cpus(struct text *t, const struct facts *f)
+{
+    u64 cpus = lcpu_count >= 64 ? ~0ull : (1ull << lcpu_count) - 1;
+    text_add(t, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", cpus);
+    text_ranges(t, &cpus, MIN(lcpu_count, 64u));
+    text_add(t, "\nMems_allowed:\t1\nMems_allowed_list:\t0\n");
+    text_add(t, "voluntary_ctxt_switches:\t%lu\nnonvoluntary_ctxt_switches:\t%lu\n",
+             f->voluntary, f->involuntary);
+}
+
+int
+status_show(struct view *v, struct text *t)
+{
+    struct facts f;
+    struct numbers n;
+    int r = facts_get(view_who(v), &f);
+    if (r != 0)
+        return r;
+    numbers_get(v, &n);
+    status_identity(t, &f);
+    if (n.has_memory)
+        status_memory(t, &n);
+    text_add(t, "Threads:\t%u\n", f.threads);
+    status_rights(t, &f);
+    status_cpus(t, &f);
+    v->ended = true;
+    return 0;
+}
+
+int
+comm_show(struct view *v, struct text *t)
+{
+    struct facts f;
+    int r = facts_get(view_who(v), &f);
+    if (r == 0)
+        text_add(t, "%s\n", f.name);
+    v->ended = true;
+    return r;
+}
+
+/* Only the process itself may be given another name, by any of its threads. */
+int
+comm_store(const struct node *n, char *text, size_t bytes)
+{
+    char name[16] = { 0 };
+    struct process *p = subject_get(&n->who);
+    if (p == NULL)
+        return -E_SRCH;
+    if (!subject_is_current(&n->who)) {
+        proc_release(p);
+        return -E_INVAL;
+    }
+    memcpy(name, text, MIN(bytes, sizeof name - 1));
+    spin_lock(&p->lock);
+    i32 tid = n->who.tid != 0 ? n->who.tid : p->pid;
+    struct thread *t = subject_thread_locked(p, tid);
+    if (t != NULL)
+        memcpy(t->name, name, sizeof name);
+    if (tid == p->pid)
+        memcpy(p->name, name, sizeof name);
+    spin_unlock(&p->lock);
+    proc_release(p);
+    return 0;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Which process a node is of, and who may look at it (ptrace(2), "Ptrace access mode
+ * checking", as far as it is about reading). */
+#include "core/log.h"
+#include "proc/cred.h"
+#include "proc/pid.h"
+#include "proc/proc.h"
+#include "procfs/private.h"
+
+struct process *
+subject_get(const struct subject *s)
+{
+    struct process *p = proc_find(s->pid);
+    if (p == NULL)
+        return NULL;
+    bool there = p->start_ns == s->start_ns; /* E2: else the number is another's now */
+    if (there && s->tid != 0) {
+        spin_lock(&p->lock);
+        there = subject_thread_locked(p, s->tid) != NULL;
+        spin_unlock(&p->lock);
+    }
+    if (there)
+        return p;
+    proc_release(p);
+    return NULL;
+}
+
+struct thread *
+subject_thread_locked(struct process *p, i32 tid)
+{
+    spin_lock(&pid_lock);
+    struct pid_slot *s = pid_slot_locked(tid);
+    struct thread *t = s != NULL ? s->thread : NULL;
+    bool mine = t != NULL && t->process == p;
+    spin_unlock(&pid_lock);
+    return mine ? t : NULL; /* it cannot leave: p->lock is held (R5 in proc.h) */
+}
+
+bool
+subject_is_current(const struct subject *s)
+{
+    struct process *self = proc_current();
+    return self != NULL && self->pid == s->pid && self->start_ns == s->start_ns;
+}
+
+/* Linux's PTRACE_MODE_READ_FSCREDS. */
+static bool
+may_inspect_locked(const struct process *p, const struct cred *by)
+{
+    const struct cred *of = p->cred;
+    if (by->euid == 0)
+        return true;
+    if (of == NULL || p->dumpable != 1)
+        return false;
+    return by->fsuid == of->uid && by->fsuid == of->euid && by->fsuid == of->suid &&
+           by->fsgid == of->gid && by->fsgid == of->egid && by->fsgid == of->sgid;
+}
+
+int
+subject_may_inspect(struct process *p)
+{
+    struct process *self = proc_current();
+    if (self == p)
+        return 0;
+    if (self == NULL)
+        return -E_ACCES;
+    spin_lock(&p->lock);
+    bool may = may_inspect_locked(p, self->cred);
+    spin_unlock(&p->lock);
+    return may ? 0 : -E_ACCES;
+}
+
+void
+subject_owner(struct process *p, bool always, u32 *uid, u32 *gid)
+{
+    *uid = *gid = 0;
+    spin_lock(&p->lock);
+    if (p->cred != NULL && (always || p->dumpable == 1)) {
+        *uid = p->cred->euid;
+        *gid = p->cred->egid;
+    }
+    spin_unlock(&p->lock);
+}
