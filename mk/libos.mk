@@ -3,7 +3,7 @@
 # Each room says in ROOM_x_NEEDS which rooms' headers it may include; check-includes compares that with what it does.
 
 L := $(BUILD)/libos
-LIBOS_ROOMS := core sched time vm vfs fs pipe ready proc signal tty posix boot
+LIBOS_ROOMS := core sched time vm vfs fs pipe ready proc signal tty posix procfs boot
 ROOM_core_NEEDS :=
 ROOM_sched_NEEDS := core
 ROOM_time_NEEDS := core
@@ -16,7 +16,8 @@ ROOM_proc_NEEDS := core vm vfs signal
 ROOM_signal_NEEDS := core time proc vfs
 ROOM_tty_NEEDS := core vfs fs proc signal
 ROOM_posix_NEEDS := core sched time vm vfs fs pipe ready proc signal tty
-ROOM_boot_NEEDS := core sched time vm vfs fs pipe proc signal tty posix
+ROOM_procfs_NEEDS := core sched time vm vfs fs pipe proc signal tty posix
+ROOM_boot_NEEDS := core sched time vm vfs fs pipe proc signal tty posix procfs
 
 LIBOS_ALL := $(sort $(shell find libos \( -name '*.c' -o -name '*.S' \) -not -path '*/test/*' -not -path '*/vdso/*'))
 LIBOS_SOURCES := $(filter-out $(shell find libos -path '*/host/*'),$(LIBOS_ALL))

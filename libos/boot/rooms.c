@@ -10,6 +10,7 @@
 #include "fs/tmpfs/tmpfs.h"
 #include "posix/posix.h"
 #include "proc/proc.h"
+#include "procfs/procfs.h"
 #include "signal/signal.h"
 #include "time/vdso.h"
 #include "tty/tty.h"
@@ -49,6 +50,7 @@ boot_rooms(void)
     proc_init();
     signal_init();
     posix_init();
+    procfs_init();
     mount_root();
 }
 

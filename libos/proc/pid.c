@@ -180,6 +180,12 @@ pid_next_used(i32 after)
     return 0;
 }
 
+i32
+pid_last(void)
+{
+    return last;
+}
+
 u64
 pid_in_use(void)
 {

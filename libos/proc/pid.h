@@ -40,5 +40,6 @@ void pid_set_thread(i32 pid, struct thread *t);
 void pid_set_group(i32 pid, struct pgroup *g);
 i32 pid_next_used(i32 after); /* the first number in use after this one, 0: none */
 u64 pid_in_use(void);
+i32 pid_last(void); /* the number given out last */
 
 #endif

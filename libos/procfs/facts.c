@@ -98,22 +98,27 @@ thread_facts(struct process *p, struct thread *t, struct facts *out)
 static void
 usage_facts(struct process *p, const struct subject *s, struct facts *out)
 {
-    u64 user = 0, system = 0;
+    struct proc_usage own = { 0 }, children;
     if (s->tid == 0) {
-        proc_ticks(p, &user, &system);
-        out->minor_faults = p->minor_faults;
-        out->major_faults = p->major_faults;
+        usage_of_process(p, &own);
     } else {
         spin_lock(&p->lock);
         struct thread *t = subject_thread_locked(p, s->tid);
-        user = t != NULL ? t->sched.runtime : 0;
+        if (t != NULL)
+            usage_of_thread_locked(t, &own);
         spin_unlock(&p->lock);
     }
-    out->user_ns = clock_ticks_to_ns(user);
-    out->system_ns = clock_ticks_to_ns(system);
-    out->children_user_ns = clock_ticks_to_ns(p->child_user_ticks);
-    out->children_system_ns = clock_ticks_to_ns(p->child_system_ticks);
-    out->children_minor_faults = p->child_minor_faults;
+    usage_of_children(p, &children);
+    out->user_ns = clock_ticks_to_ns(own.user);
+    out->system_ns = clock_ticks_to_ns(own.system);
+    out->minor_faults = own.minor_faults;
+    out->major_faults = own.major_faults;
+    out->voluntary = own.voluntary;
+    out->involuntary = own.involuntary;
+    out->children_user_ns = clock_ticks_to_ns(children.user);
+    out->children_system_ns = clock_ticks_to_ns(children.system);
+    out->children_minor_faults = children.minor_faults;
+    out->children_major_faults = children.major_faults;
 }
 
 int
@@ -144,5 +149,5 @@ facts_get(const struct subject *s, struct facts *out)
         fs_context_release(place);
     }
     proc_release(p);
-    return s->tid != 0 && t == NULL ? -E_SRCH : 0;
+    return s->tid != 0 && s->tid != s->pid && t == NULL ? -E_SRCH : 0;
 }

@@ -7,7 +7,7 @@
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/string.h"
-#include "posix/posix.h"
+#include "posix/files.h"
 #include "proc/proc.h"
 #include "procfs/private.h"
 
@@ -102,6 +102,7 @@ link_read(struct inode *link, char *to, u32 size)
 static const struct inode_ops fd_link_ops = {
     .readlink = link_read,
     .follow = link_follow,
+    .getattr = node_getattr,
     .setattr = node_setattr,
     .release = node_release,
 };
@@ -134,9 +135,9 @@ fdinfo_show(struct view *v, struct text *t)
     if (f == NULL)
         return -E_NOENT;
     u32 flags = f->flags | (r == 0 && cloexec ? OPEN_CLOEXEC : 0);
-    text_add(t, "pos:\t%ld\nflags:\t0%lo\nmnt_id:\t%u\nino:\t%lu\n", (i64)f->pos,
-             posix_open_flags(flags), place_mount_id(&f->path),
-             f->inode != NULL ? f->inode->ino : 0);
+    bool stream = (f->ops->traits & FILE_STREAM) != 0; /* it has no position */
+    text_add(t, "pos:\t%ld\nflags:\t0%lo\nino:\t%lu\n", stream ? 0 : (i64)f->pos,
+             open_flags_to_linux(flags), f->inode != NULL ? f->inode->ino : 0);
     if (f->ops->describe != NULL) {
         char *more = heap_alloc(DESCRIBE_MAX);
         if (more != NULL)
@@ -238,6 +239,7 @@ const struct inode_ops fd_dir_ops = {
     .list = fd_list,
     .permits = fd_permits,
     .create = node_create,
+    .getattr = node_getattr,
     .setattr = node_setattr,
     .release = node_release,
 };
@@ -245,6 +247,7 @@ const struct inode_ops fdinfo_dir_ops = {
     .lookup = fdinfo_lookup,
     .list = fdinfo_list,
     .create = node_create,
+    .getattr = node_getattr,
     .setattr = node_setattr,
     .release = node_release,
 };

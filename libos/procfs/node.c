@@ -131,6 +131,16 @@ node_create(struct inode *dir, const char *name, u32 length, enum inode_type typ
     return -E_NOENT;
 }
 
+/* Nothing is stored anywhere, whatever size is shown. */
+int
+node_getattr(struct inode *i, struct vattr *out)
+{
+    inode_attributes(i, out);
+    out->blocks512 = 0;
+    out->blksize = 1024;
+    return 0;
+}
+
 /* Truncation (the shell's `>`) changes nothing, as nothing is kept; modes and owners are
  * fixed. */
 int
@@ -168,6 +178,7 @@ node_number_name(char to[24], u64 number)
 
 const struct inode_ops node_file_ops = {
     .open = view_open,
+    .getattr = node_getattr,
     .setattr = node_setattr,
     .release = node_release,
 };
@@ -175,6 +186,7 @@ const struct inode_ops node_dir_ops = {
     .lookup = dir_lookup,
     .list = dir_list,
     .create = node_create,
+    .getattr = node_getattr,
     .setattr = node_setattr,
     .release = node_release,
 };
@@ -191,12 +203,6 @@ tree_statfs(struct filesystem *fs, u64 out[8])
     return 0;
 }
 
-static void
-tree_destroy(struct filesystem *fs)
-{
-    heap_free(fs);
-}
-
 int
 tree_create(const char *name, u64 magic, const struct entry *root,
             struct filesystem **out)
@@ -206,7 +212,6 @@ tree_create(const char *name, u64 magic, const struct entry *root,
         return -E_NOMEM;
     fs->name = name;
     fs->statfs = tree_statfs;
-    fs->destroy = tree_destroy;
     fs->priv = (void *)(uintptr_t)magic;
     mutex_init(&fs->rename_mutex);
     int r = node_make(fs, root, NULL, 0, &fs->root);

@@ -24,12 +24,11 @@
         ENTRY_FILE("environ", 0400, .show = environ_show, .open = view_open_memory),    \
         ENTRY_FILE("auxv", 0400, .show = auxv_show, .open = view_open_memory),          \
         ENTRY_FILE("status", 0444, .show = status_show),                                \
-        ENTRY_FILE("personality", 0400, .show = personality_show),                      \
+        ENTRY_FILE("personality", 0400, .show = personality_show, .open = inspect_open),                      \
         ENTRY_FILE("limits", 0444, .show = limits_show),                                \
-        ENTRY_FILE("sched", 0444, .show = sched_show),                                  \
         ENTRY_FILE("comm", 0644, .show = comm_show, .store = comm_store),               \
-        ENTRY_FILE("syscall", 0400, .show = syscall_show),                              \
-        ENTRY_FILE("cmdline", 0444, .show = cmdline_show, .open = cmdline_open),        \
+        ENTRY_FILE("syscall", 0400, .show = syscall_show, .open = inspect_open),                              \
+        ENTRY_FILE("cmdline", 0444, .show = cmdline_show),        \
         ENTRY_FILE("stat", 0444, .show = stat_show),                                    \
         ENTRY_FILE("statm", 0444, .show = statm_show),                                  \
         ENTRY_FILE("maps", 0444, .show = maps_show, .open = view_open_memory),          \
@@ -44,12 +43,7 @@
         ENTRY_FILE("smaps", 0444, .show = smaps_show, .open = view_open_memory),        \
         ENTRY_FILE("smaps_rollup", 0444, .show = rollup_show, .open = view_open_memory),\
         ENTRY_FILE("wchan", 0444, .show = wchan_show),                                  \
-        ENTRY_FILE("schedstat", 0444, .show = schedstat_show),                          \
         ENTRY_FILE("cgroup", 0444, .show = cgroup_show),                                \
-        ENTRY_FILE("oom_score", 0444, .show = oom_score_show),                          \
-        ENTRY_FILE("loginuid", 0444, .show = loginuid_show),                            \
-        ENTRY_FILE("sessionid", 0444, .show = loginuid_show),                           \
-        ENTRY_FILE("io", 0400, .show = io_show),                                        \
         ENTRY_FILE("uid_map", 0444, .show = id_map_show),                               \
         ENTRY_FILE("gid_map", 0444, .show = id_map_show),                               \
         ENTRY_FILE("setgroups", 0444, .show = setgroups_show)
@@ -62,7 +56,6 @@ static const struct entry thread_entries[] = {
 static const struct entry pid_entries[] = {
     { .name = "task", .type = IT_DIR, .mode = 0555, .ops = &task_dir_ops },
     COMMON_ENTRIES,
-    ENTRY_FILE("timerslack_ns", 0444, .show = timerslack_show),
 };
 /* Numbered, so without a name. */
 static const struct entry pid_entry = {
@@ -109,6 +102,7 @@ static const struct inode_ops pid_dir_ops = {
     .lookup = pid_lookup,
     .list = pid_list,
     .create = node_create,
+    .getattr = node_getattr,
     .setattr = node_setattr,
     .release = node_release,
 };
@@ -157,13 +151,18 @@ thread_numbers(struct process *p, i32 from, i32 **out, u32 *count)
     for (;;) {
         *count = 0;
         spin_lock(&p->lock);
-        u32 needed = p->nthreads;
+        u32 needed = p->nthreads + 1;
+        bool leader = false;
         for (struct list *it = p->threads.next; needed <= room && it != &p->threads;
              it = it->next) {
             i32 tid = container_of(it, struct thread, process_link)->tid;
+            leader |= tid == p->pid;
             if (tid >= from)
                 (*out)[(*count)++] = tid;
         }
+        /* It stays as long as the process, though it may have ended. */
+        if (needed <= room && !leader && p->pid >= from)
+            (*out)[(*count)++] = p->pid;
         spin_unlock(&p->lock);
         if (needed <= room)
             break;
@@ -206,7 +205,7 @@ task_list(struct inode *dir, u64 offset, dirent_fn fn, void *arg)
 static int
 task_getattr(struct inode *i, struct vattr *out)
 {
-    inode_attributes(i, out);
+    node_getattr(i, out);
     struct process *p = subject_get(&node_of(i)->who);
     if (p == NULL)
         return -E_SRCH;
@@ -275,7 +274,7 @@ root_list(struct inode *dir, u64 offset, dirent_fn fn, void *arg)
 static int
 root_getattr(struct inode *i, struct vattr *out)
 {
-    inode_attributes(i, out);
+    node_getattr(i, out);
     out->nlink = 2 + proc_count();
     return 0;
 }

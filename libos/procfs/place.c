@@ -175,7 +175,8 @@ text_read(struct inode *link, char *to, u32 size)
 }
 
 #define LINK_OPS(name, ...)                                                        \
-    const struct inode_ops name = { .setattr = node_setattr, .release = node_release, \
+    const struct inode_ops name = { .getattr = node_getattr, .setattr = node_setattr, \
+                                    .release = node_release, \
                                     __VA_ARGS__ }
 LINK_OPS(cwd_link_ops, .readlink = cwd_read, .follow = cwd_follow);
 LINK_OPS(root_link_ops, .readlink = root_read, .follow = root_follow);

@@ -87,6 +87,7 @@ struct view {
     u64 start;     /* of the piece in `text`, in the file */
     struct text text;
     bool ended;
+    _Atomic u64 seen; /* changes of mounts that were told */
 };
 
 /* node.c */
@@ -103,6 +104,7 @@ bool node_list(struct inode *dir, const struct entry *table, u32 count, u64 firs
                u64 offset, dirent_fn fn, void *arg);
 u64 node_ino(const struct entry *e, const struct subject *who, u64 number);
 void node_release(struct inode *i);
+int node_getattr(struct inode *i, struct vattr *out);
 int node_setattr(struct inode *i, const struct vattr *set, u32 which);
 int node_create(struct inode *dir, const char *name, u32 length, enum inode_type type,
                 u32 mode, u64 rdev, const struct cred *cred, struct inode **out);
@@ -114,6 +116,9 @@ int tree_create(const char *name, u64 magic, const struct entry *root,
 
 /* view.c */
 int view_open(struct inode *i, struct file *f);
+void view_release(struct file *f);
+i64 view_read(struct file *f, struct uio *u, u64 *pos);
+i64 view_seek(struct file *f, i64 offset, int whence);
 static inline const struct subject *
 view_who(const struct view *v)
 {

@@ -10,10 +10,7 @@
 
 #include "core/types.h"
 
-struct filesystem;
-
-/* A file system to be mounted; vfs_discard undoes it. -E_NOMEM */
-int procfs_create(struct filesystem **out) MUST_CHECK;
-int sysfs_create(struct filesystem **out) MUST_CHECK;
+/* Makes the two kinds known to mount(2).  Before the first process. */
+void procfs_init(void);
 
 #endif

@@ -6,7 +6,6 @@
 #include "procfs/private.h"
 
 /* memory.c, maps.c */
-int cmdline_open(struct view *v);
 int cmdline_show(struct view *v, struct text *t);
 int environ_show(struct view *v, struct text *t);
 int auxv_show(struct view *v, struct text *t);
@@ -15,20 +14,15 @@ int maps_show(struct view *v, struct text *t);
 int smaps_show(struct view *v, struct text *t);
 int rollup_show(struct view *v, struct text *t);
 /* task.c */
+int inspect_open(struct view *v); /* for who may look into the process */
 int personality_show(struct view *v, struct text *t);
 int limits_show(struct view *v, struct text *t);
-int sched_show(struct view *v, struct text *t);
 int syscall_show(struct view *v, struct text *t);
 int wchan_show(struct view *v, struct text *t);
-int schedstat_show(struct view *v, struct text *t);
 int cgroup_show(struct view *v, struct text *t);
-int oom_score_show(struct view *v, struct text *t);
-int loginuid_show(struct view *v, struct text *t);
-int io_show(struct view *v, struct text *t);
 int id_map_show(struct view *v, struct text *t);
 int setgroups_show(struct view *v, struct text *t);
 int children_show(struct view *v, struct text *t);
-int timerslack_show(struct view *v, struct text *t);
 /* mounts.c */
 int mounts_open(struct view *v);
 int mounts_show(struct view *v, struct text *t);
@@ -48,9 +42,6 @@ int interrupts_show(struct view *v, struct text *t);
 int swaps_show(struct view *v, struct text *t);
 int vmstat_show(struct view *v, struct text *t);
 int empty_show(struct view *v, struct text *t);
-int misc_show(struct view *v, struct text *t);
-int locks_show(struct view *v, struct text *t);
-int buddyinfo_show(struct view *v, struct text *t);
 /* cpuinfo.c */
 int cpuinfo_show(struct view *v, struct text *t);
 

@@ -7,11 +7,11 @@
 #include "procfs/private.h"
 #include "vm/info.h"
 
-#define NS_PER_TICK 10000000ull /* times are in 1/100 s */
+#define NS_PER_TICK ((u64)10000000) /* times are in 1/100 s */
 #define FLAG_EXITING 0x4u
 #define FLAG_NO_EXEC 0x40u
 #define FLAG_RANDOM 0x400000u
-#define CAPS_ALL 0x1ffffffffffull /* 0..40: root has them all */
+#define CAPS_ALL ((u64)0x1ffffffffff) /* 0..40: root has them all */
 
 /* The memory of v's process, for who may know that much of it; NULL: none. */
 static struct mm *

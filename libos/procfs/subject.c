@@ -14,7 +14,7 @@ subject_get(const struct subject *s)
     if (p == NULL)
         return NULL;
     bool there = p->start_ns == s->start_ns; /* E2: else the number is another's now */
-    if (there && s->tid != 0) {
+    if (there && s->tid != 0 && s->tid != s->pid) {
         spin_lock(&p->lock);
         there = subject_thread_locked(p, s->tid) != NULL;
         spin_unlock(&p->lock);

@@ -60,7 +60,7 @@ read_locked(struct view *v, struct uio *u, u64 *pos)
     return u->left != wanted ? (i64)(wanted - u->left) : MIN(r, 0);
 }
 
-static i64
+i64
 view_read(struct file *f, struct uio *u, u64 *pos)
 {
     struct view *v = f->priv;
@@ -97,7 +97,7 @@ view_write(struct file *f, struct uio *u, u64 *pos)
 }
 
 /* There is no end to seek from: how long it is is not known before it is read. */
-static i64
+i64
 view_seek(struct file *f, i64 offset, int whence)
 {
     i64 to = whence == 1 ? (i64)f->pos : 0;
@@ -117,7 +117,7 @@ view_free(struct view *v)
     heap_free(v);
 }
 
-static void
+void
 view_release(struct file *f)
 {
     view_free(f->priv);

@@ -93,6 +93,7 @@ doom_locked(struct dentry *d, struct dentry **doomed)
     atomic_fetch_add_explicit(&doomed_count, 1, memory_order_relaxed);
     leave_idle_locked(d);
     unhash_locked(d);
+    d->doomed = true;
     d->next = *doomed;
     *doomed = d;
 }
@@ -123,7 +124,9 @@ dentry_put_locked(struct dentry *d, struct dentry **doomed)
     if (atomic_fetch_sub_explicit(&d->refs, 1, memory_order_acq_rel) != 1)
         return;
     if (d->link == NULL) {
-        doom_locked(d, doomed);
+        /* A walk may use what is on its own list; nobody else can find that. */
+        if (!d->doomed)
+            doom_locked(d, doomed);
         return;
     }
     if (list_empty(&d->idle)) {
@@ -146,6 +149,7 @@ dentry_spare_locked(struct dentry **doomed)
         }
         *doomed = d->next;
         d->next = NULL;
+        d->doomed = false;
         atomic_fetch_sub_explicit(&doomed_count, 1, memory_order_release);
     }
 }
@@ -224,6 +228,7 @@ dentry_new(struct dentry *parent, const char *name, u32 length, struct inode *in
     d->inode = inode;
     list_init(&d->idle);
     d->used = false;
+    d->doomed = false;
     d->dead = false;
     d->notify_seen = 0;
     set_name(d, name, length, space);

@@ -39,6 +39,7 @@ struct dentry {
     struct list idle;          /* empty: not on the idle list */
     u16 length;
     bool used;                 /* since it went to the idle list */
+    bool doomed;               /* on a list for dentry_bury, though it may be used again */
     /* its entry was removed; also: nothing may be created in it */
     bool dead;
     u32 notify_seen;           /* vfs/notify.h, V3; written without a lock */

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc/PID/maps, smaps, smaps_rollup.  A piece is a few areas; its cursor is the address
+ * behind the last of them, so a reader sees each address at most once, whatever is mapped
+ * meanwhile.  Cost: O(log areas) for each area; smaps: its pages besides.
+ */
+#include "core/heap.h"
+#include "core/log.h"
+#include "core/string.h"
+#include "procfs/shows.h"
+#include "vm/info.h"
+#include "vm/mm.h"
+
+#define PIECE_BYTES 3072u
+#define NAME_BYTES 4096u
+#define NAME_COLUMN 73u
+
+static u32
+dev_major(u64 dev)
+{
+    return (u32)(dev >> 8 & 0xfff) | (u32)(dev >> 32 & ~0xfffull);
+}
+
+static u32
+dev_minor(u64 dev)
+{
+    return (u32)(dev & 0xff) | (u32)(dev >> 12 & ~0xffull);
+}
+
+static void
+area_name(struct text *t, const struct mm_area_info *a, char *buffer)
+{
+    static const char *const names[] = {
+        [MM_NAME_NONE] = "",         [MM_NAME_HEAP] = "[heap]", [MM_NAME_STACK] = "[stack]",
+        [MM_NAME_VVAR] = "[vvar]", [MM_NAME_VDSO] = "[vdso]",
+    };
+    if (a->file != NULL && a->file->path.dentry != NULL) {
+        if (place_name(&a->file->path, buffer, NAME_BYTES) > 0)
+            text_quote(t, buffer, "\n");
+    } else if (a->file != NULL) {
+        text_add(t, "/memfd: (deleted)");
+    } else if (a->inode != NULL) {
+        text_add(t, "/dev/zero (deleted)");
+    } else {
+        text_add(t, "%s", names[a->name]);
+    }
+}
+
+static void
+area_line(struct text *t, const struct mm_area_info *a, char *buffer)
+{
+    const struct inode *i = a->file != NULL ? a->file->inode : a->inode;
+    u64 dev = i != NULL && i->fs != NULL ? i->fs->dev : 0;
+    u32 before = t->length;
+    text_add(t, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", a->start, a->end,
+             (a->prot & PROT_R) != 0 ? 'r' : '-', (a->prot & PROT_W) != 0 ? 'w' : '-',
+             (a->prot & PROT_X) != 0 ? 'x' : '-',
+             (a->flags & AREA_SHARED) != 0 ? 's' : 'p', a->offset, dev_major(dev),
+             dev_minor(dev), i != NULL ? i->ino : 0);
+    if (i != NULL || a->name != MM_NAME_NONE) {
+        u32 length = t->length - before;
+        if (length < NAME_COLUMN)
+            text_add(t, "%*s", (int)(NAME_COLUMN - length), "");
+        area_name(t, a, buffer);
+    }
+    text_put(t, "\n", 1);
+}
+
+typedef void (*area_fn)(struct view *v, struct text *t, const struct mm_area_info *a,
+                        char *buffer);
+
+/* Areas from the cursor on, until the piece is long enough. */
+static int
+show_areas(struct view *v, struct text *t, area_fn fn)
+{
+    struct mm_area_info a;
+    char *buffer = heap_alloc(NAME_BYTES);
+    if (buffer == NULL)
+        return -E_NOMEM;
+    while (!v->ended && t->length < PIECE_BYTES) {
+        if (v->mm == NULL || !mm_next_area(v->mm, v->cursor, &a)) {
+            v->ended = true;
+            break;
+        }
+        fn(v, t, &a, buffer);
+        v->cursor = a.end;
+        mm_area_info_drop(&a);
+    }
+    heap_free(buffer);
+    return 0;
+}
+
+static void
+show_map(struct view *v, struct text *t, const struct mm_area_info *a, char *buffer)
+{
+    (void)v;
+    area_line(t, a, buffer);
+}
+
+int
+maps_show(struct view *v, struct text *t)
+{
+    return show_areas(v, t, show_map);
+}
+
+/* ---- smaps ---- */
+
+static void
+usage_lines(struct text *t, const struct mm_area_usage *u)
+{
+    text_kilobytes(t, "Rss", u->rss);
+    text_kilobytes(t, "Pss", u->pss);
+    text_kilobytes(t, "Shared_Clean", u->shared_clean);
+    text_kilobytes(t, "Shared_Dirty", u->shared_dirty);
+    text_kilobytes(t, "Private_Clean", u->private_clean);
+    text_kilobytes(t, "Private_Dirty", u->private_dirty);
+    text_kilobytes(t, "Referenced", u->referenced);
+    text_kilobytes(t, "Anonymous", u->anonymous);
+    text_kilobytes(t, "LazyFree", 0);
+    text_kilobytes(t, "AnonHugePages", 0);
+    text_kilobytes(t, "ShmemPmdMapped", 0);
+    text_kilobytes(t, "FilePmdMapped", 0);
+    text_kilobytes(t, "Shared_Hugetlb", 0);
+    text_kilobytes(t, "Private_Hugetlb", 0);
+    text_kilobytes(t, "Swap", 0);
+    text_kilobytes(t, "SwapPss", 0);
+    text_kilobytes(t, "Locked", u->locked);
+}
+
+static void
+flag_line(struct text *t, const struct mm_area_info *a)
+{
+    static const struct {
+        u32 flag;
+        char name[3];
+    } flags[] = {
+        { AREA_SHARED, "sh" },       { AREA_GROWSDOWN, "gd" },  { AREA_LOCKED, "lo" },
+        { AREA_NORESERVE, "nr" },    { AREA_DONTFORK, "dc" },   { AREA_DONTDUMP, "dd" },
+        { AREA_RANDOM, "rr" },       { AREA_SEQUENTIAL, "sr" }, { AREA_WIPEONFORK, "wf" },
+        { AREA_HUGEPAGE, "hg" },     { AREA_NOHUGEPAGE, "nh" }, { AREA_MERGEABLE, "mg" },
+    };
+    text_add(t, "VmFlags: %s%s%s", (a->prot & PROT_R) != 0 ? "rd " : "",
+             (a->prot & PROT_W) != 0 ? "wr " : "", (a->prot & PROT_X) != 0 ? "ex " : "");
+    for (u32 i = 0; i < ARRAY_SIZE(flags); i++)
+        if ((a->flags & flags[i].flag) != 0)
+            text_add(t, "%s ", flags[i].name);
+    text_put(t, "\n", 1);
+}
+
+static void
+show_smap(struct view *v, struct text *t, const struct mm_area_info *a, char *buffer)
+{
+    struct mm_area_usage u;
+    if (!mm_area_usage(v->mm, a->start, &u))
+        return; /* it has gone */
+    area_line(t, a, buffer);
+    text_kilobytes(t, "Size", a->end - a->start);
+    text_kilobytes(t, "KernelPageSize", PAGE_SIZE);
+    text_kilobytes(t, "MMUPageSize", PAGE_SIZE);
+    usage_lines(t, &u);
+    text_add(t, "THPeligible:    0\n");
+    flag_line(t, a);
+}
+
+int
+smaps_show(struct view *v, struct text *t)
+{
+    return show_areas(v, t, show_smap);
+}
+
+int
+rollup_show(struct view *v, struct text *t)
+{
+    struct mm_area_usage sum = { 0 }, u;
+    struct mm_area_info a;
+    uaddr first = 0, end = 0;
+    v->ended = true;
+    while (v->mm != NULL && mm_next_area(v->mm, end, &a)) {
+        if (mm_area_usage(v->mm, a.start, &u)) {
+            for (u32 i = 0; i < sizeof sum / sizeof(u64); i++)
+                ((u64 *)&sum)[i] += ((const u64 *)&u)[i];
+        }
+        first = first == 0 ? a.start : first;
+        end = a.end;
+        mm_area_info_drop(&a);
+        thread_breathe();
+    }
+    if (end == 0)
+        return 0;
+    text_add(t, "%08lx-%08lx ---p 00000000 00:00 0 %*s[rollup]\n", first, end, 26, "");
+    usage_lines(t, &sum);
+    return 0;
+}
