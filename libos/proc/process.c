@@ -12,7 +12,6 @@
 struct spinlock family_lock = SPINLOCK_INIT;
 struct process *proc_init_process;
 static _Atomic u64 process_count;
-static _Atomic u64 forks; /* processes and threads made since the start */
 static _Atomic u64 thread_count; /* of all processes; zombies have none */
 static _Atomic u64 fork_count;   /* only grows */
 
@@ -181,12 +180,6 @@ proc_each_in_group(i32 pgid, bool (*fn)(struct process *p, void *arg), void *arg
 }
 
 u64
-proc_forks(void)
-{
-    return atomic_load_explicit(&forks, memory_order_relaxed);
-}
-
-u64
 proc_threads(void)
 {
     return atomic_load_explicit(&thread_count, memory_order_relaxed);
@@ -230,7 +223,6 @@ void
 process_count_thread(void)
 {
     atomic_fetch_add_explicit(&thread_count, 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&forks, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&fork_count, 1, memory_order_relaxed);
 }
 

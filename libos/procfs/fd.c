@@ -52,10 +52,9 @@ file_of(const struct node *n, struct file **out)
 /* ---- links ---- */
 
 static int
-link_follow(struct inode *link, const struct cred *cred, struct path *out)
+link_follow(struct inode *link, struct path *out)
 {
     struct file *f;
-    (void)cred;
     int r = file_of(node_of(link), &f);
     if (r != 0)
         return r;

@@ -75,9 +75,8 @@ root_of(struct fs_context *c)
 }
 
 static int
-cwd_follow(struct inode *link, const struct cred *cred, struct path *out)
+cwd_follow(struct inode *link, struct path *out)
 {
-    (void)cred;
     return place_of(link, cwd_of, out);
 }
 
@@ -90,9 +89,8 @@ cwd_read(struct inode *link, char *to, u32 size)
 }
 
 static int
-root_follow(struct inode *link, const struct cred *cred, struct path *out)
+root_follow(struct inode *link, struct path *out)
 {
-    (void)cred;
     return place_of(link, root_of, out);
 }
 
@@ -105,9 +103,8 @@ root_read(struct inode *link, char *to, u32 size)
 }
 
 static int
-exe_follow(struct inode *link, const struct cred *cred, struct path *out)
+exe_follow(struct inode *link, struct path *out)
 {
-    (void)cred;
     struct process *p = subject_get(&node_of(link)->who);
     if (p == NULL)
         return -E_NOENT;
@@ -133,7 +130,7 @@ static int
 exe_read(struct inode *link, char *to, u32 size)
 {
     struct path p;
-    int r = exe_follow(link, NULL, &p);
+    int r = exe_follow(link, &p);
     if (r != 0)
         return r;
     if (p.dentry != NULL)
