@@ -69,7 +69,7 @@ static const struct file_ops pipe_ops = {
     .poll = pipe_poll,
     .ioctl = pipe_ioctl,
     .release = pipe_release,
-    .traits = FILE_STREAM,
+    .traits = FILE_STREAM | FILE_ASYNC,
 };
 static const struct file_ops fifo_ops = {
     .read = pipe_read,
@@ -77,7 +77,7 @@ static const struct file_ops fifo_ops = {
     .poll = pipe_poll,
     .ioctl = pipe_ioctl,
     .release = fifo_release,
-    .traits = FILE_STREAM,
+    .traits = FILE_STREAM | FILE_ASYNC,
 };
 
 bool

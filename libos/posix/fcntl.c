@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* dup, fcntl, ioctl, flock. */
 #include "pipe/pipe.h"
+#include "posix/async.h"
 #include "posix/files.h"
 #include "vfs/locks.h"
 
@@ -80,6 +81,8 @@ enum {
     F_SETLKW = 7,
     F_SETOWN = 8,
     F_GETOWN = 9,
+    F_SETSIG = 10,
+    F_GETSIG = 11,
     F_SETOWN_EX = 15,
     F_GETOWN_EX = 16,
     F_OFD_GETLK = 36,
@@ -199,13 +202,15 @@ lock_command(struct file *file, int fd, u32 command, uaddr at)
 }
 
 static i64
-set_status(struct file *file, u64 arg)
+set_status(struct file *file, int fd, u64 arg)
 {
     u32 wanted = open_flags_from_linux(arg) & SETTABLE;
     u32 old = atomic_load(&file->flags);
     while (!atomic_compare_exchange_weak(&file->flags, &old, (old & ~SETTABLE) | wanted))
         ;
-    return 0;
+    return ((old ^ wanted) & OPEN_ASYNC) != 0
+               ? async_turn(file, fd, (wanted & OPEN_ASYNC) != 0)
+               : 0;
 }
 
 static i64
@@ -223,19 +228,17 @@ fcntl_table(struct fdtable *t, int fd, u32 command, u64 arg)
     return r != 0 ? r : command == F_GETFD ? cloexec : 0;
 }
 
-/* Who would be signalled: a process (> 0) or a group (< 0).  Nobody is yet: there is
- * no signal-driven I/O. */
+/* Who is signalled when the file becomes ready. */
 struct linux_owner {
     i32 type, pid;
 };
-#define OWNER_PROCESS 1
-#define OWNER_GROUP 2
 
 static i64
-owner_get(const struct file *file, uaddr at)
+owner_get(struct file *file, uaddr at)
 {
-    struct linux_owner o = { file->owner < 0 ? OWNER_GROUP : OWNER_PROCESS,
-                             file->owner < 0 ? -file->owner : file->owner };
+    struct async_owner owner;
+    async_get_owner(file, &owner);
+    struct linux_owner o = { (i32)owner.kind, owner.id };
     return copy_to_user(at, &o, sizeof o);
 }
 
@@ -244,11 +247,30 @@ owner_set(struct file *file, uaddr at)
 {
     struct linux_owner o;
     int r = copy_from_user(&o, at, sizeof o);
-    if (r == 0 && (o.type < 0 || o.type > OWNER_GROUP || o.pid < 0))
+    if (r == 0 && (o.type < ASYNC_THREAD || o.type > ASYNC_GROUP || o.pid < 0))
         r = -E_INVAL;
-    if (r == 0)
-        file->owner = o.type == OWNER_GROUP ? -o.pid : o.pid;
-    return r;
+    struct async_owner owner = { .kind = (enum async_kind)o.type, .id = o.pid };
+    return r == 0 ? async_set_owner(file, &owner) : r;
+}
+
+/* The old form: a group is a negative number. */
+static i64
+owner_set_number(struct file *file, i32 number)
+{
+    struct async_owner owner = { ASYNC_PROCESS, number, 0 };
+    if (number == INT32_MIN)
+        return -E_INVAL; /* no group has this number, negated */
+    if (number < 0)
+        owner = (struct async_owner){ ASYNC_GROUP, -number, 0 };
+    return async_set_owner(file, &owner);
+}
+
+static i64
+owner_number(struct file *file)
+{
+    struct async_owner owner;
+    async_get_owner(file, &owner);
+    return owner.kind == ASYNC_GROUP ? -owner.id : owner.id;
 }
 
 static i64
@@ -263,14 +285,15 @@ fcntl_file(struct file *file, int fd, u32 command, u64 arg)
     case F_OFD_SETLKW:
         return lock_command(file, fd, command, arg);
     case F_SETFL:
-        return set_status(file, arg);
+        return set_status(file, fd, arg);
     case F_SETOWN:
-        if ((i32)arg == INT32_MIN)
-            return -E_INVAL; /* no group has this number, negated */
-        file->owner = (i32)arg;
-        return 0;
+        return owner_set_number(file, (i32)arg);
     case F_GETOWN:
-        return file->owner;
+        return owner_number(file);
+    case F_SETSIG:
+        return async_set_signal(file, arg);
+    case F_GETSIG:
+        return async_get_signal(file);
     case F_SETOWN_EX:
         return owner_set(file, arg);
     case F_GETOWN_EX:
@@ -334,6 +357,15 @@ ioctl_flag(struct file *file, u32 flag, uaddr at)
 }
 
 static i64
+ioctl_async(struct file *file, int fd, uaddr at)
+{
+    if ((file->ops->traits & FILE_ASYNC) == 0)
+        return -E_NOTTY;
+    i64 r = ioctl_flag(file, OPEN_ASYNC, at);
+    return r != 0 ? r : async_turn(file, fd, (file->flags & OPEN_ASYNC) != 0);
+}
+
+static i64
 ioctl_readable(struct file *file, uaddr at)
 {
     i32 n = (i32)(file->inode->size - file->pos);
@@ -365,7 +397,7 @@ sys_ioctl(struct user_frame *f)
     else if (request == FIONBIO)
         n = ioctl_flag(a.file, OPEN_NONBLOCK, arg);
     else if (request == FIOASYNC)
-        n = -E_NOTTY; /* no signal-driven I/O */
+        n = ioctl_async(a.file, (int)SYS_ARG0(f), arg);
     else if (request == FIOQSIZE)
         n = ioctl_size(a.file, arg);
     else if (request == FILE_IOCTL_READABLE && a.file->inode != NULL &&

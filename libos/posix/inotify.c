@@ -112,7 +112,7 @@ static const struct file_ops inotify_ops = {
     .poll = inotify_poll,
     .ioctl = inotify_ioctl,
     .release = inotify_release,
-    .traits = FILE_STREAM,
+    .traits = FILE_STREAM | FILE_ASYNC,
     .kind_name = "anon_inode:inotify",
 };
 

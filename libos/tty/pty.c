@@ -401,7 +401,7 @@ static const struct file_ops master_ops = {
     .poll = master_poll,
     .ioctl = master_ioctl,
     .release = master_close,
-    .traits = FILE_STREAM,
+    .traits = FILE_STREAM | FILE_ASYNC,
 };
 
 /* ---- opening ---- */

@@ -238,5 +238,5 @@ const struct file_ops tty_ops = {
     .poll = tty_poll,
     .ioctl = tty_ioctl,
     .release = tty_close,
-    .traits = FILE_STREAM,
+    .traits = FILE_STREAM | FILE_ASYNC,
 };

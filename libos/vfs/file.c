@@ -21,6 +21,7 @@ vfs_init(void)
 }
 
 void (*file_watchers_hook)(struct file *f);
+void (*file_async_hook)(struct file *f);
 
 struct file *
 file_new(const struct file_ops *ops, struct inode *inode, u32 flags)
@@ -51,6 +52,8 @@ file_release(struct file *f)
         return;
     if (f->watchers != NULL)
         file_watchers_hook(f);
+    if (f->async != NULL)
+        file_async_hook(f);
     if (f->opened)
         notify_dentry(f->path.dentry, (f->flags & OPEN_WRITE) != 0
                                           ? NOTIFY_CLOSE_WRITE

@@ -195,6 +195,7 @@ struct file_ops {
 };
 /* no position: pread and lseek are E_SPIPE, and no lock is held while it sleeps */
 #define FILE_STREAM 0x1u
+#define FILE_ASYNC 0x4u     /* can signal that it is ready (O_ASYNC) */
 #define FILE_UNLOCKED 0x2u  /* a position that nobody needs: not locked (null, zero) */
 /* ioctl requests that several rooms answer; the numbers are the ones that user
  * programs use. */
@@ -234,7 +235,7 @@ struct file {
     struct mutex pos_mutex;
     u64 pos;
     void *priv;
-    i32 owner;         /* F_SETOWN */
+    struct file_async *async; /* signal-driven I/O; NULL: never asked for */
     bool opened;       /* by its name: its close is told (vfs/notify.h) */
     bool writes;       /* counted as a writer of its inode and its mount */
     struct list *watchers; /* epoll's entries for this file; file_watchers_hook */
@@ -242,6 +243,8 @@ struct file {
 
 /* Set by who sets file->watchers: the last reference to f has gone, nothing of it yet. */
 extern void (*file_watchers_hook)(struct file *f);
+/* The same for file->async. */
+extern void (*file_async_hook)(struct file *f);
 
 /* ---- open files ---- */
 /* One reference; holds the inode (may be NULL) by itself; NULL: no memory. */
