@@ -466,7 +466,7 @@ devpts_of_ptmx(struct file *f, struct devpts **out)
     int r = path_walk(&w, way);
     path_release(&w.start);
     if (r != 0)
-        return -E_NODEV;
+        return r;
     struct inode *root = w.found.inode;
     bool is = root->ops == &root_ops;
     if (is) {

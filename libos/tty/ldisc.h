@@ -116,6 +116,7 @@ struct ldisc {
     bool erasing;                 /* ECHOPRT: between \ and / */
     bool stopped, held;           /* by STOP or TCOOFF; held: by TCOOFF */
     struct ring out;              /* the owner's memory */
+    u32 out_kept;                 /* so much at its front is beyond recall: not flushed */
     struct ring echo;             /* L4 */
     u8 echo_bytes[LDISC_ECHO];
     void (*signal)(struct ldisc *l, int number);
@@ -158,6 +159,7 @@ u32 ldisc_read(struct ldisc *l, u8 *to, u32 n, bool *line_end);
 void ldisc_skip_eof(struct ldisc *l);
 u32 ldisc_available(const struct ldisc *l); /* FIONREAD */
 void ldisc_flush_input(struct ldisc *l);
+void ldisc_flush_output(struct ldisc *l);
 void ldisc_set(struct ldisc *l, const struct termios *t);
 
 /* ---- between the discipline's own files ---- */

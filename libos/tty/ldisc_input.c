@@ -62,12 +62,10 @@ send_signal(struct ldisc *l, int number)
 {
     if (!flag(l, TL_NOFLSH)) {
         ring_clear(&l->echo);
-        ring_clear(&l->out);
+        ldisc_flush_output(l);
         ldisc_flush_input(l);
-        if (l->event != NULL) {
-            l->event(l, LDISC_FLUSH_OUT);
+        if (l->event != NULL)
             l->event(l, LDISC_FLUSH_IN);
-        }
     }
     l->signal(l, number);
 }

@@ -139,6 +139,15 @@ ldisc_echo(struct ldisc *l, u8 byte)
 /* ---- flow ---- */
 
 void
+ldisc_flush_output(struct ldisc *l)
+{
+    if (ring_count(&l->out) > l->out_kept)
+        l->out.head = l->out.tail + l->out_kept;
+    if (l->event != NULL)
+        l->event(l, LDISC_FLUSH_OUT);
+}
+
+void
 ldisc_stop(struct ldisc *l)
 {
     if (l->stopped)

@@ -418,6 +418,7 @@ pty_new(void)
     }
     tty_init_one(&p->tty, 0, &pty_driver, page_ptr(memory));
     p->tty.ldisc.event = slave_event;
+    p->tty.ldisc.out_kept = LDISC_QUEUE - 1; /* as much as a master takes over at once */
     waitq_init(&p->master_readable);
     p->locked = true;
     return p;

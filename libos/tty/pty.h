@@ -48,7 +48,7 @@ void devpts_leave(struct devpts *d, u32 index);
 void devpts_hold(struct devpts *d);
 void devpts_release(struct devpts *d);
 /* The instance that a ptmx node belongs to: its own, or the one mounted on `pts` beside
- * it; with a reference.  -E_NODEV: there is none */
+ * it; with a reference.  -E_NODEV: `pts` is something else; errors of path_walk */
 int devpts_of_ptmx(struct file *f, struct devpts **out) MUST_CHECK;
 /* Open the slave of a master's file (TIOCGPTPEER), wherever it is mounted now. */
 int devpts_open_peer(struct file *master, struct pty *p, u32 flags,

@@ -32,6 +32,7 @@ enum {
     T_BRK_OFF,
     T_GSID,
     T_VHANGUP = 0x5437,
+    T_PEER = 0x5441,
 };
 #define T_GDEV  0x80045432u
 #define T_GEXCL 0x80045440u
@@ -182,11 +183,8 @@ flush_queues(struct tty *t, uaddr which)
         if (l->event != NULL)
             l->event(l, LDISC_FLUSH_IN);
     }
-    if (which != FLUSH_IN) {
-        ring_clear(&l->out);
-        if (l->event != NULL)
-            l->event(l, LDISC_FLUSH_OUT);
-    }
+    if (which != FLUSH_IN)
+        ldisc_flush_output(l);
     mutex_unlock(&t->lock);
     wait_wake(&t->writable, ~0u);
     return 0;
@@ -322,6 +320,7 @@ tty_ioctl(struct file *f, u32 request, uaddr arg)
     case T_INQ: return available(t, arg);
     case T_STI: return simulate_input(t, arg);
     case T_VHANGUP: return hang_up(t);
+    case T_PEER: return -E_IO; /* it is no master */
     default: return tty_ioctl_both(t, false, request, arg);
     }
 }
