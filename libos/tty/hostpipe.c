@@ -25,6 +25,12 @@
 enum channel { HOST_IN, HOST_OUT, HOST_ERR, HOST_CTL, HOST_CHANNELS };
 
 static struct uart com2;
+/* feuer.window=com2: COM2 tells the size of the host's terminal instead, as lines
+ * "ROWSxCOLUMNS". */
+static struct {
+    u32 number[2], which;
+    bool bad;
+} window;
 static struct {
     struct mutex lock;
     u8 ring[RING];
@@ -81,6 +87,32 @@ in_receive(struct uart *u, const u8 *bytes, u32 count)
         bytes++;
         count--;
     }
+}
+
+static void
+window_byte(u8 byte)
+{
+    if (byte >= '0' && byte <= '9' && window.number[window.which] < 6554) {
+        window.number[window.which] =
+            window.number[window.which] * 10 + (u32)(byte - '0');
+    } else if (byte == 'x' && window.which == 0) {
+        window.which = 1;
+    } else if (byte == '\n') {
+        u32 rows = window.number[0], columns = window.number[1];
+        if (!window.bad && rows != 0 && columns != 0 && rows < 65536 && columns < 65536)
+            console_resized((u16)rows, (u16)columns);
+        memset(&window, 0, sizeof(window));
+    } else {
+        window.bad = true;
+    }
+}
+
+static void
+window_receive(struct uart *u, const u8 *bytes, u32 count)
+{
+    (void)u;
+    for (u32 i = 0; i < count; i++)
+        window_byte(bytes[i]);
 }
 
 static i64
@@ -217,8 +249,14 @@ hostpipe_init(void)
     present = hw_port_in(ports[HOST_CTL], 1, &probe) == 0 && probe != 0xff;
     if (!present)
         return;
-    if (cmdline_value("feuer.stdin", value, sizeof(value)) >= 0 &&
-        strcmp(value, "none") == 0)
+    bool sizes = cmdline_value("feuer.window", value, sizeof(value)) >= 0 &&
+                 strcmp(value, "com2") == 0;
+    if (sizes && uart_init(&com2, 0x2f8, 3, "com2", window_receive) != 0)
+        log_error("the window's size comes over COM2, which is not there");
+    if (sizes)
+        in.end = true;
+    else if (cmdline_value("feuer.stdin", value, sizeof(value)) >= 0 &&
+             strcmp(value, "none") == 0)
         in.end = true;
     else if (uart_init(&com2, 0x2f8, 3, "com2", in_receive) != 0)
         in.end = true;

@@ -5,7 +5,9 @@
       by a signal, or killed (a small process that waits for its end sees to that).
   I2  Every byte of the terminal goes to the guest; QEMU has no escape key.  Only this
       program's own, Ctrl-] three times within a second, is looked for.
-  I3  Input that is not a terminal is held back until the guest prompts, since what
+  I3  A change of the window's size goes to the guest as a line "ROWSxCOLUMNS" over its
+      second serial port (feuer.window=com2).
+  I4  Input that is not a terminal is held back until the guest prompts, since what
       comes before the guest has set up its serial port would be lost.
 """
 import fcntl
@@ -92,7 +94,8 @@ def parameters():
     words = []
     size = window_size()
     if size:
-        words += ["feuer.winsize=" + size, "FEUER_WINSIZE=" + size]
+        words += ["feuer.winsize=" + size, "FEUER_WINSIZE=" + size,
+                  "feuer.window=com2"]
     terminal = os.environ.get("TERM", "")
     if re.fullmatch(r"[A-Za-z0-9._+-]+", terminal):
         words.append("TERM=" + terminal)
@@ -126,6 +129,7 @@ class Relay:
         self.terminal = Terminal()
         self.escape = Escape()
         self.process = None
+        self.window = self.size = None
         self.pending = b""
         self.tail = b""
         self.ctl_text = b""
@@ -136,11 +140,16 @@ class Relay:
         self.forced = False
 
     def launch(self):
+        self.size = window_size()
         machine = Machine(self.options, True, parameters())
         self.line, far = socket.socketpair()
         machine.add_socket("console", far.detach(), "serial")
         ctl, ctl_far = os.pipe()
         machine.add_output("ctl", ctl_far, "isa-debugcon,iobase=0x404,readback=0")
+        if self.size:
+            self.window, far = socket.socketpair()
+            machine.add_socket("window", far.detach(), "isa-serial,index=1")
+            self.window.setblocking(False)
         self.line.setblocking(False)
         os.set_blocking(ctl, False)
         self.selector = selectors.PollSelector()
@@ -150,10 +159,24 @@ class Relay:
         self.process = machine.start()
         if os.isatty(0):
             self.terminal.make_raw()
+        if self.window:
+            signal.signal(signal.SIGWINCH, self.on_resize)
+            self.on_resize()
         try:
             self.selector.register(0, selectors.EVENT_READ, self.on_input)
         except (ValueError, OSError):
             self.end_input()
+
+    def on_resize(self, *_signal):
+        """The terminal's window has another size now, or may have."""
+        size = window_size()
+        if not size or size == self.size:
+            return
+        try:
+            self.window.send(b"%s\n" % size.encode())
+            self.size = size
+        except OSError:
+            pass  # the guest has ended, or takes none; the next change tells it again
 
     def end_input(self):
         """The end of input that is not a terminal: the guest sees what Ctrl-D gives."""

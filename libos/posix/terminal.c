@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* vhangup(2). */
+#include "posix/files.h"
+#include "tty/tty.h"
+
+long
+sys_vhangup(struct user_frame *f)
+{
+    (void)f;
+    if (!may_act_as_root())
+        return -E_PERM;
+    tty_hangup_current();
+    return 0;
+}
