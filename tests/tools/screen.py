@@ -47,6 +47,27 @@ class Screen:
     def type(self, data):
         os.write(self.master, data)
 
+    def paste(self, data, seconds=WAIT):
+        """Type a lot at once, and read what comes meanwhile."""
+        limit = time.monotonic() + seconds
+        os.set_blocking(self.master, False)
+        while data:
+            assert time.monotonic() < limit, "%d bytes are not taken" % len(data)
+            readable, writable, _ = select.select([self.master], [self.master], [], 1)
+            if readable:
+                self.text += os.read(self.master, 65536)
+            if writable:
+                try:
+                    data = data[os.write(self.master, data[:4096]):]
+                except BlockingIOError:
+                    pass
+        os.set_blocking(self.master, True)
+
+    def resize(self, rows, columns):
+        """The user changes the window's size."""
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ,
+                    struct.pack("HHHH", rows, columns, 0, 0))
+
     def line(self, text):
         """Type a line; what is shown up to the next prompt, without the echo."""
         self.type(text + b"\r")

@@ -6,8 +6,9 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 
-from harness import FEUER, kernel_options, run_all
+from harness import FEUER, Skip, kernel_options, run_all
 from screen import PROMPT, WAIT, Screen, with_screen
 
 
@@ -46,6 +47,63 @@ def test_shell_when_used_then_works_and_exits(screen):
     screen.type(b"exit\r")
     assert screen.wait() == 0
     assert screen.restored()
+
+
+@with_screen
+def test_window_when_resized_then_guest_follows(screen):
+    """Verify that the size changes and the foreground group gets SIGWINCH."""
+    if "linux" in kernel_options():
+        raise Skip("Linux has no driver for this")
+    screen.expect(PROMPT)
+    screen.resize(50, 140)
+    for _ in range(50):
+        if screen.line(b"stty size").startswith(b"50 140\r\n"):
+            break
+        time.sleep(0.1)
+    else:
+        assert False, "the size stays as it was"
+    screen.type(b"sh -c 'trap \"stty size; exit\" WINCH; echo go; "
+                b"while :; do sleep 0.1; done'\r")
+    screen.expect(rb"\ngo\r")
+    screen.resize(24, 80)
+    screen.expect(rb"24 80\r\n", 20)
+    screen.expect(PROMPT)
+
+
+@with_screen
+def test_paste_when_10_kb_then_nothing_is_lost(screen):
+    """Verify a long paste in lines and one without, and that it is not slow."""
+    screen.expect(PROMPT)
+    text = b"".join(b"%04d " % i + b"x" * 60 + b"\r" for i in range(160))
+    screen.type(b"cat >/tmp/pasted\r")
+    screen.expect(rb"pasted\r\n")
+    begin = time.monotonic()
+    screen.paste(text)
+    screen.type(b"\x04")
+    screen.expect(PROMPT)
+    seconds = time.monotonic() - begin
+    want = zlib.crc32(text.replace(b"\r", b"\n"))
+    print("# %d bytes pasted in %.1f s" % (len(text), seconds))
+    assert b"%08x" % want in screen.line(b"crc32 /tmp/pasted"), "lost"
+    screen.type(b"stty raw -echo; head -c 20000 >/tmp/raw; stty sane; echo do''ne\r")
+    time.sleep(1)
+    text = bytes(33 + i % 90 for i in range(20000))
+    screen.paste(text)
+    screen.expect(rb"done\r\n")
+    screen.expect(PROMPT)
+    assert b"%08x" % zlib.crc32(text) in screen.line(b"crc32 /tmp/raw"), "lost"
+
+
+@with_screen
+def test_output_when_long_then_fast(screen):
+    """Verify that a screen of text is there without a delay that one sees."""
+    screen.expect(PROMPT)
+    screen.type(b"yes 0123456789012345678901234567890123456789 | head -n 10000\r")
+    begin = time.monotonic()
+    screen.expect(PROMPT)
+    seconds = time.monotonic() - begin
+    print("# %d bytes a second" % (42 * 10000 / seconds))
+    assert seconds < 30
 
 
 @with_screen
