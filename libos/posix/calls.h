@@ -88,6 +88,7 @@ long sys_dup3(struct user_frame *f);
 long sys_fcntl(struct user_frame *f);
 long sys_ioctl(struct user_frame *f);
 long sys_flock(struct user_frame *f);
+long sys_sync_file_range(struct user_frame *f);
 long sys_splice(struct user_frame *f);
 long sys_tee(struct user_frame *f);
 long sys_vmsplice(struct user_frame *f);

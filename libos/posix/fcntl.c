@@ -3,6 +3,7 @@
 #include "pipe/pipe.h"
 #include "posix/async.h"
 #include "posix/files.h"
+#include "posix/seals.h"
 #include "vfs/locks.h"
 
 #define SETTABLE (OPEN_APPEND | OPEN_NONBLOCK | OPEN_ASYNC | OPEN_DIRECT | OPEN_NOATIME)
@@ -88,9 +89,14 @@ enum {
     F_OFD_GETLK = 36,
     F_OFD_SETLK = 37,
     F_OFD_SETLKW = 38,
+    F_GETLEASE = 1025,
     F_DUPFD_CLOEXEC = 1030,
     F_SETPIPE_SZ = 1031,
     F_GETPIPE_SZ = 1032,
+    F_ADD_SEALS = 1033,
+    F_GET_SEALS = 1034,
+    F_GET_RW_HINT = 1035,
+    F_SET_RW_HINT = 1036,
 };
 
 struct linux_flock {
@@ -273,6 +279,25 @@ owner_number(struct file *file)
     return owner.kind == ASYNC_GROUP ? -owner.id : owner.id;
 }
 
+#define WRITE_HINT_MAX 5u /* RWH_WRITE_LIFE_EXTREME */
+
+static i64
+write_hint(struct file *file, bool set, uaddr at)
+{
+    u64 hint;
+    if (file->inode == NULL)
+        return -E_INVAL;
+    hint = file->inode->write_hint;
+    if (!set)
+        return copy_to_user(at, &hint, sizeof hint);
+    if (copy_from_user(&hint, at, sizeof hint) != 0)
+        return -E_FAULT;
+    if (hint > WRITE_HINT_MAX)
+        return -E_INVAL;
+    file->inode->write_hint = (u32)hint;
+    return 0;
+}
+
 static i64
 fcntl_file(struct file *file, int fd, u32 command, u64 arg)
 {
@@ -302,6 +327,15 @@ fcntl_file(struct file *file, int fd, u32 command, u64 arg)
         return pipe_is(file) ? pipe_set_capacity(file, (u32)arg) : -E_BADF;
     case F_GETPIPE_SZ:
         return pipe_is(file) ? (i64)pipe_capacity(file) : -E_BADF;
+    case F_GETLEASE:
+        return LINUX_UNLOCK; /* nobody can take one */
+    case F_ADD_SEALS:
+        return seals_add(file, (u32)arg);
+    case F_GET_SEALS:
+        return seals_get(file);
+    case F_GET_RW_HINT:
+    case F_SET_RW_HINT:
+        return write_hint(file, command == F_SET_RW_HINT, arg);
     default:
         return -E_INVAL;
     }
@@ -341,6 +375,8 @@ sys_fcntl(struct user_frame *f)
 #define FIONBIO 0x5421u
 #define FIOASYNC 0x5452u
 #define FIOQSIZE 0x5460u
+#define FIGETBSZ 0x2u
+#define FICLONE 0x40049409u
 
 static i64
 ioctl_flag(struct file *file, u32 flag, uaddr at)
@@ -373,6 +409,15 @@ ioctl_readable(struct file *file, uaddr at)
 }
 
 static i64
+ioctl_block(struct file *file, uaddr at)
+{
+    struct vattr v;
+    int r = file->inode == NULL ? -E_INVAL : vfs_getattr(file->inode, &v);
+    i32 n = r == 0 ? (i32)v.blksize : 0;
+    return r != 0 ? r : copy_to_user(at, &n, sizeof n);
+}
+
+static i64
 ioctl_size(struct file *file, uaddr at)
 {
     if (file->inode == NULL ||
@@ -398,6 +443,10 @@ sys_ioctl(struct user_frame *f)
         n = ioctl_flag(a.file, OPEN_NONBLOCK, arg);
     else if (request == FIOASYNC)
         n = ioctl_async(a.file, (int)SYS_ARG0(f), arg);
+    else if (request == FIGETBSZ)
+        n = ioctl_block(a.file, arg);
+    else if (request == FICLONE && a.file->inode != NULL && a.file->inode->type == IT_FILE)
+        n = -E_NOTSUP; /* no file system here shares blocks */
     else if (request == FIOQSIZE)
         n = ioctl_size(a.file, arg);
     else if (request == FILE_IOCTL_READABLE && a.file->inode != NULL &&

@@ -410,6 +410,26 @@ sys_syncfs(struct user_frame *f)
     return sync_fd(SYS_ARG0(f), true);
 }
 
+#define SYNC_RANGE_KNOWN 7u
+
+long
+sys_sync_file_range(struct user_frame *f)
+{
+    struct file_arg a;
+    u64 offset = SYS_ARG1(f), bytes = SYS_ARG2(f);
+    int r = file_arg_get_open(&a, SYS_ARG0(f));
+    if (r != 0)
+        return r;
+    const struct inode *i = a.file->inode;
+    if ((SYS_ARG3(f) & 0xffffffffu & ~(u64)SYNC_RANGE_KNOWN) != 0 || (i64)offset < 0 ||
+        (i64)(offset + bytes) < 0 || offset + bytes < offset)
+        r = -E_INVAL;
+    else if (i == NULL || (i->type != IT_FILE && i->type != IT_DIR && i->type != IT_LINK))
+        r = -E_SPIPE;
+    file_arg_done(&a);
+    return r;
+}
+
 /* Advice may be ignored by its nature; what is checked is what the man page names. */
 long
 sys_fadvise64(struct user_frame *f)

@@ -149,7 +149,7 @@ memfd_filesystem(void)
 }
 
 static int
-memfd_new(struct file **out)
+memfd_new(bool may_seal, struct file **out)
 {
     struct filesystem *fs = memfd_filesystem();
     struct inode *i, *dir;
@@ -163,6 +163,8 @@ memfd_new(struct file **out)
     mutex_unlock(&dir->mutex);
     if (r != 0)
         return r;
+    if (may_seal)
+        i->seals = 0;
     *out = file_new(i->file_ops, i, OPEN_READ | OPEN_WRITE);
     if (*out != NULL && i->ops->open != NULL)
         r = i->ops->open(i, *out);
@@ -180,7 +182,7 @@ sys_memfd_create(struct user_frame *f)
     i64 n = copy_string_from_user(name, SYS_ARG0(f), sizeof name);
     if (n < 0)
         return n == -E_NAMETOOLONG ? -E_INVAL : n;
-    int r = memfd_new(&file);
+    int r = memfd_new((SYS_ARG1(f) & MFD_ALLOW_SEALING) != 0, &file);
     if (r != 0)
         return r;
     int fd = fd_install(proc_current()->files, file, 0, (SYS_ARG1(f) & MFD_CLOEXEC) != 0);

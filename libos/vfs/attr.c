@@ -38,6 +38,8 @@ inode_init(struct inode *i, enum inode_type type)
     i->locks = NULL;
     i->xattrs = NULL;
     i->watches = NULL;
+    i->seals = SEAL_SEAL;
+    i->write_hint = 0;
 }
 
 void

@@ -152,13 +152,78 @@ record_try(struct lock_set *s, const void *owner, const struct lock_range *want)
     return r;
 }
 
-static bool
-record_free(struct lock_set *s, const void *owner, const struct lock_range *want)
+/* ---- who waits for whom ---- */
+
+/* An owner that waits for a record lock (L4). */
+struct lock_wait {
+    struct list link;
+    struct lock_set *set;
+    const void *owner;
+    const struct lock_range *want;
+};
+#define WAIT_BUCKETS 64u
+#define CHAIN_MAX 64u /* longer chains of waiters are not followed */
+static struct spinlock waits_lock = SPINLOCK_INIT; /* before a set's lock */
+static struct list waits[WAIT_BUCKETS];
+
+static struct list *
+bucket_of(const void *owner)
+{
+    struct list *b = &waits[(uintptr_t)owner / 64 % WAIT_BUCKETS];
+    if (b->next == NULL)
+        list_init(b);
+    return b;
+}
+
+/* Who stands in the way of a wish now; NULL: nobody. */
+static const void *
+blocker(struct lock_set *s, const void *owner, const struct lock_range *want)
 {
     spin_lock(&s->lock);
-    bool is_free = conflict_locked(&s->records, owner, want) == NULL;
+    const struct lock *l = conflict_locked(&s->records, owner, want);
+    const void *by = l != NULL ? l->owner : NULL;
     spin_unlock(&s->lock);
-    return is_free;
+    return by;
+}
+
+/* Would the chain from `by` come back to `owner`?  Each step looks at what is so now: a
+ * waiter that has been let in and does not run yet ends the chain.  waits_lock is held. */
+static bool
+would_deadlock(const void *owner, const void *by)
+{
+    for (u32 steps = 0; by != NULL && steps < CHAIN_MAX; steps++) {
+        const void *next = NULL;
+        if (by == owner)
+            return true;
+        list_for_each(it, bucket_of(by)) {
+            struct lock_wait *w = container_of(it, struct lock_wait, link);
+            if (w->owner == by && next == NULL)
+                next = blocker(w->set, w->owner, w->want);
+        }
+        by = next;
+    }
+    return false;
+}
+
+/* Wait until nobody stands in the way (of this look).  -E_DEADLK -E_RESTART */
+static int
+wait_for_record(struct lock_set *s, const void *owner, const struct lock_range *want)
+{
+    struct lock_wait w = { .set = s, .owner = owner, .want = want };
+    bool open_file = want->pid == -1; /* these are not looked at, as on Linux */
+    spin_lock(&waits_lock);
+    const void *by = blocker(s, owner, want);
+    bool dead = by != NULL && !open_file && would_deadlock(owner, by);
+    if (!dead)
+        list_push_back(bucket_of(owner), &w.link);
+    spin_unlock(&waits_lock);
+    if (dead)
+        return -E_DEADLK;
+    int r = wait_until(&s->wait, blocker(s, owner, want) == NULL, true, ~0ull);
+    spin_lock(&waits_lock);
+    list_remove(&w.link);
+    spin_unlock(&waits_lock);
+    return r != 0 ? -E_RESTART : 0;
 }
 
 int
@@ -173,8 +238,9 @@ lock_record(struct inode *i, const void *owner, const struct lock_range *want, b
         int r = record_try(s, owner, want);
         if (r != -E_AGAIN || !wait)
             return r;
-        if (wait_until(&s->wait, record_free(s, owner, want), true, ~0ull) != 0)
-            return -E_RESTART;
+        r = wait_for_record(s, owner, want);
+        if (r != 0)
+            return r;
     }
 }
 

@@ -8,8 +8,9 @@
  * L2. Locks of different owners overlap only if both are shared.  flock's and record
  *     locks do not see each other.
  * L3. An inode's set is made with its first lock and lives as long as the inode.
- * There is no deadlock detection: a cycle of waiters waits until a signal comes
- * (docs/missing.md).
+ * L4. A waiter for a record lock is known by its owner, so that a wish that would close a
+ *     circle is refused.  A wish that several owners stand in the way of follows the
+ *     first; locks of open files are not followed.
  */
 #ifndef LIBOS_VFS_LOCKS_H
 #define LIBOS_VFS_LOCKS_H
@@ -25,7 +26,7 @@ struct lock_range {
     i32 pid;         /* of the locker; -1 for locks of open files */
 };
 /* Set or (LOCK_NONE) take away.  -E_AGAIN: held by another (no wait); -E_RESTART: a
- * signal; -E_NOMEM (as POSIX's ENOLCK). */
+ * signal; -E_DEADLK: L4; -E_NOMEM (as POSIX's ENOLCK). */
 int lock_record(struct inode *i, const void *owner, const struct lock_range *want,
                 bool wait) MUST_CHECK;
 /* What would stand in the way: *range becomes that lock, or kind LOCK_NONE. */

@@ -145,9 +145,20 @@ struct inode {
     void *priv;            /* the file system's */
     /* fcntl and flock locks; NULL: there never were any (vfs/locks.c) */
     struct lock_set *locks;
+    u32 seals;             /* SEAL_*; mutex; of files in memory */
+    u32 write_hint;        /* F_SET_RW_HINT; kept, no device takes it */
     struct notify_watch *watches; /* vfs/notify.h */
     struct xattr *xattrs;  /* mutex (vfs/xattr.h) */
 };
+/* What may not be done to a file any more; the numbers are the ones that user programs
+ * use.  FUTURE_WRITE leaves the mappings that are there. */
+#define SEAL_SEAL 0x1u
+#define SEAL_SHRINK 0x2u
+#define SEAL_GROW 0x4u
+#define SEAL_WRITE 0x8u
+#define SEAL_FUTURE_WRITE 0x10u
+#define SEAL_ALL 0x1fu
+#define SEALS_WRITE (SEAL_WRITE | SEAL_FUTURE_WRITE)
 /* Device numbers, in the encoding that user programs see. */
 static inline u64
 vfs_rdev(u32 major, u32 minor)

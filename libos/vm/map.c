@@ -115,7 +115,10 @@ check_file(struct file *file, u64 offset, u64 bytes, u32 prot, u32 *flags)
     if (!(open_flags & OPEN_READ) || (open_flags & OPEN_PATH))
         return -E_ACCES;
     if (*flags & AREA_SHARED) {
-        if (open_flags & OPEN_WRITE)
+        bool sealed = file->inode && (file->inode->seals & SEALS_WRITE);
+        if (sealed && (prot & PROT_W) && (open_flags & OPEN_WRITE))
+            return -E_PERM;
+        if ((open_flags & OPEN_WRITE) && !sealed)
             *flags |= AREA_MAYWRITE;
         else if (prot & PROT_W)
             return -E_ACCES;
@@ -189,6 +192,12 @@ mm_map(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file
     if (rc == 0)
         rc = mm_map_locked(m, at, bytes, prot, flags, file, inode,
                            inode ? offset >> PAGE_SHIFT : 0, out);
+    /* Sealed meanwhile: the seal is set before it looks for this mapping. */
+    if (rc == 0 && inode && (flags & AREA_MAYWRITE) &&
+        (__atomic_load_n(&inode->seals, __ATOMIC_SEQ_CST) & SEALS_WRITE)) {
+        rc = mm_unmap_locked(m, *out, bytes);
+        rc = rc != 0 ? rc : -E_PERM;
+    }
     if (rc == 0 && ((flags & MAP_AT_POPULATE) ||
                     (flags & (AREA_LOCKED | AREA_LOCK_ON_FAULT)) == AREA_LOCKED))
         (void)!mm_populate_locked(m, *out, bytes); /* as far as it goes */
@@ -208,6 +217,17 @@ mm_unmap(struct mm *m, uaddr at, u64 bytes)
     int rc = mm_unmap_locked(m, at, PAGE_UP(bytes));
     mutex_unlock(&m->lock);
     return rc;
+}
+
+bool
+vm_file_is_written(struct inode *inode)
+{
+    bool yes = false;
+    spin_lock(&inode->mappings_lock);
+    list_for_each(it, &inode->mappings)
+        yes |= (container_of(it, struct area, mapping)->flags & AREA_MAYWRITE) != 0;
+    spin_unlock(&inode->mappings_lock);
+    return yes;
 }
 
 /* ---- truncation ---- */

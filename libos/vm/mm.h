@@ -142,4 +142,7 @@ int exec_load(struct file *program, const struct exec_args *args,
               const u32 ids[4] /* uid euid gid egid */,
               struct exec_image *out) MUST_CHECK;
 
+/* Is the file mapped so that it may be written through the mapping? */
+bool vm_file_is_written(struct inode *inode);
+
 #endif

@@ -364,6 +364,10 @@ file_allocate(struct inode *i, u32 mode, u64 offset, u64 bytes)
     if (offset > SIZE_MAX_FILE || bytes > SIZE_MAX_FILE - offset)
         return -E_FBIG;
     u64 end = offset + bytes;
+    if ((mode & (VALLOC_PUNCH_HOLE | VALLOC_ZERO_RANGE)) && (i->seals & SEALS_WRITE))
+        return -E_PERM;
+    if (!(mode & VALLOC_PUNCH_HOLE) && (i->seals & SEAL_GROW) && end > i->size)
+        return -E_PERM;
     if (mode & (VALLOC_PUNCH_HOLE | VALLOC_ZERO_RANGE))
         rc = file_zero(i, offset, end);
     if (!(mode & VALLOC_PUNCH_HOLE))

@@ -133,6 +133,22 @@ write_step(struct inode *i, struct uio *u, u64 pos)
     return (i64)moved;
 }
 
+/* A sealed file takes no write, or none that makes it grow: then what ends before the
+ * page in which it would. */
+static int
+check_seals(const struct inode *i, struct uio *u, u64 pos)
+{
+    if ((i->seals & SEALS_WRITE) != 0)
+        return -E_PERM;
+    if ((i->seals & SEAL_GROW) == 0 || pos + u->left <= i->size)
+        return 0;
+    u64 end = PAGE_DOWN(i->size);
+    if (end <= pos)
+        return -E_PERM;
+    u->left = end - pos;
+    return 0;
+}
+
 static i64
 file_write_pages(struct file *f, struct uio *u, u64 *pos)
 {
@@ -144,6 +160,8 @@ file_write_pages(struct file *f, struct uio *u, u64 *pos)
     u64 start = *pos;
     if (u->left && (start > SIZE_MAX_FILE || u->left > SIZE_MAX_FILE - start))
         rc = -E_FBIG;
+    else if (__builtin_expect(i->seals != SEAL_SEAL, 0) && u->left)
+        rc = check_seals(i, u, start);
     while (u->left && rc == 0) {
         if (*pos > i->size)
             file_clear_after(&node_of(i)->file, i->size);

@@ -135,6 +135,9 @@ tmpfs_setattr(struct inode *i, const struct vattr *set, u32 which)
     if (which & VSET_SIZE) {
         if (i->type != IT_FILE)
             return i->type == IT_DIR ? -E_ISDIR : -E_INVAL;
+        if ((set->size < i->size && (i->seals & SEAL_SHRINK) != 0) ||
+            (set->size > i->size && (i->seals & SEAL_GROW) != 0))
+            return -E_PERM;
         int rc = file_set_size(i, set->size);
         if (rc != 0)
             return rc;
