@@ -472,8 +472,14 @@ sys_setdomainname(struct user_frame *f)
 long
 sys_personality(struct user_frame *f)
 {
-    u32 asked = (u32)SYS_ARG0(f);
-    return asked == 0xffffffff || asked == 0 ? 0 : -E_INVAL;
+    struct process *p = proc_current();
+    u32 asked = (u32)SYS_ARG0(f), was = p->personality;
+    if (asked == 0xffffffff)
+        return was;
+    if (asked & ~(PERSONALITY_FIXED | PERSONALITY_READ_EXEC))
+        return -E_INVAL; /* Linux keeps any: docs/missing.md */
+    p->personality = asked;
+    return was;
 }
 
 /* ---- the machine ---- */

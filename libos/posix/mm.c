@@ -59,6 +59,9 @@ current_mm(void)
 static u32
 prot_of(u64 prot)
 {
+    if ((prot & LINUX_PROT_READ) &&
+        (proc_current()->personality & PERSONALITY_READ_EXEC))
+        prot |= LINUX_PROT_EXEC;
     return (prot & LINUX_PROT_READ ? PROT_R : 0) |
            (prot & LINUX_PROT_WRITE ? PROT_W : 0) | (prot & LINUX_PROT_EXEC ? PROT_X : 0);
 }

@@ -3,6 +3,7 @@
  * ...), and their families. */
 #include "core/clock.h"
 #include "core/heap.h"
+#include "core/log.h"
 #include "core/string.h"
 #include "posix/cputime.h"
 #include "posix/posix.h"
@@ -132,7 +133,8 @@ sys_vfork(struct user_frame *f)
 /* ---- execve ---- */
 
 static long
-do_exec(struct user_frame *f, char *path, uaddr argv, uaddr envp)
+do_exec(struct user_frame *f, char *path, uaddr argv, uaddr envp,
+        const struct exec_place *place)
 {
     struct string_list args, env;
     struct process *p = proc_current();
@@ -142,6 +144,9 @@ do_exec(struct user_frame *f, char *path, uaddr argv, uaddr envp)
     if (error != 0)
         return error;
     error = strings_from_user(&env, envp, limit - args.used);
+    if (error == 0 && (args.count + (u64)env.count) * sizeof(uaddr) + args.used + env.used +
+                              strlen(path) + 1 > limit)
+        error = -E_2BIG;
     if (error == 0 && args.count == 0) {
         /* Linux gives a program at least an empty argv[0]. */
         error = strings_add_empty(&args);
@@ -149,7 +154,7 @@ do_exec(struct user_frame *f, char *path, uaddr argv, uaddr envp)
     if (error == 0) {
         struct exec_args e = { .argv = args.list, .envp = env.list, .argc = args.count,
                                .envc = env.count, .bytes = args.used + env.used };
-        error = proc_exec(f, path, &e);
+        error = proc_exec(f, path, &e, place);
     }
     strings_free(&env);
     strings_free(&args);
@@ -163,7 +168,7 @@ sys_execve(struct user_frame *f)
     int error = path_from_user(&path, SYS_ARG0(f));
     if (error != 0)
         return error;
-    long result = do_exec(f, path, SYS_ARG1(f), SYS_ARG2(f));
+    long result = do_exec(f, path, SYS_ARG1(f), SYS_ARG2(f), NULL);
     heap_free(path);
     return result;
 }
@@ -172,47 +177,56 @@ sys_execve(struct user_frame *f)
 #define AT_EMPTY_PATH 0x1000u
 #define AT_SYMLINK_NOFOLLOW 0x100u
 
-/* The name under which a path relative to a descriptor can be opened again. */
+/* Where a path relative to a descriptor starts, and the name by which the program knows
+ * itself: Linux's /dev/fd/N. */
 static int
-join_path(int dirfd, char **path, bool empty_ok)
+place_at(int dirfd, struct exec_place *place, char **name)
 {
-    if (**path == '\0' && !empty_ok)
-        return -E_NOENT;
     struct process *p = proc_current();
     struct file *dir = fd_get(p->files, dirfd);
     if (dir == NULL)
         return -E_BADF;
-    char *full = heap_alloc(2 * PAGE_SIZE);
-    int error = full == NULL ? -E_NOMEM : path_name(p->fs, &dir->path, full, PAGE_SIZE);
+    int error = dir->inode == NULL ? -E_ACCES : 0;
+    *name = heap_alloc(LINUX_PATH_MAX + 32);
+    if (*name == NULL)
+        error = -E_NOMEM;
+    if (error == 0) {
+        place->walk.start = dir->path;
+        if (dir->path.dentry == NULL)
+            place->walk.start = (struct path){ NULL, dir->inode, NULL };
+        path_hold(&place->walk.start);
+        (void)fd_flags(p->files, dirfd, -1, &place->unreachable);
+        format_text(*name, LINUX_PATH_MAX + 32, "/dev/fd/%d%s%s", dirfd,
+                    *place->path != '\0' ? "/" : "", place->path);
+    }
     file_release(dir);
-    if (error < 0) {
-        heap_free(full);
-        return error;
-    }
-    if (**path != '\0') {
-        size_t n = strlen(full);
-        full[n] = '/';
-        string_copy(full + n + 1, *path, 2 * PAGE_SIZE - n - 1);
-    }
-    heap_free(*path);
-    *path = full;
-    return 0;
+    return error;
 }
 
 long
 sys_execveat(struct user_frame *f)
 {
-    char *path;
+    char *path, *name = NULL;
     u64 flags = SYS_ARG4(f);
     int dirfd = (int)SYS_ARG0(f);
-    if (flags & ~(u64)AT_EMPTY_PATH)
-        return flags & ~(u64)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW) ? -E_INVAL : -E_NOSYS;
+    if (flags & ~(u64)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
+        return -E_INVAL;
     int error = path_from_user(&path, SYS_ARG1(f));
     if (error != 0)
         return error;
-    if (*path != '/' && dirfd != AT_FDCWD)
-        error = join_path(dirfd, &path, (flags & AT_EMPTY_PATH) != 0);
-    long result = error != 0 ? error : do_exec(f, path, SYS_ARG2(f), SYS_ARG3(f));
+    struct exec_place place = { .path = path };
+    place.walk.flags = (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
+                       (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0);
+    if (*path == '\0' && !(flags & AT_EMPTY_PATH))
+        error = -E_NOENT;
+    else if (*path != '/' && dirfd != AT_FDCWD)
+        error = place_at(dirfd, &place, &name);
+    long result = error != 0 ? error
+                             : do_exec(f, name != NULL ? name : path, SYS_ARG2(f),
+                                       SYS_ARG3(f), &place);
+    if (place.walk.start.inode != NULL)
+        path_release(&place.walk.start);
+    heap_free(name);
     heap_free(path);
     return result;
 }

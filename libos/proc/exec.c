@@ -14,11 +14,11 @@
 #include "vfs/mount.h"
 #include "vm/mm.h"
 
-#define SCRIPT_LINE 256
+#define SCRIPT_LINE 256 /* what is looked at of a file: Linux's BINPRM_BUF_SIZE */
 
 /* What a #! line adds; the strings live until the exec is over. */
 struct script {
-    char line[SCRIPT_LINE];
+    char line[SCRIPT_LINE + 1];
     char **argv;
     char *interpreter;
     struct script *next;
@@ -27,33 +27,47 @@ struct exec_state {
     const char *path;
     struct exec_args args; /* as they stand, with the scripts' additions */
     struct script *scripts;
-    struct file *program;
+    const struct walk *at; /* where `path` starts; NULL: as any path */
+    bool unreachable;      /* the program's name is gone when it runs */
+    struct file *program;  /* which refuses writers */
     struct cred *cred;     /* of the new program */
     struct fdtable *files; /* an unshared copy, or NULL */
     struct exec_image image;
     char *exe;
 };
 
+/* A program of this name, from the place of `at` (NULL: as any path); nobody may have it
+ * open for writing (E_TXTBSY), or open it so while it is looked at. */
 static int
-open_program(struct process *p, const char *path, struct file **out)
+open_program(struct process *p, const char *path, const struct walk *at,
+             struct file **out)
 {
     struct walk w = { .context = p->fs, .cred = p->cred, .flags = WALK_FOLLOW };
+    if (at != NULL) {
+        w.start = at->start;
+        w.flags = at->flags;
+    }
     int error = path_walk(&w, path);
     if (error != 0)
         return error;
     struct inode *inode = w.found.inode;
-    if (inode->type != IT_FILE)
+    if (inode->type == IT_LINK)
+        error = -E_LOOP; /* only without WALK_FOLLOW */
+    else if (inode->type != IT_FILE)
         error = -E_ACCES;
     else if ((inode->mode & 0111) == 0)
         error = -E_ACCES; /* not even root executes a file that is not executable */
     else
         error = path_access(&w.found, p->cred, 1);
+    if (error == 0)
+        error = inode_refuse_writers(inode);
     if (error != 0) {
         path_release(&w.found);
         return error;
     }
     struct file *f = file_new(inode->file_ops, inode, OPEN_READ);
     if (f == NULL) {
+        inode_admit_writers(inode);
         path_release(&w.found);
         return -E_NOMEM;
     }
@@ -62,36 +76,61 @@ open_program(struct process *p, const char *path, struct file **out)
     return 0;
 }
 
+static void
+close_program(struct file *f)
+{
+    inode_admit_writers(f->inode);
+    file_release(f);
+}
+
+static bool
+is_space(char c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* The first character of [at, end] that is no space, or NULL. */
+static char *
+skip_spaces(char *at, const char *end)
+{
+    while (at <= end && is_space(*at))
+        at++;
+    return at <= end ? at : NULL;
+}
+
+/* The first space or NUL of [at, end], or NULL. */
+static char *
+find_end_of_word(char *at, const char *end)
+{
+    while (at <= end && *at != '\0' && !is_space(*at))
+        at++;
+    return at <= end ? at : NULL;
+}
+
 /* The two words of a #! line, as Linux reads it: interpreter, and everything after it as
- * one argument. False: it is none. */
+ * one argument.  A line longer than what is looked at loses the end of its argument, but
+ * the interpreter's name must be whole.  False: there is none. */
 static bool
 split_line(struct script *s, char **interpreter, char **argument)
 {
-    char *end = strchr(s->line, '\n');
-    bool cut = end == NULL;
-    if (cut)
-        end = s->line + strlen(s->line);
-    *end = '\0';
-    while (end > s->line + 2 && (end[-1] == ' ' || end[-1] == '\t'))
-        *--end = '\0';
-    char *at = s->line + 2;
-    while (*at == ' ' || *at == '\t')
-        at++;
-    if (*at == '\0')
-        return false;
-    *interpreter = at;
-    while (*at != '\0' && *at != ' ' && *at != '\t')
-        at++;
-    if (cut && *at == '\0' && at - s->line >= SCRIPT_LINE - 1)
-        return false; /* the interpreter's name does not fit */
-    *argument = NULL;
-    if (*at != '\0') {
-        *at++ = '\0';
-        while (*at == ' ' || *at == '\t')
-            at++;
-        if (*at != '\0')
-            *argument = at;
+    char *last = s->line + SCRIPT_LINE - 1, *end = strchr(s->line, '\n');
+    if (end == NULL || end > last) {
+        end = skip_spaces(s->line + 2, last);
+        if (end == NULL || find_end_of_word(end, last) == NULL)
+            return false;
+        end = last;
     }
+    while (is_space(end[-1]))
+        end--;
+    char *name = skip_spaces(s->line + 2, end);
+    if (name == NULL || name == end)
+        return false;
+    char *separator = find_end_of_word(name, end);
+    *argument = separator != NULL && *separator != '\0' ? skip_spaces(separator, end) : NULL;
+    *end = '\0';
+    if (*argument != NULL)
+        *separator = '\0';
+    *interpreter = name;
     return true;
 }
 
@@ -111,11 +150,12 @@ apply_script(struct exec_state *e, struct script *s)
     s->argv[n++] = interpreter;
     if (argument != NULL)
         s->argv[n++] = argument;
-    s->argv[n++] = (char *)(uintptr_t)e->path;
+    const char *own = s->next == NULL ? e->args.filename : e->path;
+    s->argv[n++] = (char *)(uintptr_t)own;
     for (u32 i = 0; i < kept; i++)
         s->argv[n++] = e->args.argv[i + 1];
     s->argv[n] = NULL;
-    e->args.bytes += strlen(interpreter) + 1 + strlen(e->path) + 1;
+    e->args.bytes += strlen(interpreter) + 1 + strlen(own) + 1;
     if (argument != NULL)
         e->args.bytes += strlen(argument) + 1;
     if (e->args.argc > 0)
@@ -130,10 +170,10 @@ apply_script(struct exec_state *e, struct script *s)
 static int
 try_script(struct exec_state *e)
 {
-    char head[SCRIPT_LINE];
+    char head[SCRIPT_LINE + 1];
     struct uio u;
     u64 pos = 0;
-    uio_libos(&u, head, sizeof head - 1);
+    uio_libos(&u, head, SCRIPT_LINE);
     i64 got = file_read(e->program, &u, &pos);
     if (got < 0)
         return (int)got;
@@ -160,7 +200,7 @@ drop_state(struct exec_state *e)
         heap_free(s);
     }
     if (e->program != NULL)
-        file_release(e->program);
+        close_program(e->program);
     if (e->cred != NULL)
         cred_release(e->cred);
     if (e->files != NULL)
@@ -189,7 +229,7 @@ static int
 prepare(struct process *p, struct exec_state *e)
 {
     for (int depth = 0;; depth++) {
-        int error = open_program(p, e->path, &e->program);
+        int error = open_program(p, e->path, depth == 0 ? e->at : NULL, &e->program);
         if (error != 0)
             return error;
         int script = try_script(e);
@@ -197,9 +237,13 @@ prepare(struct process *p, struct exec_state *e)
             return script;
         if (script == 0)
             break;
+        if (depth == 0 && e->unreachable)
+            return -E_NOENT; /* its interpreter could not open it */
+        if (*e->path == '\0')
+            return -E_ACCES; /* "#!" alone: Linux takes it for the current directory */
         if (depth >= EXEC_SCRIPT_DEPTH)
             return -E_LOOP;
-        file_release(e->program);
+        close_program(e->program);
         e->program = NULL;
     }
     e->cred = cred_for_exec(p->cred, e->program->inode,
@@ -346,7 +390,8 @@ process_first_program(struct process *p, const char *path, struct exec_args *arg
 }
 
 int
-proc_exec(struct user_frame *frame, const char *path, struct exec_args *args)
+proc_exec(struct user_frame *frame, const char *path, struct exec_args *args,
+          const struct exec_place *place)
 {
     struct thread *t = thread_current();
     struct process *p = t->process;
@@ -355,6 +400,11 @@ proc_exec(struct user_frame *frame, const char *path, struct exec_args *args)
         return -E_NOMEM;
     e->path = path;
     e->args = *args;
+    if (place != NULL) {
+        e->at = &place->walk;
+        e->path = place->path;
+        e->unreachable = place->unreachable;
+    }
     e->args.filename = path;
     int error = prepare(p, e);
     if (error == 0 && p->mm_shared)

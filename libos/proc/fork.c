@@ -65,6 +65,7 @@ inherit_fields(struct process *p, struct process *from)
     memcpy(p->name, from->name, sizeof p->name);
     p->nice = from->nice;
     p->oom_score_adj = from->oom_score_adj;
+    p->personality = from->personality;
     p->dumpable = from->dumpable;
     p->stack_hint = from->stack_hint;
     p->no_new_privs = from->no_new_privs;

@@ -105,10 +105,14 @@ struct process {
     bool no_new_privs, keep_caps;
     u64 max_pages;                        /* lock; the most resident ones, until now */
     struct process *dead_next;            /* exit.c */
+    u32 personality;                      /* PERSONALITY_*; inherited */
     _Atomic i32 oom_score_adj;            /* -1000 (never) to 1000; vm/oom.c; inherited */
     u64 reserved[8];
 };
 extern struct process *proc_init_process; /* pid 1 */
+
+#define PERSONALITY_FIXED 0x0040000u      /* places in memory are not random */
+#define PERSONALITY_READ_EXEC 0x0400000u  /* what can be read can be executed */
 
 static inline struct process *proc_current(void) { return thread_current()->process; }
 struct process *proc_find(i32 pid);       /* a reference, or NULL; zombies too */
@@ -139,10 +143,17 @@ struct fork_args {
 /* pid of the child, or -E_NOMEM -E_AGAIN. */
 i64 proc_fork(struct user_frame *frame, const struct fork_args *args);
 struct exec_args;
+/* A program found from a descriptor: `path` from walk.start with walk.flags. */
+struct exec_place {
+    struct walk walk;
+    const char *path;
+    bool unreachable;                     /* the descriptor is closed by exec */
+};
 /* Replace the current process's program. On success the frame is the new program's.
- * Handles #! scripts. */
-int proc_exec(struct user_frame *frame, const char *path,
-              struct exec_args *args) MUST_CHECK;
+ * Handles #! scripts.  path: its name for the program itself; place: where it is found,
+ * NULL: at that name. */
+int proc_exec(struct user_frame *frame, const char *path, struct exec_args *args,
+              const struct exec_place *place) MUST_CHECK;
 NORETURN void proc_exit_group(i32 status); /* status in wait encoding */
 NORETURN void proc_exit_thread(i32 code);
 #define WAIT_NOHANG 0x1u

@@ -7,7 +7,7 @@
  * Places, as on Linux: ET_EXEC where it says; a program with an interpreter at two thirds
  * of the address space; an interpreter and a static PIE among the mappings below the
  * stack.  Each moved by a random amount unless `norandmaps` or `feuer.seed` is on the
- * command line.
+ * command line or the process's personality says so.
  */
 #include <cpuid.h>
 
@@ -42,7 +42,8 @@ random_pages(unsigned bits)
     static int fixed = -1;
     if (fixed < 0)
         fixed = cmdline_has("norandmaps") || cmdline_has("feuer.seed");
-    return fixed ? 0 : (random_u64() & ((1ull << bits) - 1)) << PAGE_SHIFT;
+    const struct process *p = thread_current()->process;
+    return fixed || (p && (p->personality & PERSONALITY_FIXED)) ? 0 : (random_u64() & ((1ull << bits) - 1)) << PAGE_SHIFT;
 }
 
 static int
@@ -256,8 +257,7 @@ note_program(struct load *l)
         y->data_start = MAX(y->data_start, s->vaddr + bias);
         y->data_end = MAX(y->data_end, s->vaddr + s->filesz + bias);
     }
-    l->mm->program = l->program;
-    file_hold(l->program);
+    mm_take_program(l->mm, l->program);
 }
 
 static int
@@ -268,7 +268,8 @@ load_locked(struct load *l, const struct exec_args *args, const u32 ids[4],
     const struct elf *e = &l->program_elf;
     struct aux aux[AUX_MAX];
     uaddr top = USER_TOP - random_pages(22);
-    m->map_top = MIN(USER_TOP - MM_TOP_GAP, top - MM_STACK_MAX - 2 * MM_STACK_GUARD) -
+    u64 stack = PAGE_DOWN(MIN(mm_limit(MM_LIMIT_STACK), USER_TOP / 6 * 5));
+    m->map_top = PAGE_DOWN(top - MAX(stack, MM_TOP_GAP) - 2 * MM_STACK_GUARD) -
                  random_pages(28);
     int rc = place_program(m, e, l->interp_file != NULL, &l->program_bias);
     if (rc == 0)
@@ -338,8 +339,10 @@ exec_load(struct file *program, const struct exec_args *args, const u32 ids[4],
     if (l.interp_file)
         elf_free(&l.interp);
 release_interp:
-    if (l.interp_file)
+    if (l.interp_file) {
+        inode_admit_writers(l.interp_file->inode);
         file_release(l.interp_file);
+    }
 free_program:
     elf_free(&l.program_elf);
     return rc;

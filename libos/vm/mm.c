@@ -272,8 +272,10 @@ mm_release(struct mm *m)
         area_release(a);
         a = next;
     }
-    if (m->program)
+    if (m->program) {
+        inode_admit_writers(m->program->inode);
         file_release(m->program);
+    }
     m->program = NULL;
     memset(m->rss, 0, sizeof(m->rss));
     m->vm_data = m->vm_text = m->vm_stack = m->vm_locked = 0;
@@ -299,6 +301,16 @@ uaddr
 mm_brk_start(const struct mm *m)
 {
     return m->brk_start;
+}
+
+/* The caller refuses writers of it already, so that this cannot fail. */
+void
+mm_take_program(struct mm *m, struct file *program)
+{
+    int rc = inode_refuse_writers(program->inode);
+    ASSERT(rc == 0);
+    file_hold(program);
+    m->program = program;
 }
 
 /* ---- fork ---- */
@@ -407,9 +419,8 @@ mm_fork(struct mm *from, struct mm **out)
     to->vm_text = from->vm_text;
     to->vm_stack = from->vm_stack;
     to->layout = from->layout;
-    to->program = from->program;
-    if (to->program)
-        file_hold(to->program);
+    if (from->program)
+        mm_take_program(to, from->program);
     rc = copy_areas(to, from);
     if (rc == 0 && from->advised)
         drop_advised(to, from);

@@ -11,7 +11,7 @@
 #include "vm/mm.h" /* and vm/info.h */
 
 #define MM_LOW 0x10000ull           /* nothing is mapped below: null pointers fault */
-#define MM_STACK_MAX (8ull << 20)   /* exec's strings: a quarter of it at most */
+#define MM_STACK_MAX (8ull << 20)   /* exec's strings: three quarters of it at most */
 #define MM_STACK_GUARD (1ull << 20) /* and how far it stays away from what is below */
 #define MM_TOP_GAP (128ull << 20)   /* mappings are placed below USER_TOP - this */
 #define AREA_KEEP_FLAGS                                                       \
@@ -43,6 +43,8 @@ struct mm {
 };
 
 void mm_keep_drop(struct mm *m);
+/* The program that runs in it, which nobody may open for writing meanwhile. */
+void mm_take_program(struct mm *m, struct file *program);
 
 struct area *area_new(struct mm *m, uaddr start, uaddr end, u32 prot, u32 flags,
                       struct file *file, struct inode *inode,

@@ -108,8 +108,9 @@ stack_build(struct mm *m, uaddr top, u32 prot, u64 shift, const struct exec_args
     static const char platform[] = "x86_64";
     size_t name_bytes = strlen(args->filename) + 1;
     u64 pointers = (u64)args->argc + args->envc + 3;
-    if (args->bytes > MM_STACK_MAX / 4 || pointers * 8 > MM_STACK_MAX / 4 ||
-        args->bytes + pointers * 8 + name_bytes > MM_STACK_MAX / 4)
+    const u64 most = MM_STACK_MAX / 4 * 3;
+    if (args->bytes > most || pointers * 8 > most ||
+        args->bytes + pointers * 8 + name_bytes > most)
         return -E_2BIG;
     u8 random[16];
     random_bytes(random, sizeof(random));
