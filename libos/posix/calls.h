@@ -62,6 +62,7 @@ long sys_fstatfs(struct user_frame *f);
 long sys_chmod(struct user_frame *f);
 long sys_fchmod(struct user_frame *f);
 long sys_fchmodat(struct user_frame *f);
+long sys_fchmodat2(struct user_frame *f);
 long sys_chown(struct user_frame *f);
 long sys_lchown(struct user_frame *f);
 long sys_fchown(struct user_frame *f);

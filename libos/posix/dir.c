@@ -189,8 +189,8 @@ rename_at(u64 old_fd, uaddr old, u64 new_fd, uaddr new, u64 flags)
 {
     struct at_arg from, to;
     if ((flags & ~(u64)(RENAME_NO_REPLACE | RENAME_SWAP)) != 0 ||
-        flags == (RENAME_NO_REPLACE | RENAME_SWAP))
-        return -E_INVAL; /* our two flags have Linux's values */
+        ((flags & RENAME_SWAP) != 0 && flags != RENAME_SWAP))
+        return -E_INVAL; /* our flags have Linux's values */
     int r = at_arg_get(&from, old_fd, old, 0);
     if (r != 0)
         return r;

@@ -67,6 +67,16 @@ sys_fchmodat(struct user_frame *f)
     return set_path(SYS_ARG0(f), SYS_ARG1(f), WALK_FOLLOW, &set, VSET_MODE);
 }
 
+long
+sys_fchmodat2(struct user_frame *f)
+{
+    struct vattr set = { .mode = (u32)SYS_ARG2(f) & 07777u };
+    u64 flags = (u32)SYS_ARG3(f);
+    if ((flags & ~(u64)(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0)
+        return -E_INVAL;
+    return set_path(SYS_ARG0(f), SYS_ARG1(f), at_walk_flags(flags), &set, VSET_MODE);
+}
+
 /* -1 leaves an id as it is. */
 static u32
 owner_set(struct vattr *set, u64 uid, u64 gid)

@@ -243,6 +243,8 @@ check_set(const struct inode *i, const struct cred *cred, struct vattr *set, u32
     if ((*which & VSET_MODE) != 0) {
         if (!vfs_is_owner(i, cred))
             return -E_PERM;
+        if (i->type == IT_LINK)
+            return -E_NOTSUP;
         set->mode &= 07777u;
         if (cred->fsuid != 0 && !in_group(cred, i->gid))
             set->mode &= ~MODE_SETGID;

@@ -44,6 +44,19 @@ may_remove(struct dentry *dir, const struct dentry *d, const struct cred *cred,
     return mount_is_place(d) ? -E_BUSY : 0;
 }
 
+/* A directory with the set-gid bit gives its group to what is made in it (and the bit to
+ * directories). */
+static const struct cred *
+cred_in(const struct inode *dir, const struct cred *cred, struct cred *space)
+{
+    cred = vfs_cred(cred);
+    if ((dir->mode & MODE_SETGID) == 0)
+        return cred;
+    *space = *cred;
+    space->fsgid = dir->gid;
+    return space;
+}
+
 int
 vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name,
                   u32 length, enum inode_type type, u32 mode, u64 rdev,
@@ -57,15 +70,12 @@ vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name,
         return -E_PERM;
     cred = vfs_cred(cred);
     struct cred for_group;
-    /* the directory's group, and directories hand the bit on */
     if ((parent->mode & MODE_SETGID) != 0) {
-        if (type != IT_DIR)
-            mode = vfs_mode_for_group(mode, cred, parent->gid);
-        for_group = *cred;
-        for_group.fsgid = parent->gid;
-        cred = &for_group;
         if (type == IT_DIR)
             mode |= MODE_SETGID;
+        else
+            mode = vfs_mode_for_group(mode, cred, parent->gid);
+        cred = cred_in(parent, cred, &for_group);
     }
     r = parent->ops->create(parent, name, length, type, mode, rdev, cred, &made);
     if (r != 0)
@@ -163,6 +173,7 @@ vfs_symlink(struct walk *w, const char *path, const char *target)
     if (r != 0)
         return r;
     struct inode *dir = w->found.inode;
+    struct cred space;
     r = name_is_free(w);
     if (r == 0 && w->trailing_slash)
         r = -E_NOENT;
@@ -173,7 +184,8 @@ vfs_symlink(struct walk *w, const char *path, const char *target)
     if (r == 0)
         r = dir->ops->symlink == NULL ? -E_PERM
                                       : dir->ops->symlink(dir, w->last, w->last_length,
-                                                          target, vfs_cred(w->cred));
+                                                          target,
+                                                          cred_in(dir, w->cred, &space));
     if (r == 0)
         notify_name(dir, NOTIFY_CREATE, 0, w->last, w->last_length);
     leave_parent(w);
