@@ -8,6 +8,7 @@
 #include "core/heap.h"
 #include "core/string.h"
 #include "posix/files.h"
+#include "vfs/mount.h"
 
 #define CWD ((u64)AT_FDCWD)
 
@@ -238,6 +239,8 @@ readlink_at(u64 dirfd, uaddr path, uaddr to, u64 size)
                          : vfs_readlink(a.walk.found.inode, text, PATH_BYTES_MAX);
     if (n == -E_INVAL && a.path.text[0] == '\0')
         n = -E_NOENT;
+    if (n >= 0)
+        vfs_touch_atime(a.walk.found.mount, a.walk.found.inode);
     if (n > (i64)(u32)size)
         n = (i64)(u32)size;
     if (n > 0 && copy_to_user(to, text, (size_t)n) != 0)

@@ -130,6 +130,8 @@ sys_newfstatat(struct user_frame *f)
 
 #define STATX_BASIC 0x7ffu
 #define STATX_BTIME 0x800u
+#define STATX_MNT_ID 0x1000u
+#define STATX_ATTR_MOUNT_ROOT 0x2000u
 #define STATX_RESERVED 0x80000000u
 #define AT_STATX_SYNC 0x6000u
 
@@ -152,8 +154,9 @@ dev_minor(u64 dev)
 }
 
 static int
-statx_put(struct inode *i, uaddr to)
+statx_put(const struct path *p, uaddr to)
 {
+    struct inode *i = p->inode;
     struct vattr a;
     int r = vfs_getattr(i, &a);
     if (r != 0)
@@ -161,6 +164,12 @@ statx_put(struct inode *i, uaddr to)
     struct linux_statx s;
     memset(&s, 0, sizeof s);
     s.mask = STATX_BASIC | STATX_BTIME;
+    s.attributes_mask = STATX_ATTR_MOUNT_ROOT;
+    if (p->mount != NULL) {
+        s.mask |= STATX_MNT_ID;
+        s.mnt_id = p->mount->id;
+        s.attributes = vfs_is_mount_root(p) ? STATX_ATTR_MOUNT_ROOT : 0;
+    }
     s.blksize = a.blksize;
     s.nlink = (u32)a.nlink;
     s.uid = a.uid;
@@ -192,7 +201,7 @@ sys_statx(struct user_frame *f)
     int r = at_arg_find(&a, SYS_ARG0(f), SYS_ARG1(f), at_walk_flags(flags));
     if (r != 0)
         return r;
-    r = statx_put(a.walk.found.inode, SYS_ARG4(f));
+    r = statx_put(&a.walk.found, SYS_ARG4(f));
     at_arg_done(&a);
     return r;
 }
@@ -217,9 +226,8 @@ access_path(u64 dirfd, uaddr path, u64 mode, u64 flags)
         a.walk.cred = &real;
     }
     r = path_walk(&a.walk, a.path.text);
-    if (r == 0) {
+    if (r == 0)
         r = path_access(&a.walk.found, a.walk.cred, (u32)mode);
-    }
     at_arg_done(&a);
     return r;
 }

@@ -81,8 +81,8 @@ file_seekable(const struct file *f)
 /* The mount says how: not at all; always; or ("relatime") to the point that it tells
  * whether the file was read since it was last changed, and on which day.  With that most
  * reads cost a few comparisons. */
-static void
-touch_atime_at(const struct mount *m, struct inode *i)
+void
+vfs_touch_atime(const struct mount *m, struct inode *i)
 {
     u32 how = m != NULL ? atomic_load_explicit(&m->flags, memory_order_relaxed)
                         : MOUNT_RELATIME;
@@ -110,7 +110,7 @@ touch_atime(struct file *f)
     if (i == NULL || (i->type != IT_FILE && i->type != IT_DIR) ||
         (f->flags & OPEN_NOATIME) != 0)
         return;
-    touch_atime_at(f->path.mount, i);
+    vfs_touch_atime(f->path.mount, i);
 }
 
 static i64

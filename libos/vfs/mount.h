@@ -87,6 +87,8 @@ path_may_write(const struct path *p)
 /* vfs_access, with what the mount and the file system forbid as access(2) and execve(2)
  * ask for it: -E_ACCES, -E_ROFS. */
 int path_access(const struct path *p, const struct cred *cred, u32 want) MUST_CHECK;
+/* The inode was read through this mount: its access time, as the mount keeps them. */
+void vfs_touch_atime(const struct mount *m, struct inode *i);
 /* A file is opened for writing here / closed again: -E_ROFS */
 int mount_write_begin(struct mount *m) MUST_CHECK;
 void mount_write_end(struct mount *m);

@@ -140,6 +140,7 @@ walk_text_link(struct walker *k, struct dentry *link, const char *after,
     if (n == 0)
         n = -E_NOENT;
     if (n > 0) {
+        vfs_touch_atime(k->mount, link->inode);
         memcpy(text + n, after, tail + 1);
         heap_free(k->buffer);
         k->buffer = text;

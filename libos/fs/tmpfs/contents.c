@@ -356,20 +356,42 @@ file_zero(struct inode *i, u64 offset, u64 end)
     return rc;
 }
 
+/* Is there room for what [first, last) lacks?  Asked before anything is made, so that a
+ * call that cannot be fulfilled leaves nothing behind. */
+static bool
+room_for(struct contents *c, u64 first, u64 last)
+{
+    const struct tmpfs *t = tmpfs_of(c);
+    u64 limit = __atomic_load_n(&t->limit_pages, __ATOMIC_RELAXED), all = tmpfs_limit(),
+        own = atomic_load(&t->pages), used = atomic_load(&tmpfs_pages);
+    u64 in_source = PAGE_UP(c->source_bytes) >> PAGE_SHIFT;
+    if (c->source && first < in_source)
+        first = MIN(in_source, last);
+    u64 missing = last - first;
+    for (u64 page = first; pages_next(&c->pages, page, &page) && page < last; page++)
+        missing--;
+    return (limit == 0 || missing <= limit - MIN(own, limit)) &&
+           missing <= all - MIN(used, all);
+}
+
 int
 file_allocate(struct inode *i, u32 mode, u64 offset, u64 bytes)
 {
     frame_t frame;
     int rc = 0;
+    if (mode & VALLOC_ZERO_RANGE)
+        return -E_NOTSUP;
     if (offset > SIZE_MAX_FILE || bytes > SIZE_MAX_FILE - offset)
         return -E_FBIG;
     u64 end = offset + bytes;
-    if ((mode & (VALLOC_PUNCH_HOLE | VALLOC_ZERO_RANGE)) && (i->seals & SEALS_WRITE))
+    if ((mode & VALLOC_PUNCH_HOLE) && (i->seals & SEALS_WRITE))
         return -E_PERM;
     if (!(mode & VALLOC_PUNCH_HOLE) && (i->seals & SEAL_GROW) && end > i->size)
         return -E_PERM;
-    if (mode & (VALLOC_PUNCH_HOLE | VALLOC_ZERO_RANGE))
+    if (mode & VALLOC_PUNCH_HOLE)
         rc = file_zero(i, offset, end);
+    else if (!room_for(&node_of(i)->file, offset >> PAGE_SHIFT, PAGE_UP(end) >> PAGE_SHIFT))
+        return -E_NOSPC;
     if (!(mode & VALLOC_PUNCH_HOLE))
         for (u64 page = offset >> PAGE_SHIFT;
              rc == 0 && page < PAGE_UP(end) >> PAGE_SHIFT; page++)

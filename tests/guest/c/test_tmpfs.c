@@ -7,6 +7,11 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 
+#ifndef FALLOC_FL_COLLAPSE_RANGE
+#define FALLOC_FL_COLLAPSE_RANGE 0x08
+#define FALLOC_FL_ZERO_RANGE 0x10
+#define FALLOC_FL_INSERT_RANGE 0x20
+#endif
 #define KB 1024
 static char block[64 * KB];
 

@@ -102,8 +102,7 @@ punch(struct file *f)
 {
     u64 at = rnd(FILE_BYTES), bytes = 1 + rnd(30000);
     bytes = MIN(bytes, FILE_BYTES - at);
-    u32 mode = rnd(2) ? VALLOC_PUNCH_HOLE | VALLOC_KEEP_SIZE
-                      : VALLOC_ZERO_RANGE | VALLOC_KEEP_SIZE;
+    u32 mode = VALLOC_PUNCH_HOLE | VALLOC_KEEP_SIZE;
     mutex_lock(&f->inode->mutex);
     CHECK(f->inode->ops->allocate(f->inode, mode, at, bytes) == 0);
     mutex_unlock(&f->inode->mutex);
