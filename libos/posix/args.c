@@ -30,7 +30,7 @@ posix_files_init(void)
 bool
 may_act_as_root(void)
 {
-    return proc_current()->cred->euid == 0;
+    return cred_can(proc_current()->cred, CAP_SYS_ADMIN);
 }
 
 int

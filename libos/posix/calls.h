@@ -211,6 +211,7 @@ long sys_vhangup(struct user_frame *f); /* terminal.c */
 long sys_set_robust_list(struct user_frame *f);
 long sys_restart_syscall(struct user_frame *f);
 long sys_capget(struct user_frame *f);
+long sys_capset(struct user_frame *f);
 long sys_personality(struct user_frame *f);
 
 /* ---- signals: signal.c sigframe.c ---- */

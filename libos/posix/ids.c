@@ -110,16 +110,16 @@ sys_setfsgid(struct user_frame *f)
 long
 sys_getgroups(struct user_frame *f)
 {
-    const struct cred *c = proc_current()->cred;
+    const struct cred_groups *g = proc_current()->cred->groups;
     i32 room = (i32)SYS_ARG0(f);
+    u32 count = g != NULL ? g->count : 0;
     if (room < 0)
         return -E_INVAL;
     if (room == 0)
-        return c->ngroups;
-    if ((u32)room < c->ngroups)
+        return count;
+    if ((u32)room < count)
         return -E_INVAL;
-    u32 count = c->ngroups;
-    if (copy_to_user(SYS_ARG1(f), c->groups, count * sizeof c->groups[0]) != 0)
+    if (count != 0 && copy_to_user(SYS_ARG1(f), g->id, count * sizeof g->id[0]) != 0)
         return -E_FAULT;
     return count;
 }
@@ -127,54 +127,21 @@ sys_getgroups(struct user_frame *f)
 long
 sys_setgroups(struct user_frame *f)
 {
-    u32 groups[CRED_GROUPS_MAX];
-    u64 count = SYS_ARG0(f);
+    u32 count = (u32)SYS_ARG0(f);
     struct process *p = proc_current();
-    if (!cred_is_root(p->cred))
+    if (!cred_can(p->cred, CAP_SETGID))
         return -E_PERM;
     if (count > CRED_GROUPS_MAX)
         return -E_INVAL;
-    if (copy_from_user(groups, SYS_ARG1(f), count * sizeof groups[0]) != 0)
-        return -E_FAULT;
-    return cred_set_groups(p, groups, (u32)count);
-}
-
-/* Capabilities of Linux: root has all of them, others none; sets cannot be changed one by
- * one. */
-#define CAPABILITY_V3 0x20080522u
-#define CAPABILITIES ((1ull << 41) - 1)
-struct linux_cap_header {
-    u32 version;
-    i32 pid;
-};
-
-long
-sys_capget(struct user_frame *f)
-{
-    struct linux_cap_header h;
-    u32 sets[2][3];
-    if (copy_from_user(&h, SYS_ARG0(f), sizeof h) != 0)
-        return -E_FAULT;
-    if (h.version != CAPABILITY_V3) {
-        h.version = CAPABILITY_V3;
-        if (copy_to_user(SYS_ARG0(f), &h, sizeof h) != 0)
-            return -E_FAULT;
-        return SYS_ARG1(f) == 0 ? 0 : -E_INVAL;
+    struct cred_groups *g = cred_groups_new(count);
+    if (g == NULL)
+        return -E_NOMEM;
+    int error = copy_from_user(g->id, SYS_ARG1(f), count * sizeof g->id[0]);
+    for (u32 i = 0; i < count && error == 0; i++)
+        error = g->id[i] == ~0u ? -E_INVAL : 0;
+    if (error != 0) {
+        cred_groups_release(g);
+        return error;
     }
-    if (h.pid < 0)
-        return -E_INVAL;
-    struct process *p = h.pid == 0 ? proc_current() : proc_find(h.pid);
-    if (p == NULL)
-        return -E_SRCH;
-    spin_lock(&p->lock); /* another process may be changing its ids */
-    bool root = p->cred != NULL && cred_is_root(p->cred);
-    spin_unlock(&p->lock);
-    if (h.pid != 0)
-        proc_release(p);
-    u64 set = root ? CAPABILITIES : 0;
-    for (int half = 0; half < 2; half++) {
-        sets[half][0] = sets[half][1] = (u32)(set >> (32 * half));
-        sets[half][2] = 0; /* inheritable */
-    }
-    return SYS_ARG1(f) != 0 ? copy_to_user(SYS_ARG1(f), sets, sizeof sets) : 0;
+    return cred_set_groups(p, g);
 }

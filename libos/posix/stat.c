@@ -2,6 +2,7 @@
 /* stat(2), statx, access, statfs: what Linux's structures of x86-64 hold. */
 #include "core/string.h"
 #include "posix/files.h"
+#include "proc/cred.h"
 #include "vfs/mount.h"
 
 struct linux_stat {
@@ -223,6 +224,8 @@ access_path(u64 dirfd, uaddr path, u64 mode, u64 flags)
     if ((flags & AT_EACCESS) == 0) {
         real.fsuid = real.uid;
         real.fsgid = real.gid;
+        if (!(real.securebits & SECURE_NO_SETUID_FIXUP))
+            real.effective = real.uid == 0 ? real.permitted : 0;
         a.walk.cred = &real;
     }
     r = path_walk(&a.walk, a.path.text);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Ids of processes: the rules of POSIX.1-2024 (setuid, setreuid, setregid ...) and of
- * Linux's setresuid, setfsuid.
+ * Linux's setresuid, setfsuid and capabilities (capabilities(7), "Effect of user ID
+ * changes on capabilities").
  *
  * C1. A set does not change once a process has it.
  * C2. Reading one's own ids takes no lock: while a process has several threads, a set
  *     that is replaced is kept by its successor (`previous`), and goes with it. Others'
  *     ids are read under their process->lock.
+ * C3. effective is within permitted; ambient within permitted and inheritable.
  */
 #include "proc/cred.h"
 
@@ -15,10 +17,23 @@
 #include "proc/internal.h"
 #include "signal/signal.h"
 
+/* What setfsuid takes away and gives back. */
+#define CAPS_OF_FILES                                                                    \
+    (CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_DAC_READ_SEARCH) |     \
+     CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_LINUX_IMMUTABLE) |          \
+     CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_MAC_OVERRIDE))
+
 struct cred_box {
     struct cred cred;
     struct cred_box *previous; /* C2 */
 };
+
+void
+cred_groups_release(struct cred_groups *g)
+{
+    if (g != NULL && __atomic_fetch_sub(&g->refs, 1, __ATOMIC_ACQ_REL) == 1)
+        heap_free(g);
+}
 
 struct cred *
 cred_new(void)
@@ -27,6 +42,7 @@ cred_new(void)
     if (b == NULL)
         return NULL;
     b->cred.refs = 1;
+    b->cred.permitted = b->cred.effective = b->cred.bounding = CAPS_ALL;
     return &b->cred;
 }
 
@@ -37,6 +53,8 @@ cred_copy(const struct cred *from)
     if (c != NULL) {
         memcpy(c, from, sizeof *c);
         c->refs = 1;
+        if (c->groups != NULL)
+            __atomic_fetch_add(&c->groups->refs, 1, __ATOMIC_RELAXED);
     }
     return c;
 }
@@ -53,16 +71,24 @@ cred_release(struct cred *c)
     struct cred_box *b = container_of(c, struct cred_box, cred);
     while (b != NULL && __atomic_fetch_sub(&b->cred.refs, 1, __ATOMIC_ACQ_REL) == 1) {
         struct cred_box *previous = b->previous;
+        cred_groups_release(b->cred.groups);
         heap_free(b);
         b = previous;
     }
 }
 
-static void
+/* Others that had the same ids may not look into a process that changed its own. */
+void
 cred_install(struct process *p, struct cred *fresh)
 {
     spin_lock(&p->lock);
     struct cred *old = p->cred;
+    if (old->euid != fresh->euid || old->egid != fresh->egid ||
+        old->fsuid != fresh->fsuid || old->fsgid != fresh->fsgid ||
+        (fresh->permitted & ~old->permitted) != 0) {
+        p->dumpable = 0;
+        p->pdeath_signal = 0;
+    }
     p->cred = fresh;
     if (p->nthreads > 1) {
         struct cred_box *b = container_of(fresh, struct cred_box, cred);
@@ -72,6 +98,25 @@ cred_install(struct process *p, struct cred *fresh)
     spin_unlock(&p->lock);
     if (old != NULL)
         cred_release(old);
+}
+
+/* The capabilities follow a change of the user ids from *old. */
+static void
+follow_uids(struct cred *c, const struct cred *old)
+{
+    if (c->securebits & SECURE_NO_SETUID_FIXUP)
+        return;
+    bool had = old->uid == 0 || old->euid == 0 || old->suid == 0;
+    bool has = c->uid == 0 || c->euid == 0 || c->suid == 0;
+    if (had && !has) {
+        if (!(c->securebits & SECURE_KEEP_CAPS))
+            c->permitted = c->effective = 0;
+        c->ambient = 0;
+    }
+    if (old->euid == 0 && c->euid != 0)
+        c->effective = 0;
+    if (old->euid != 0 && c->euid == 0)
+        c->effective = c->permitted;
 }
 
 /* Replace the user ids; fsuid follows euid. */
@@ -87,8 +132,7 @@ put_uids(struct process *p, u32 ruid, u32 euid, u32 suid)
     c->uid = ruid;
     c->euid = c->fsuid = euid;
     c->suid = suid;
-    if (euid != p->cred->euid)
-        p->dumpable = 0;
+    follow_uids(c, now);
     cred_install(p, c);
     return 0;
 }
@@ -105,8 +149,6 @@ put_gids(struct process *p, u32 rgid, u32 egid, u32 sgid)
     c->gid = rgid;
     c->egid = c->fsgid = egid;
     c->sgid = sgid;
-    if (egid != p->cred->egid)
-        p->dumpable = 0;
     cred_install(p, c);
     return 0;
 }
@@ -117,7 +159,7 @@ cred_set_uid(struct process *p, u32 uid)
     const struct cred *c = p->cred;
     if (uid == CRED_KEEP)
         return -E_INVAL;
-    if (cred_is_root(c))
+    if (cred_can(c, CAP_SETUID))
         return put_uids(p, uid, uid, uid);
     if (uid != c->uid && uid != c->suid)
         return -E_PERM;
@@ -130,7 +172,7 @@ cred_set_gid(struct process *p, u32 gid)
     const struct cred *c = p->cred;
     if (gid == CRED_KEEP)
         return -E_INVAL;
-    if (cred_is_root(c))
+    if (cred_can(c, CAP_SETGID))
         return put_gids(p, gid, gid, gid);
     if (gid != c->gid && gid != c->sgid)
         return -E_PERM;
@@ -141,10 +183,10 @@ int
 cred_set_reuid(struct process *p, u32 ruid, u32 euid)
 {
     const struct cred *c = p->cred;
-    bool root = cred_is_root(c);
-    if (ruid != CRED_KEEP && !root && ruid != c->uid && ruid != c->euid)
+    bool may = cred_can(c, CAP_SETUID);
+    if (ruid != CRED_KEEP && !may && ruid != c->uid && ruid != c->euid)
         return -E_PERM;
-    if (euid != CRED_KEEP && !root && euid != c->uid && euid != c->euid &&
+    if (euid != CRED_KEEP && !may && euid != c->uid && euid != c->euid &&
         euid != c->suid)
         return -E_PERM;
     u32 new_ruid = ruid == CRED_KEEP ? c->uid : ruid;
@@ -157,10 +199,10 @@ int
 cred_set_regid(struct process *p, u32 rgid, u32 egid)
 {
     const struct cred *c = p->cred;
-    bool root = cred_is_root(c);
-    if (rgid != CRED_KEEP && !root && rgid != c->gid && rgid != c->egid)
+    bool may = cred_can(c, CAP_SETGID);
+    if (rgid != CRED_KEEP && !may && rgid != c->gid && rgid != c->egid)
         return -E_PERM;
-    if (egid != CRED_KEEP && !root && egid != c->gid && egid != c->egid &&
+    if (egid != CRED_KEEP && !may && egid != c->gid && egid != c->egid &&
         egid != c->sgid)
         return -E_PERM;
     u32 new_rgid = rgid == CRED_KEEP ? c->gid : rgid;
@@ -180,7 +222,7 @@ int
 cred_set_resuid(struct process *p, u32 ruid, u32 euid, u32 suid)
 {
     const struct cred *c = p->cred;
-    if (!cred_is_root(c) && (!one_of(ruid, c->uid, c->euid, c->suid) ||
+    if (!cred_can(c, CAP_SETUID) && (!one_of(ruid, c->uid, c->euid, c->suid) ||
                              !one_of(euid, c->uid, c->euid, c->suid) ||
                              !one_of(suid, c->uid, c->euid, c->suid)))
         return -E_PERM;
@@ -193,7 +235,7 @@ int
 cred_set_resgid(struct process *p, u32 rgid, u32 egid, u32 sgid)
 {
     const struct cred *c = p->cred;
-    if (!cred_is_root(c) && (!one_of(rgid, c->gid, c->egid, c->sgid) ||
+    if (!cred_can(c, CAP_SETGID) && (!one_of(rgid, c->gid, c->egid, c->sgid) ||
                              !one_of(egid, c->gid, c->egid, c->sgid) ||
                              !one_of(sgid, c->gid, c->egid, c->sgid)))
         return -E_PERM;
@@ -209,11 +251,17 @@ cred_set_fsuid(struct process *p, u32 uid)
     u32 old = c->fsuid;
     if (uid == CRED_KEEP || uid == old)
         return old;
-    if (!cred_is_root(c) && uid != c->uid && uid != c->euid && uid != c->suid)
+    if (!cred_can(c, CAP_SETUID) && uid != c->uid && uid != c->euid && uid != c->suid)
         return old;
     struct cred *fresh = cred_copy(c);
     if (fresh != NULL) {
         fresh->fsuid = uid;
+        if (!(c->securebits & SECURE_NO_SETUID_FIXUP)) {
+            if (old == 0)
+                fresh->effective &= ~CAPS_OF_FILES;
+            else if (uid == 0)
+                fresh->effective |= fresh->permitted & CAPS_OF_FILES;
+        }
         cred_install(p, fresh);
     }
     return old;
@@ -226,7 +274,7 @@ cred_set_fsgid(struct process *p, u32 gid)
     u32 old = c->fsgid;
     if (gid == CRED_KEEP || gid == old)
         return old;
-    if (!cred_is_root(c) && gid != c->gid && gid != c->egid && gid != c->sgid)
+    if (!cred_can(c, CAP_SETGID) && gid != c->gid && gid != c->egid && gid != c->sgid)
         return old;
     struct cred *fresh = cred_copy(c);
     if (fresh != NULL) {
@@ -236,42 +284,66 @@ cred_set_fsgid(struct process *p, u32 gid)
     return old;
 }
 
-int
-cred_set_groups(struct process *p, const u32 *groups, u32 count)
+struct cred_groups *
+cred_groups_new(u32 count)
 {
-    if (!cred_is_root(p->cred))
-        return -E_PERM;
-    if (count > CRED_GROUPS_MAX)
-        return -E_INVAL;
-    struct cred *c = cred_copy(p->cred);
-    if (c == NULL)
-        return -E_NOMEM;
-    c->ngroups = count;
-    memcpy(c->groups, groups, count * sizeof c->groups[0]);
-    cred_install(p, c);
-    return 0;
+    struct cred_groups *g =
+        heap_alloc(sizeof *g + (u64)count * sizeof g->id[0]);
+    if (g != NULL)
+        *g = (struct cred_groups){ .refs = 1, .count = count };
+    return g;
 }
 
-struct cred *
-cred_for_exec(const struct cred *from, const struct inode *program, bool honour)
+/* A heap sort: the list is the caller's, so its order may be the worst. */
+static void
+sift(u32 *id, u32 at, u32 count)
 {
-    struct cred *c = cred_copy(from);
-    if (c == NULL)
-        return NULL;
-    if (honour && (program->mode & 04000))
-        c->euid = program->uid;
-    if (honour && (program->mode & 02010) == 02010)
-        c->egid = program->gid;
-    c->suid = c->fsuid = c->euid;
-    c->sgid = c->fsgid = c->egid;
-    return c;
+    for (u32 child; (child = 2 * at + 1) < count; at = child) {
+        if (child + 1 < count && id[child + 1] > id[child])
+            child++;
+        if (id[at] >= id[child])
+            return;
+        u32 swap = id[at];
+        id[at] = id[child];
+        id[child] = swap;
+    }
+}
+
+static void
+sort(u32 *id, u32 count)
+{
+    for (u32 i = count / 2; i-- > 0;)
+        sift(id, i, count);
+    for (u32 left = count; left > 1;) {
+        u32 most = id[0];
+        id[0] = id[--left];
+        id[left] = most;
+        sift(id, 0, left);
+    }
+}
+
+int
+cred_set_groups(struct process *p, struct cred_groups *groups)
+{
+    int error = cred_can(p->cred, CAP_SETGID) ? 0 : -E_PERM;
+    struct cred *c = error == 0 ? cred_copy(p->cred) : NULL;
+    if (c == NULL) {
+        cred_groups_release(groups);
+        return error != 0 ? error : -E_NOMEM;
+    }
+    cred_groups_release(c->groups);
+    c->groups = groups;
+    if (groups != NULL)
+        sort(groups->id, groups->count);
+    cred_install(p, c);
+    return 0;
 }
 
 int
 cred_may_signal(const struct process *by, const struct process *p, int number)
 {
     const struct cred *c = by->cred;
-    if (by == p || cred_is_root(c))
+    if (by == p || cred_can(c, CAP_KILL))
         return 0;
     struct process *target = (struct process *)(uintptr_t)p;
     spin_lock(&target->lock);

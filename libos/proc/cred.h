@@ -1,22 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ids of processes. A struct cred never changes once a process has it: a change makes a
- * new one (so threads that read see a consistent set). Root (effective uid 0) has every
- * privilege; there are no separate capabilities yet.
+ * Ids and capabilities of processes: how they change. A struct cred (vfs/cred.h) never
+ * changes once a process has it: a change makes a new one, so threads that read see a
+ * consistent set. Who may what is asked by capability (cred_can), never by uid 0.
+ *
+ * The calling process changes its own set; two of its threads that do so at the same time
+ * make one of the two changes last.
  */
 #ifndef LIBOS_PROC_CRED_H
 #define LIBOS_PROC_CRED_H
 
 #include "vfs/vfs.h"
 
-#define CRED_GROUPS_MAX 32u
+/* securebits; the bit above each locks it */
+#define SECURE_NOROOT 0x1u
+#define SECURE_NO_SETUID_FIXUP 0x4u
+#define SECURE_KEEP_CAPS 0x10u
+#define SECURE_NO_AMBIENT_RAISE 0x40u
+#define SECURE_BITS 0x55u
+#define SECURE_LOCKS 0xaau
 
 struct process;
 struct cred *cred_new(void);                        /* root; NULL: no memory */
 struct cred *cred_copy(const struct cred *from);
 void cred_hold(struct cred *c);
 void cred_release(struct cred *c);
-static inline bool cred_is_root(const struct cred *c) { return c->euid == 0; }
 
 /* POSIX and Linux rules for changing ids; CRED_KEEP leaves one as it is. -E_PERM -E_NOMEM
  * -E_INVAL */
@@ -29,10 +37,27 @@ int cred_set_resuid(struct process *p, u32 ruid, u32 euid, u32 suid) MUST_CHECK;
 int cred_set_resgid(struct process *p, u32 rgid, u32 egid, u32 sgid) MUST_CHECK;
 u32 cred_set_fsuid(struct process *p, u32 uid);     /* the old one, changed or not */
 u32 cred_set_fsgid(struct process *p, u32 gid);
-int cred_set_groups(struct process *p, const u32 *groups, u32 count) MUST_CHECK;
+/* Room for `count` ids, to be filled in; NULL: no memory. */
+struct cred_groups *cred_groups_new(u32 count);
+void cred_groups_release(struct cred_groups *g);
+/* Takes the caller's reference, also on failure; NULL: no groups. -E_PERM -E_NOMEM */
+int cred_set_groups(struct process *p, struct cred_groups *groups) MUST_CHECK;
+
+/* capset: -E_PERM by the rules of capabilities(7), "Programmatically adjusting". */
+int cred_set_caps(struct process *p, u64 effective, u64 permitted,
+                  u64 inheritable) MUST_CHECK;
+/* Never to have it again by exec. -E_PERM */
+int cred_drop_bounding(struct process *p, enum capability cap) MUST_CHECK;
+int cred_set_securebits(struct process *p, u32 bits) MUST_CHECK; /* -E_PERM */
+int cred_keep_caps(struct process *p, bool keep) MUST_CHECK;     /* -E_PERM: locked */
+int cred_raise_ambient(struct process *p, enum capability cap) MUST_CHECK; /* -E_PERM */
+int cred_lower_ambient(struct process *p, u64 caps) MUST_CHECK;
+
 /* exec of a file with set-id bits: the ids it will run with. */
 struct cred *cred_for_exec(const struct cred *from, const struct inode *program,
                            bool honour);
+/* For this room: the process's set is another from now on; takes the reference. */
+void cred_install(struct process *p, struct cred *fresh);
 /* May `by` send a signal to p?  0 or -E_PERM. */
 int cred_may_signal(const struct process *by, const struct process *p,
                     int number) MUST_CHECK;

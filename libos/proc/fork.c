@@ -63,13 +63,13 @@ inherit_fields(struct process *p, struct process *from)
     if (p->limits[0].soft != ~0ull || p->limits[0].hard != ~0ull)
         usage_limit_changed(p);
     memcpy(p->name, from->name, sizeof p->name);
-    p->nice = from->nice;
+    p->nice = thread_current()->sched.nice;
+    p->timer_slack_ns = from->timer_slack_ns;
     p->oom_score_adj = from->oom_score_adj;
     p->personality = from->personality;
     p->dumpable = from->dumpable;
     p->stack_hint = from->stack_hint;
     p->no_new_privs = from->no_new_privs;
-    p->keep_caps = from->keep_caps;
     p->has_subreaper = from->has_subreaper || from->subreaper;
 }
 

@@ -81,7 +81,8 @@ struct process {
     struct timer *alarm;                  /* ITIMER_REAL */
     u64 alarm_interval_ns;
     struct timer_table *timers;           /* signal/timer.h; set under lock */
-    i32 nice;
+    i32 nice;                             /* lock; of the first thread */
+    u64 timer_slack_ns;
     u32 dumpable;
     uaddr stack_hint;
     i32 pdeath_signal;
@@ -102,7 +103,7 @@ struct process {
     bool init_may_die;                    /* pid 1 met a fault that it does not handle */
     u32 continues;                        /* lock; counts SIG_CONT and SIG_KILL */
     bool files_shared;                    /* made or was made with FORK_SHARE_FILES */
-    bool no_new_privs, keep_caps;
+    bool no_new_privs;
     u64 max_pages;                        /* lock; the most resident ones, until now */
     struct process *dead_next;            /* exit.c */
     u32 personality;                      /* PERSONALITY_*; inherited */
@@ -116,6 +117,7 @@ extern struct process *proc_init_process; /* pid 1 */
 
 static inline struct process *proc_current(void) { return thread_current()->process; }
 struct process *proc_find(i32 pid);       /* a reference, or NULL; zombies too */
+struct process *proc_find_thread(i32 tid); /* whose thread it is: a reference, or NULL */
 /* the first with a greater pid: a reference, or NULL */
 struct process *proc_next(i32 after);
 void proc_hold(struct process *p);
@@ -172,6 +174,8 @@ struct wait_report {
 int proc_wait(i32 which, u32 flags, struct wait_report *out) MUST_CHECK;
 int proc_set_pgid(i32 pid, i32 pgid) MUST_CHECK;
 i32 proc_set_sid(void);
+/* Orphaned descendants, also those that are there already, become its children. */
+void proc_set_subreaper(struct process *p, bool on);
 void proc_init(void);
 /* The first process: path, argv, envp from the command line. -E_NOENT ... */
 int proc_start_init(const char *path, char **argv, char **envp) MUST_CHECK;

@@ -60,6 +60,7 @@ process_new(int *error)
     waitq_init(&p->stop_wait);
     p->start_ns = clock_mono_ns();
     p->dumpable = 1;
+    p->timer_slack_ns = 50000;
     memcpy(p->limits, default_limits, sizeof p->limits);
     return p;
 }
@@ -138,6 +139,20 @@ proc_find(i32 pid)
     spin_lock(&pid_lock);
     struct pid_slot *s = pid_slot_locked(pid);
     struct process *p = s != NULL ? s->process : NULL;
+    if (p != NULL)
+        proc_hold(p);
+    spin_unlock(&pid_lock);
+    return p;
+}
+
+struct process *
+proc_find_thread(i32 tid)
+{
+    spin_lock(&pid_lock);
+    struct pid_slot *s = pid_slot_locked(tid);
+    struct process *p = s == NULL           ? NULL
+                        : s->thread != NULL ? s->thread->process
+                                            : s->process; /* its first thread has ended */
     if (p != NULL)
         proc_hold(p);
     spin_unlock(&pid_lock);
@@ -260,7 +275,8 @@ process_may_grow(const struct process *parent)
         return -E_AGAIN;
     /* There are not that many processes at all: the common case. */
     u64 limit = parent->limits[LIMIT_NPROC].soft;
-    if (proc_count() < limit || parent->cred->uid == 0 || parent->cred->euid == 0)
+    if (proc_count() < limit || parent->cred->uid == 0 ||
+        cred_can(parent->cred, CAP_SYS_RESOURCE) || cred_can(parent->cred, CAP_SYS_ADMIN))
         return 0;
     return count_of_user(parent->cred->uid) >= limit ? -E_AGAIN : 0;
 }

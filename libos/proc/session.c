@@ -255,6 +255,27 @@ proc_set_sid(void)
     return self->pid;
 }
 
+void
+proc_set_subreaper(struct process *p, bool on)
+{
+    spin_lock(&family_lock);
+    p->subreaper = on;
+    /* All below it; who has the mark has handed it on to its own. */
+    for (struct process *at = on ? p : NULL; at != NULL;) {
+        bool seen = at != p && at->has_subreaper;
+        if (at != p)
+            at->has_subreaper = true;
+        if (!seen && !list_empty(&at->children)) {
+            at = container_of(at->children.next, struct process, sibling);
+            continue;
+        }
+        while (at != p && at->sibling.next == &at->parent->children)
+            at = at->parent;
+        at = at != p ? container_of(at->sibling.next, struct process, sibling) : NULL;
+    }
+    spin_unlock(&family_lock);
+}
+
 bool
 session_is_leader(void)
 {

@@ -273,7 +273,7 @@ hostpipe_init(void)
 int
 hostpipe_populate(void)
 {
-    static const struct cred root = { .refs = 1 };
+    static const struct cred root = { .refs = 1, .effective = CAPS_ALL };
     struct walk w = { .cred = NULL };
 
     if (!present)

@@ -15,7 +15,8 @@
 #define MODE_SETUID 04000u
 #define MODE_SETGID 02000u
 
-static const struct cred root_cred = { .refs = 1 };
+static const struct cred root_cred = { .refs = 1, .permitted = CAPS_ALL,
+                                       .effective = CAPS_ALL, .bounding = CAPS_ALL };
 
 const struct cred *
 vfs_cred(const struct cred *cred)
@@ -76,15 +77,30 @@ vfs_now(void)
     return (struct timestamp){ (i64)(ns / 1000000000u), (u32)(ns % 1000000000u) };
 }
 
-static bool
-in_group(const struct cred *cred, u32 gid)
+bool
+cred_in_group(const struct cred *cred, u32 gid)
 {
     if (cred->fsgid == gid)
         return true;
-    for (u32 i = 0; i < cred->ngroups; i++)
-        if (cred->groups[i] == gid)
+    u32 lo = 0, hi = cred->groups != NULL ? cred->groups->count : 0;
+    while (lo < hi) {
+        u32 mid = lo + (hi - lo) / 2;
+        if (cred->groups->id[mid] == gid)
             return true;
+        if (cred->groups->id[mid] < gid)
+            lo = mid + 1;
+        else
+            hi = mid;
+    }
     return false;
+}
+
+/* CAP_DAC_READ_SEARCH: to read files and directories, and to pass through the latter. */
+static bool
+may_read_all(const struct inode *i, const struct cred *cred, u32 want)
+{
+    return cred_can(cred, CAP_DAC_READ_SEARCH) && (want & 2u) == 0 &&
+           (i->type == IT_DIR || (want & 1u) == 0);
 }
 
 int
@@ -94,16 +110,18 @@ vfs_access(struct inode *i, const struct cred *cred, u32 want)
     if (__builtin_expect((want & 1u) != 0 && i->type == IT_FILE, 0) && i->fs != NULL &&
         i->fs->no_exec)
         return -E_ACCES;
-    if (cred == NULL || cred->fsuid == 0) {
+    if (cred == NULL || cred_can(cred, CAP_DAC_OVERRIDE)) {
         if ((want & 1u) != 0 && i->type != IT_DIR && (mode & 0111u) == 0)
             return -E_ACCES;
         return 0;
     }
     if (cred->fsuid == i->uid)
         mode >>= 6;
-    else if (in_group(cred, i->gid))
+    else if (cred_in_group(cred, i->gid))
         mode >>= 3;
     if ((mode & want & 7u) == (want & 7u))
+        return 0;
+    if (may_read_all(i, cred, want))
         return 0;
     return i->ops->permits != NULL ? i->ops->permits(i, cred, want) : -E_ACCES;
 }
@@ -158,7 +176,7 @@ inode_admit_writers(struct inode *i)
 bool
 vfs_is_owner(const struct inode *i, const struct cred *cred)
 {
-    return cred == NULL || cred->fsuid == 0 || cred->fsuid == i->uid;
+    return cred == NULL || cred->fsuid == i->uid || cred_can(cred, CAP_FOWNER);
 }
 
 void
@@ -198,17 +216,17 @@ vfs_getattr(struct inode *i, struct vattr *out)
     return 0;
 }
 
-/* chown(2): root may all; the owner may give the file to a group of its own. */
+/* chown(2): CAP_CHOWN may all; the owner may give the file to a group of its own. */
 static int
 may_chown(const struct inode *i, const struct cred *cred, const struct vattr *set,
           u32 which)
 {
-    if (cred->fsuid == 0)
+    if (cred_can(cred, CAP_CHOWN))
         return 0;
     if ((which & VSET_UID) != 0 && (cred->fsuid != i->uid || set->uid != i->uid))
         return -E_PERM;
     if ((which & VSET_GID) != 0 &&
-        (cred->fsuid != i->uid || (set->gid != i->gid && !in_group(cred, set->gid))))
+        (cred->fsuid != i->uid || (set->gid != i->gid && !cred_in_group(cred, set->gid))))
         return -E_PERM;
     return 0;
 }
@@ -246,7 +264,7 @@ check_set(const struct inode *i, const struct cred *cred, struct vattr *set, u32
         if (i->type == IT_LINK)
             return -E_NOTSUP;
         set->mode &= 07777u;
-        if (cred->fsuid != 0 && !in_group(cred, i->gid))
+        if (!cred_can(cred, CAP_FSETID) && !cred_in_group(cred, i->gid))
             set->mode &= ~MODE_SETGID;
     }
     return 0;
@@ -284,7 +302,7 @@ vfs_truncate(struct inode *i, u64 size)
 void
 vfs_drop_set_ids(struct inode *i, const struct cred *cred)
 {
-    if (i->type != IT_FILE || vfs_cred(cred)->fsuid == 0 || i->ops->setattr == NULL)
+    if (i->type != IT_FILE || cred_can(vfs_cred(cred), CAP_FSETID) || i->ops->setattr == NULL)
         return;
     mutex_lock(&i->mutex);
     struct vattr set = { .mode = without_set_ids(i->mode) };
@@ -298,7 +316,7 @@ vfs_drop_set_ids(struct inode *i, const struct cred *cred)
 u32
 vfs_mode_for_group(u32 mode, const struct cred *cred, u32 gid)
 {
-    if ((mode & 02010u) == 02010u && cred->fsuid != 0 && !in_group(cred, gid))
+    if ((mode & 02010u) == 02010u && !cred_can(cred, CAP_FSETID) && !cred_in_group(cred, gid))
         mode &= ~MODE_SETGID;
     return mode;
 }

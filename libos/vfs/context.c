@@ -92,7 +92,7 @@ vfs_chdir(struct fs_context *c, const struct cred *cred, const struct path *to)
 int
 vfs_chroot(struct fs_context *c, const struct cred *cred, const struct path *to)
 {
-    if (cred != NULL && cred->fsuid != 0)
+    if (cred != NULL && !cred_can(cred, CAP_SYS_CHROOT))
         return -E_PERM;
     return set_place(c, &c->root, cred, to);
 }

@@ -30,6 +30,7 @@
 #include "core/types.h"
 #include "core/usercopy.h"
 #include "core/wait.h"
+#include "vfs/cred.h"
 
 struct inode;
 struct file;
@@ -57,14 +58,6 @@ struct vattr {
 #define VSET_SIZE 0x8u
 #define VSET_ATIME 0x10u
 #define VSET_MTIME 0x20u
-
-/* Who asks: ids for access checks. */
-struct cred {
-    u32 refs;              /* proc's */
-    u32 uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
-    u32 ngroups;
-    u32 groups[32];
-};
 
 /* one entry at a time: returns false when the caller's buffer is full */
 struct dirent_sink;

@@ -48,7 +48,7 @@ space_of(const char *name)
 static bool
 is_root(const struct cred *cred)
 {
-    return cred == NULL || cred->euid == 0;
+    return cred == NULL || cred_can(cred, CAP_SYS_ADMIN);
 }
 
 /* What the file system can have at all, after the rights have been looked at. */

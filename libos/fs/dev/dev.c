@@ -44,7 +44,7 @@ dev_open(struct inode *i, struct file *f)
 static int
 make_node(struct inode *dir, const struct device *d)
 {
-    const struct cred root = { .refs = 1, .fsgid = d->gid };
+    const struct cred root = { .refs = 1, .fsgid = d->gid, .effective = CAPS_ALL };
     u32 length = (u32)strlen(d->name);
     struct inode *i;
     int r = dir->ops->lookup(dir, d->name, length, &i);
@@ -60,7 +60,7 @@ make_node(struct inode *dir, const struct device *d)
 static int
 make_others(struct inode *dir)
 {
-    static const struct cred root = { .refs = 1 };
+    static const struct cred root = { .refs = 1, .effective = CAPS_ALL };
     static const struct {
         const char *name, *target; /* NULL: a directory */
     } other[] = { { "fd", "/proc/self/fd" },         { "stdin", "/proc/self/fd/0" },

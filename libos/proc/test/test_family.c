@@ -281,7 +281,7 @@ test_ids_follow_posix(void)
     struct process *p = proc_current();
     CHECK(cred_set_resuid(p, 1000, 1000, 0) == 0);
     CHECK(cred_set_uid(p, 5) == -E_PERM);
-    CHECK(cred_set_groups(p, NULL, 0) == -E_PERM);
+    CHECK(cred_set_groups(p, NULL) == -E_PERM);
     CHECK(cred_set_uid(p, 0) == 0 && p->cred->uid == 1000 && p->cred->euid == 0);
     CHECK(cred_set_resgid(p, 5, 6, 7) == 0);
     CHECK(cred_set_reuid(p, 1000, 1000) == 0 && p->cred->suid == 1000);

@@ -20,6 +20,7 @@
 #include "proc/session.h"
 #include "signal/signal.h"
 #include "time/vdso.h"
+#include "vfs/mount.h"
 #include "vfs/vfs.h"
 #include "vm/mm.h"
 

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Capabilities of a process: capset, the bounding and ambient sets, securebits, and what
+ * exec makes of them all (capabilities(7), "Transformation of capabilities during
+ * execve()"). C1-C3 in cred.c. Files have no capabilities of their own.
+ */
+#include "proc/cred.h"
+#include "proc/internal.h"
+
+/* A copy of the process's set, changed by `change`, becomes the new one. */
+struct change {
+    u64 effective, permitted, inheritable, bounding, ambient;
+    u32 securebits;
+};
+
+static struct change
+as_it_is(const struct cred *c)
+{
+    return (struct change){ c->effective, c->permitted, c->inheritable,
+                            c->bounding, c->ambient, c->securebits };
+}
+
+static int
+put(struct process *p, struct change to)
+{
+    const struct cred *now = p->cred;
+    to.ambient &= to.permitted & to.inheritable; /* C3 */
+    if (now->effective == to.effective && now->permitted == to.permitted &&
+        now->inheritable == to.inheritable && now->bounding == to.bounding &&
+        now->ambient == to.ambient && now->securebits == to.securebits)
+        return 0; /* C2: no pile of sets that are all the same */
+    struct cred *c = cred_copy(now);
+    if (c == NULL)
+        return -E_NOMEM;
+    c->effective = to.effective;
+    c->permitted = to.permitted;
+    c->inheritable = to.inheritable;
+    c->bounding = to.bounding;
+    c->ambient = to.ambient;
+    c->securebits = to.securebits;
+    cred_install(p, c);
+    return 0;
+}
+
+int
+cred_set_caps(struct process *p, u64 effective, u64 permitted, u64 inheritable)
+{
+    const struct cred *c = p->cred;
+    struct change to = as_it_is(c);
+    effective &= CAPS_ALL;
+    permitted &= CAPS_ALL;
+    inheritable &= CAPS_ALL;
+    if ((inheritable & ~(c->inheritable | c->permitted)) != 0 &&
+        !cred_can(c, CAP_SETPCAP))
+        return -E_PERM;
+    if ((inheritable & ~(c->inheritable | c->bounding)) != 0 ||
+        (permitted & ~c->permitted) != 0 || (effective & ~permitted) != 0)
+        return -E_PERM;
+    to.effective = effective;
+    to.permitted = permitted;
+    to.inheritable = inheritable;
+    return put(p, to);
+}
+
+int
+cred_drop_bounding(struct process *p, enum capability cap)
+{
+    struct change to = as_it_is(p->cred);
+    if (!cred_can(p->cred, CAP_SETPCAP))
+        return -E_PERM;
+    to.bounding &= ~CAP_BIT(cap);
+    return put(p, to);
+}
+
+int
+cred_set_securebits(struct process *p, u32 bits)
+{
+    struct change to = as_it_is(p->cred);
+    u32 locked = to.securebits & SECURE_LOCKS;
+    if (((locked >> 1) & (to.securebits ^ bits)) != 0 || (locked & ~bits) != 0 ||
+        (bits & ~(SECURE_BITS | SECURE_LOCKS)) != 0 || !cred_can(p->cred, CAP_SETPCAP))
+        return -E_PERM;
+    to.securebits = bits;
+    return put(p, to);
+}
+
+int
+cred_keep_caps(struct process *p, bool keep)
+{
+    struct change to = as_it_is(p->cred);
+    if (to.securebits & SECURE_KEEP_CAPS << 1)
+        return -E_PERM;
+    to.securebits = keep ? to.securebits | SECURE_KEEP_CAPS
+                         : to.securebits & ~SECURE_KEEP_CAPS;
+    return put(p, to);
+}
+
+int
+cred_raise_ambient(struct process *p, enum capability cap)
+{
+    struct change to = as_it_is(p->cred);
+    if (!(to.permitted & to.inheritable & CAP_BIT(cap)) ||
+        (to.securebits & SECURE_NO_AMBIENT_RAISE))
+        return -E_PERM;
+    to.ambient |= CAP_BIT(cap);
+    return put(p, to);
+}
+
+int
+cred_lower_ambient(struct process *p, u64 caps)
+{
+    struct change to = as_it_is(p->cred);
+    to.ambient &= ~caps;
+    return put(p, to);
+}
+
+struct cred *
+cred_for_exec(const struct cred *from, const struct inode *program, bool honour)
+{
+    struct cred *c = cred_copy(from);
+    if (c == NULL)
+        return NULL;
+    if (honour && (program->mode & 04000))
+        c->euid = program->uid;
+    if (honour && (program->mode & 02010) == 02010)
+        c->egid = program->gid;
+    bool set_id = c->euid != from->uid || c->egid != from->gid;
+    bool effective = false;
+    c->permitted = 0;
+    if (!(c->securebits & SECURE_NOROOT)) {
+        if (c->euid == 0 || c->uid == 0)
+            c->permitted = c->bounding | c->inheritable;
+        effective = c->euid == 0;
+    }
+    if (set_id)
+        c->ambient = 0;
+    c->permitted |= c->ambient;
+    c->effective = effective ? c->permitted : c->ambient;
+    c->securebits &= ~SECURE_KEEP_CAPS;
+    c->suid = c->fsuid = c->euid;
+    c->sgid = c->fsgid = c->egid;
+    return c;
+}
