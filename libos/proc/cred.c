@@ -35,6 +35,12 @@ cred_groups_release(struct cred_groups *g)
         heap_free(g);
 }
 
+void
+cred_groups_hold(struct cred_groups *g)
+{
+    __atomic_fetch_add(&g->refs, 1, __ATOMIC_RELAXED);
+}
+
 struct cred *
 cred_new(void)
 {
@@ -54,7 +60,7 @@ cred_copy(const struct cred *from)
         memcpy(c, from, sizeof *c);
         c->refs = 1;
         if (c->groups != NULL)
-            __atomic_fetch_add(&c->groups->refs, 1, __ATOMIC_RELAXED);
+            cred_groups_hold(c->groups);
     }
     return c;
 }

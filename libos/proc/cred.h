@@ -39,7 +39,8 @@ u32 cred_set_fsuid(struct process *p, u32 uid);     /* the old one, changed or n
 u32 cred_set_fsgid(struct process *p, u32 gid);
 /* Room for `count` ids, to be filled in; NULL: no memory. */
 struct cred_groups *cred_groups_new(u32 count);
-void cred_groups_release(struct cred_groups *g);
+void cred_groups_hold(struct cred_groups *g);
+void cred_groups_release(struct cred_groups *g); /* NULL is fine */
 /* Takes the caller's reference, also on failure; NULL: no groups. -E_PERM -E_NOMEM */
 int cred_set_groups(struct process *p, struct cred_groups *groups) MUST_CHECK;
 

@@ -86,6 +86,8 @@ thread_facts(struct process *p, struct thread *t, struct facts *out)
     out->resident_limit = p->limits[LIMIT_RSS].soft;
     if (p->cred != NULL)
         out->cred = *p->cred;
+    if (out->cred.groups != NULL)
+        cred_groups_hold(out->cred.groups); /* facts_drop */
     if (t != NULL) {
         const struct lcpu *c = t->cpu;
         out->cpu = c != NULL ? c->id : 0;
@@ -119,6 +121,13 @@ usage_facts(struct process *p, const struct subject *s, struct facts *out)
     out->children_system_ns = clock_ticks_to_ns(children.system);
     out->children_minor_faults = children.minor_faults;
     out->children_major_faults = children.major_faults;
+}
+
+void
+facts_drop(struct facts *f)
+{
+    cred_groups_release(f->cred.groups);
+    f->cred.groups = NULL;
 }
 
 int

@@ -157,6 +157,7 @@ struct facts {
     bool no_new_privs, asleep, exiting;
 };
 int facts_get(const struct subject *s, struct facts *out) MUST_CHECK; /* -E_SRCH */
+void facts_drop(struct facts *f); /* after facts_get gave 0 */
 
 /* pid.c */
 extern const struct inode_ops root_dir_ops;

@@ -11,7 +11,6 @@
 #define FLAG_EXITING 0x4u
 #define FLAG_NO_EXEC 0x40u
 #define FLAG_RANDOM 0x400000u
-#define CAPS_ALL ((u64)0x1ffffffffff) /* 0..40: root has them all */
 
 /* The memory of v's process, for who may know that much of it; NULL: none. */
 static struct mm *
@@ -102,6 +101,7 @@ stat_show(struct view *v, struct text *t)
     text_add(t, " %d 0 0 %d %u 0 0 0 0 0", n.may_inspect && f.asleep, f.exit_signal,
              f.cpu);
     stat_more_places(t, &n, &f);
+    facts_drop(&f);
     v->ended = true;
     return 0;
 }
@@ -125,6 +125,7 @@ statm_show(struct view *v, struct text *t)
     text_add(t, "%lu %lu %lu %lu 0 %lu 0\n", c->bytes_virtual >> PAGE_SHIFT,
              c->pages_mapped, c->pages_file + c->pages_shared, text_pages(&n.layout),
              c->pages_data + c->pages_stack);
+    facts_drop(&f);
     v->ended = true;
     return 0;
 }
@@ -165,9 +166,9 @@ status_identity(struct text *t, const struct facts *f)
     text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid,
              c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     text_add(t, "FDSize:\t%u\nGroups:\t", f->fd_slots);
-    for (u32 i = 0; i < c->ngroups; i++)
-        text_add(t, "%u ", c->groups[i]);
-    if (c->ngroups == 0)
+    for (u32 i = 0; c->groups != NULL && i < c->groups->count; i++)
+        text_add(t, "%u ", c->groups->id[i]);
+    if (c->groups == NULL || c->groups->count == 0)
         text_add(t, " ");
     text_add(t, "\nNStgid:\t%d\nNSpid:\t%d\nNSpgid:\t%d\nNSsid:\t%d\n", f->pid, f->tid,
              f->pgid, f->sid);
@@ -199,16 +200,14 @@ status_memory(struct text *t, const struct numbers *n)
 static void
 status_rights(struct text *t, const struct facts *f)
 {
-    u64 caps = f->cred.euid == 0 ? CAPS_ALL : 0;
-    u64 permitted = f->cred.euid == 0 || f->cred.uid == 0 || f->cred.suid == 0 ? CAPS_ALL
-                                                                             : 0;
+    const struct cred *c = &f->cred;
     text_add(t, "SigQ:\t%lu/%lu\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\n",
              f->queued, f->queue_limit, f->pending, f->shared_pending, f->blocked);
     text_add(t, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", f->ignored, f->caught);
-    text_add(t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\n", 0ul,
-             permitted, caps, CAPS_ALL);
-    text_add(t, "CapAmb:\t%016lx\nNoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n", 0ul,
-             f->no_new_privs);
+    text_add(t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\n",
+             c->inheritable, c->permitted, c->effective, c->bounding);
+    text_add(t, "CapAmb:\t%016lx\nNoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
+             c->ambient, f->no_new_privs);
 }
 
 static void
@@ -237,6 +236,7 @@ status_show(struct view *v, struct text *t)
     text_add(t, "Threads:\t%u\n", f.threads);
     status_rights(t, &f);
     status_cpus(t, &f);
+    facts_drop(&f);
     v->ended = true;
     return 0;
 }
@@ -246,8 +246,10 @@ comm_show(struct view *v, struct text *t)
 {
     struct facts f;
     int r = facts_get(view_who(v), &f);
-    if (r == 0)
+    if (r == 0) {
         text_add(t, "%s\n", f.name);
+        facts_drop(&f);
+    }
     v->ended = true;
     return r;
 }

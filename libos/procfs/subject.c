@@ -48,7 +48,7 @@ static bool
 may_inspect_locked(const struct process *p, const struct cred *by)
 {
     const struct cred *of = p->cred;
-    if (by->euid == 0)
+    if (cred_can(by, CAP_SYS_PTRACE))
         return true;
     if (of == NULL || p->dumpable != 1)
         return false;
