@@ -23,7 +23,8 @@ static void
 mount_root(void)
 {
     struct filesystem *fs;
-    int r = tmpfs_create(&fs);
+    const struct fs_type *type = fs_type_find("tmpfs");
+    int r = type->make(type, "mode=755", &fs);
     if (r == 0)
         r = vfs_mount_root(fs);
     if (r != 0)

@@ -255,7 +255,7 @@ vfs_mount_root(struct filesystem *fs)
 {
     struct mount *m;
     ASSERT(vfs_root == NULL);
-    int r = mount_new(fs, NULL, 0, NULL, &m);
+    int r = mount_new(fs, NULL, MOUNT_RELATIME, "rootfs", &m);
     if (r != 0)
         return r;
     m->order = next_order++;

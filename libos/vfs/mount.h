@@ -161,4 +161,8 @@ struct mount_info {
  * the heap.) */
 int vfs_mount_next(struct fs_context *c, u64 *position, struct mount_info *out) MUST_CHECK;
 
+/* filesystem.statfs of the one with this device number, as stat shows it in 32 bits.
+ * -E_INVAL: none is mounted; -E_NOSYS */
+int vfs_statfs_dev(u32 dev, u64 out[8]) MUST_CHECK;
+
 #endif

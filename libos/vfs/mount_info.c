@@ -114,3 +114,24 @@ vfs_mount_next(struct fs_context *c, u64 *position, struct mount_info *out)
     }
     return -E_NOENT;
 }
+
+int
+vfs_statfs_dev(u32 dev, u64 out[8])
+{
+    struct mount *found = NULL;
+    spin_lock(&dentry_lock);
+    list_for_each(it, &vfs_mounts) {
+        struct mount *m = container_of(it, struct mount, link);
+        if ((u32)m->fs->dev == dev) {
+            mount_hold(m);
+            found = m;
+            break;
+        }
+    }
+    spin_unlock(&dentry_lock);
+    if (found == NULL)
+        return -E_INVAL;
+    int r = found->fs->statfs == NULL ? -E_NOSYS : found->fs->statfs(found->fs, out);
+    mount_release(found);
+    return r;
+}

@@ -149,9 +149,9 @@ follow_text(struct walk *w, struct dentry *link, char **text)
         return n == 0 ? -E_NOENT : n;
     }
     t[n] = '\0';
-    const struct mount *root = w->top.dentry != NULL ? w->top.mount
-                               : w->context != NULL  ? w->context->root.mount
-                                                     : vfs_root;
+    const struct mount *root = w->top != NULL       ? w->top->mount
+                               : w->context != NULL ? w->context->root.mount
+                                                    : vfs_root;
     if (t[0] == '/' && (w->flags & WALK_NO_XDEV) != 0 && root != w->found.mount) {
         heap_free(t);
         return -E_XDEV;
@@ -288,38 +288,40 @@ create_round(struct walk *w, const char *path, u32 flags, u32 mode, char **text,
 /* The start is exchanged when a link at the end is followed; what must not be left stays
  * where it was. */
 static void
-remember_top(struct walk *w)
+remember_top(struct walk *w, struct path *top)
 {
     struct fs_context *c = w->context;
     if ((w->flags & (WALK_BENEATH | WALK_IN_ROOT)) == 0)
         return;
-    if (w->start.dentry != NULL || c == NULL) {
-        w->top = w->start;
-        path_hold(&w->top);
-        return;
+    if (w->start.dentry != NULL) {
+        *top = w->start;
+        path_hold(top);
+    } else if (c != NULL) {
+        spin_lock(&c->lock);
+        *top = c->cwd;
+        path_hold(top);
+        spin_unlock(&c->lock);
     }
-    spin_lock(&c->lock);
-    w->top = c->cwd;
-    path_hold(&w->top);
-    spin_unlock(&c->lock);
+    w->top = top->dentry != NULL ? top : NULL;
 }
 
 static int
 open_create(struct walk *start, const char *path, u32 flags, u32 mode, struct file **out)
 {
     struct walk w = *start;
+    struct path top = { NULL, NULL, NULL };
     char *text = NULL;
     int r;
     if ((flags & OPEN_DIRECTORY) != 0)
         return -E_INVAL;
     w.flags = WALK_PARENT | (start->flags & WALK_RESTRICTED);
     path_hold(&w.start);
-    remember_top(&w);
+    remember_top(&w, &top);
     do
         r = create_round(&w, text != NULL ? text : path, flags, mode, &text, out);
     while (r == 1);
     path_release(&w.start);
-    path_release(&w.top);
+    path_release(&top);
     heap_free(text);
     return r;
 }

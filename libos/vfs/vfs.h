@@ -338,8 +338,8 @@ struct walk {
     struct fs_context *context;
     const struct cred *cred;
     struct path start;     /* inode NULL: cwd (relative paths) */
-    /* for BENEATH and IN_ROOT: what is not left; dentry NULL: the start */
-    struct path top;
+    /* for BENEATH and IN_ROOT: what is not left, the caller's; NULL: the start */
+    const struct path *top;
     u32 flags;
     struct path found;     /* result; release with path_release */
     const char *last;      /* WALK_PARENT: points into the path */

@@ -15,6 +15,7 @@
 #include "vfs/dentry.h"
 
 #define LINK_BYTES_MAX 4096u
+#define WALK_IS_OVER 1 /* at something without a name (walker.nameless) */
 
 struct vfs_protection vfs_protected = { 1, 1, 1, 2 };
 
@@ -171,7 +172,7 @@ walk_magic_link(struct walker *k, struct dentry *link, const struct part *c)
         return r;
     if (to.dentry == NULL) {
         k->nameless = to.inode;
-        return c->last && !c->slash ? 0 : -E_NOTDIR;
+        return c->last && !c->slash ? WALK_IS_OVER : -E_NOTDIR;
     }
     if ((k->w->flags & WALK_NO_XDEV) != 0 && to.mount != k->mount)
         r = -E_XDEV;
@@ -281,8 +282,8 @@ walk_down(struct walker *k, const struct part *c, const char **p)
         (!c->last || c->slash || (k->w->flags & WALK_FOLLOW) != 0))
         return walk_link(k, d, c, p);
     *p = c->next;
-    if (__builtin_expect((k->w->flags & WALK_NO_XDEV) == 0, 1)) {
-        k->at = mount_cross_locked(&k->mount, d);
+    if (__builtin_expect(d->inode->mounted == NULL, 1)) {
+        k->at = d;
     } else {
         int r = walk_cross(k, d);
         if (r != 0)
@@ -331,7 +332,7 @@ walk_all(struct walker *k, const char *path)
         } else {
             r = walk_down(k, &c, &p);
         }
-        if (r != 0 || k->nameless != NULL)
+        if (r != 0)
             return r;
     }
 }
@@ -342,9 +343,8 @@ walk_start_restricted(struct walker *k, const char *path)
 {
     struct walk *w = k->w;
     if ((w->flags & (WALK_BENEATH | WALK_IN_ROOT)) != 0) {
-        const struct path *top = w->top.dentry != NULL ? &w->top : NULL;
-        k->root_mount = top != NULL ? top->mount : k->mount;
-        k->root = top != NULL ? top->dentry : k->at;
+        k->root_mount = w->top != NULL ? w->top->mount : k->mount;
+        k->root = w->top != NULL ? w->top->dentry : k->at;
         k->moves = dentry_moves;
         if (path[0] == '/' && (w->flags & WALK_BENEATH) != 0)
             return -E_XDEV;
@@ -415,7 +415,9 @@ path_walk(struct walk *w, const char *path)
     int r = walk_start(&k, path);
     if (r == 0)
         r = walk_all(&k, path);
-    if (r == 0 && (w->flags & (WALK_BENEATH | WALK_IN_ROOT)) != 0 &&
+    if (r == WALK_IS_OVER)
+        r = 0;
+    if (r == 0 && (w->flags & (WALK_BENEATH | WALK_IN_ROOT)) != 0 && k.nameless == NULL &&
         k.moves != dentry_moves && !is_below_root(&k))
         r = -E_XDEV;
     if (r == 0 && (w->flags & WALK_DIRECTORY) != 0 &&
