@@ -139,6 +139,15 @@ fault_copy(struct mm *m, struct area *a, uaddr page, frame_t old)
     return rc;
 }
 
+/* A file is about to be written through a mapping: from the first write to each page on
+ * it has changed (POSIX: before the next msync).  Its mutex is held. */
+static void
+mark_written(const struct area *a)
+{
+    if (a->file)
+        a->inode->mtime = a->inode->ctime = vfs_now();
+}
+
 /* The index in the file of an address in an area. */
 static u64
 file_page(const struct area *a, uaddr page)
@@ -175,7 +184,7 @@ fault_around(struct mm *m, struct area *a, uaddr page)
     uaddr at = page - MIN(in_window << PAGE_SHIFT, page - a->start);
     uaddr end = MIN(page + ((AROUND - in_window) << PAGE_SHIFT), a->end);
     u64 file_pages = PAGE_UP(a->inode->size) >> PAGE_SHIFT;
-    u32 flags = area_mmu_flags(a) & ~(a->flags & AREA_SHARED ? 0 : MMU_WRITE);
+    u32 flags = area_mmu_flags(a) & ~(a->flags & AREA_SHARED && !a->file ? 0 : MMU_WRITE);
     frame_t run = FRAME_NONE;
     uaddr run_at = 0;
     u64 count = 0;
@@ -229,8 +238,12 @@ fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
             rc = map_own(m, a, page, copy, false);
         }
     } else if (rc == 0) {
-        u32 flags = area_mmu_flags(a) & ~(shared ? 0 : MMU_WRITE);
+        /* A page of a file gets the right to write when it is written. */
+        bool writable = shared && (write || !a->file);
+        u32 flags = area_mmu_flags(a) & ~(writable ? 0 : MMU_WRITE);
         rc = mmu_map(&m->space, page, frame, flags, 1, NULL);
+        if (write)
+            mark_written(a);
         if (rc == 0)
             m->rss[a->file ? RSS_FILE : RSS_SHARED]++;
         if (rc == -E_EXIST)
@@ -274,6 +287,11 @@ mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need, bool absent)
     if ((need & PROT_W) && !(there.flags & MMU_WRITE)) {
         if (!(a->flags & AREA_SHARED))
             return fault_copy(m, a, page, there.frame);
+        if (a->file) {
+            mutex_lock(&a->inode->mutex);
+            mark_written(a);
+            mutex_unlock(&a->inode->mutex);
+        }
         mmu_protect(&m->space, page, 1, area_mmu_flags(a));
         return 0;
     }

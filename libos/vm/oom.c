@@ -2,8 +2,9 @@
 /*
  * Out of memory: who is ended, and the wait for what that gives back (vm/oom.h).
  *
- * OM1. Whoever's end gives most back is ended: a page that is no file's counts with its
- *      share among those that map it.  Of equals the youngest; never pid 1.
+ * OM1. Whoever's end gives most back is ended: a page that no file with a name has counts
+ *      with its share among those that map it, and each thousandth of oom_score_adj as a
+ *      thousandth of the memory.  Of equals the youngest; never pid 1, nor who has -1000.
  * OM2. One process is being ended at a time: `victim`.  Who needs memory meanwhile waits
  *      for its end, a bounded time, since he may hold what the victim needs to end.
  * Locking: `choosing` for victim; under it process->lock for a moment, and one mm's mutex
@@ -28,44 +29,66 @@
 static struct mutex choosing = MUTEX_INIT(choosing);
 static struct process *victim; /* [choosing] a reference */
 
+struct weighing {
+    const struct area *area;
+    u64 weight;
+};
+
+static void
+weigh_page(void *arg, uaddr va, const struct mmu_page *page)
+{
+    struct weighing *w = arg;
+    (void)va;
+    bool nameless = w->area->inode && !w->area->file && page->frame != frame_zero();
+    if (nameless || !page_cached(page->frame))
+        w->weight += SHARE / MAX(page_maps(page->frame), 1ull);
+}
+
 /* What the end of a process would give back, in parts of pages. */
 static u64
 weight_of(struct process *p)
 {
-    u64 weight = 0;
-    spin_lock(&p->lock); /* its end takes p->mm away under it, before the mm goes */
-    struct mm *m = p->mm;
-    if (m)
-        atomic_fetch_add(&m->keeps, 1);
-    spin_unlock(&p->lock);
+    struct weighing w = { .weight = 0 };
+    struct mm *m = mm_of(p);
     if (!m)
         return 0;
     mutex_lock(&m->lock);
     for (struct area *a = m->areas.first; a; a = a->next) {
-        struct mmu_page page;
-        for (uaddr at = a->start; mmu_next(&m->space, &at, a->end, &page);
-             at += PAGE_SIZE)
-            if (!page_cached(page.frame))
-                weight += SHARE / MAX(page_maps(page.frame), 1ull);
+        w.area = a;
+        mmu_each(&m->space, a->start, a->end, weigh_page, &w);
     }
     mutex_unlock(&m->lock);
-    mm_keep_drop(m);
-    return weight;
+    mm_drop(m);
+    return w.weight;
+}
+
+/* OM1: 0 for who is never ended. */
+static u64
+points_of(struct process *p)
+{
+    struct page_counts memory;
+    i64 adjust = atomic_load_explicit(&p->oom_score_adj, memory_order_relaxed);
+    u64 weight = weight_of(p);
+    if (p == proc_init_process || adjust == -1000 || weight < (u64)LEAST_WEIGHT * SHARE)
+        return 0;
+    page_count(&memory);
+    i64 points = (i64)weight + adjust * (i64)(memory.total * SHARE / 1000);
+    return points > 0 ? (u64)points : 1;
 }
 
 /* OM1; a reference, or NULL. */
 static struct process *
-choose(u64 *weight)
+choose(void)
 {
     struct process *best = NULL;
-    *weight = (u64)LEAST_WEIGHT * SHARE;
+    u64 most = 0;
     for (struct process *p = proc_next(0), *next; p; p = next) {
         next = proc_next(p->pid);
-        u64 w = p == proc_init_process ? 0 : weight_of(p);
-        if (w > *weight || (best && w == *weight && p->start_ns > best->start_ns)) {
+        u64 points = points_of(p);
+        if (points > most || (best && points == most && p->start_ns > best->start_ns)) {
             struct process *worse = best;
             best = p;
-            *weight = w;
+            most = points;
             p = worse;
         }
         if (p)
@@ -91,12 +114,18 @@ current_victim(void)
         victim = NULL;
     }
     if (!victim) {
-        u64 weight;
-        victim = choose(&weight);
+        victim = choose();
         if (victim) {
-            log_error("out of memory: process %d (%s) with %lu KiB is ended", victim->pid,
-                      victim->name,
-                      (unsigned long)(weight / SHARE * (PAGE_SIZE / 1024)));
+            u64 pages = weight_of(victim) / SHARE;
+            spin_lock(&victim->lock); /* its ids may be changing */
+            u32 uid = victim->cred ? victim->cred->uid : 0;
+            spin_unlock(&victim->lock);
+            log_error("out of memory: process %d (%s) with %lu KiB is ended "
+                      "(user %u, oom_score_adj %d)",
+                      victim->pid, victim->name,
+                      (unsigned long)(pages * (PAGE_SIZE / 1024)),
+                      uid,
+                      atomic_load_explicit(&victim->oom_score_adj, memory_order_relaxed));
             signal_send_process(victim, SIG_KILL, NULL);
         }
     }
