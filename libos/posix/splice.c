@@ -153,8 +153,8 @@ copy_range(struct file *in, uaddr in_at, struct file *out, uaddr out_at, u64 n)
     int checked = copy_range_check(in, out);
     if (checked != 0 || r != 0 || r2 != 0)
         return checked != 0 ? checked : r != 0 ? r : r2;
-    if (__builtin_add_overflow(in_pos, n, &end) || (i64)end < 0 ||
-        __builtin_add_overflow(out_pos, n, &end) || (i64)end < 0)
+    if (__builtin_add_overflow(in_pos, n, &end) ||
+        __builtin_add_overflow(out_pos, n, &end))
         return -E_OVERFLOW;
     u64 size = in->inode->size;
     n = MIN(n, in_pos < size ? size - in_pos : 0);
