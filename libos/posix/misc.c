@@ -27,7 +27,7 @@ sys_umask(struct user_frame *f)
 }
 
 /* ---- names ---- */
-#define NAME_BYTES 65
+#define NAME_BYTES POSIX_NAME_BYTES
 struct linux_utsname {
     char sysname[NAME_BYTES], nodename[NAME_BYTES], release[NAME_BYTES];
     char version[NAME_BYTES], machine[NAME_BYTES], domainname[NAME_BYTES];
@@ -37,6 +37,42 @@ static struct linux_utsname names = {
     "Linux", "(none)", "6.1.0-feuerbird", "#1 SMP FeuerBird", "x86_64", "(none)",
 };
 static struct spinlock names_lock = SPINLOCK_INIT;
+
+static char *
+name_at(enum posix_name which)
+{
+    switch (which) {
+    case POSIX_NAME_SYSTEM:
+        return names.sysname;
+    case POSIX_NAME_NODE:
+        return names.nodename;
+    case POSIX_NAME_RELEASE:
+        return names.release;
+    case POSIX_NAME_VERSION:
+        return names.version;
+    case POSIX_NAME_DOMAIN:
+        return names.domainname;
+    }
+    return names.machine;
+}
+
+void
+posix_name_get(enum posix_name which, char to[POSIX_NAME_BYTES])
+{
+    spin_lock(&names_lock);
+    memcpy(to, name_at(which), POSIX_NAME_BYTES);
+    spin_unlock(&names_lock);
+}
+
+void
+posix_name_set(enum posix_name which, const char *name)
+{
+    char fresh[POSIX_NAME_BYTES] = { 0 };
+    string_copy(fresh, name, sizeof fresh);
+    spin_lock(&names_lock);
+    memcpy(name_at(which), fresh, sizeof fresh);
+    spin_unlock(&names_lock);
+}
 
 long
 sys_uname(struct user_frame *f)

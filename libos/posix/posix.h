@@ -32,6 +32,17 @@ long posix_syscall(struct thread *t, struct user_frame *f);
  * called by restart_syscall when no handler ran; restart[1..5] are its own. */
 int posix_errno(int error);             /* positive errno of Linux for a positive E_* */
 void posix_init(void);
+/* What uname(2) tells; setting cuts what is too long. */
+#define POSIX_NAME_BYTES 65
+enum posix_name {
+    POSIX_NAME_SYSTEM,
+    POSIX_NAME_NODE,
+    POSIX_NAME_RELEASE,
+    POSIX_NAME_VERSION,
+    POSIX_NAME_DOMAIN
+};
+void posix_name_get(enum posix_name which, char to[POSIX_NAME_BYTES]);
+void posix_name_set(enum posix_name which, const char *name);
 #include "posix/calls.h" /* prototypes of all sys_* handlers, one line each */
 
 #endif

@@ -83,6 +83,7 @@ start_first(struct process *p, struct thread *t, struct pgroup *g)
     spin_lock(&family_lock);
     process_publish_locked(p, NULL, g);
     g->session->leader = p;
+    p->execed = true;
     spin_unlock(&family_lock);
     int error = process_add_thread(p, t);
     ASSERT(error == 0);

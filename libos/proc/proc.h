@@ -181,6 +181,7 @@ void proc_init(void);
 int proc_start_init(const char *path, char **argv, char **envp) MUST_CHECK;
 u64 proc_count(void);
 u64 proc_threads(void); /* of all processes */
+u64 proc_threads_max(void);
 /* What another process has, with a reference: NULL when it is ending. */
 struct fdtable *proc_files(struct process *p);
 struct fs_context *proc_place(struct process *p);

@@ -262,8 +262,8 @@ count_of_user(u32 uid)
 #define THREADS_LEAST 64u
 #define LIMIT_NPROC 6u
 
-int
-process_may_grow(const struct process *parent)
+u64
+proc_threads_max(void)
 {
     static u64 most; /* every caller computes the same */
     if (most == 0) {
@@ -271,6 +271,13 @@ process_may_grow(const struct process *parent)
         page_count(&pages);
         most = MAX(pages.total * PAGE_SIZE / BYTES_FOR_THREAD, THREADS_LEAST);
     }
+    return most;
+}
+
+int
+process_may_grow(const struct process *parent)
+{
+    u64 most = proc_threads_max();
     if (atomic_load_explicit(&thread_count, memory_order_relaxed) >= most)
         return -E_AGAIN;
     /* There are not that many processes at all: the common case. */

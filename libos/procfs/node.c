@@ -10,7 +10,7 @@ u64
 node_ino(const struct entry *e, const struct subject *who, u64 number)
 {
     /* Entries are constants of the image, so where they are tells them apart. */
-    u64 low = (u32)((uintptr_t)e >> 3) & 0x3fffffffu;
+    u64 low = ((u32)((uintptr_t)e >> 3) + (u32)number * 0x9e3779b1u) & 0x3fffffffu;
     if (e->group != 0)
         low = 0x80000000u | (u64)(e->group & 7) << 28 | (number & 0xfffffffu);
     u64 id = who == NULL ? 0 : (u64)(who->tid != 0 ? who->tid : who->pid);

@@ -36,12 +36,9 @@ int loadavg_show(struct view *v, struct text *t);
 int version_show(struct view *v, struct text *t);
 int kernel_cmdline_show(struct view *v, struct text *t);
 int filesystems_show(struct view *v, struct text *t);
-int partitions_show(struct view *v, struct text *t);
-int devices_show(struct view *v, struct text *t);
 int interrupts_show(struct view *v, struct text *t);
-int swaps_show(struct view *v, struct text *t);
 int vmstat_show(struct view *v, struct text *t);
-int empty_show(struct view *v, struct text *t);
+int text_show(struct view *v, struct text *t); /* the entry's own */
 /* cpuinfo.c */
 int cpuinfo_show(struct view *v, struct text *t);
 

@@ -9,20 +9,13 @@
 #include "core/string.h"
 #include "core/thread.h"
 #include "fs/tmpfs/tmpfs.h"
+#include "posix/posix.h"
 #include "proc/pid.h"
 #include "proc/proc.h"
 #include "procfs/shows.h"
 
 #define NS_PER_TICK ((u64)10000000)
 #define NS_PER_SECOND ((u64)1000000000)
-
-int
-empty_show(struct view *v, struct text *t)
-{
-    (void)t;
-    v->ended = true;
-    return 0;
-}
 
 static void
 seconds(struct text *t, u64 ns)
@@ -146,6 +139,55 @@ int
 kernel_cmdline_show(struct view *v, struct text *t)
 {
     text_add(t, "%s\n", hw_cmdline());
+    v->ended = true;
+    return 0;
+}
+
+int
+version_show(struct view *v, struct text *t)
+{
+    char release[POSIX_NAME_BYTES], version[POSIX_NAME_BYTES];
+    posix_name_get(POSIX_NAME_RELEASE, release);
+    posix_name_get(POSIX_NAME_VERSION, version);
+    text_add(t, "Linux version %s (FeuerBird's POSIX LibOS) %s\n", release, version);
+    v->ended = true;
+    return 0;
+}
+
+/* ---- tables that are empty, or nearly so, without devices of blocks ---- */
+
+int
+text_show(struct view *v, struct text *t)
+{
+    text_add(t, "%s", (const char *)v->node->entry->data);
+    v->ended = true;
+    return 0;
+}
+
+/* A column for each processor; no interrupt is this LibOS's, but its serial line's. */
+int
+interrupts_show(struct view *v, struct text *t)
+{
+    text_add(t, "   ");
+    for (u32 i = 0; i < lcpu_count; i++)
+        text_add(t, "        CPU%-2u", i);
+    text_add(t, "\n");
+    v->ended = true;
+    return 0;
+}
+
+int
+vmstat_show(struct view *v, struct text *t)
+{
+    struct page_counts pages;
+    struct tmpfs_counts files;
+    page_count(&pages);
+    tmpfs_count(&files);
+    text_add(t, "nr_free_pages %lu\nnr_file_pages %lu\nnr_shmem %lu\nnr_dirty 0\n",
+             pages.free, files.pages, files.pages);
+    text_add(t, "nr_writeback 0\nnr_page_table_pages %lu\n",
+             pages.tables - pages.tables_free);
+    text_add(t, "pgpgin 0\npgpgout 0\npswpin 0\npswpout 0\n");
     v->ended = true;
     return 0;
 }

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * /proc/sys: settings.  A file is here if its value is true, and can be written if a
+ * write has the effect that it has on Linux.  A value is a number of 32 bits; `data` is
+ * where it is (NULL: `value` is the number itself), `value` else the greatest that it may
+ * have.
+ */
+#include "procfs/sysctl.h"
+
+#include "core/cmdline.h"
+#include "core/hw.h"
+#include "core/log.h"
+#include "core/page.h"
+#include "core/random.h"
+#include "core/string.h"
+#include "fs/tmpfs/tmpfs.h"
+#include "pipe/pipe.h"
+#include "posix/posix.h"
+#include "proc/cred.h"
+#include "proc/pid.h"
+#include "proc/proc.h"
+#include "vfs/mount.h"
+#include "vm/mm.h"
+
+static char boot_id[40];
+
+static void
+make_uuid(char to[40])
+{
+    u8 b[16];
+    random_bytes(b, sizeof b);
+    b[6] = (b[6] & 0x0f) | 0x40; /* RFC 9562: version 4 */
+    b[8] = (b[8] & 0x3f) | 0x80;
+    u32 at = 0;
+    for (u32 i = 0; i < sizeof b; i++) {
+        const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
+        at += (u32)format_text(to + at, 40 - at, "%s%02x", dash, b[i]);
+    }
+}
+
+void
+sysctl_init(void)
+{
+    make_uuid(boot_id);
+}
+
+/* ---- numbers ---- */
+
+static int
+number_show(struct view *v, struct text *t)
+{
+    const struct entry *e = v->node->entry;
+    const _Atomic u32 *at = e->data;
+    text_add(t, "%lu\n", at != NULL ? atomic_load(at) : e->value);
+    v->ended = true;
+    return 0;
+}
+
+/* What the shell writes ends with a line. */
+static bool
+read_number(const char *text, u64 *value)
+{
+    const char *end;
+    while (*text == ' ' || *text == '\t')
+        text++;
+    if (!string_number(text, 10, value, &end))
+        return false;
+    while (*end == ' ' || *end == '\t' || *end == '\n')
+        end++;
+    return *end == '\0';
+}
+
+static int
+number_store(const struct node *n, char *text, size_t bytes)
+{
+    u64 value;
+    (void)bytes;
+    if (proc_current()->cred->euid != 0)
+        return -E_PERM; /* the file may have been opened by another */
+    if (!read_number(text, &value) || value > n->entry->value)
+        return -E_INVAL;
+    atomic_store((_Atomic u32 *)(uintptr_t)n->entry->data, (u32)value);
+    return 0;
+}
+
+/* ---- names ---- */
+
+static int
+name_show(struct view *v, struct text *t)
+{
+    char name[POSIX_NAME_BYTES];
+    posix_name_get((enum posix_name)v->node->entry->value, name);
+    text_add(t, "%s\n", name);
+    v->ended = true;
+    return 0;
+}
+
+/* As Linux: up to the end of the line, cut where it is too long. */
+static int
+name_store(const struct node *n, char *text, size_t bytes)
+{
+    char *end = memchr(text, '\n', bytes);
+    if (proc_current()->cred->euid != 0)
+        return -E_PERM;
+    if (end != NULL)
+        *end = '\0';
+    posix_name_set((enum posix_name)n->entry->value, text);
+    return 0;
+}
+
+/* ---- others ---- */
+
+static int
+boot_id_show(struct view *v, struct text *t)
+{
+    text_add(t, "%s\n", boot_id);
+    v->ended = true;
+    return 0;
+}
+
+static int
+uuid_show(struct view *v, struct text *t)
+{
+    char uuid[40];
+    make_uuid(uuid);
+    text_add(t, "%s\n", uuid);
+    v->ended = true;
+    return 0;
+}
+
+static int
+random_places_show(struct view *v, struct text *t)
+{
+    bool fixed = cmdline_has("norandmaps") || cmdline_has("feuer.seed");
+    text_add(t, "%u\n", fixed ? 0u : 2u);
+    v->ended = true;
+    return 0;
+}
+
+static int
+threads_max_show(struct view *v, struct text *t)
+{
+    text_add(t, "%lu\n", proc_threads_max());
+    v->ended = true;
+    return 0;
+}
+
+static int
+inode_number_show(struct view *v, struct text *t)
+{
+    struct tmpfs_counts c;
+    bool state = v->node->entry->value != 0;
+    tmpfs_count(&c);
+    text_add(t, state ? "%lu\t0\t0\t0\t0\t0\t0\n" : "%lu\t0\n", c.inodes);
+    v->ended = true;
+    return 0;
+}
+
+#define NUMBER(n, v) ENTRY_FILE(n, 0444, .show = number_show, .value = (v))
+#define SETTING(n, at, most) \
+    ENTRY_FILE(n, 0644, .show = number_show, .store = number_store, .data = (at), \
+               .value = (most))
+#define NAME(n, m, which, ...) \
+    ENTRY_FILE(n, m, .show = name_show, .value = (which), __VA_ARGS__)
+
+static const struct entry random_entries[] = {
+    ENTRY_FILE("boot_id", 0444, .show = boot_id_show),
+    NUMBER("entropy_avail", 256), /* the generator is seeded, as Linux says it */
+    NUMBER("poolsize", 256),
+    ENTRY_FILE("uuid", 0444, .show = uuid_show),
+};
+static const struct entry kernel_entries[] = {
+    NUMBER("cap_last_cap", 40),
+    NAME("domainname", 0644, POSIX_NAME_DOMAIN, .store = name_store),
+    NAME("hostname", 0644, POSIX_NAME_NODE, .store = name_store),
+    NUMBER("ngroups_max", CRED_GROUPS_MAX),
+    NAME("osrelease", 0444, POSIX_NAME_RELEASE),
+    NAME("ostype", 0444, POSIX_NAME_SYSTEM),
+    NUMBER("overflowgid", 65534),
+    NUMBER("overflowuid", 65534),
+    NUMBER("pid_max", PID_MAX),
+    ENTRY_DIR("random", random_entries),
+    ENTRY_FILE("randomize_va_space", 0444, .show = random_places_show),
+    ENTRY_FILE("threads-max", 0444, .show = threads_max_show),
+    NAME("version", 0444, POSIX_NAME_VERSION),
+};
+static const struct entry fs_entries[] = {
+    ENTRY_FILE("inode-nr", 0444, .show = inode_number_show, .value = 0),
+    ENTRY_FILE("inode-state", 0444, .show = inode_number_show, .value = 1),
+    NUMBER("mount-max", MOUNTS_MAX),
+    NUMBER("nr_open", FD_LIMIT_MAX),
+    NUMBER("overflowgid", 65534),
+    NUMBER("overflowuid", 65534),
+    NUMBER("pipe-max-size", PIPE_PAGES_MAX *PAGE_SIZE),
+    SETTING("protected_fifos", &vfs_protected.fifos, 2),
+    SETTING("protected_hardlinks", &vfs_protected.hardlinks, 1),
+    SETTING("protected_regular", &vfs_protected.regular, 2),
+    SETTING("protected_symlinks", &vfs_protected.symlinks, 1),
+};
+static const struct entry vm_entries[] = {
+    SETTING("max_map_count", &vm_max_areas, 0x7fffffff),
+    NUMBER("mmap_min_addr", 65536),
+    NUMBER("overcommit_memory", 1), /* nothing is accounted for in advance */
+};
+const struct entry sysctl_entries[SYSCTL_ENTRIES] = {
+    ENTRY_DIR("fs", fs_entries),
+    ENTRY_DIR("kernel", kernel_entries),
+    ENTRY_DIR("vm", vm_entries),
+};
