@@ -59,6 +59,24 @@ end_round(struct worker *w)
     w->pid = 0;
 }
 
+/* Where is it? /proc tells, where there is one. */
+static void
+tell_place(pid_t pid)
+{
+    static const char *const files[] = { "syscall", "stat" };
+    char name[64], text[512];
+
+    for (int i = 0; i < 2; i++) {
+        snprintf(name, sizeof name, "/proc/%d/%s", (int)pid, files[i]);
+        int fd = open(name, O_RDONLY);
+        ssize_t n = fd < 0 ? 0 : read(fd, text, sizeof text - 1);
+        if (n > 0)
+            printf("# hung: %.*s", (int)n, text);
+        if (fd >= 0)
+            close(fd);
+    }
+}
+
 /* One look at all rounds: the number of those that have ended. */
 static int
 look(struct worker *workers, int count, int *hung)
@@ -76,6 +94,7 @@ look(struct worker *workers, int count, int *hung)
             }
     for (int i = 0; i < count; i++)
         if (workers[i].pid != 0 && now_ms() > workers[i].end_ms) {
+            tell_place(workers[i].pid);
             kill(workers[i].pid, SIGKILL);
             kill(-workers[i].pid, SIGKILL);
             workers[i].end_ms = now_ms() + 10000;
