@@ -7,44 +7,53 @@
 #include "core/hooks.h"
 #include "core/hw.h"
 #include "core/lock.h"
+#include "core/log_store.h"
 #include "core/machine.h"
 #include "core/string.h"
 
 #define LINE_MAX 256
+#define LEVEL_ERROR 3u /* of syslog(3) */
+#define LEVEL_INFO  6u
 
 static struct spinlock console_lock = SPINLOCK_INIT;
 static _Atomic u32 panicking;
 
+/* Where a line goes. */
+enum target { PANIC, CONSOLE, STORE_ONLY };
+
 static void
-write_line(const char *prefix, const char *format, va_list args, bool direct)
+write_line(const char *prefix, const char *format, va_list args, enum target target,
+           u32 level)
 {
     char line[LINE_MAX];
     size_t n = string_copy(line, prefix, sizeof(line));
     n += format_args(line + n, sizeof(line) - n - 1, format, args);
     n = MIN(n, sizeof(line) - 2);
     line[n++] = '\n';
-    if (direct || !libos_hooks.console_write)
+    if (target != PANIC)
+        log_store(level, line, n);
+    if (target == STORE_ONLY)
+        return;
+    if (target == PANIC || !libos_hooks.console_write)
         hw_console_write(line, n);
     else
         libos_hooks.console_write(line, n);
 }
 
 static void
-log_line(const char *prefix, const char *format, va_list args)
+log_line(const char *format, va_list args, enum target target, u32 level)
 {
     spin_lock(&console_lock);
-    write_line(prefix, format, args, false);
+    write_line("libos: ", format, args, target, level);
     spin_unlock(&console_lock);
 }
 
 void
 log_info(const char *format, ...)
 {
-    if (hw_quiet())
-        return;
     va_list args;
     va_start(args, format);
-    log_line("libos: ", format, args);
+    log_line(format, args, hw_quiet() ? STORE_ONLY : CONSOLE, LEVEL_INFO);
     va_end(args);
 }
 
@@ -53,7 +62,7 @@ log_error(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    log_line("libos: ", format, args);
+    log_line(format, args, CONSOLE, LEVEL_ERROR);
     va_end(args);
 }
 
@@ -64,7 +73,7 @@ libos_panic(const char *format, ...)
         va_list args;
         va_start(args, format);
         /* without locks or hooks: they may be what broke */
-        write_line("libos: PANIC: ", format, args, true);
+        write_line("libos: PANIC: ", format, args, PANIC, 0);
         va_end(args);
         machine_backtrace();
     }

@@ -152,6 +152,7 @@ tty_init(void)
         uart_init(&com1, 0x3f8, 4, "com1", console_receive) != 0)
         com1.port = 0;
     tty_job_init();
+    dev_caller_is_root = tty_is_root;
     for (u32 i = 0; i < ARRAY_SIZE(devices); i++)
         dev_register(&devices[i]);
     pty_init();

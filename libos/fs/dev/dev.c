@@ -9,6 +9,7 @@
 #include "vfs/mount.h"
 
 static struct device *devices; /* C1 */
+bool (*dev_caller_is_root)(void);
 
 void
 dev_register(struct device *d)
@@ -148,6 +149,7 @@ dev_init(void)
 {
     static struct fs_type devtmpfs = { .name = "devtmpfs", .make = make_devtmpfs };
     dev_memory_init();
+    dev_kmsg_init();
     if (fs_type_find("devtmpfs") == NULL)
         fs_type_register(&devtmpfs);
 }

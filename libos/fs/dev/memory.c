@@ -101,6 +101,51 @@ random_write(struct file *f, struct uio *u, u64 *pos)
     return u->left != wanted || wanted == 0 ? (i64)(wanted - u->left) : r;
 }
 
+#define RND_GET_COUNT 0x80045200u
+#define RND_ADD_COUNT 0x40045201u
+#define RND_ADD       0x40085203u
+#define RND_ZAP       0x5204u
+#define RND_CLEAR     0x5206u
+#define RND_RESEED    0x5207u
+#define RND_BITS      256 /* the pool is full from the start */
+
+/* random(4): what is added is mixed in; there is nothing to count or to empty. */
+static i64
+random_ioctl(struct file *f, u32 request, uaddr arg)
+{
+    struct {
+        i32 bits, bytes;
+    } head;
+    i32 count = RND_BITS;
+    struct uio u;
+    u64 pos = 0;
+    int r;
+
+    if (request == RND_GET_COUNT)
+        return copy_to_user(arg, &count, sizeof count);
+    if (request != RND_ADD_COUNT && request != RND_ADD && request != RND_ZAP &&
+        request != RND_CLEAR && request != RND_RESEED)
+        return -E_INVAL;
+    if (dev_caller_is_root != NULL && !dev_caller_is_root())
+        return -E_PERM;
+    switch (request) {
+    case RND_ADD_COUNT:
+        r = copy_from_user(&count, arg, sizeof count);
+        return r != 0 ? r : count < 0 ? -E_INVAL : 0;
+    case RND_ADD:
+        r = copy_from_user(&head, arg, sizeof head);
+        if (r != 0)
+            return r;
+        if (head.bits < 0 || head.bytes < 0)
+            return -E_INVAL;
+        uio_user(&u, arg + sizeof head, (u64)head.bytes);
+        i64 n = random_write(f, &u, &pos);
+        return n < 0 ? n : 0;
+    default:
+        return 0;
+    }
+}
+
 static i64
 seek_nowhere(struct file *f, i64 offset, int whence)
 {
@@ -131,6 +176,7 @@ static const struct file_ops full_ops = {
 static const struct file_ops random_ops = {
     .read = random_read,
     .write = random_write,
+    .ioctl = random_ioctl,
     .seek = seek_nowhere,
     .traits = FILE_UNLOCKED,
 };

@@ -4,5 +4,6 @@
 #define LIBOS_FS_DEV_MEMORY_H
 
 void dev_memory_init(void);
+void dev_kmsg_init(void);
 
 #endif
