@@ -36,5 +36,7 @@ int dev_fill(struct inode *dir) MUST_CHECK;
 int dev_populate(void) MUST_CHECK;
 /* registers the kind devtmpfs, and null zero full random urandom; called by vfs_init */
 void dev_init(void);
+/* May the current process do what only root may?  Set by a room that knows processes. */
+extern bool (*dev_caller_is_root)(void);
 
 #endif
