@@ -55,6 +55,7 @@ struct mount {
     struct list link;          /* in vfs_mounts, by `order`; empty: not in the tree */
     u64 order;
     struct mount *doomed;      /* in a list of those without users */
+    bool is_doomed;            /* in the list of a walk */
     struct path left;          /* the place it had, until its references are dropped */
     struct mount *copy;        /* while a tree is copied; mount_mutex */
 };

@@ -83,9 +83,26 @@ walker_leave(struct walker *k, struct dentry *also)
 static void
 walker_drop_mount(struct walker *k, struct mount *m)
 {
-    if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1) {
+    if (atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) == 1 &&
+        !m->is_doomed) {
+        m->is_doomed = true;
         m->doomed = k->doomed_mount;
         k->doomed_mount = m;
+    }
+}
+
+/* P2 for mounts: what the walk found lives on. */
+static void
+walker_spare_mounts(struct walker *k)
+{
+    for (struct mount **at = &k->doomed_mount; *at != NULL;) {
+        struct mount *m = *at;
+        if (atomic_load_explicit(&m->refs, memory_order_relaxed) == 0) {
+            at = &m->doomed;
+            continue;
+        }
+        *at = m->doomed;
+        m->is_doomed = false;
     }
 }
 
@@ -436,6 +453,8 @@ path_walk(struct walk *w, const char *path)
     }
     if (k.doomed != NULL)
         dentry_spare_locked(&k.doomed);
+    if (k.doomed_mount != NULL)
+        walker_spare_mounts(&k);
     spin_unlock(&dentry_lock);
     if (k.doomed != NULL)
         dentry_bury(k.doomed);
