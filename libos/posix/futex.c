@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * futex(2): sleeping on a word of user memory, and the robust lists of locks that a dead
- * thread held.
+ * futex(2): sleeping on a word of user memory.
  *
  * U1. A waiter stands in the bucket of its key from before it loads the word to the end
  *     of its call; who changed the word after that load finds it there.
@@ -13,6 +12,7 @@
  */
 #include "core/clock.h"
 #include "core/mmu.h"
+#include "core/wait.h"
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "proc/proc.h"
@@ -22,7 +22,7 @@
 #define ANY_BIT 0xffffffffu
 
 enum {
-    FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_REQUEUE = 3, FUTEX_CMP_REQUEUE = 4,
+    FUTEX_WAIT = 0, FUTEX_WAKE = 1, FUTEX_REQUEUE = 3, FUTEX_CMP_REQUEUE = 4, FUTEX_WAKE_OP = 5,
     FUTEX_WAIT_BITSET = 9, FUTEX_WAKE_BITSET = 10
 };
 #define FUTEX_PRIVATE 128u
@@ -130,9 +130,44 @@ leave(struct futex_waiter *w)
     }
 }
 
+/* Until when: a time of the monotonic clock (~0: no limit) or of the wall clock. */
+struct futex_limit {
+    u64 at_ns;
+    bool real;
+};
+
+/* The wall clock may be set meanwhile: then it is computed again. */
+static u64
+deadline_of(const struct futex_limit *limit)
+{
+    if (!limit->real || limit->at_ns == ~0ull)
+        return limit->at_ns;
+    u64 now = clock_real_ns();
+    return deadline_after(limit->at_ns > now ? limit->at_ns - now : 0);
+}
+
+static int
+sleep_until_woken(struct futex_waiter *w, const struct futex_limit *limit)
+{
+    int result = 0;
+    struct waiter clock = { .thread = NULL };
+    if (limit->real)
+        wait_add(&clock_changed, &clock);
+    while (result == 0) {
+        thread_prepare(true);
+        if (__atomic_load_n(&w->woken, __ATOMIC_ACQUIRE)) {
+            thread_cancel();
+            break;
+        }
+        result = thread_block(deadline_of(limit));
+    }
+    wait_remove(&clock);
+    return result;
+}
+
 /* 0; -E_AGAIN: the word differs; -E_TIMEDOUT, -E_INTR, -E_FAULT. */
 static int
-wait_on(uaddr at, bool private, u32 value, u32 bits, u64 deadline_ns)
+wait_on(uaddr at, bool private, u32 value, u32 bits, struct futex_limit limit)
 {
     struct futex_waiter w = { .thread = thread_current(), .bits = bits };
     u32 word;
@@ -143,25 +178,20 @@ wait_on(uaddr at, bool private, u32 value, u32 bits, u64 deadline_ns)
     result = user_load32(at, &word);
     if (result == 0 && word != value)
         result = -E_AGAIN;
-    while (result == 0) {
-        thread_prepare(true);
-        if (__atomic_load_n(&w.woken, __ATOMIC_ACQUIRE)) {
-            thread_cancel();
-            break;
-        }
-        result = thread_block(deadline_ns);
-    }
+    if (result == 0)
+        result = sleep_until_woken(&w, &limit);
     return leave(&w) ? 0 : result;
 }
 
-/* restart[1..5]: address, value, deadline, private, bits. */
+/* restart[1..5]: address, value, limit, private (1) and real (2), bits. */
 static long
 wait_again(struct user_frame *f)
 {
     (void)f;
     struct thread *t = thread_current();
-    int result = wait_on(t->restart[1], t->restart[4] != 0, (u32)t->restart[2],
-                         (u32)t->restart[5], t->restart[3]);
+    struct futex_limit limit = { t->restart[3], (t->restart[4] & 2) != 0 };
+    int result = wait_on(t->restart[1], (t->restart[4] & 1) != 0, (u32)t->restart[2],
+                         (u32)t->restart[5], limit);
     if (result != -E_INTR)
         return result;
     t->restart[0] = (u64)(uintptr_t)wait_again;
@@ -173,32 +203,28 @@ futex_wait(struct user_frame *f, u32 op, u32 bits)
 {
     struct thread *t = thread_current();
     bool private = (op & FUTEX_PRIVATE) != 0;
-    u64 deadline = ~0ull, ns;
+    struct futex_limit limit = { ~0ull, false };
     if (bits == 0)
         return -E_INVAL;
     if (SYS_ARG3(f) != 0) {
-        int error = timespec_from_user(SYS_ARG3(f), &ns);
+        int error = timespec_from_user(SYS_ARG3(f), &limit.at_ns);
         if (error != 0)
             return error;
-        if ((op & 127) == FUTEX_WAIT) {
-            deadline = deadline_after(ns);
-        } else if (op & FUTEX_CLOCK_REALTIME) {
-            u64 now = clock_real_ns();
-            deadline = deadline_after(ns > now ? ns - now : 0);
-        } else {
-            deadline = ns;
-        }
+        if ((op & 127) == FUTEX_WAIT) /* relative, on whichever clock */
+            limit.at_ns = deadline_after(limit.at_ns);
+        else
+            limit.real = (op & FUTEX_CLOCK_REALTIME) != 0;
     }
-    int result = wait_on(SYS_ARG0(f), private, (u32)SYS_ARG2(f), bits, deadline);
+    int result = wait_on(SYS_ARG0(f), private, (u32)SYS_ARG2(f), bits, limit);
     if (result != -E_INTR)
         return result;
-    if (deadline == ~0ull)
+    if (limit.at_ns == ~0ull)
         return -E_RESTART;
     t->restart[0] = (u64)(uintptr_t)wait_again;
     t->restart[1] = SYS_ARG0(f);
     t->restart[2] = SYS_ARG2(f);
-    t->restart[3] = deadline;
-    t->restart[4] = private;
+    t->restart[3] = limit.at_ns;
+    t->restart[4] = (private ? 1 : 0) | (limit.real ? 2 : 0);
     t->restart[5] = bits;
     return -E_RESTART_BLOCK;
 }
@@ -313,6 +339,85 @@ futex_requeue(struct user_frame *f, u32 op, bool compare)
     return done;
 }
 
+/* ---- change a word and wake (FUTEX_WAKE_OP) ---- */
+
+struct word_op {
+    u32 op, compare;
+    i32 operand, against;
+};
+
+static struct word_op
+decode_op(u32 code)
+{
+    struct word_op o = { code >> 28 & 7, code >> 24 & 15, (i32)(code << 8) >> 20,
+                         (i32)(code << 20) >> 20 };
+    if (code >> 31)
+        o.operand = (i32)(1u << (o.operand & 31));
+    return o;
+}
+
+static u32
+apply_op(const struct word_op *o, u32 word)
+{
+    switch (o->op) {
+    case 0:
+        return (u32)o->operand;
+    case 1:
+        return word + (u32)o->operand;
+    case 2:
+        return word | (u32)o->operand;
+    case 3:
+        return word & ~(u32)o->operand;
+    default:
+        return word ^ (u32)o->operand;
+    }
+}
+
+static bool
+compare_op(const struct word_op *o, i32 word)
+{
+    switch (o->compare) {
+    case 0:
+        return word == o->against;
+    case 1:
+        return word != o->against;
+    case 2:
+        return word < o->against;
+    case 3:
+        return word <= o->against;
+    case 4:
+        return word > o->against;
+    default:
+        return word >= o->against;
+    }
+}
+
+static long
+futex_wake_op(struct user_frame *f, bool private)
+{
+    struct futex_key first, second;
+    struct word_op o = decode_op((u32)SYS_ARG5(f));
+    u32 word, before;
+    int error = make_key(SYS_ARG0(f), private, &first);
+    if (error == 0)
+        error = make_key(SYS_ARG4(f), private, &second);
+    if (error == 0 && (o.op > 4 || o.compare > 5))
+        error = -E_NOSYS;
+    if (error == 0)
+        error = user_load32(SYS_ARG4(f), &word);
+    if (error != 0)
+        return error;
+    do {
+        before = word;
+        if (user_cmpxchg32(SYS_ARG4(f), &word, apply_op(&o, before)) != 0)
+            return -E_FAULT;
+    } while (word != before);
+    u32 woken = wake_key(&first, (u32)MAX(1, (i32)SYS_ARG2(f)), ANY_BIT);
+    if (compare_op(&o, (i32)before))
+        woken += wake_key(&second, (u32)MAX(1, (i32)SYS_ARG3(f)), ANY_BIT);
+    return woken;
+}
+
 long
 sys_futex(struct user_frame *f)
 {
@@ -335,75 +440,18 @@ sys_futex(struct user_frame *f)
         return futex_requeue(f, op, false);
     case FUTEX_CMP_REQUEUE:
         return futex_requeue(f, op, true);
+    case FUTEX_WAKE_OP:
+        return futex_wake_op(f, private);
     default:
         return -E_NOSYS;
     }
 }
 
-/* ---- the end of a thread ---- */
-#define FUTEX_WAITERS 0x80000000u
-#define FUTEX_OWNER_DIED 0x40000000u
-#define FUTEX_TID_MASK 0x3fffffffu
-#define ROBUST_LIMIT 2048
-
-struct linux_robust_head {
-    u64 next;
-    i64 offset;
-    u64 pending;
-};
-
 /* The word of clear_child_tid: its waiters may have taken it for shared or private. */
-static void
-wake_word(uaddr at)
+void
+futex_wake_word(uaddr at)
 {
     (void)futex_wake(at, false, 1, ANY_BIT);
-}
-
-static void
-lock_died(uaddr at, i32 tid)
-{
-    u32 word;
-    if ((at & 3) || user_load32(at, &word) != 0)
-        return;
-    while ((word & FUTEX_TID_MASK) == (u32)tid) {
-        u32 before = word;
-        if (user_cmpxchg32(at, &word, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED) != 0)
-            return;
-        if (word != before)
-            continue;
-        if (word & FUTEX_WAITERS)
-            wake_word(at);
-        return;
-    }
-}
-
-static void
-robust_walk(struct thread *t)
-{
-    struct linux_robust_head head;
-    uaddr end = t->robust_list;
-    if (copy_from_user(&head, end, sizeof head) != 0)
-        return;
-    u64 at = head.next & ~1ull, pending = head.pending & ~1ull;
-    for (int i = 0; i < ROBUST_LIMIT && at != end; i++) {
-        u64 next;
-        if (copy_from_user(&next, at, sizeof next) != 0)
-            break;
-        if (at != pending)
-            lock_died(at + (u64)head.offset, t->tid);
-        at = next & ~1ull;
-    }
-    if (pending != 0)
-        lock_died(pending + (u64)head.offset, t->tid);
-}
-
-long
-sys_set_robust_list(struct user_frame *f)
-{
-    if (SYS_ARG1(f) != sizeof(struct linux_robust_head))
-        return -E_INVAL;
-    thread_current()->robust_list = SYS_ARG0(f);
-    return 0;
 }
 
 void
@@ -411,6 +459,6 @@ futex_init(void)
 {
     for (u32 i = 0; i < BUCKETS; i++)
         list_init(&buckets[i].waiters);
-    proc_futex_wake_hook = wake_word;
-    proc_robust_hook = robust_walk;
+    proc_futex_wake_hook = futex_wake_word;
+    robust_init();
 }

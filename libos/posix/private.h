@@ -92,5 +92,8 @@ int clock_for_timer(i32 clock, bool *real) MUST_CHECK;
 int posix_may_signal(struct process *p, int number);
 /* futex.c */
 void futex_init(void);
+void futex_wake_word(uaddr at);
+/* robust.c */
+void robust_init(void);
 
 #endif

@@ -9,6 +9,7 @@
 #include "proc/cred.h"
 #include "proc/proc.h"
 #include "signal/signal.h"
+#include "time/clock_timer.h"
 #include "time/vdso.h"
 
 #define NS_PER_S 1000000000ull
@@ -288,9 +289,9 @@ sys_clock_nanosleep(struct user_frame *f)
 {
     i32 id = (i32)SYS_ARG0(f);
     u64 ns, now;
-    if (id == CLOCK_THREAD_CPUTIME || read_clock(id, &now) != 0)
+    if (read_clock(id, &now) != 0)
         return -E_INVAL;
-    if (id < 0 || id == CLOCK_PROCESS_CPUTIME || id == CLOCK_REALTIME_COARSE ||
+    if (id < 0 || id == CLOCK_PROCESS_CPUTIME || id == CLOCK_THREAD_CPUTIME || id == CLOCK_REALTIME_COARSE ||
         id == CLOCK_MONOTONIC_COARSE || id == CLOCK_MONOTONIC_RAW)
         return -E_NOTSUP;
     int error = timespec_from_user(SYS_ARG2(f), &ns);
@@ -312,10 +313,13 @@ sys_clock_nanosleep(struct user_frame *f)
 struct linux_itimerval {
     struct linux_timeval interval, value;
 };
+#define ALARM_LEAST_NS 100000u   /* between two signals of one timer */
+#define ALARM_BUSY_NS 1000000u   /* when the last one was not even taken */
 /* process->alarm is the first member. */
 struct alarm {
     struct timer timer;
     struct process *process; /* alive as long as the timer: exit disarms it */
+    u64 next_ns;             /* process->lock; when it is to fire */
 };
 
 static void
@@ -324,8 +328,14 @@ alarm_fire(struct timer *timer)
     struct alarm *a = container_of(timer, struct alarm, timer);
     struct process *p = a->process;
     spin_lock(&p->lock);
-    if (p->alarm_interval_ns != 0)
-        timer_arm(timer, deadline_after(p->alarm_interval_ns));
+    if (p->alarm_interval_ns != 0) {
+        /* In step with its first time; but nobody takes more signals than this. */
+        u64 now = clock_mono_ns();
+        bool busy = (p->signal_pending & SIG_BIT(SIG_ALRM)) != 0;
+        if (a->next_ns <= now)
+            (void)clock_timer_forward(&a->next_ns, p->alarm_interval_ns, now);
+        timer_arm(timer, MAX(a->next_ns, now + (busy ? ALARM_BUSY_NS : ALARM_LEAST_NS)));
+    }
     spin_unlock(&p->lock);
     signal_send_process(p, SIG_ALRM, NULL);
 }
@@ -374,7 +384,9 @@ set_alarm(struct process *p, u64 value_ns, u64 interval_ns)
     spin_lock(&p->lock);
     if (value_ns != 0) {
         p->alarm_interval_ns = interval_ns;
-        timer_arm(p->alarm, deadline_after(value_ns));
+        struct alarm *a = container_of(p->alarm, struct alarm, timer);
+        a->next_ns = deadline_after(value_ns);
+        timer_arm(p->alarm, a->next_ns);
     }
     spin_unlock(&p->lock);
     return 0;
