@@ -79,7 +79,7 @@ sys_get_robust_list(struct user_frame *f)
         struct pid_slot *slot = pid_slot_locked(tid);
         struct thread *t = slot != NULL ? slot->thread : NULL;
         bool may = t != NULL && (t->process == proc_current() ||
-                                 cred_is_root(proc_current()->cred));
+                                 cred_can(proc_current()->cred, CAP_SYS_PTRACE));
         head = t != NULL ? t->robust_list : 0;
         spin_unlock(&pid_lock);
         if (!may)
