@@ -6,6 +6,7 @@
 #include "core/heap.h"
 #include "core/string.h"
 #include "posix/files.h"
+#include "ready/ready.h"
 #include "vfs/notify.h"
 
 #define INOTIFY_NONBLOCK 04000u
@@ -122,11 +123,13 @@ inotify_new(u32 flags)
     struct notify_group *g;
     if ((flags & ~(INOTIFY_NONBLOCK | INOTIFY_CLOEXEC)) != 0)
         return -E_INVAL;
+    if (file_table_full())
+        return -E_NFILE;
     int r = notify_group_new(proc_current()->cred->uid, &g);
     if (r != 0)
         return r;
     u32 status = OPEN_READ | ((flags & INOTIFY_NONBLOCK) != 0 ? OPEN_NONBLOCK : 0);
-    struct file *file = file_new(&inotify_ops, NULL, status);
+    struct file *file = file_new(&inotify_ops, anon_inode(), status);
     if (file == NULL) {
         notify_group_free(g);
         return -E_NOMEM;

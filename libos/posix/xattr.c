@@ -6,6 +6,7 @@
 #include "core/heap.h"
 #include "core/string.h"
 #include "posix/files.h"
+#include "vfs/mount.h"
 #include "vfs/notify.h"
 #include "vfs/xattr.h"
 
@@ -92,7 +93,9 @@ do_set(struct user_frame *f, enum target_kind kind)
     int r = target_get(&t, SYS_ARG0(f), kind);
     if (r != 0)
         return r;
-    r = set_value(&t, SYS_ARG1(f), SYS_ARG2(f), SYS_ARG3(f), (u32)SYS_ARG4(f));
+    r = path_may_write(t.path);
+    if (r == 0)
+        r = set_value(&t, SYS_ARG1(f), SYS_ARG2(f), SYS_ARG3(f), (u32)SYS_ARG4(f));
     if (r == 0)
         notify_dentry(t.path->dentry, NOTIFY_ATTRIB);
     target_done(&t);
@@ -151,7 +154,9 @@ do_remove(struct user_frame *f, enum target_kind kind)
     int r = target_get(&t, SYS_ARG0(f), kind);
     if (r != 0)
         return r;
-    r = name_get(name, SYS_ARG1(f));
+    r = path_may_write(t.path);
+    if (r == 0)
+        r = name_get(name, SYS_ARG1(f));
     if (r == 0)
         r = xattr_remove(t.inode, proc_current()->cred, name);
     if (r == 0)

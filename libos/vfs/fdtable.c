@@ -249,7 +249,7 @@ fd_install(struct fdtable *t, struct file *f, int lowest, bool cloexec)
 int
 fd_reserve(struct fdtable *t, int lowest)
 {
-    return install(t, NULL, (u32)lowest, false);
+    return file_table_full() ? -E_NFILE : install(t, NULL, (u32)lowest, false);
 }
 
 void

@@ -6,6 +6,7 @@
  */
 #include "core/heap.h"
 #include "core/log.h"
+#include "core/page.h"
 #include "pipe/pipe.h"
 #include "fs/dev/dev.h"
 #include "fs/tmpfs/tmpfs.h"
@@ -23,12 +24,43 @@ vfs_init(void)
 void (*file_watchers_hook)(struct file *f);
 void (*file_async_hook)(struct file *f);
 
+static _Atomic u64 files_open;
+
+u64
+file_count(void)
+{
+    return atomic_load_explicit(&files_open, memory_order_relaxed);
+}
+
+/* A tenth of the memory, at 1 KiB for each with what it keeps in use. */
+u64
+file_count_max(void)
+{
+    static u64 limit; /* every writer computes the same */
+    if (limit == 0) {
+        struct page_counts c;
+        page_count(&c);
+        limit = MAX(c.total * PAGE_SIZE / 1024 / 10, 8192ull);
+    }
+    return limit;
+}
+
+bool
+file_table_full(void)
+{
+    if (file_count() < file_count_max())
+        return false;
+    const struct cred *cred = vfs_current_cred();
+    return cred != NULL && cred->euid != 0;
+}
+
 struct file *
 file_new(const struct file_ops *ops, struct inode *inode, u32 flags)
 {
     struct file *f = heap_alloc_zeroed(sizeof *f);
     if (f == NULL)
         return NULL;
+    atomic_fetch_add_explicit(&files_open, 1, memory_order_relaxed);
     atomic_init(&f->refs, 1);
     atomic_init(&f->flags, flags);
     f->ops = ops;
@@ -68,6 +100,7 @@ file_release(struct file *f)
         inode_release(f->inode);
     path_release(&f->path); /* last: with it the file system may go */
     heap_free(f);
+    atomic_fetch_sub_explicit(&files_open, 1, memory_order_relaxed);
 }
 
 bool

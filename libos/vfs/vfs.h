@@ -254,6 +254,11 @@ extern void (*file_async_hook)(struct file *f);
 /* One reference; holds the inode (may be NULL) by itself; NULL: no memory. */
 struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags);
 void file_hold(struct file *f);
+/* Open files of all processes, how many there may be, and whether a user other than root
+ * may have no more (fd_reserve looks). */
+u64 file_count(void);
+u64 file_count_max(void);
+bool file_table_full(void);
 void file_release(struct file *f);
 void file_end_writing(struct file *f); /* file_release's: open.c */
 /* pos NULL: the file's own, locked; checks OPEN_READ */
@@ -284,7 +289,7 @@ int fd_close(struct fdtable *t, int fd);
 int fd_flags(struct fdtable *t, int fd, int set, bool *cloexec);
 #define FD_LIMIT_MAX 1048576
 /* For calls that must know that there is a descriptor before they act. */
-int fd_reserve(struct fdtable *t, int lowest);                 /* fd or -E_MFILE */
+int fd_reserve(struct fdtable *t, int lowest);        /* fd, -E_MFILE or -E_NFILE */
 /* takes f's reference */
 void fd_fill(struct fdtable *t, int fd, struct file *f, bool cloexec);
 void fd_unreserve(struct fdtable *t, int fd);

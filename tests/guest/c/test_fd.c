@@ -154,6 +154,35 @@ test_descriptors_when_very_many_then_all_work(void)
     CHECK(close_range_(3, ~0u, 0) == 0 && dup(0) == 3);
 }
 
+static void
+test_files_when_too_many_in_all_then_enfile_but_not_for_root(void)
+{
+    int go[2], n = 0, fd;
+    char c;
+    struct rlimit r = { 500000, 500000 };
+    CHECK(setrlimit(RLIMIT_NOFILE, &r) == 0 && pipe(go) == 0);
+    pid_t root = fork();
+    if (root == 0) {
+        CHECK(read(go[0], &c, 1) == 1);
+        _exit(open("/", O_RDONLY) >= 0 && dup(0) >= 0 ? 0 : 1);
+    }
+    pid_t user = fork();
+    if (user == 0) {
+        CHECK(setresuid(1000, 1000, 1000) == 0);
+        while ((fd = open("/", O_RDONLY)) >= 0)
+            n++;
+        CHECK(errno == ENFILE && n > 1000);
+        CHECK(dup(0) > n); /* that is no new file */
+        CHECK_ERROR(pipe((int[2]){ 0, 0 }), ENFILE);
+        CHECK(write(go[1], "x", 1) == 1);
+        usleep(50000); /* root opens its own meanwhile */
+        _exit(0);
+    }
+    CHECK_EXIT(user, 0);
+    CHECK_EXIT(root, 0);
+    CHECK(open("/", O_RDONLY) >= 0);
+}
+
 static int stop;
 
 static void *
@@ -214,6 +243,7 @@ main(void)
     RUN_IN_NEW(test_range_when_closed_then_gone_and_marked_with_flag, close_range);
     RUN_IN_NEW(test_range_when_unshared_then_the_other_keeps_its_own, close_range);
     RUN_IN_NEW(test_descriptors_when_very_many_then_all_work, dup, setrlimit, close_range);
+    RUN_IN_NEW(test_files_when_too_many_in_all_then_enfile_but_not_for_root, open, pipe);
     RUN_IN_NEW(test_descriptors_when_closed_by_others_meanwhile_then_no_harm, dup2, close);
     return check_failures != 0;
 }
