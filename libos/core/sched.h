@@ -18,6 +18,9 @@
 struct runq {
     struct spinlock lock;
     u32 queued;         /* [lock] threads that wait for the vCPU */
+    u32 rt_queued;      /* [lock] how many of them are real-time */
+    u64 rt_levels[2];   /* [lock] a bit for each level that has one */
+    struct list rt[SCHED_RT_LEVELS]; /* [lock] */
     struct tree fair;   /* [lock] by vruntime */
     u64 load;           /* [lock] sum of the queued weights */
     u64 min_vruntime;   /* [lock] never goes back */
@@ -34,6 +37,17 @@ void sched_init(void);
 void sched_init_lcpu(struct lcpu *c);
 void sched_init_thread(struct thread *t, const struct thread *parent);
 void sched_set_nice(struct thread *t, int nice);
+/* With the lock of t's queue held; t is requeued if it was queued. */
+void sched_change(struct lcpu *c, struct thread *t, const struct sched_params *to);
+/* With the lock held: take a queued thread out. */
+void sched_take(struct lcpu *c, struct thread *t);
+/* The longest turn of such a thread while others wait: TSC ticks; 0: it has no end. */
+u64 sched_interval_ticks(const struct thread *t);
+static inline bool
+sched_allowed(const struct thread *t, const struct lcpu *c)
+{
+    return (t->sched.allowed >> c->id & 1) != 0;
+}
 
 /* With the queue's lock held: */
 enum sched_put_reason { SCHED_NEW, SCHED_WOKEN, SCHED_PREEMPTED, SCHED_YIELDED };

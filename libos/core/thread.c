@@ -47,6 +47,16 @@ thread_release(struct thread *t)
     page_free_run(page_frame(t), STACK_ORDER);
 }
 
+static void make_ready(struct thread *t, struct lcpu *old, enum sched_put_reason why);
+
+static void
+move_away(struct lcpu *c)
+{
+    struct thread *t = c->moving;
+    c->moving = NULL;
+    make_ready(t, c, SCHED_PREEMPTED);
+}
+
 /* On the new thread's stack: Q2's release, and the end of a thread that went for good. */
 static void
 finish_switch(void)
@@ -54,7 +64,10 @@ finish_switch(void)
     struct lcpu *c = lcpu_current();
     struct thread *ended = c->ended;
     c->ended = NULL;
-    spin_unlock(&runq_of(c)->lock);
+    if (__builtin_expect(c->moving != NULL, 0))
+        move_away(c); /* releases the lock */
+    else
+        spin_unlock(&runq_of(c)->lock);
     if (ended)
         thread_release(ended);
 }
@@ -252,6 +265,15 @@ give_way(enum sched_put_reason why)
     atomic_fetch_and(&t->work, ~WORK_RESCHED);
     spin_lock(&q->lock);
     sched_charge(c, t);
+    if (__builtin_expect(!sched_allowed(t, c), 0)) {
+        /* It is put into another queue when its stack is left (Q2). */
+        atomic_store(&t->state, THREAD_RUNNABLE);
+        t->switches_involuntary++;
+        c->moving = t;
+        struct thread *other = sched_pick(c);
+        switch_to(c, t, other ? other : c->idle);
+        return;
+    }
     if (q->queued == 0) {
         spin_unlock(&q->lock);
         return;
@@ -318,6 +340,39 @@ void
 thread_set_nice(struct thread *t, int nice)
 {
     sched_set_nice(t, nice);
+}
+
+void
+thread_set_policy(struct thread *t, const struct sched_params *to)
+{
+    struct lcpu *c = lock_queue_of(t);
+    sched_change(c, t, to);
+    /* What runs there may not be what should. */
+    struct thread *current = c->current;
+    if (current != c->idle)
+        thread_set_work(current, WORK_RESCHED);
+    spin_unlock(&runq_of(c)->lock);
+    if (c != lcpu_current())
+        machine_signal(c, 1ull << EVENT_POKE);
+}
+
+void
+thread_set_allowed(struct thread *t, u64 allowed)
+{
+    struct lcpu *c = lock_queue_of(t);
+    t->sched.allowed = allowed;
+    if (sched_allowed(t, c) || t == c->idle) {
+        spin_unlock(&runq_of(c)->lock);
+    } else if (t->sched.queued) {
+        sched_take(c, t);
+        make_ready(t, c, SCHED_PREEMPTED); /* releases the lock */
+    } else {
+        if (c->current == t)
+            thread_set_work(t, WORK_RESCHED);
+        spin_unlock(&runq_of(c)->lock);
+        if (c != lcpu_current())
+            machine_signal(c, 1ull << EVENT_POKE);
+    }
 }
 
 u64

@@ -43,17 +43,24 @@ enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_SLEEPING
 #define WORK_FULL 0x4u     /* the frame was changed: return with all registers */
 #define WORK_EXIT 0x8u     /* the process is ending: the thread ends, too */
 
-struct sched_class;
+/* Which class chooses when a thread runs, and how: libos/sched. */
+enum sched_policy { SCHED_FAIR, SCHED_FAIR_BATCH, SCHED_FAIR_IDLE, SCHED_RT_FIFO,
+                    SCHED_RT_RR };
+#define SCHED_RT_LEVELS 100u /* priorities 1 (least) .. 99 */
 struct sched_entity {
-    struct tree_node node; /* in the queue of its vCPU */
-    const struct sched_class *class;
+    struct tree_node node; /* in the fair queue of its vCPU */
+    struct list level;     /* in the real-time one */
+    u64 allowed;           /* vCPUs on which it may run, a bit each; changes under the
+                              lock of its queue */
     u64 vruntime;
     u64 started; /* TSC when it came onto the CPU */
     u64 runtime; /* TSC ticks in total */
     u32 weight;
     u32 queued;
     i32 nice;
-    u32 pad;
+    u8 policy;             /* enum sched_policy */
+    u8 priority;           /* of the real-time class; 0 else */
+    bool reset_on_fork;
 };
 
 struct process;
@@ -116,6 +123,7 @@ struct lcpu {
     void *caches;           /* page and heap caches */
     struct thread *fpu_owner; /* whose vector state was last in this CPU */
     struct thread *ended;   /* a thread that has left this vCPU for good, to be freed */
+    struct thread *moving;  /* one that may not run here any more: goes to another queue */
     struct timers *timers;  /* clock's */
     u64 timer_tsc;          /* the deadline that the kernel's timer is armed for */
     /* core/account.h; written by the vCPU itself. */
@@ -173,6 +181,16 @@ void thread_poke(struct thread *t);
 void thread_set_work(struct thread *t, u32 bits);
 /* Priority of the fair class, -20..19; takes effect when it is next queued. */
 void thread_set_nice(struct thread *t, int nice);
+/* Class and place of a thread; what is queued or runs is moved at once. The caller makes
+ * sure that t does not end. `allowed` has a bit of a vCPU that exists. */
+struct sched_params {
+    enum sched_policy policy;
+    u32 priority;
+    int nice;
+    bool reset_on_fork;
+};
+void thread_set_policy(struct thread *t, const struct sched_params *to);
+void thread_set_allowed(struct thread *t, u64 allowed);
 /* CPU time of a thread in ns, the current stretch included. */
 u64 thread_cpu_ns(struct thread *t);
 /* Let others run if they should: called in long loops of the LibOS. */

@@ -1,15 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Fair scheduling over vCPUs: of those that wait, the thread runs next that has had the
- * least weighted time (as in
- * Jones and Regehr's and Waldspurger's proportional share work, and Linux's CFS).
+ * The scheduler over its classes (class.h), and the choice of a vCPU.
  *
- * R1. vruntime counts TSC ticks, scaled by NICE_0 / weight; the queue is ordered by it.
- * R2. min_vruntime never goes back; who sleeps long returns at most half a latency before
- *     it, so that sleeping saves no time up.
- * R3. While somebody waits, slice_end is when the running thread has had its part of the
- *     latency; else it is ~0, and no timer
- *     is armed for it.
+ * While somebody waits, slice_end is when the running thread has had its part; else it is
+ * ~0, and no timer is armed for it.
  * Locking: Q1-Q3 in core/sched.h.
  */
 #include "core/sched.h"
@@ -18,63 +12,54 @@
 
 #include "core/log.h"
 #include "core/machine.h"
-
-#define LATENCY_MS 6u   /* everyone that waits gets its turn within this,
-    while few wait */
-#define LEAST_MS 1u     /* a turn is not shorter than this */
-#define NICE_0 1024u
+#include "sched/class.h"
 
 static struct runq queues[FB_CPUS_MAX];
-static u64 latency_ticks, least_ticks, wakeup_ticks;
-
-/* 1024 * 1.25^-nice, rounded: each step is about ten percent of a CPU between two. */
-static const u32 weights[40] = {
-    88818, 71054, 56843, 45475, 36380, 29104, 23283, 18626, 14901, 11921, 9537, 7629,
-        6104, 4883,
-    3906,  3125,  2500,  2000,  1600,  1280,  1024,  819,   655,   524,   419,  336,  268,
-        215,
-    172,   137,   110,   88,    70,    56,    45,    36,    29,    23,    18,   15,
-};
-
-static int
-fair_compare(const struct tree_node *a, const struct tree_node *b)
-{
-    u64 x = container_of(a, struct sched_entity, node)->vruntime;
-    u64 y = container_of(b, struct sched_entity, node)->vruntime;
-    return x < y ? -1 : x > y;
-}
-
-static struct thread *
-thread_of(struct tree_node *n)
-{
-    return n ? container_of(n, struct thread, sched.node) : NULL;
-}
 
 void
 sched_init(void)
 {
-    u64 ms = machine_record->tsc_hz / 1000;
-    latency_ticks = LATENCY_MS * ms;
-    least_ticks = LEAST_MS * ms;
-    wakeup_ticks = LEAST_MS * ms;
+    fair_init();
 }
 
 void
 sched_init_lcpu(struct lcpu *c)
 {
     struct runq *q = &queues[c->id];
-    tree_init(&q->fair, fair_compare);
+    fair_init_queue(q);
+    rt_init_queue(q);
     q->slice_end = FB_FOREVER;
-    q->min_vruntime = 1ull << 40; /* room below for R2 */
     c->queue = q;
 }
 
 void
 sched_init_thread(struct thread *t, const struct thread *parent)
 {
-    t->sched.nice = parent ? parent->sched.nice : 0;
-    t->sched.weight = weights[t->sched.nice + 20];
-    t->sched.vruntime = runq_of(t->cpu)->min_vruntime;
+    struct sched_entity *e = &t->sched;
+    e->allowed = ~0ull;
+    if (parent) {
+        const struct sched_entity *from = &parent->sched;
+        e->nice = from->nice;
+        if (from->allowed != 0)
+            e->allowed = from->allowed;
+        e->policy = from->policy;
+        e->priority = from->priority;
+        if (from->reset_on_fork) {
+            e->nice = MAX(e->nice, 0);
+            if (e->priority != 0)
+                e->policy = SCHED_FAIR;
+            e->priority = 0;
+        }
+    }
+    fair_init_thread(runq_of(t->cpu), t);
+}
+
+u64
+sched_interval_ticks(const struct thread *t)
+{
+    if (t->sched.policy == SCHED_RT_FIFO)
+        return 0;
+    return t->sched.policy == SCHED_RT_RR ? rt_slice_ticks() : fair_latency_ticks();
 }
 
 void
@@ -84,14 +69,7 @@ sched_set_nice(struct thread *t, int nice)
     t->sched.nice = nice;
     /* a queued weight is part of the load; sched_pick takes the new one */
     if (!t->sched.queued)
-        t->sched.weight = weights[nice + 20];
-}
-
-/* R1 */
-static inline u64
-weighted(const struct thread *t, u64 ticks)
-{
-    return t->sched.weight == NICE_0 ? ticks : ticks * NICE_0 / t->sched.weight;
+        fair_set_weight(t);
 }
 
 void
@@ -101,65 +79,68 @@ sched_charge(struct lcpu *c, struct thread *t)
     u64 ticks = now - t->sched.started;
     t->sched.started = now;
     t->sched.runtime += ticks;
-    if (t == c->idle)
-        return;
-    t->sched.vruntime += weighted(t, ticks);
-    struct runq *q = runq_of(c);
-    u64 least = t->sched.vruntime;
-    struct thread *first = thread_of(tree_first(&q->fair));
-    if (first && first->sched.vruntime < least)
-        least = first->sched.vruntime;
-    q->min_vruntime = MAX(q->min_vruntime, least);
+    if (t != c->idle && !is_rt(t))
+        fair_charge(runq_of(c), t, ticks);
 }
 
 void
 sched_put(struct lcpu *c, struct thread *t, enum sched_put_reason why)
 {
     struct runq *q = runq_of(c);
-    struct sched_entity *e = &t->sched;
-    switch (why) {
-    case SCHED_NEW:
-        e->vruntime = MAX(e->vruntime, q->min_vruntime);
-        break;
-    case SCHED_WOKEN:
-        e->vruntime = MAX(e->vruntime, q->min_vruntime - latency_ticks / 2);
-        break;
-    case SCHED_PREEMPTED:
-        break;
-    /* behind the first that waits, so that yielding threads alternate */
-    case SCHED_YIELDED: {
-        struct thread *first = thread_of(tree_first(&q->fair));
-        if (first)
-            e->vruntime = MAX(e->vruntime, first->sched.vruntime + 1);
-        break;
-    }
-    }
-    ASSERT(!e->queued);
-    e->queued = 1;
+    ASSERT(!t->sched.queued);
+    t->sched.queued = 1;
     q->queued++;
-    q->load += e->weight;
-    tree_insert_equal(&q->fair, &e->node);
+    if (is_rt(t))
+        rt_put(q, t, why);
+    else
+        fair_put(q, t, why);
 }
 
-static void
-take_out(struct runq *q, struct thread *t)
+void
+sched_take(struct lcpu *c, struct thread *t)
 {
-    struct sched_entity *e = &t->sched;
-    tree_remove(&q->fair, &e->node);
+    struct runq *q = runq_of(c);
+    if (is_rt(t))
+        rt_take(q, t);
+    else
+        fair_take(q, t);
     q->queued--;
-    q->load -= e->weight;
-    e->queued = 0;
-    e->weight = weights[e->nice + 20];
+    t->sched.queued = 0;
+}
+
+static struct thread *
+first_for(struct runq *q, u64 cpus)
+{
+    struct thread *t = q->rt_queued ? rt_first(q, cpus) : NULL; /* S1 */
+    return t ? t : fair_first(q, cpus);
 }
 
 struct thread *
 sched_pick(struct lcpu *c)
 {
     struct runq *q = runq_of(c);
-    struct thread *t = thread_of(tree_first(&q->fair));
-    if (t)
-        take_out(q, t);
+    if (q->queued == 0)
+        return NULL;
+    struct thread *t = first_for(q, ~0ull);
+    sched_take(c, t);
     return t;
+}
+
+void
+sched_change(struct lcpu *c, struct thread *t, const struct sched_params *to)
+{
+    bool queued = t->sched.queued != 0;
+    if (queued)
+        sched_take(c, t);
+    if (is_rt(t) && to->priority == 0) /* its time is that of those who waited */
+        t->sched.vruntime = runq_of(c)->min_vruntime;
+    t->sched.policy = (u8)to->policy;
+    t->sched.priority = (u8)to->priority;
+    t->sched.nice = to->nice;
+    t->sched.reset_on_fork = to->reset_on_fork;
+    fair_set_weight(t);
+    if (queued)
+        sched_put(c, t, SCHED_NEW);
 }
 
 void
@@ -167,12 +148,10 @@ sched_start_slice(struct lcpu *c)
 {
     struct runq *q = runq_of(c);
     struct thread *t = c->current;
-    if (q->queued == 0 || t == c->idle) {
+    if (q->queued == 0 || t == c->idle)
         q->slice_end = FB_FOREVER;
-        return;
-    }
-    u64 part = latency_ticks * t->sched.weight / (q->load + t->sched.weight);
-    q->slice_end = machine_tsc() + MAX(part, least_ticks);
+    else
+        q->slice_end = is_rt(t) ? rt_slice_end(q, t) : fair_slice_end(q, t);
 }
 
 bool
@@ -188,10 +167,9 @@ sched_preempts(struct lcpu *c, struct thread *woken)
     struct thread *t = c->current;
     if (t == c->idle)
         return true;
-    u64 now = machine_tsc();
-    u64 run = now - t->sched.started;
-    u64 v = t->sched.vruntime + weighted(t, run);
-    return woken->sched.vruntime + wakeup_ticks < v;
+    if (is_rt(t) || is_rt(woken))
+        return woken->sched.priority > t->sched.priority; /* S1 */
+    return fair_preempts(t, woken);
 }
 
 void
@@ -202,6 +180,25 @@ sched_migrate(struct thread *t, struct lcpu *from, struct lcpu *to)
     t->sched.vruntime = runq_of(to)->min_vruntime + lead;
 }
 
+/* Of those that it may run on: one that idles, else the one with the fewest that wait. */
+static struct lcpu *
+place_elsewhere(struct thread *t)
+{
+    struct lcpu *best = t->cpu;
+    u32 fewest = ~0u;
+    for (u32 i = 0; i < lcpu_count; i++) {
+        struct lcpu *c = &lcpus[i];
+        if (!sched_allowed(t, c) || c->queue == NULL)
+            continue;
+        u32 n = runq_of(c)->queued + (c->current != c->idle);
+        if (n < fewest) {
+            fewest = n;
+            best = c;
+        }
+    }
+    return best;
+}
+
 /* An idle vCPU, its own first; else its own. */
 struct lcpu *
 sched_place(struct thread *t)
@@ -209,12 +206,14 @@ sched_place(struct thread *t)
     struct lcpu *own = t->cpu;
     if (lcpu_count == 1)
         return own;
+    if (__builtin_expect(!sched_allowed(t, own), 0))
+        return place_elsewhere(t);
     if (own->current == own->idle && runq_of(own)->queued == 0)
         return own;
     for (u32 i = 1; i < lcpu_count; i++) {
         struct lcpu *c = &lcpus[(own->id + i) % lcpu_count];
         if (atomic_load_explicit(&c->sleeping, memory_order_relaxed) &&
-            runq_of(c)->queued == 0)
+            runq_of(c)->queued == 0 && sched_allowed(t, c))
             return c;
     }
     return own;
@@ -229,8 +228,9 @@ sched_steal(struct lcpu *c)
         if (!q || __atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0 ||
             !spin_try(&q->lock))
             continue;
-        struct thread *t = sched_pick(other);
+        struct thread *t = first_for(q, 1ull << c->id);
         if (t) {
+            sched_take(other, t);
             sched_migrate(t, other, c);
             __atomic_store_n(&t->cpu, c, __ATOMIC_RELAXED);
         }

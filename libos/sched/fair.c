@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The fair class: of those that wait, the thread runs next that has had the
+ * least weighted time (as in
+ * Jones and Regehr's and Waldspurger's proportional share work, and Linux's CFS).
+ *
+ * R1. vruntime counts TSC ticks, scaled by NICE_0 / weight; the queue is ordered by it.
+ * R2. min_vruntime never goes back; who sleeps long returns at most half a latency before
+ *     it, so that sleeping saves no time up.
+ * R3. While somebody waits, slice_end is when the running thread has had its part of the
+ *     latency; else it is ~0, and no timer
+ *     is armed for it.
+ * Locking: Q1-Q3 in core/sched.h.
+ */
+#include "sched/class.h"
+
+#include <abi/layout.h>
+
+#include "core/machine.h"
+
+#define LATENCY_MS 6u   /* everyone that waits gets its turn within this,
+    while few wait */
+#define LEAST_MS 1u     /* a turn is not shorter than this */
+#define NICE_0 1024u
+#define WEIGHT_IDLE 3u  /* of SCHED_IDLE: as good as nothing while others want to run */
+#define SEARCH_MAX 32u  /* threads that are looked at for one that may run elsewhere */
+
+static u64 latency_ticks, least_ticks, wakeup_ticks;
+
+/* 1024 * 1.25^-nice, rounded: each step is about ten percent of a CPU between two. */
+static const u32 weights[40] = {
+    88818, 71054, 56843, 45475, 36380, 29104, 23283, 18626, 14901, 11921, 9537, 7629,
+        6104, 4883,
+    3906,  3125,  2500,  2000,  1600,  1280,  1024,  819,   655,   524,   419,  336,  268,
+        215,
+    172,   137,   110,   88,    70,    56,    45,    36,    29,    23,    18,   15,
+};
+
+static int
+fair_compare(const struct tree_node *a, const struct tree_node *b)
+{
+    u64 x = container_of(a, struct sched_entity, node)->vruntime;
+    u64 y = container_of(b, struct sched_entity, node)->vruntime;
+    return x < y ? -1 : x > y;
+}
+
+static struct thread *
+thread_of(struct tree_node *n)
+{
+    return n ? container_of(n, struct thread, sched.node) : NULL;
+}
+
+void
+fair_init(void)
+{
+    u64 ms = machine_record->tsc_hz / 1000;
+    latency_ticks = LATENCY_MS * ms;
+    least_ticks = LEAST_MS * ms;
+    wakeup_ticks = LEAST_MS * ms;
+}
+
+u64
+fair_latency_ticks(void)
+{
+    return latency_ticks;
+}
+
+void
+fair_init_queue(struct runq *q)
+{
+    tree_init(&q->fair, fair_compare);
+    q->min_vruntime = 1ull << 40; /* room below for R2 */
+}
+
+void
+fair_set_weight(struct thread *t)
+{
+    t->sched.weight = t->sched.policy == SCHED_FAIR_IDLE ? WEIGHT_IDLE
+                                                         : weights[t->sched.nice + 20];
+}
+
+void
+fair_init_thread(struct runq *q, struct thread *t)
+{
+    t->sched.vruntime = q->min_vruntime;
+    fair_set_weight(t);
+}
+
+/* R1 */
+static inline u64
+weighted(const struct thread *t, u64 ticks)
+{
+    return t->sched.weight == NICE_0 ? ticks : ticks * NICE_0 / t->sched.weight;
+}
+
+void
+fair_charge(struct runq *q, struct thread *t, u64 ticks)
+{
+    t->sched.vruntime += weighted(t, ticks);
+    u64 least = t->sched.vruntime;
+    struct thread *first = thread_of(tree_first(&q->fair));
+    if (first && first->sched.vruntime < least)
+        least = first->sched.vruntime;
+    q->min_vruntime = MAX(q->min_vruntime, least);
+}
+
+void
+fair_put(struct runq *q, struct thread *t, enum sched_put_reason why)
+{
+    struct sched_entity *e = &t->sched;
+    switch (why) {
+    case SCHED_NEW:
+        e->vruntime = MAX(e->vruntime, q->min_vruntime);
+        break;
+    case SCHED_WOKEN:
+        e->vruntime = MAX(e->vruntime, q->min_vruntime - latency_ticks / 2);
+        break;
+    case SCHED_PREEMPTED:
+        break;
+    /* behind the first that waits, so that yielding threads alternate */
+    case SCHED_YIELDED: {
+        struct thread *first = thread_of(tree_first(&q->fair));
+        if (first)
+            e->vruntime = MAX(e->vruntime, first->sched.vruntime + 1);
+        break;
+    }
+    }
+    q->load += e->weight;
+    tree_insert_equal(&q->fair, &e->node);
+}
+
+/* A new nice value counts from here on: while it waited its weight was part of the load. */
+void
+fair_take(struct runq *q, struct thread *t)
+{
+    tree_remove(&q->fair, &t->sched.node);
+    q->load -= t->sched.weight;
+    fair_set_weight(t);
+}
+
+struct thread *
+fair_first(struct runq *q, u64 cpus)
+{
+    struct tree_node *n = tree_first(&q->fair);
+    for (u32 i = 0; n != NULL && i < SEARCH_MAX; i++, n = tree_next(n)) {
+        if (thread_of(n)->sched.allowed & cpus)
+            return thread_of(n);
+    }
+    return NULL;
+}
+
+u64
+fair_slice_end(struct runq *q, struct thread *t)
+{
+    u64 part = latency_ticks * t->sched.weight / (q->load + t->sched.weight);
+    return machine_tsc() + MAX(part, least_ticks);
+}
+
+bool
+fair_preempts(struct thread *current, struct thread *woken)
+{
+    if (current->sched.policy == SCHED_FAIR_IDLE)
+        return woken->sched.policy != SCHED_FAIR_IDLE;
+    if (woken->sched.policy != SCHED_FAIR)
+        return false; /* batch and idle ones wait for their turn */
+    u64 run = machine_tsc() - current->sched.started;
+    u64 v = current->sched.vruntime + weighted(current, run);
+    return woken->sched.vruntime + wakeup_ticks < v;
+}
