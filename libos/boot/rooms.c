@@ -24,7 +24,7 @@ mount_root(void)
 {
     struct filesystem *fs;
     const struct fs_type *type = fs_type_find("tmpfs");
-    int r = type->make(type, "mode=755", &fs);
+    int r = type->make(type, "mode=755,nr_inodes=0", &fs);
     if (r == 0)
         r = vfs_mount_root(fs);
     if (r != 0)
