@@ -147,6 +147,9 @@ tty_init(void)
         libos_panic("no memory for the console");
     wire = page_ptr(page);
     tty_init_one(&console, devices[2].rdev, &console_driver, page_ptr(memory));
+    /* As Linux's serial console: 9600 8N1, local, hang up on the last close. */
+    console.ldisc.t.cflag = 0xcbdu;
+    console.ldisc.t.ispeed = console.ldisc.t.ospeed = 9600;
     read_window_size();
     if (strcmp(hw_console_name(), "none") == 0 ||
         uart_init(&com1, 0x3f8, 4, "com1", console_receive) != 0)
