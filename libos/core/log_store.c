@@ -13,8 +13,8 @@ struct header {
 static struct {
     struct spinlock lock;
     u8 bytes[LOG_STORE_BYTES];
-    u64 head, tail;     /* bytes, without end */
-    u64 first, next;    /* sequence numbers: at the tail, of the next one */
+    u64 head, tail;  /* bytes, without end */
+    u64 first, next; /* sequence numbers: at the tail, of the next one */
 } store;
 u64 log_cleared;
 u32 log_console_level;

@@ -16,8 +16,8 @@
 #define LOG_STORE_BYTES 65536u
 
 struct log_record {
-    u64 seq, us;       /* since the start */
-    u32 priority;      /* facility << 3 | level, as syslog(3) has them */
+    u64 seq, us;  /* since the start */
+    u32 priority; /* facility << 3 | level, as syslog(3) has them */
     u32 length;
     char text[LOG_TEXT_MAX];
 };
@@ -28,8 +28,8 @@ void log_store(u32 priority, const char *text, size_t length);
 /* The first record at or after seq: 0; -E_NOENT: there is none yet.  *out->seq > seq:
  * those between were overwritten. */
 int log_fetch(u64 seq, struct log_record *out) MUST_CHECK;
-u64 log_first(void);   /* the oldest that is there */
-u64 log_next(void);    /* the one that will come next */
+u64 log_first(void); /* the oldest that is there */
+u64 log_next(void);  /* the one that will come next */
 /* What is less than this is shown on the console, of what programs log (0 to 8). */
 extern u32 log_console_level;
 extern u64 log_cleared; /* what is older was cleared by syslog(2); it stays readable */

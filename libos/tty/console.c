@@ -104,15 +104,13 @@ open_controlling(struct device *d, struct inode *i, struct file *f)
 
 #define GID_TTY 5u /* Debian's group tty */
 static struct device devices[] = {
-    { .name = "tty", .mode = 0666, .gid = GID_TTY, .ops = &tty_ops, .open = open_controlling },
-    { .name = "console",
-      .mode = 0600,
+    { .name = "tty",
+      .mode = 0666,
+      .gid = GID_TTY,
       .ops = &tty_ops,
-      .open = open_console },
-    { .name = "ttyS0",
-      .mode = 0600,
-      .ops = &tty_ops,
-      .open = open_serial },
+      .open = open_controlling },
+    { .name = "console", .mode = 0600, .ops = &tty_ops, .open = open_console },
+    { .name = "ttyS0", .mode = 0600, .ops = &tty_ops, .open = open_serial },
 };
 
 /* feuer.winsize=ROWSxCOLUMNS, which the runner takes from the host's terminal. */

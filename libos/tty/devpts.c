@@ -3,9 +3,6 @@
  * devpts: a file system of the slaves of pseudo-terminals (pts(4)).  Each mount has
  * numbers of its own.
  *
- * Options: uid= gid= mode= of new slaves (without uid and gid: the opener's; 0600),
- * ptmxmode= of its own ptmx (0), max= how many at most, newinstance (always so).
- *
  * V1. The root's mutex guards the numbers and the nodes; a terminal's lock is not held
  *     when it is taken.
  * V2. A node lives in its slot and in whoever has found it; it holds the pair.  Its inode
@@ -16,6 +13,7 @@
 #include "core/string.h"
 #include "fs/dev/dev.h"
 #include "proc/proc.h"
+#include "tty/pts_options.h"
 #include "tty/pty.h"
 #include "tty/tty_private.h"
 #include "vfs/mount.h"
@@ -25,18 +23,12 @@
 #define PTMX_INO    2u
 #define FIRST_INO   3u
 #define PTS_MAJOR   136u
-#define PTS_MINORS  (1u << 20)
-#define PTS_MODE    0600u
 #define DEVPTS_MAX  4096u /* pairs in all instances together */
 
 struct pts_node {
     struct inode inode;
-    struct devpts *fs;  /* a reference */
-    struct pty *pty;    /* a reference; NULL: the ptmx node */
-};
-struct pts_options {
-    u32 mode, ptmx_mode, max, uid, gid;
-    bool has_uid, has_gid;
+    struct devpts *fs; /* a reference */
+    struct pty *pty;   /* a reference; NULL: the ptmx node */
 };
 struct devpts {
     struct filesystem fs;
@@ -189,8 +181,7 @@ devpts_enter(struct devpts *d, struct pty *p, const struct pts_owner *by)
     int r = find_slot(d, &index);
     struct pts_node *n = NULL;
     if (r == 0) {
-        n = node_new(d, FIRST_INO + index, vfs_rdev(PTS_MAJOR, index),
-                     d->options.mode);
+        n = node_new(d, FIRST_INO + index, vfs_rdev(PTS_MAJOR, index), d->options.mode);
         r = n == NULL ? -E_NOMEM : 0;
     }
     if (r == 0) {
@@ -306,68 +297,13 @@ devpts_destroy(struct filesystem *fs)
     devpts_release(d);
 }
 
-/* One option; false: not a known one, or not a number. */
-static bool
-set_option(struct pts_options *o, const char *name, u32 length, const char *value)
-{
-    const struct {
-        const char *name;
-        u32 base, mask;
-        u32 *to;
-        bool *has;
-    } known[] = { { "uid", 10, ~0u, &o->uid, &o->has_uid },
-                  { "gid", 10, ~0u, &o->gid, &o->has_gid },
-                  { "mode", 8, 0777u, &o->mode, NULL },
-                  { "ptmxmode", 8, 0777u, &o->ptmx_mode, NULL },
-                  { "max", 10, ~0u, &o->max, NULL } };
-    u32 k = 0;
-    u64 n = 0;
-
-    if (length == 11 && memcmp(name, "newinstance", 11) == 0)
-        return value == NULL;
-    while (k < ARRAY_SIZE(known) &&
-           (strlen(known[k].name) != length || memcmp(known[k].name, name, length) != 0))
-        k++;
-    if (k == ARRAY_SIZE(known) || value == NULL || *value == '\0' || *value == ',')
-        return false;
-    for (; *value != '\0' && *value != ','; value++) {
-        if (*value < '0' || (u32)(*value - '0') >= known[k].base)
-            return false;
-        n = n * known[k].base + (u32)(*value - '0');
-        if (n > 0x7fffffffu)
-            return false;
-    }
-    *known[k].to = (u32)n & known[k].mask;
-    if (known[k].has != NULL)
-        *known[k].has = true;
-    return o->max <= PTS_MINORS;
-}
-
-static int
-read_options(struct pts_options *o, const char *text)
-{
-    *o = (struct pts_options){ .mode = PTS_MODE, .max = PTS_MINORS };
-    for (const char *at = text; *at != '\0';) {
-        u32 length = 0;
-        while (at[length] != '\0' && at[length] != ',' && at[length] != '=')
-            length++;
-        const char *value = at[length] == '=' ? at + length + 1 : NULL;
-        if (length != 0 && !set_option(o, at, length, value))
-            return -E_INVAL;
-        at += length;
-        while (*at != '\0' && *at++ != ',')
-            ;
-    }
-    return 0;
-}
-
 static int
 devpts_remount(struct filesystem *fs, const char *data)
 {
     struct devpts *d = devpts_of(fs);
     struct pts_options o;
 
-    int r = read_options(&o, data);
+    int r = pts_options_read(&o, data);
     if (r != 0)
         return r;
     mutex_lock(&d->root.mutex);
@@ -380,19 +316,7 @@ devpts_remount(struct filesystem *fs, const char *data)
 static void
 devpts_show(struct filesystem *fs, char *to, u32 size)
 {
-    const struct pts_options *o = &devpts_of(fs)->options;
-    char ids[40] = "", max[20] = "";
-
-    if (o->has_uid && o->has_gid)
-        format_text(ids, sizeof(ids), ",uid=%u,gid=%u", o->uid, o->gid);
-    else if (o->has_uid || o->has_gid)
-        format_text(ids, sizeof(ids), o->has_uid ? ",uid=%u" : ",gid=%u",
-                    o->has_uid ? o->uid : o->gid);
-    if (o->max < PTS_MINORS)
-        format_text(max, sizeof(max), ",max=%u", o->max);
-    format_text(to, size, "%s,mode=%u%u%u,ptmxmode=%u%u%u%s", ids, o->mode >> 6,
-                o->mode >> 3 & 7, o->mode & 7, o->ptmx_mode >> 6, o->ptmx_mode >> 3 & 7,
-                o->ptmx_mode & 7, max);
+    pts_options_show(&devpts_of(fs)->options, to, size);
 }
 
 static int
@@ -409,7 +333,7 @@ devpts_make(const struct fs_type *type, const char *data, struct filesystem **ou
     d->fs.remount = devpts_remount;
     d->fs.show = devpts_show;
     mutex_init(&d->fs.rename_mutex);
-    int r = read_options(&d->options, data);
+    int r = pts_options_read(&d->options, data);
     if (r == 0) {
         d->ptmx = node_new(d, PTMX_INO, vfs_rdev(5, 2), d->options.ptmx_mode);
         r = d->ptmx == NULL ? -E_NOMEM : 0;

@@ -108,16 +108,16 @@ enum ldisc_event {
 
 struct ldisc {
     struct termios t;
-    u8 *in;                       /* LDISC_QUEUE */
-    u64 marks[LDISC_QUEUE / 64];  /* L2 */
-    u32 head, tail, canon;        /* without end; the place is modulo the size */
-    u32 column, canon_column;     /* the cursor's; where the line being typed began */
-    bool quoted;                  /* the last byte was LNEXT */
-    bool erasing;                 /* ECHOPRT: between \ and / */
-    bool stopped, held;           /* by STOP or TCOOFF; held: by TCOOFF */
-    struct ring out;              /* the owner's memory */
-    u32 out_kept;                 /* so much at its front is beyond recall: not flushed */
-    struct ring echo;             /* L4 */
+    u8 *in;                      /* LDISC_QUEUE */
+    u64 marks[LDISC_QUEUE / 64]; /* L2 */
+    u32 head, tail, canon;       /* without end; the place is modulo the size */
+    u32 column, canon_column;    /* the cursor's; where the line being typed began */
+    bool quoted;                 /* the last byte was LNEXT */
+    bool erasing;                /* ECHOPRT: between \ and / */
+    bool stopped, held;          /* by STOP or TCOOFF; held: by TCOOFF */
+    struct ring out;             /* the owner's memory */
+    u32 out_kept;                /* so much at its front is beyond recall: not flushed */
+    struct ring echo;            /* L4 */
     u8 echo_bytes[LDISC_ECHO];
     void (*signal)(struct ldisc *l, int number);
     void (*event)(struct ldisc *l, enum ldisc_event event); /* NULL: nobody listens */
@@ -183,9 +183,9 @@ ldisc_at(const struct ldisc *l, u32 at)
 {
     return l->in[at & (LDISC_QUEUE - 1)];
 }
-void ldisc_echo(struct ldisc *l, u8 byte);       /* with ^X for control characters */
+void ldisc_echo(struct ldisc *l, u8 byte); /* with ^X for control characters */
 void ldisc_echo_plain(struct ldisc *l, u8 byte);
-void ldisc_echo_raw(struct ldisc *l, u8 byte);   /* without output processing */
+void ldisc_echo_raw(struct ldisc *l, u8 byte); /* without output processing */
 void ldisc_end_erasing(struct ldisc *l);
 void ldisc_erase(struct ldisc *l, enum ldisc_cc which); /* CC_ERASE CC_WERASE CC_KILL */
 

@@ -10,8 +10,8 @@
 #include "signal/signal.h"
 #include "tty/tty_private.h"
 
-#define MEMORY_ORDER 2u /* LDISC_QUEUE + TTY_PENDING + TTY_OUT: 4 pages */
-#define PIECE        256u
+#define MEMORY_ORDER    2u /* LDISC_QUEUE + TTY_PENDING + TTY_OUT: 4 pages */
+#define PIECE           256u
 #define PKT_FLUSH_READ  1u
 #define PKT_FLUSH_WRITE 2u
 #define PKT_STOP        4u

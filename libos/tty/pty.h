@@ -25,7 +25,7 @@ struct pty {
     u32 index;
     bool locked, shut;
     bool packet;
-    u8 status;                    /* TIOCPKT_* bits that the master has not read */
+    u8 status; /* TIOCPKT_* bits that the master has not read */
     struct thread *master_reader;
 };
 static inline struct pty *

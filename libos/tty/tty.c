@@ -173,9 +173,9 @@ tty_open(struct tty *t, struct file *f, bool console)
     if (h == NULL)
         return -E_NOMEM;
     mutex_lock(&t->lock);
-    int r = t->gone                                           ? -E_IO
+    int r = t->gone                                          ? -E_IO
             : t->exclusive && t->opens > 0 && !tty_is_root() ? -E_BUSY
-                                                              : 0;
+                                                             : 0;
     if (r == 0)
         t->opens++;
     *h = (struct tty_file){ .tty = t, .epoch = t->epoch, .console = console };

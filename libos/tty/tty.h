@@ -43,24 +43,24 @@ struct tty {
     _Atomic u32 refs;
     struct mutex lock;
     struct ldisc ldisc;
-    struct ring pending;        /* input that the discipline has no room for */
+    struct ring pending; /* input that the discipline has no room for */
     struct waitq readable, writable, turns;
-    struct waitq room;          /* drivers wait here for room in `pending` */
+    struct waitq room; /* drivers wait here for room in `pending` */
     struct thread *reader, *writer;
-    i32 sid, fg_pgid;           /* 0: none */
-    u32 epoch, opens;           /* Y5; open files, hung up ones too */
-    bool exclusive;             /* TIOCEXCL */
-    bool gone;                  /* pty: the master is closed */
-    bool throttled;             /* IXOFF: STOP was sent */
+    i32 sid, fg_pgid; /* 0: none */
+    u32 epoch, opens; /* Y5; open files, hung up ones too */
+    bool exclusive;   /* TIOCEXCL */
+    bool gone;        /* pty: the master is closed */
+    bool throttled;   /* IXOFF: STOP was sent */
     u16 rows, columns, xpixel, ypixel;
     u64 rdev;
     const struct tty_driver *driver;
 };
 /* What file->priv is. */
 struct tty_file {
-    struct tty *tty;            /* a reference */
+    struct tty *tty; /* a reference */
     u32 epoch;
-    bool console;               /* /dev/console: no job control, never hung up */
+    bool console; /* /dev/console: no job control, never hung up */
 };
 
 /* `memory`: 4 pages of the direct map, the terminal's. */

@@ -44,8 +44,8 @@ void tty_end_turn(struct tty *t, struct thread **whose);
 int tty_check_job(struct tty *t, int number) MUST_CHECK;
 /* Take it for the current session.  -E_PERM */
 int tty_acquire(struct tty *t, bool steal) MUST_CHECK;
-int tty_give_up(struct tty *t) MUST_CHECK; /* TIOCNOTTY */
-struct tty *tty_current(void);             /* a reference; NULL: none */
+int tty_give_up(struct tty *t) MUST_CHECK;        /* TIOCNOTTY */
+struct tty *tty_current(void);                    /* a reference; NULL: none */
 void tty_set_foreground(struct tty *t, i32 pgid); /* held already; lock held */
 void tty_job_init(void);
 

@@ -37,7 +37,7 @@ tty_end_turn(struct tty *t, struct thread **whose)
 /* How long and for how much a read waits (XBD 11.1.6, 11.1.7). */
 struct patience {
     u32 min;
-    u64 between_ns;   /* MIN and TIME: from one byte to the next; 0: for ever */
+    u64 between_ns; /* MIN and TIME: from one byte to the next; 0: for ever */
     u64 deadline_ns;
 };
 
@@ -185,7 +185,8 @@ tty_write(struct file *f, struct uio *u, u64 *pos)
     (void)pos;
     if (tty_hung_up(h))
         return -E_IO;
-    int r = (t->ldisc.t.lflag & TL_TOSTOP) && !h->console ? tty_check_job(t, SIG_TTOU) : 0;
+    int r =
+        (t->ldisc.t.lflag & TL_TOSTOP) && !h->console ? tty_check_job(t, SIG_TTOU) : 0;
     if (r != 0)
         return r;
     mutex_lock(&t->lock);

@@ -23,14 +23,14 @@ enum {
 #define T_SETSW2 0x402c542cu
 #define T_SETSF2 0x402c542du
 
-#define TERMIO_CCS 8u
-#define CBAUD      0x100fu
-#define CBAUD_MORE 0x1000u /* with CBAUD's low bits 0: the speeds are numbers */
+#define TERMIO_CCS   8u
+#define CBAUD        0x100fu
+#define CBAUD_MORE   0x1000u /* with CBAUD's low bits 0: the speeds are numbers */
 #define CIBAUD_SHIFT 16u
-#define CSIZE      0x30u
-#define CS8        0x30u
-#define CREAD      0x80u
-#define PARENB     0x100u
+#define CSIZE        0x30u
+#define CS8          0x30u
+#define CREAD        0x80u
+#define PARENB       0x100u
 
 struct user_termios {
     u32 iflag, oflag, cflag, lflag;
@@ -49,7 +49,7 @@ enum shape { TERMIO, TERMIOS, TERMIOS2 };
 static u32
 speed_of_code(u32 code)
 {
-    static const u32 low[16] = { 0,   50,  75,   110,  134,  150,  200,   300,
+    static const u32 low[16] = { 0,   50,   75,   110,  134,  150,  200,   300,
                                  600, 1200, 1800, 2400, 4800, 9600, 19200, 38400 };
     static const u32 high[16] = { 0,       57600,   115200,  230400,  460800,  500000,
                                   576000,  921600,  1000000, 1152000, 1500000, 2000000,
@@ -83,8 +83,8 @@ get_termios(struct tty *t, uaddr to, enum shape shape)
         memcpy(a.cc, k.cc, TERMIO_CCS);
         return copy_to_user(to, &a, sizeof(a));
     }
-    struct user_termios u = { k.iflag, k.oflag,  k.cflag,  k.lflag,
-                              k.line,  { 0 },    k.ispeed, k.ospeed };
+    struct user_termios u = { k.iflag, k.oflag, k.cflag,  k.lflag,
+                              k.line,  { 0 },   k.ispeed, k.ospeed };
     memcpy(u.cc, k.cc, sizeof(u.cc));
     return copy_to_user(to, &u, shape == TERMIOS2 ? sizeof(u) : TERMIOS_BYTES);
 }

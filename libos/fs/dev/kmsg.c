@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * /dev/kmsg: the log, one record for each read, as "PRIORITY,SEQUENCE,MICROSECONDS,-;TEXT"
- * and a newline; what does not print is \xNN.  A write is a record.
+ * /dev/kmsg: the log, one record for each read, as
+ * "PRIORITY,SEQUENCE,MICROSECONDS,-;TEXT" and a newline; what does not print is \xNN.  A
+ * write is a record.
  *
  * file->priv is the sequence number of its next record; two reads through one open file
  * at once may see the same record twice, none is lost.
@@ -15,7 +16,7 @@
 #include "fs/dev/dev.h"
 #include "fs/dev/memory.h"
 
-#define LINE_BYTES   (64u + 4 * LOG_TEXT_MAX)
+#define LINE_BYTES    (64u + 4 * LOG_TEXT_MAX)
 #define FACILITY_USER 1u
 #define LEVEL_DEFAULT 4u
 #define LEVEL_CONSOLE 7u /* what is more important is shown; with `quiet`: */
@@ -62,7 +63,8 @@ kmsg_read(struct file *f, struct uio *u, u64 *pos)
         else if (wait_until(&log_arrived, log_next() > position(f), true, ~0ull) != 0)
             r = -E_RESTART;
     }
-    if (r == 0 && record->seq > position(f)) { /* overwritten; it goes on with the oldest */
+    if (r == 0 &&
+        record->seq > position(f)) { /* overwritten; it goes on with the oldest */
         set_position(f, record->seq);
         r = -E_PIPE;
     }

@@ -237,12 +237,12 @@ model_set(const struct termios *t)
 }
 
 /* ---- the comparison ---- */
-#define SAME(c)                                                                      \
-    do {                                                                             \
-        if (!(c)) {                                                                  \
-            printf("not ok - round %u seed %lu: %s\n", round_number, seed, #c);      \
-            exit(1);                                                                 \
-        }                                                                            \
+#define SAME(c)                                                                          \
+    do {                                                                                 \
+        if (!(c)) {                                                                      \
+            printf("not ok - round %u seed %lu: %s\n", round_number, seed, #c);          \
+            exit(1);                                                                     \
+        }                                                                                \
     } while (0)
 
 static unsigned round_number;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the tests of terminals share: a pair, typing at the master, looking at what comes. */
+/* What the tests of terminals share: a pair, typing at the master, looking at what comes.
+ */
 #ifndef PTY_H
 #define PTY_H
 
@@ -55,9 +56,21 @@ pty_mode(int fd, tcflag_t *(*word)(struct termios *), tcflag_t off, tcflag_t on)
     *word(&t) = (*word(&t) & ~off) | on;
     CHECK(tcsetattr(fd, TCSANOW, &t) == 0);
 }
-static inline tcflag_t *word_i(struct termios *t) { return &t->c_iflag; }
-static inline tcflag_t *word_o(struct termios *t) { return &t->c_oflag; }
-static inline tcflag_t *word_l(struct termios *t) { return &t->c_lflag; }
+static inline tcflag_t *
+word_i(struct termios *t)
+{
+    return &t->c_iflag;
+}
+static inline tcflag_t *
+word_o(struct termios *t)
+{
+    return &t->c_oflag;
+}
+static inline tcflag_t *
+word_l(struct termios *t)
+{
+    return &t->c_lflag;
+}
 #define I_MODE(fd, off, on) pty_mode(fd, word_i, off, on)
 #define O_MODE(fd, off, on) pty_mode(fd, word_o, off, on)
 #define L_MODE(fd, off, on) pty_mode(fd, word_l, off, on)
@@ -120,7 +133,8 @@ comes_bytes(int fd, const char *want, size_t n)
     static char got[65536];
     size_t have = 0;
 
-    while (have < sizeof got && (ready(fd, POLLIN, have < n ? COMES_MS : QUIET_MS) & POLLIN)) {
+    while (have < sizeof got &&
+           (ready(fd, POLLIN, have < n ? COMES_MS : QUIET_MS) & POLLIN)) {
         ssize_t r = read(fd, got + have, sizeof got - have);
         if (r <= 0)
             break;

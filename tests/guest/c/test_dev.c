@@ -36,10 +36,11 @@ test_devtmpfs_when_mounted_then_nodes_with_their_modes(void)
     static const struct {
         const char *name;
         unsigned major, minor, mode;
-    } t[] = { { "null", 1, 3, 0666 },   { "zero", 1, 5, 0666 },    { "full", 1, 7, 0666 },
-              { "random", 1, 8, 0666 }, { "urandom", 1, 9, 0666 }, { "kmsg", 1, 11, 0644 },
-              { "tty", 5, 0, 0666 },    { "console", 5, 1, 0600 }, { "ptmx", 5, 2, 0666 },
-              { "ttyS0", 4, 64, 0600 } };
+    } t[] = { { "null", 1, 3, 0666 },    { "zero", 1, 5, 0666 },
+              { "full", 1, 7, 0666 },    { "random", 1, 8, 0666 },
+              { "urandom", 1, 9, 0666 }, { "kmsg", 1, 11, 0644 },
+              { "tty", 5, 0, 0666 },     { "console", 5, 1, 0600 },
+              { "ptmx", 5, 2, 0666 },    { "ttyS0", 4, 64, 0600 } };
 
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         char path[64];
@@ -82,7 +83,8 @@ test_null_when_used_then_eats_everything(void)
     CHECK(pwrite(fd, bytes, 10, 1000) == 10 && pread(fd, bytes, 10, 1000) == 0);
     CHECK(poll(&p, 1, 0) == 1 && p.revents == (POLLIN | POLLOUT));
     CHECK_ERROR(ftruncate(fd, 10), EINVAL);
-    CHECK(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED && errno == ENODEV);
+    CHECK(mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0) == MAP_FAILED &&
+          errno == ENODEV);
     CHECK(isatty(fd) == 0 && errno == ENOTTY);
 }
 

@@ -93,7 +93,8 @@ test_slave_when_master_closes_then_hung_up(void)
     usleep(20000);
     close(m);
     int r = ready(s, POLLIN | POLLOUT, COMES_MS);
-    CHECK((r & (POLLIN | POLLHUP | POLLERR | POLLOUT)) == (POLLIN | POLLHUP | POLLERR | POLLOUT));
+    CHECK((r & (POLLIN | POLLHUP | POLLERR | POLLOUT)) ==
+          (POLLIN | POLLHUP | POLLERR | POLLOUT));
     CHECK(read(s, c, sizeof c) == 0);
     CHECK_ERROR(write(s, "x", 1), EIO);
     CHECK_ERROR(tcgetattr(s, &t), EIO);
@@ -204,7 +205,8 @@ test_packet_when_on_then_data_has_a_zero_and_changes_a_byte(void)
     CHECK(ready(m, POLLIN, COMES_MS) & POLLIN);
     CHECK(read(m, c, sizeof c) == 3 && memcmp(c, "\0ab", 3) == 0);
     CHECK(tcflush(s, TCIFLUSH) == 0);
-    CHECK((ready(m, POLLIN | POLLPRI, COMES_MS) & (POLLIN | POLLPRI)) == (POLLIN | POLLPRI));
+    CHECK((ready(m, POLLIN | POLLPRI, COMES_MS) & (POLLIN | POLLPRI)) ==
+          (POLLIN | POLLPRI));
     CHECK(packet(TIOCPKT_FLUSHREAD));
     CHECK(tcflush(s, TCOFLUSH) == 0);
     CHECK(packet(TIOCPKT_FLUSHWRITE));
@@ -289,7 +291,8 @@ test_devpts_when_mounted_anew_then_numbers_of_its_own(void)
 
     CHECK(mkdir("/tmp", 0777) == 0 || errno == EEXIST);
     CHECK(mkdir("/tmp/pts2", 0755) == 0);
-    CHECK(mount("x", "/tmp/pts2", "devpts", 0, "newinstance,ptmxmode=0640,mode=0620,gid=5") == 0);
+    CHECK(mount("x", "/tmp/pts2", "devpts", 0,
+                "newinstance,ptmxmode=0640,mode=0620,gid=5") == 0);
     CHECK(stat("/tmp/pts2/ptmx", &st) == 0 && (st.st_mode & 07777) == 0640);
     CHECK(st.st_rdev == makedev(5, 2));
     a = open("/tmp/pts2/ptmx", O_RDWR | O_NOCTTY);
@@ -305,7 +308,8 @@ test_devpts_when_mounted_anew_then_numbers_of_its_own(void)
     a = open("/tmp/pts2/ptmx", O_RDWR | O_NOCTTY);
     CHECK(ioctl(a, TIOCGPTN, &n) == 0 && n == 0);
     CHECK(chmod("/tmp/pts2/0", 0604) == 0 && chown("/tmp/pts2/0", 3, 4) == 0);
-    CHECK(stat("/tmp/pts2/0", &st) == 0 && (st.st_mode & 07777) == 0604 && st.st_uid == 3);
+    CHECK(stat("/tmp/pts2/0", &st) == 0 && (st.st_mode & 07777) == 0604 &&
+          st.st_uid == 3);
     CHECK(unlink("/tmp/pts2/0") == -1 && errno == EPERM);
     CHECK(open("/tmp/pts2/file", O_CREAT | O_RDWR, 0600) == -1);
     close(a);

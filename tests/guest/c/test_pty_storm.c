@@ -85,8 +85,8 @@ one_step(unsigned *seed, int *fd)
 static void
 worker(unsigned seed)
 {
-    static const int ignored[] = { SIGHUP, SIGINT, SIGQUIT, SIGTSTP, SIGTTIN, SIGTTOU,
-                                   SIGWINCH };
+    static const int ignored[] = { SIGHUP,  SIGINT,  SIGQUIT, SIGTSTP,
+                                   SIGTTIN, SIGTTOU, SIGWINCH };
     long end = now_ms() + SECONDS * 1000;
     int fd = -1;
 

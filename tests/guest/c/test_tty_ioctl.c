@@ -44,7 +44,8 @@ test_modes_when_new_then_as_linux_has_them(void)
     CHECK(tcgetattr(s, &t) == 0);
     CHECK(t.c_iflag == (ICRNL | IXON) && t.c_oflag == (OPOST | ONLCR));
     CHECK(t.c_cflag == (B38400 | CS8 | CREAD));
-    CHECK(t.c_lflag == (ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN));
+    CHECK(t.c_lflag ==
+          (ISIG | ICANON | ECHO | ECHOE | ECHOK | ECHOCTL | ECHOKE | IEXTEN));
     CHECK(memcmp(t.c_cc, "\3\34\177\25\4\0\1\0\21\23\32\0\22\17\27\26\0\0\0", 19) == 0);
     CHECK(cfgetospeed(&t) == B38400);
     CHECK_ERROR(ioctl(s, TCGETS, (void *)8), EFAULT);

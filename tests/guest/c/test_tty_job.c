@@ -18,18 +18,20 @@ pair(void)
     strcpy(slave_name, ptsname(m));
 }
 
-/* Run body in a session leader that has the terminal. */
-#define IN_SESSION(...)                                                               \
-    do {                                                                              \
-        pid_t leader_ = fork();                                                       \
-        if (leader_ == 0) {                                                           \
-            CHECK(setsid() > 0);                                                      \
-            CHECK(ioctl(s, TIOCSCTTY, 0) == 0);                                       \
-            __VA_ARGS__                                                               \
-            _exit(0);                                                                 \
-        }                                                                             \
-        CHECK_EXIT(leader_, 0);                                                       \
-    } while (0)
+static pid_t leader;
+
+/* In a child that leads a session with the terminal: true.  It ends with _exit(0). */
+static int
+in_session(void)
+{
+    leader = fork();
+    CHECK(leader >= 0);
+    if (leader != 0)
+        return 0;
+    CHECK(setsid() > 0);
+    CHECK(ioctl(s, TIOCSCTTY, 0) == 0);
+    return 1;
+}
 
 static volatile sig_atomic_t seen[NSIG];
 
@@ -39,8 +41,7 @@ note(int number)
     seen[number]++;
 }
 
-static void
-catch(int number, int flags)
+static void catch (int number, int flags)
 {
     struct sigaction a = { .sa_handler = note, .sa_flags = flags };
 
@@ -91,7 +92,7 @@ test_tiocsctty_when_not_leader_or_taken_then_eperm(void)
     CHECK(pipe(go) == 0 && pipe(end) == 0);
     pid_t holder = fork();
     if (holder == 0) {
-        catch(SIGHUP, 0);
+        catch (SIGHUP, 0);
         setsid();
         CHECK(ioctl(s, TIOCSCTTY, 0) == 0);
         CHECK(ioctl(s, TIOCSCTTY, 0) == 0); /* again: fine */
@@ -133,7 +134,7 @@ test_background_read_when_default_then_stopped_by_sigttin(void)
 
     pair();
     L_MODE(s, ECHO, 0);
-    IN_SESSION(
+    if (in_session()) {
         pid_t job = fork();
         if (job == 0) {
             setpgid(0, 0);
@@ -145,7 +146,10 @@ test_background_read_when_default_then_stopped_by_sigttin(void)
         setpgid(job, job);
         CHECK(tcsetpgrp(s, job) == 0);
         CHECK(kill(-job, SIGCONT) == 0);
-        CHECK_EXIT(job, 5););
+        CHECK_EXIT(job, 5);
+        _exit(0);
+    }
+    CHECK_EXIT(leader, 0);
 }
 
 static void
@@ -154,7 +158,7 @@ test_background_read_when_ignored_or_blocked_then_eio(void)
     char c;
 
     pair();
-    IN_SESSION(
+    if (in_session()) {
         pid_t job = fork();
         if (job == 0) {
             sigset_t set;
@@ -168,7 +172,10 @@ test_background_read_when_ignored_or_blocked_then_eio(void)
             CHECK_ERROR(read(s, &c, 1), EIO);
             _exit(5);
         }
-        CHECK_EXIT(job, 5););
+        CHECK_EXIT(job, 5);
+        _exit(0);
+    }
+    CHECK_EXIT(leader, 0);
 }
 
 static void
@@ -179,7 +186,7 @@ test_background_read_when_orphaned_then_eio(void)
 
     pair();
     CHECK(pipe(done) == 0);
-    IN_SESSION(
+    if (in_session()) {
         pid_t middle = fork();
         if (middle == 0) {
             if (fork() == 0) {
@@ -195,14 +202,17 @@ test_background_read_when_orphaned_then_eio(void)
             _exit(0);
         }
         CHECK_EXIT(middle, 0);
-        CHECK(read(done[0], &c, 1) == 1 && c == 'y'););
+        CHECK(read(done[0], &c, 1) == 1 && c == 'y');
+        _exit(0);
+    }
+    CHECK_EXIT(leader, 0);
 }
 
 static void
 test_background_write_when_tostop_then_sigttou(void)
 {
     pair();
-    IN_SESSION(
+    if (in_session()) {
         pid_t job = fork();
         if (job == 0) {
             setpgid(0, 0);
@@ -219,7 +229,10 @@ test_background_write_when_tostop_then_sigttou(void)
         kill(job, SIGCONT);
         CHECK_EXIT(job, 5);
         signal(SIGTTOU, SIG_IGN);
-        put(s, "c"); /* the leader is in the background now: ignored, so it may */);
+        put(s, "c"); /* the leader is in the background now: ignored, so it may */
+        _exit(0);
+    }
+    CHECK_EXIT(leader, 0);
     CHECK(comes(m, "abc"));
 }
 
@@ -230,28 +243,32 @@ test_background_changes_when_tried_then_sigttou(void)
                                         "tcsendbreak" };
 
     pair();
-    IN_SESSION(for (int i = 0; i < 5; i++) {
-        pid_t job = fork();
-        if (job == 0) {
-            struct termios t;
-            struct winsize w = { 1, 2, 3, 4 };
-            setpgid(0, 0);
-            CHECK(tcgetattr(s, &t) == 0); /* asking is free; so is the window */
-            CHECK(ioctl(s, TIOCSWINSZ, &w) == 0);
-            switch (i) {
-            case 0: tcsetattr(s, TCSANOW, &t); break;
-            case 1: tcsetpgrp(s, getpid()); break;
-            case 2: tcflush(s, TCIFLUSH); break;
-            case 3: tcflow(s, TCOON); break;
-            default: tcsendbreak(s, 0); break;
+    if (in_session()) {
+        for (int i = 0; i < 5; i++) {
+            pid_t job = fork();
+            if (job == 0) {
+                struct termios t;
+                struct winsize w = { 1, 2, 3, 4 };
+                setpgid(0, 0);
+                CHECK(tcgetattr(s, &t) == 0); /* asking is free; so is the window */
+                CHECK(ioctl(s, TIOCSWINSZ, &w) == 0);
+                switch (i) {
+                case 0: tcsetattr(s, TCSANOW, &t); break;
+                case 1: tcsetpgrp(s, getpid()); break;
+                case 2: tcflush(s, TCIFLUSH); break;
+                case 3: tcflow(s, TCOON); break;
+                default: tcsendbreak(s, 0); break;
+                }
+                fprintf(stderr, "# %s went through\n", what[i]);
+                _exit(1);
             }
-            fprintf(stderr, "# %s went through\n", what[i]);
-            _exit(1);
+            wait_stopped(job, SIGTTOU);
+            kill(job, SIGKILL);
+            CHECK_SIGNAL(job, SIGKILL);
         }
-        wait_stopped(job, SIGTTOU);
-        kill(job, SIGKILL);
-        CHECK_SIGNAL(job, SIGKILL);
-    });
+        _exit(0);
+    }
+    CHECK_EXIT(leader, 0);
 }
 
 static void
@@ -270,13 +287,16 @@ test_tcsetpgrp_when_wrong_group_then_error(void)
             pause();
     }
     usleep(50000);
-    IN_SESSION(
+    if (in_session()) {
         CHECK_ERROR(ioctl(s, TIOCSPGRP, &bad), EINVAL);
         CHECK_ERROR(ioctl(s, TIOCSPGRP, (void *)1), EFAULT);
         CHECK_ERROR(tcsetpgrp(s, other), EPERM);
         CHECK_ERROR(tcsetpgrp(s, 32000), ESRCH);
         CHECK(tcgetpgrp(s) == getpgrp());
-        CHECK(tcgetpgrp(m) == getpgrp()); /* the master tells it to anyone */);
+        CHECK(tcgetpgrp(m) == getpgrp()); /* the master tells it to anyone */
+        _exit(0);
+    }
+    CHECK_EXIT(leader, 0);
     kill(other, SIGKILL);
     CHECK_SIGNAL(other, SIGKILL);
 }
@@ -289,18 +309,19 @@ test_leader_when_it_ends_then_foreground_gets_sighup(void)
 
     pair();
     CHECK(pipe(go) == 0);
-    pid_t leader = fork();
+    leader = fork();
     if (leader == 0) {
         setsid();
         CHECK(ioctl(s, TIOCSCTTY, 0) == 0);
         pid_t job = fork();
         if (job == 0) {
             setpgid(0, 0);
-            catch(SIGHUP, 0);
+            catch (SIGHUP, 0);
             put(go[1], "!");
             for (int i = 0; i < 200 && seen[SIGHUP] == 0; i++)
                 usleep(10000);
             put(go[1], seen[SIGHUP] ? "h" : "-");
+            usleep(100000); /* the signal may come before the terminal goes */
             put(go[1], open("/dev/tty", O_RDWR) < 0 && errno == ENXIO ? "x" : "-");
             _exit(0);
         }
@@ -313,7 +334,11 @@ test_leader_when_it_ends_then_foreground_gets_sighup(void)
     CHECK(read(go[0], &c, 1) == 1 && c == 'h');
     CHECK(read(go[0], &c, 1) == 1 && c == 'x');
     /* the terminal is free for the next session */
-    IN_SESSION(CHECK(tcgetsid(s) == getpid()););
+    if (in_session()) {
+        CHECK(tcgetsid(s) == getpid());
+        _exit(0);
+    }
+    CHECK_EXIT(leader, 0);
 }
 
 static void
@@ -321,7 +346,7 @@ test_tiocnotty_when_leader_then_group_gets_sighup_and_sigcont(void)
 {
     pair();
     CHECK_ERROR(ioctl(s, TIOCNOTTY), ENOTTY);
-    IN_SESSION(
+    if (in_session()) {
         pid_t child = fork();
         if (child == 0) {
             CHECK(ioctl(s, TIOCNOTTY) == 0); /* only this one's */
@@ -331,11 +356,14 @@ test_tiocnotty_when_leader_then_group_gets_sighup_and_sigcont(void)
         CHECK_EXIT(child, 0);
         int fd = open("/dev/tty", O_RDWR);
         CHECK(fd >= 0);
-        catch(SIGHUP, 0);
-        catch(SIGCONT, 0);
+        catch (SIGHUP, 0);
+        catch (SIGCONT, 0);
         CHECK(ioctl(fd, TIOCNOTTY) == 0);
         CHECK(seen[SIGHUP] == 1 && seen[SIGCONT] == 1);
-        CHECK_ERROR(open("/dev/tty", O_RDWR), ENXIO););
+        CHECK_ERROR(open("/dev/tty", O_RDWR), ENXIO);
+        _exit(0);
+    }
+    CHECK_EXIT(leader, 0);
 }
 
 static void
@@ -348,10 +376,10 @@ test_window_when_changed_then_sigwinch(void)
 
     pair();
     CHECK(pipe(go) == 0 && pipe(end) == 0);
-    pid_t leader = fork();
+    leader = fork();
     if (leader == 0) {
         setsid();
-        catch(SIGWINCH, 0);
+        catch (SIGWINCH, 0);
         CHECK(ioctl(s, TIOCSCTTY, 0) == 0);
         put(go[1], "!");
         while (read(end[0], &c, 1) < 0)
@@ -373,14 +401,17 @@ test_vhangup_when_called_then_files_end_and_leader_hears(void)
     char c;
 
     pair();
-    IN_SESSION(
-        catch(SIGHUP, 0);
-        catch(SIGCONT, 0);
+    if (in_session()) {
+        catch (SIGHUP, 0);
+        catch (SIGCONT, 0);
         CHECK(vhangup() == 0);
         CHECK(seen[SIGHUP] == 1 && seen[SIGCONT] == 1);
         CHECK(read(s, &c, 1) == 0);
         CHECK_ERROR(write(s, &c, 1), EIO);
-        CHECK_ERROR(open("/dev/tty", O_RDWR), ENXIO););
+        CHECK_ERROR(open("/dev/tty", O_RDWR), ENXIO);
+        _exit(0);
+    }
+    CHECK_EXIT(leader, 0);
     s = open(slave_name, O_RDWR | O_NOCTTY); /* a new file works */
     CHECK(s >= 0);
     put(m, "again\n");
@@ -393,7 +424,7 @@ static void
 test_stop_key_when_typed_then_job_stops_and_goes_on(void)
 {
     pair();
-    IN_SESSION(
+    if (in_session()) {
         pid_t job = fork();
         if (job == 0) {
             setpgid(0, 0);
@@ -406,7 +437,10 @@ test_stop_key_when_typed_then_job_stops_and_goes_on(void)
         wait_stopped(job, SIGTSTP);
         kill(-job, SIGCONT);
         put(m, "\3");
-        CHECK_SIGNAL(job, SIGINT););
+        CHECK_SIGNAL(job, SIGINT);
+        _exit(0);
+    }
+    CHECK_EXIT(leader, 0);
 }
 
 int
