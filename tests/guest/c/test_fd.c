@@ -87,6 +87,9 @@ test_status_when_set_then_only_what_may(void)
     CHECK(fcntl(path, F_DUPFD, 0) > 0 && fcntl(path, F_SETFD, FD_CLOEXEC) == 0);
     CHECK(fcntl(fd, F_GETLEASE) == F_UNLCK);
     CHECK_ERROR(fcntl(fd, F_GET_SEALS + 1000), EINVAL);
+    CHECK(fcntl(fd, F_SETFL, O_NOATIME) == 0 && fcntl(fd, F_SETFL, 0) == 0);
+    CHECK(setresuid(1000, 1000, 1000) == 0);
+    CHECK_ERROR(fcntl(fd, F_SETFL, O_NOATIME), EPERM);
 }
 
 static void
