@@ -215,10 +215,13 @@ area_resize(struct area_map *map, struct area *a, uaddr start, uaddr end)
     ASSERT(!a->prev || a->prev->end <= start);
     ASSERT(!a->next || end <= a->next->start);
     map->pages += ((end - start) >> PAGE_SHIFT) - ((a->end - a->start) >> PAGE_SHIFT);
+    bool below = start != a->start, above = end != a->end; /* which gap changes */
     a->start = start;
     a->end = end;
-    set_gap(map, a);
-    set_gap(map, a->next);
+    if (below)
+        set_gap(map, a);
+    if (above)
+        set_gap(map, a->next);
 }
 
 /*

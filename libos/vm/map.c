@@ -16,6 +16,21 @@
 int (*vm_shared_memory)(u64 bytes, struct inode **out);
 static struct mutex truncate_lock = MUTEX_INIT(truncate_lock);
 
+/* One end of an area is unmapped: it becomes smaller. */
+static void
+unmap_end(struct mm *m, struct area *a, uaddr at, uaddr end)
+{
+    rss_forget(m, a, at, end);
+    mmu_unmap(&m->space, at, (end - at) >> PAGE_SHIFT, true, frame_lost, NULL);
+    if (at != a->start) {
+        area_stretch(m, a, a->start, at);
+        return;
+    }
+    if (area_has_pages(a))
+        a->page += (end - at) >> PAGE_SHIFT;
+    area_stretch(m, a, end, a->end);
+}
+
 int
 mm_unmap_locked(struct mm *m, uaddr at, u64 bytes)
 {
@@ -23,6 +38,10 @@ mm_unmap_locked(struct mm *m, uaddr at, u64 bytes)
     struct area *a = area_find(&m->areas, at);
     if (!a || a->start >= end)
         return 0;
+    if (at >= a->start && end <= a->end && (at == a->start) != (end == a->end)) {
+        unmap_end(m, a, at, end);
+        return 0;
+    }
     int rc = area_cut_locked(m, at, end);
     if (rc != 0)
         return rc;
@@ -80,6 +99,25 @@ choose_place(struct mm *m, uaddr at, u64 bytes, u32 flags, uaddr *out)
     return 0;
 }
 
+/* Can the area below or above [start, end) hold it too (V1)?  Then it does. */
+static bool
+join_neighbour(struct mm *m, const struct area *like)
+{
+    struct area *n = area_find(&m->areas, like->start);
+    struct area *p = n ? n->prev : m->areas.last;
+    if (p && area_can_merge(p, like)) {
+        area_stretch(m, p, p->start, like->end);
+        if (n && n->start == like->end)
+            area_merge_locked(m, p);
+        return true;
+    }
+    if (!n || !area_can_merge(like, n))
+        return false;
+    n->page = like->page;
+    area_stretch(m, n, like->start, n->end);
+    return true;
+}
+
 int
 mm_map_locked(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file,
               struct inode *inode, u64 page, uaddr *out)
@@ -90,19 +128,25 @@ mm_map_locked(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct fil
         return rc;
     if (m->areas.count >= atomic_load_explicit(&vm_max_areas, memory_order_relaxed))
         return -E_NOMEM;
+    if (flags & MAP_AT_FIXED) {
+        rc = mm_unmap_locked(m, start, bytes);
+        if (rc != 0)
+            return rc;
+    }
+    *out = start;
+    const struct area like = { .start = start,
+                               .end = start + bytes,
+                               .prot = prot,
+                               .flags = flags & AREA_KEEP_FLAGS,
+                               .page = page,
+                               .file = file,
+                               .inode = inode };
+    if (join_neighbour(m, &like))
+        return 0;
     struct area *a = area_new(m, start, start + bytes, prot, flags, file, inode, page);
     if (!a)
         return -E_NOMEM;
-    if (flags & MAP_AT_FIXED) {
-        rc = mm_unmap_locked(m, start, bytes);
-        if (rc != 0) {
-            area_release(a);
-            return rc;
-        }
-    }
     area_attach(m, a);
-    area_merge_locked(m, a);
-    *out = start;
     return 0;
 }
 
@@ -131,6 +175,8 @@ check_file(struct file *file, u64 offset, u64 bytes, u32 prot, u32 *flags)
     return file->inode && file->inode->ops && file->inode->ops->page ? 0 : -E_NODEV;
 }
 
+#define SMALL 256u /* pages that any machine has */
+
 /* What the process's limits say to a mapping; what it replaces does not count. */
 static int
 check_limits(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags)
@@ -142,7 +188,7 @@ check_limits(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags)
         if (rc != 0)
             return rc;
     }
-    if (mm_is_data(prot, flags) && !(flags & AREA_NORESERVE)) {
+    if (pages > SMALL && mm_is_data(prot, flags) && !(flags & AREA_NORESERVE)) {
         page_count(&memory); /* Linux's heuristic: what can never be there is refused */
         if (pages > memory.total)
             return -E_NOMEM;

@@ -123,13 +123,6 @@ area_free(struct mm *m, struct area *a)
     area_release(a);
 }
 
-/* Does `page` say what is at its start? */
-static bool
-area_has_pages(const struct area *a)
-{
-    return a->inode || (a->flags & AREA_VDSO);
-}
-
 int
 area_split_locked(struct mm *m, struct area *a, uaddr at, struct area **upper)
 {
@@ -147,7 +140,7 @@ area_split_locked(struct mm *m, struct area *a, uaddr at, struct area **upper)
     return 0;
 }
 
-static bool
+bool
 area_can_merge(const struct area *a, const struct area *b)
 {
     return a->end == b->start && a->prot == b->prot && a->flags == b->flags &&

@@ -53,6 +53,14 @@ void area_attach(struct mm *m, struct area *a); /* insert, and into the inode's 
 void area_free(struct mm *m,
                struct area *a);    /* remove, out of the list, drop references */
 void area_release(struct area *a); /* one that is not inserted: drop references */
+/* Could a, and b right above it, be one (V1)? */
+bool area_can_merge(const struct area *a, const struct area *b);
+/* Does `page` say what is at its start? */
+static inline bool
+area_has_pages(const struct area *a)
+{
+    return a->inode || (a->flags & AREA_VDSO);
+}
 /* Change the bounds, and the counts with them. */
 void area_stretch(struct mm *m, struct area *a, uaddr start, uaddr end);
 /* The protection and flags of an area that is inserted. */
