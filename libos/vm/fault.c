@@ -172,47 +172,66 @@ count_missing(struct mm *m, const struct area *a, uaddr at, u64 count)
     m->rss[a->file ? RSS_FILE : RSS_SHARED] -= count - there;
 }
 
+struct present {
+    uaddr from;
+    u32 mask;
+};
+
+static void
+mark_present(void *arg, uaddr va, const struct mmu_page *page)
+{
+    struct present *p = arg;
+    (void)page;
+    p->mask |= 1u << ((va - p->from) >> PAGE_SHIFT);
+}
+
+static u64
+page_run(struct inode *inode, u64 index, u64 count, frame_t *first)
+{
+    if (inode->ops->page_run)
+        return inode->ops->page_run(inode, index, count, first);
+    return inode->ops->page(inode, index, false, first) == 0;
+}
+
 /*
  * Make present what is absent in the aligned window around `page`: runs of frames that
- * follow each other are one call. Failures are ignored; the fault itself has been dealt
- * with.  inode->mutex is held.
+ * follow each other are one call.  What fails is left out: who needs the page itself
+ * sees whether it is there.  inode->mutex is held.
  */
 static void
 fault_around(struct mm *m, struct area *a, uaddr page)
 {
     u64 in_window = (page >> PAGE_SHIFT) % AROUND;
-    uaddr at = page - MIN(in_window << PAGE_SHIFT, page - a->start);
+    uaddr from = page - MIN(in_window << PAGE_SHIFT, page - a->start);
     uaddr end = MIN(page + ((AROUND - in_window) << PAGE_SHIFT), a->end);
-    u64 file_pages = PAGE_UP(a->inode->size) >> PAGE_SHIFT;
+    u64 first = file_page(a, from), file_pages = PAGE_UP(a->inode->size) >> PAGE_SHIFT;
+    u64 total = MIN((end - from) >> PAGE_SHIFT, file_pages - first);
     u32 flags = area_mmu_flags(a) & ~(a->flags & AREA_SHARED && !a->file ? 0 : MMU_WRITE);
-    frame_t run = FRAME_NONE;
-    uaddr run_at = 0;
-    u64 count = 0;
-    for (;; at += PAGE_SIZE) {
-        struct mmu_page there;
-        frame_t frame = FRAME_NONE;
-        if (at < end && file_page(a, at) < file_pages &&
-            !mmu_query(&m->space, at, &there) &&
-            a->inode->ops->page(a->inode, file_page(a, at), false, &frame) != 0)
-            frame = FRAME_NONE;
-        if (count && frame == run + count) {
-            count++;
+    struct present there = { from, 0 };
+    mmu_each(&m->space, from, end, mark_present, &there);
+    there.mask |= ~0u << total; /* so that there is an end */
+    for (u64 i = 0; i < total;) {
+        u32 rest = there.mask >> i;
+        if (rest & 1) {
+            i++;
             continue;
         }
-        if (count) {
-            m->rss[a->file ? RSS_FILE : RSS_SHARED] += count;
-            if (mmu_map(&m->space, run_at, run, flags, count, NULL) != 0) {
-                count_missing(m, a, run_at, count);
-                return;
-            }
+        frame_t frame;
+        uaddr at = from + (i << PAGE_SHIFT);
+        u64 count = page_run(a->inode, first + i, (u64)__builtin_ctz(rest), &frame);
+        if (count == 0) {
+            i++;
+            continue;
         }
-        count = frame != FRAME_NONE;
-        run = frame;
-        run_at = at;
-        if (at >= end)
+        m->rss[a->file ? RSS_FILE : RSS_SHARED] += count;
+        if (mmu_map(&m->space, at, frame, flags, count, NULL) != 0) {
+            count_missing(m, a, at, count);
             return;
+        }
+        i += count;
     }
 }
+_Static_assert(AROUND < 32, "struct present");
 
 static int
 fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
@@ -224,6 +243,14 @@ fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
     int rc = 0;
     if (file_page(a, page) >= PAGE_UP(inode->size) >> PAGE_SHIFT)
         rc = -E_IO;
+    struct mmu_page there;
+    if (rc == 0 && !write) {
+        fault_around(m, a, page);
+        if (mmu_query(&m->space, page, &there)) {
+            mutex_unlock(&inode->mutex);
+            return 0;
+        }
+    }
     if (rc == 0)
         rc = inode->ops->page(inode, file_page(a, page), shared && (a->prot & PROT_W),
                               &frame);
@@ -248,8 +275,6 @@ fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
             m->rss[a->file ? RSS_FILE : RSS_SHARED]++;
         if (rc == -E_EXIST)
             rc = 0; /* another thread was first */
-        else if (rc == 0 && !write)
-            fault_around(m, a, page);
     }
     mutex_unlock(&inode->mutex);
     return rc;

@@ -182,6 +182,21 @@ file_page(struct inode *i, u64 index, bool write, frame_t *out)
     return *out != FRAME_NONE ? 0 : file_make_page(c, index, false, out);
 }
 
+u64
+file_page_run(struct inode *i, u64 index, u64 count, frame_t *first)
+{
+    struct contents *c = &node_of(i)->file;
+    u64 n = 1, in_node = PAGES_WAYS - index % PAGES_WAYS;
+    *first = pages_get(&c->pages, index);
+    if (*first == FRAME_NONE && (file_bytes_in_source(c, index) == 0 ||
+                                 file_make_page(c, index, false, first) != 0))
+        return 0; /* a hole becomes a page only when it is asked for by itself */
+    const u64 *slot = pages_slot(&c->pages, index); /* it is there */
+    for (count = MIN(count, in_node); n < count && slot[n] == slot[0] + 2 * n; n++)
+        ; /* a slot is frame << 1 | 1 */
+    return n;
+}
+
 /* Pages were removed: `count` of them; which were taken over does not matter to the limit
  * as long as the sum is right. */
 struct dropping {
