@@ -14,9 +14,12 @@
 #include "vfs/locks.h"
 #include "vfs/notify.h"
 
+static void set_count_max(void);
+
 void
 vfs_init(void)
 {
+    set_count_max();
     dev_init();
     tmpfs_init();
 }
@@ -24,32 +27,21 @@ vfs_init(void)
 void (*file_watchers_hook)(struct file *f);
 void (*file_async_hook)(struct file *f);
 
-static _Atomic u64 files_open;
+_Atomic u64 file_count;
+u64 file_count_max = ~0ull;
 
-u64
-file_count(void)
+/* A tenth of the memory, at 1 KiB for each file with what it keeps in use. */
+static void
+set_count_max(void)
 {
-    return atomic_load_explicit(&files_open, memory_order_relaxed);
-}
-
-/* A tenth of the memory, at 1 KiB for each with what it keeps in use. */
-u64
-file_count_max(void)
-{
-    static u64 limit; /* every writer computes the same */
-    if (limit == 0) {
-        struct page_counts c;
-        page_count(&c);
-        limit = MAX(c.total * PAGE_SIZE / 1024 / 10, 8192ull);
-    }
-    return limit;
+    struct page_counts c;
+    page_count(&c);
+    file_count_max = MAX(c.total * PAGE_SIZE / 1024 / 10, 8192ull);
 }
 
 bool
-file_table_full(void)
+file_table_full_for_me(void)
 {
-    if (file_count() < file_count_max())
-        return false;
     const struct cred *cred = vfs_current_cred();
     return cred != NULL && cred->euid != 0;
 }
@@ -60,7 +52,7 @@ file_new(const struct file_ops *ops, struct inode *inode, u32 flags)
     struct file *f = heap_alloc_zeroed(sizeof *f);
     if (f == NULL)
         return NULL;
-    atomic_fetch_add_explicit(&files_open, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&file_count, 1, memory_order_relaxed);
     atomic_init(&f->refs, 1);
     atomic_init(&f->flags, flags);
     f->ops = ops;
@@ -100,7 +92,7 @@ file_release(struct file *f)
         inode_release(f->inode);
     path_release(&f->path); /* last: with it the file system may go */
     heap_free(f);
-    atomic_fetch_sub_explicit(&files_open, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&file_count, 1, memory_order_relaxed);
 }
 
 bool

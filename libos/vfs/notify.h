@@ -108,8 +108,8 @@ notify_anyone(void)
 static inline void
 notify_dentry(struct dentry *d, u32 event)
 {
-    if (d != NULL && __builtin_expect(d->notify_seen != atomic_load_explicit(
-                                          &notify_epoch, memory_order_relaxed), 0))
+    if (notify_anyone() && d != NULL &&
+        d->notify_seen != atomic_load_explicit(&notify_epoch, memory_order_relaxed))
         notify_place(d, event);
 }
 void notify_inode_slow(struct inode *i, u32 event, u32 cookie, const char *name,

@@ -259,9 +259,16 @@ struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags
 void file_hold(struct file *f);
 /* Open files of all processes, how many there may be, and whether a user other than root
  * may have no more (fd_reserve looks). */
-u64 file_count(void);
-u64 file_count_max(void);
-bool file_table_full(void);
+extern _Atomic u64 file_count;
+extern u64 file_count_max;
+bool file_table_full_for_me(void);
+static inline bool
+file_table_full(void)
+{
+    return __builtin_expect(atomic_load_explicit(&file_count, memory_order_relaxed) >=
+                                file_count_max, 0) &&
+           file_table_full_for_me();
+}
 void file_release(struct file *f);
 void file_end_writing(struct file *f); /* file_release's: open.c */
 /* pos NULL: the file's own, locked; checks OPEN_READ */
