@@ -18,6 +18,11 @@ void fpu_reset(struct thread *t);     /* exec: fresh state and zero bases; t is 
 void fpu_save(struct thread *t);
 /* t->fpu (checked: see fpu_valid) and the bases into the CPU; t is current */
 void fpu_load(struct thread *t);
+/* The live state straight to or from user memory (64-byte aligned, fpu_bytes() long, of a
+ * range that was checked), without the pager. The header must be zero before a save.
+ * -E_FAULT: do it by way of t->fpu; after a load the state is anybody's guess. */
+int fpu_save_user(u64 at) MUST_CHECK;
+int fpu_load_user(u64 at) MUST_CHECK;
 /* sigreturn: make a user-supplied area safe to load; false: it is not */
 bool fpu_valid(void *area);
 /* the current thread's state and bases into the child */

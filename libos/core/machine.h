@@ -53,6 +53,10 @@ NORETURN void machine_enter_user(struct thread *t);
  * without a process. */
 void machine_user_leave(struct thread *from);
 void machine_user_enter(struct thread *to);
+/* In a system call of t, the current thread: where it returns to, its flags and its stack
+ * were changed in the frame, and no register but rax, rcx, rdx, rsi, rdi and r8 to r11. */
+struct user_frame;
+void machine_user_moved(struct thread *t, const struct user_frame *f);
 /* Make a space current on this vCPU (mmu.c); leave a dying one before sleeping. */
 void mmu_activate(struct lcpu *c, struct mmu_space *s);
 void mmu_leave_dying(struct lcpu *c);

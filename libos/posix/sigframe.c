@@ -15,6 +15,7 @@
  *     and SIG_STOP never get blocked.
  */
 #include "core/fpu.h"
+#include "core/machine.h"
 #include "core/string.h"
 #include "posix/posix.h"
 #include "posix/private.h"
@@ -63,6 +64,7 @@ _Static_assert(sizeof(struct linux_rt_sigframe) == 440, "rt_sigframe");
 /* The last 48 bytes of the FXSAVE area say what follows it. */
 #define FX_BYTES 512u
 #define FX_SOFTWARE 464u
+#define XSAVE_HEADER 64u
 #define FP_MAGIC1 0x46505853u
 #define FP_MAGIC2 0x46505845u
 struct fx_software {
@@ -73,6 +75,12 @@ struct fx_software {
 };
 _Static_assert(sizeof(struct fx_software) == 48, "_fpx_sw_bytes");
 
+static inline bool
+user_range(uaddr at, u64 bytes)
+{
+    return at < USER_TOP && bytes <= USER_TOP - at;
+}
+
 /* Bytes on the stack for the vector state. */
 static u32
 state_bytes(void)
@@ -80,9 +88,27 @@ state_bytes(void)
     return fpu_features() != 0 ? fpu_bytes() + 4 : FX_BYTES;
 }
 
+/* The short way: straight to the user's stack, when its pages are there. What it writes
+ * first, the software's bytes and the cleared header, are neighbours. */
+static bool
+save_state_directly(uaddr to)
+{
+    u32 bytes = fpu_bytes(), magic2 = FP_MAGIC2;
+    struct {
+        struct fx_software sw;
+        u8 header[XSAVE_HEADER];
+    } middle = { .sw = { .magic1 = FP_MAGIC1, .extended_size = bytes + 4,
+                         .features = fpu_features(), .state_size = bytes } };
+    return copy_to_user(to + FX_SOFTWARE, &middle, sizeof middle) == 0 &&
+           fpu_save_user(to) == 0 &&
+           copy_to_user(to + bytes, &magic2, sizeof magic2) == 0;
+}
+
 static int
 save_state(struct thread *t, uaddr to)
 {
+    if (fpu_features() != 0 && user_range(to, fpu_bytes()) && save_state_directly(to))
+        return 0;
     u32 bytes = fpu_bytes();
     bool extended = fpu_features() != 0;
     struct fx_software sw = { 0 };
@@ -116,7 +142,7 @@ area_size(uaddr from, u32 *bytes)
     if (fpu_features() == 0 || sw.magic1 != FP_MAGIC1 || sw.state_size != fpu_bytes() ||
         sw.extended_size < sw.state_size + 4)
         return 0;
-    if (copy_from_user(&magic2, from + sw.state_size, sizeof magic2) != 0)
+    if (user_load32(from + sw.state_size, &magic2) != 0)
         return -E_FAULT;
     if (magic2 == FP_MAGIC2)
         *bytes = fpu_bytes();
@@ -145,6 +171,9 @@ load_state(struct thread *t, uaddr from)
     u32 bytes;
     if (from >= USER_TOP || (from & 15) != 0 || area_size(from, &bytes) != 0)
         return -E_FAULT;
+    if (bytes != FX_BYTES && (from & 63) == 0 && user_range(from, bytes) &&
+        fpu_load_user(from) == 0)
+        return 0; /* the short way: the processor checks what it loads */
     (void)fpu_get_fs(t); /* the bases stay as they are: now they are in t as well */
     for (int i = 0; i < ATTEMPTS; i++) {
         u64 since = t->sched.started;
@@ -199,6 +228,8 @@ fill_context(struct linux_ucontext *uc, struct thread *t, const struct user_fram
 {
     uc->flags = (fpu_features() != 0 ? UC_FP_XSTATE : 0) | UC_SIGCONTEXT_SS |
                 UC_STRICT_RESTORE_SS;
+    uc->link = 0;
+    uc->stack.pad = 0;
     uc->stack.base = t->altstack_base;
     uc->stack.size = t->altstack_size;
     uc->stack.flags = t->altstack_size == 0 ? (i32)SS_DISABLE
@@ -224,8 +255,11 @@ fill_context(struct linux_ucontext *uc, struct thread *t, const struct user_fram
     mc->rflags = f->rflags;
     mc->cs = (u16)f->cs;
     mc->ss = (u16)f->ss;
+    mc->gs = mc->fs = 0;
+    mc->error = mc->trap = mc->cr2 = 0;
     mc->oldmask = mask;
     mc->fpstate = state;
+    memset(mc->reserved, 0, sizeof mc->reserved);
     uc->mask = mask;
 }
 
@@ -235,7 +269,8 @@ sigframe_push(struct thread *t, struct user_frame *f, int number,
               u64 mask)
 {
     uaddr at, state;
-    struct linux_rt_sigframe frame = { .restorer = action->restorer };
+    struct linux_rt_sigframe frame;
+    frame.restorer = action->restorer;
     if (!(action->flags & SA_F_RESTORER) || place_frame(t, f, action, &at, &state) != 0)
         return -E_FAULT; /* without a restorer there is no way back, as on Linux */
     fill_context(&frame.uc, t, f, mask, state);
@@ -259,8 +294,11 @@ sigframe_push(struct thread *t, struct user_frame *f, int number,
     f->rip = action->handler;
     f->rsp = at;
     f->rflags &= ~0x10500ull; /* direction, trap, resume */
+    if (f->orig_rax != ~0ull)
+        machine_user_moved(t, f); /* the gate's return does the rest */
+    else
+        thread_set_work(t, WORK_FULL);
     f->orig_rax = ~0ull;
-    thread_set_work(t, WORK_FULL);
     return 0;
 }
 

@@ -230,6 +230,27 @@ machine_user_enter(struct thread *to)
 }
 
 /* ---- vector state: none ---- */
+void
+machine_user_moved(struct thread *t, const struct user_frame *f)
+{
+    (void)t;
+    (void)f;
+}
+
+int
+fpu_save_user(u64 at)
+{
+    (void)at;
+    return -E_FAULT;
+}
+
+int
+fpu_load_user(u64 at)
+{
+    (void)at;
+    return -E_FAULT;
+}
+
 u32
 fpu_bytes(void)
 {

@@ -15,6 +15,7 @@
 #include <sdk/stubs.h>
 
 #include "core/arch/x86_64/arch.h"
+#include "core/error.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/string.h"
@@ -160,6 +161,39 @@ fpu_load(struct thread *t)
     t->fpu_cpu = t->cpu;
 }
 
+/* As in usercopy.c: where a fault in user memory, or a state that the processor refuses,
+ * goes on. */
+#define FIXUP(label_at, label_to)                          \
+    ".pushsection .fixups, \"a\", @progbits\n\t"           \
+    ".quad " label_at ", " label_to "\n\t"                 \
+    ".popsection\n\t"
+
+int
+fpu_save_user(u64 at)
+{
+    if (features == 0)
+        return -E_FAULT;
+    __asm__ goto("1: xsave64 (%0)\n\t" FIXUP("1b", "%l[fault]")
+                 : : "r"(at), "a"((u32)features), "d"((u32)(features >> 32))
+                 : "memory" : fault);
+    return 0;
+fault:
+    return -E_FAULT;
+}
+
+int
+fpu_load_user(u64 at)
+{
+    if (features == 0)
+        return -E_FAULT;
+    __asm__ goto("1: xrstor64 (%0)\n\t" FIXUP("1b", "%l[fault]")
+                 : : "r"(at), "a"((u32)features), "d"((u32)(features >> 32))
+                 : "memory" : fault);
+    return 0;
+fault:
+    return -E_FAULT;
+}
+
 void
 fpu_reset(struct thread *t)
 {
@@ -233,6 +267,14 @@ void
 machine_user_leave(struct thread *from)
 {
     fpu_save(from);
+}
+
+void
+machine_user_moved(struct thread *t, const struct user_frame *f)
+{
+    t->cb->user_rip = f->rip; /* for the fast return (entry.S) */
+    t->cb->user_rflags = f->rflags;
+    t->cb->user_rsp = f->rsp;
 }
 
 void
