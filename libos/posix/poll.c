@@ -71,10 +71,24 @@ poll_entries(struct poll_entry *e, u32 n, u64 deadline_ns)
     return r;
 }
 
-static void
-entries_release(struct poll_entry *e, u32 n)
+/* Nobody closes files during the call of a process with one thread and a table of its
+ * own; then no references are counted, as in files.h. */
+static inline bool
+must_count(const struct process *p)
 {
-    for (u32 i = 0; i < n; i++)
+    return p->nthreads != 1 || p->files_shared;
+}
+
+static inline struct file *
+entry_file(struct fdtable *t, int fd, bool counted)
+{
+    return counted ? fd_get(t, fd) : fd_peek(t, fd);
+}
+
+static void
+entries_release(struct poll_entry *e, u32 n, bool counted)
+{
+    for (u32 i = 0; i < n && counted; i++)
         if (e[i].file != NULL)
             file_release(e[i].file);
 }
@@ -135,14 +149,15 @@ remaining_to_user(uaddr at, u64 deadline_ns, bool timeval)
 /* ---- poll ---- */
 
 static void
-entries_from_pollfds(struct poll_entry *e, const struct linux_pollfd *fds, u32 n)
+entries_from_pollfds(struct poll_entry *e, const struct linux_pollfd *fds, u32 n,
+                     bool counted)
 {
     struct fdtable *t = proc_current()->files;
     for (u32 i = 0; i < n; i++) {
         e[i] = (struct poll_entry){ NULL, (u16)fds[i].events, 0 };
         if (fds[i].fd < 0)
             continue;
-        e[i].file = fd_get(t, fds[i].fd);
+        e[i].file = entry_file(t, fds[i].fd, counted);
         if (e[i].file == NULL)
             e[i].revents = POLL_NVAL;
     }
@@ -154,9 +169,10 @@ poll_fds(struct linux_pollfd *fds, struct poll_entry *e, uaddr at, u32 n, u64 de
     int r = copy_from_user(fds, at, n * sizeof *fds);
     if (r != 0)
         return r;
-    entries_from_pollfds(e, fds, n);
+    bool counted = must_count(proc_current());
+    entries_from_pollfds(e, fds, n, counted);
     i64 ready = poll_entries(e, n, deadline_ns);
-    entries_release(e, n);
+    entries_release(e, n, counted);
     for (u32 i = 0; i < n && ready >= 0; i++) {
         int16_t revents = (int16_t)e[i].revents;
         if (copy_to_user(at + i * sizeof *fds + offsetof(struct linux_pollfd, revents),
@@ -284,7 +300,7 @@ sets_new(u32 n, const uaddr at[3], int *error)
 /* Fill in the entries in the order of their descriptors.  -E_BADF: one is not open;
  * those before it are to be released. */
 static int
-sets_to_entries(struct select_sets *s, struct poll_entry *e, u32 *count)
+sets_to_entries(struct select_sets *s, struct poll_entry *e, u32 *count, bool counted)
 {
     struct fdtable *t = proc_current()->files;
     for (u32 w = 0; w < s->words; w++) {
@@ -293,7 +309,7 @@ sets_to_entries(struct select_sets *s, struct poll_entry *e, u32 *count)
             u32 bit = (u32)__builtin_ctzll(any), events = 0;
             for (u32 k = 0; k < 3; k++)
                 events |= (s->in[k][w] >> bit & 1) != 0 ? select_events[k] : 0;
-            struct file *f = fd_get(t, (int)(w * 64 + bit));
+            struct file *f = entry_file(t, (int)(w * 64 + bit), counted);
             if (f == NULL)
                 return -E_BADF;
             e[(*count)++] = (struct poll_entry){ f, events, 0 };
@@ -332,12 +348,13 @@ select_user(i32 n, const uaddr at[3], u64 deadline)
     struct select_sets *s = sets_new(MIN((u32)n, (u32)FD_LIMIT_MAX), at, &error);
     if (s == NULL)
         return error;
+    bool counted = must_count(proc_current());
     struct poll_entry *e = heap_alloc((s->entries + 1) * sizeof *e);
-    i64 r = e == NULL ? -E_NOMEM : sets_to_entries(s, e, &count);
+    i64 r = e == NULL ? -E_NOMEM : sets_to_entries(s, e, &count, counted);
     if (r == 0)
         r = poll_entries(e, count, deadline);
     if (e != NULL)
-        entries_release(e, count);
+        entries_release(e, count, counted);
     if (r >= 0)
         r = entries_to_sets(s, e);
     for (u32 k = 0; k < 3 && r >= 0; k++)
