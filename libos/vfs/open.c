@@ -106,7 +106,8 @@ open_found(struct path *p, const struct cred *cred, u32 flags, bool created,
     f->path = *p;
     *p = (struct path){ NULL, NULL, NULL };
     if ((flags & OPEN_PATH) == 0) {
-        if ((flags & (OPEN_WRITE | OPEN_TRUNC)) != 0 && i->type == IT_FILE)
+        if (i->type == IT_FILE &&
+            ((flags & OPEN_WRITE) != 0 || ((flags & OPEN_TRUNC) != 0 && !created)))
             r = begin_writing(f);
         if (r == 0)
             r = open_hook(i, f);
