@@ -169,7 +169,7 @@ open_interp(struct file *program, const struct elf *e, struct file **out)
     if (!path)
         return -E_NOMEM;
     int rc = read_file(program, e->interp->offset, path, e->interp->filesz);
-    if (rc == -E_IO || (rc == 0 && path[e->interp->filesz - 1] != '\0'))
+    if (rc == 0 && path[e->interp->filesz - 1] != '\0')
         rc = -E_NOEXEC;
     if (rc == 0)
         rc = vfs_open(&start, path, OPEN_READ, 0, out);
@@ -179,6 +179,8 @@ open_interp(struct file *program, const struct elf *e, struct file **out)
     rc = (*out)->inode->type == IT_FILE && (*out)->inode->ops->page
              ? path_access(&(*out)->path, p->cred, 1)
              : -E_ACCES;
+    if (rc == 0)
+        rc = inode_refuse_writers((*out)->inode); /* until it is mapped */
     if (rc != 0)
         file_release(*out);
     return rc;
@@ -329,7 +331,8 @@ exec_load(struct file *program, const struct exec_args *args, const u32 ids[4],
             goto free_program;
         rc = elf_read(&l.interp, read_file, l.interp_file);
         if (rc != 0) {
-            rc = rc == -E_NOMEM ? rc : -E_LIBBAD;
+            bool cut = l.interp_file->inode->size < sizeof(struct elf_header);
+            rc = rc == -E_NOMEM ? rc : cut ? -E_IO : -E_LIBBAD;
             goto release_interp;
         }
     }
