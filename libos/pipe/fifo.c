@@ -61,7 +61,9 @@ pipe_setattr(struct inode *i, const struct vattr *set, u32 which)
 }
 
 static const struct inode_ops pipe_inode_ops = {
-    .getattr = pipe_getattr, .setattr = pipe_setattr, .release = pipe_inode_release,
+    .getattr = pipe_getattr,
+    .setattr = pipe_setattr,
+    .release = pipe_inode_release,
 };
 static const struct file_ops pipe_ops = {
     .read = pipe_read,
@@ -105,10 +107,12 @@ pipe_create(u32 flags, struct file **reader, struct file **writer)
     n->inode.nlink = 1;
     n->inode.atime = n->inode.mtime = n->inode.ctime = n->inode.btime = vfs_now();
     n->inode.pipe = n->pipe = p;
-    struct file *r = file_new(&pipe_ops, &n->inode, OPEN_READ | (flags & (OPEN_NONBLOCK | OPEN_DIRECT)));
-    struct file *w = r == NULL ? NULL
-                               : file_new(&pipe_ops, &n->inode,
-                                          OPEN_WRITE | (flags & (OPEN_NONBLOCK | OPEN_DIRECT)));
+    struct file *r = file_new(&pipe_ops, &n->inode,
+                              OPEN_READ | (flags & (OPEN_NONBLOCK | OPEN_DIRECT)));
+    struct file *w = r == NULL
+                         ? NULL
+                         : file_new(&pipe_ops, &n->inode,
+                                    OPEN_WRITE | (flags & (OPEN_NONBLOCK | OPEN_DIRECT)));
     if (w == NULL) {
         if (r != NULL) {
             r->priv = p;
@@ -120,7 +124,7 @@ pipe_create(u32 flags, struct file **reader, struct file **writer)
     }
     r->priv = w->priv = p;
     p->readers = p->writers = 1;
-    p->writer_opens = 1; /* so that a reader sees that there was a writer */
+    p->writer_opens = 1;      /* so that a reader sees that there was a writer */
     inode_release(&n->inode); /* the two files hold it */
     *reader = r;
     *writer = w;

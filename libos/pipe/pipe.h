@@ -27,11 +27,11 @@
 
 #include "vfs/vfs.h"
 
-#define PIPE_ATOMIC 4096u
-#define PIPE_PAGES_DEFAULT 16u
-#define PIPE_PAGES_MAX 256u        /* 1 MiB, as pipe-max-size */
+#define PIPE_ATOMIC          4096u
+#define PIPE_PAGES_DEFAULT   16u
+#define PIPE_PAGES_MAX       256u   /* 1 MiB, as pipe-max-size */
 #define PIPE_PAGES_USER_SOFT 16384u /* as pipe-user-pages-soft */
-#define PIPE_PAGES_MIN 2u          /* of a user's pipes above that */
+#define PIPE_PAGES_MIN       2u     /* of a user's pipes above that */
 
 /* Two open files, one to read and one to write. flags: OPEN_NONBLOCK; OPEN_DIRECT: each
  * write makes packets of at most PIPE_ATOMIC bytes, each read takes one.  -E_NOMEM */

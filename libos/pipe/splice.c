@@ -150,8 +150,11 @@ link_bytes(struct pipe_slot *s, u32 n, struct pipe *to)
     if (r != 0)
         return r;
     drop_kept(d);
-    *d = (struct pipe_slot){ .page = s->page, .offset = s->offset, .bytes = n,
-                             .share = share, .packet = s->packet };
+    *d = (struct pipe_slot){ .page = s->page,
+                             .offset = s->offset,
+                             .bytes = n,
+                             .share = share,
+                             .packet = s->packet };
     to->head++;
     return 0;
 }
@@ -160,8 +163,7 @@ link_bytes(struct pipe_slot *s, u32 n, struct pipe *to)
 static void
 move_slot(struct pipe *from, struct pipe *to)
 {
-    struct pipe_slot *s = pipe_slot_at(from, from->tail),
-                     *d = pipe_slot_at(to, to->head);
+    struct pipe_slot *s = pipe_slot_at(from, from->tail), *d = pipe_slot_at(to, to->head);
     u8 *kept = d->page;
     *d = *s;
     *s = (struct pipe_slot){ .page = kept };

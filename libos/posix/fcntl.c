@@ -448,7 +448,8 @@ sys_ioctl(struct user_frame *f)
         n = ioctl_async(a.file, (int)SYS_ARG0(f), arg);
     else if (request == FIGETBSZ)
         n = ioctl_block(a.file, arg);
-    else if (request == FICLONE && a.file->inode != NULL && a.file->inode->type == IT_FILE)
+    else if (request == FICLONE && a.file->inode != NULL &&
+             a.file->inode->type == IT_FILE)
         n = -E_NOTSUP; /* no file system here shares blocks */
     else if (request == FIOQSIZE)
         n = ioctl_size(a.file, arg);

@@ -125,8 +125,9 @@ static i64
 vector_at(struct user_frame *f, bool write)
 {
     u64 pos = SYS_ARG3(f);
-    return (i64)pos < 0 ? -E_INVAL
-                        : vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), &pos, write, false);
+    if ((i64)pos < 0)
+        return -E_INVAL;
+    return vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), &pos, write, false);
 }
 
 long
@@ -156,8 +157,8 @@ vector2(struct user_frame *f, bool write)
         return -E_NOTSUP;
     if (pos != ~0ull && (i64)pos < 0)
         return -E_INVAL;
-    return vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), pos == ~0ull ? NULL : &pos, write,
-                  write && (flags & RWF_APPEND) != 0);
+    return vector(SYS_ARG0(f), SYS_ARG1(f), SYS_ARG2(f), pos == ~0ull ? NULL : &pos,
+                  write, write && (flags & RWF_APPEND) != 0);
 }
 
 long

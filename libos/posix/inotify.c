@@ -10,12 +10,12 @@
 #include "vfs/notify.h"
 
 #define INOTIFY_NONBLOCK 04000u
-#define INOTIFY_CLOEXEC 02000000u
+#define INOTIFY_CLOEXEC  02000000u
 
 #define MASK_ONLY_DIRECTORY 0x1000000u
-#define MASK_NO_FOLLOW 0x2000000u
-#define MASK_CREATE 0x10000000u
-#define MASK_ADD 0x20000000u
+#define MASK_NO_FOLLOW      0x2000000u
+#define MASK_CREATE         0x10000000u
+#define MASK_ADD            0x20000000u
 /* What may be asked for: the events, also those that come unasked, and what is said of
  * the watch. */
 #define MASK_KNOWN                                                                       \
@@ -166,10 +166,10 @@ watch_path(struct notify_group *g, uaddr path, u32 mask)
     struct inode *i = a.walk.found.inode;
     i64 wd = vfs_access(i, a.walk.cred, 4);
     if (wd == 0)
-        wd = notify_watch_add(
-            g, i, mask & (NOTIFY_ALL | NOTIFY_EXCLUDE_UNLINKED | NOTIFY_ONCE),
-            ((mask & MASK_ADD) != 0 ? NOTIFY_ADD_TO_MASK : 0) |
-                ((mask & MASK_CREATE) != 0 ? NOTIFY_MUST_CREATE : 0));
+        wd = notify_watch_add(g, i,
+                              mask & (NOTIFY_ALL | NOTIFY_EXCLUDE_UNLINKED | NOTIFY_ONCE),
+                              ((mask & MASK_ADD) != 0 ? NOTIFY_ADD_TO_MASK : 0) |
+                                  ((mask & MASK_CREATE) != 0 ? NOTIFY_MUST_CREATE : 0));
     at_arg_done(&a);
     return wd;
 }
@@ -184,8 +184,8 @@ sys_inotify_add_watch(struct user_frame *f)
     int r = file_arg_get_open(&a, SYS_ARG0(f));
     if (r != 0)
         return r;
-    i64 wd = a.file->ops != &inotify_ops || (mask & (MASK_ADD | MASK_CREATE)) ==
-                                                (MASK_ADD | MASK_CREATE)
+    i64 wd = a.file->ops != &inotify_ops ||
+                     (mask & (MASK_ADD | MASK_CREATE)) == (MASK_ADD | MASK_CREATE)
                  ? -E_INVAL
                  : watch_path(a.file->priv, SYS_ARG1(f), mask);
     file_arg_done(&a);

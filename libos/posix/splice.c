@@ -175,9 +175,9 @@ sys_copy_file_range(struct user_frame *f)
     i64 n = two_files_get(&t, SYS_ARG0(f), SYS_ARG2(f));
     if (n != 0)
         return n;
-    n = (u32)SYS_ARG5(f) != 0 ? -E_INVAL
-                              : copy_range(t.in.file, SYS_ARG1(f), t.out.file,
-                                           SYS_ARG3(f), SYS_ARG4(f));
+    n = (u32)SYS_ARG5(f) != 0
+            ? -E_INVAL
+            : copy_range(t.in.file, SYS_ARG1(f), t.out.file, SYS_ARG3(f), SYS_ARG4(f));
     two_files_done(&t);
     return n;
 }
@@ -185,7 +185,7 @@ sys_copy_file_range(struct user_frame *f)
 /* ---- splice and its relatives ---- */
 
 #define SPLICE_NONBLOCK 0x2u
-#define SPLICE_KNOWN 0xfu /* MOVE, NONBLOCK, MORE, GIFT */
+#define SPLICE_KNOWN    0xfu /* MOVE, NONBLOCK, MORE, GIFT */
 
 /* One side is a pipe, the other has a position: the user's, or its own. */
 static i64

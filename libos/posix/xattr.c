@@ -10,7 +10,7 @@
 #include "vfs/notify.h"
 #include "vfs/xattr.h"
 
-#define SET_CREATE 1u
+#define SET_CREATE  1u
 #define SET_REPLACE 2u
 
 /* The inode that a call is about: found by path or descriptor. */

@@ -187,7 +187,8 @@ blocker(struct lock_set *s, const void *owner, const struct lock_range *want)
 }
 
 /* Would the chain from `by` come back to `owner`?  Each step looks at what is so now: a
- * waiter that has been let in and does not run yet ends the chain.  waits_lock is held. */
+ * waiter that has been let in and does not run yet ends the chain.  waits_lock is
+ * held. */
 static bool
 would_deadlock(const void *owner, const void *by)
 {

@@ -33,7 +33,8 @@ same_as_last(const struct notify_group *g, i32 wd, u32 mask, const char *name, u
 {
     if (list_empty(&g->events))
         return false;
-    const struct notify_event *e = container_of(g->events.prev, struct notify_event, link);
+    const struct notify_event *e =
+        container_of(g->events.prev, struct notify_event, link);
     return e->wd == wd && e->mask == mask && e->name_bytes == length &&
            memcmp(e->name, name, length) == 0;
 }
@@ -187,7 +188,8 @@ notify_unmounted(const struct filesystem *fs)
     if (atomic_load_explicit(&notify_epoch, memory_order_relaxed) == 0)
         return;
     spin_lock(&notify_lock);
-    list_for_each(it, &groups) {
+    list_for_each(it, &groups)
+    {
         struct notify_group *g = container_of(it, struct notify_group, link);
         for (struct tree_node *n = tree_first(&g->watches), *next; n != NULL; n = next) {
             struct notify_watch *w = container_of(n, struct notify_watch, node);
@@ -250,7 +252,8 @@ notify_group_free(struct notify_group *g)
     }
     spin_unlock(&notify_lock);
     free_watches(ended);
-    list_for_each_safe(it, &g->events) {
+    list_for_each_safe(it, &g->events)
+    {
         struct notify_event *e = container_of(it, struct notify_event, link);
         if (e != g->overflow)
             heap_free(e);
@@ -329,7 +332,8 @@ notify_watch_remove(struct notify_group *g, i32 wd)
 {
     spin_lock(&notify_lock);
     struct tree_node *n = tree_find(&g->watches, &wd, wd_key);
-    struct notify_watch *w = n == NULL ? NULL : container_of(n, struct notify_watch, node);
+    struct notify_watch *w =
+        n == NULL ? NULL : container_of(n, struct notify_watch, node);
     if (w != NULL)
         unlink_locked(w);
     spin_unlock(&notify_lock);
@@ -339,16 +343,17 @@ notify_watch_remove(struct notify_group *g, i32 wd)
 
 int
 notify_event_take(struct notify_group *g, u64 size,
-                  u64 (*bytes_of)(const struct notify_event *e), struct notify_event **out)
+                  u64 (*bytes_of)(const struct notify_event *e),
+                  struct notify_event **out)
 {
     struct notify_event *spare = NULL;
     int r = 0;
     if (g->overflowed && (spare = heap_alloc_zeroed(sizeof *spare)) == NULL)
         return -E_NOMEM;
     spin_lock(&notify_lock);
-    struct notify_event *e = list_empty(&g->events)
-                                 ? NULL
-                                 : container_of(g->events.next, struct notify_event, link);
+    struct notify_event *e =
+        list_empty(&g->events) ? NULL
+                               : container_of(g->events.next, struct notify_event, link);
     if (e == NULL)
         r = -E_AGAIN;
     else if (bytes_of(e) > size)
@@ -373,13 +378,12 @@ notify_event_take(struct notify_group *g, u64 size,
 }
 
 u64
-notify_events_bytes(struct notify_group *g,
-                    u64 (*bytes_of)(const struct notify_event *e))
+notify_events_bytes(struct notify_group *g, u64 (*bytes_of)(const struct notify_event *e))
 {
     u64 n = 0;
     spin_lock(&notify_lock);
-    list_for_each(it, &g->events)
-        n += bytes_of(container_of(it, struct notify_event, link));
+    list_for_each(it, &g->events) n +=
+        bytes_of(container_of(it, struct notify_event, link));
     spin_unlock(&notify_lock);
     return n;
 }

@@ -24,25 +24,25 @@
 #include "vfs/usage.h"
 
 /* The numbers are the ones that user programs use. */
-#define NOTIFY_ACCESS 0x1u
-#define NOTIFY_MODIFY 0x2u
-#define NOTIFY_ATTRIB 0x4u
-#define NOTIFY_CLOSE_WRITE 0x8u
-#define NOTIFY_CLOSE_NOWRITE 0x10u
-#define NOTIFY_OPEN 0x20u
-#define NOTIFY_MOVED_FROM 0x40u
-#define NOTIFY_MOVED_TO 0x80u
-#define NOTIFY_CREATE 0x100u
-#define NOTIFY_DELETE 0x200u
-#define NOTIFY_DELETE_SELF 0x400u
-#define NOTIFY_MOVE_SELF 0x800u
-#define NOTIFY_ALL 0xfffu
-#define NOTIFY_UNMOUNT 0x2000u
-#define NOTIFY_OVERFLOW 0x4000u
-#define NOTIFY_IGNORED 0x8000u
-#define NOTIFY_EXCLUDE_UNLINKED 0x4000000u /* of a watch */
-#define NOTIFY_DIRECTORY 0x40000000u       /* of an event */
-#define NOTIFY_ONCE 0x80000000u            /* of a watch */
+#define NOTIFY_ACCESS           0x1u
+#define NOTIFY_MODIFY           0x2u
+#define NOTIFY_ATTRIB           0x4u
+#define NOTIFY_CLOSE_WRITE      0x8u
+#define NOTIFY_CLOSE_NOWRITE    0x10u
+#define NOTIFY_OPEN             0x20u
+#define NOTIFY_MOVED_FROM       0x40u
+#define NOTIFY_MOVED_TO         0x80u
+#define NOTIFY_CREATE           0x100u
+#define NOTIFY_DELETE           0x200u
+#define NOTIFY_DELETE_SELF      0x400u
+#define NOTIFY_MOVE_SELF        0x800u
+#define NOTIFY_ALL              0xfffu
+#define NOTIFY_UNMOUNT          0x2000u
+#define NOTIFY_OVERFLOW         0x4000u
+#define NOTIFY_IGNORED          0x8000u
+#define NOTIFY_EXCLUDE_UNLINKED 0x4000000u  /* of a watch */
+#define NOTIFY_DIRECTORY        0x40000000u /* of an event */
+#define NOTIFY_ONCE             0x80000000u /* of a watch */
 
 #define NOTIFY_EVENTS_MAX 16384u
 #define NOTIFY_GROUPS_MAX 128u
@@ -55,12 +55,12 @@ struct notify_event {
     char name[];
 };
 struct notify_group {
-    struct list link;     /* in the list of all groups */
-    struct tree watches;  /* by wd */
+    struct list link;    /* in the list of all groups */
+    struct tree watches; /* by wd */
     struct list events;
-    u32 count;            /* of events */
+    u32 count; /* of events */
     i32 last_wd;
-    bool overflowed;      /* the overflow event is in the queue */
+    bool overflowed; /* the overflow event is in the queue */
     struct notify_event *overflow;
     struct waitq wait;
     struct usage *usage;
@@ -84,7 +84,7 @@ void notify_group_free(struct notify_group *g);
 i64 notify_watch_add(struct notify_group *g, struct inode *i, u32 mask,
                      u32 how) MUST_CHECK;
 int notify_watch_remove(struct notify_group *g, i32 wd) MUST_CHECK; /* -E_INVAL */
-u64 notify_watches_max(void); /* of a user */
+u64 notify_watches_max(void);                                       /* of a user */
 /* The oldest event if `size` bytes hold it as `bytes_of` counts; the caller frees it
  * with heap_free.  -E_AGAIN: none; -E_INVAL: it is larger. */
 int notify_event_take(struct notify_group *g, u64 size,
@@ -127,7 +127,7 @@ notify_type(const struct inode *i)
     return i->type == IT_DIR ? NOTIFY_DIRECTORY : 0;
 }
 u32 notify_cookie(void);
-void notify_inode_gone(struct inode *i);             /* it ends */
-void notify_unmounted(const struct filesystem *fs);  /* its inodes will end */
+void notify_inode_gone(struct inode *i);            /* it ends */
+void notify_unmounted(const struct filesystem *fs); /* its inodes will end */
 
 #endif

@@ -15,7 +15,7 @@ enum usage_kind { USAGE_WATCH_GROUPS, USAGE_WATCHES, USAGE_PIPE_PAGES, USAGE_KIN
 struct usage {
     struct usage *next;
     u32 uid;
-    u32 refs;                        /* usage.c's lock */
+    u32 refs; /* usage.c's lock */
     _Atomic u64 count[USAGE_KINDS];
 };
 /* A reference; NULL: no memory.  O(1) expected. */

@@ -13,7 +13,7 @@ struct xattr {
     struct xattr *next;
     u32 name_bytes; /* without its NUL */
     u32 value_bytes;
-    char data[];    /* the name, a NUL, the value */
+    char data[]; /* the name, a NUL, the value */
 };
 
 enum space { SPACE_NONE, SPACE_USER, SPACE_TRUSTED, SPACE_SECURITY };
@@ -40,7 +40,8 @@ space_of(const char *name)
 {
     size_t n = strlen(name);
     for (u32 k = SPACE_USER; k <= SPACE_SECURITY; k++)
-        if (n >= spaces[k].length && memcmp(name, spaces[k].prefix, spaces[k].length) == 0)
+        if (n >= spaces[k].length &&
+            memcmp(name, spaces[k].prefix, spaces[k].length) == 0)
             return (enum space)k;
     return SPACE_NONE;
 }
@@ -77,12 +78,9 @@ check_rights(struct inode *i, const struct cred *cred, const char *name, bool wr
             !vfs_is_owner(i, cred))
             return -E_PERM;
         return vfs_access(i, cred, write ? 2 : 4);
-    case SPACE_TRUSTED:
-        return is_root(cred) ? 0 : write ? -E_PERM : -E_NODATA;
-    case SPACE_SECURITY:
-        return !write || is_root(cred) ? 0 : -E_PERM;
-    case SPACE_NONE:
-        return 0; /* check_name refuses it */
+    case SPACE_TRUSTED: return is_root(cred) ? 0 : write ? -E_PERM : -E_NODATA;
+    case SPACE_SECURITY: return !write || is_root(cred) ? 0 : -E_PERM;
+    case SPACE_NONE: return 0; /* check_name refuses it */
     }
     return -E_NOTSUP;
 }
@@ -98,12 +96,9 @@ check_value(const char *name, const void *value, u32 bytes)
         return -E_INVAL;
     memcpy(&version, value, sizeof version);
     switch (version >> 24) {
-    case 2:
-        return bytes == 20 ? 0 : -E_INVAL;
-    case 3:
-        return bytes == 24 ? 0 : -E_INVAL;
-    default:
-        return -E_INVAL;
+    case 2: return bytes == 20 ? 0 : -E_INVAL;
+    case 3: return bytes == 24 ? 0 : -E_INVAL;
+    default: return -E_INVAL;
     }
 }
 

@@ -15,10 +15,10 @@
 
 #include "vfs/vfs.h"
 
-#define XATTR_NAME_MAX 255u
-#define XATTR_VALUE_MAX 65536u
-#define XATTR_LIST_MAX 65536u
-#define XATTR_MUST_CREATE 0x1u
+#define XATTR_NAME_MAX     255u
+#define XATTR_VALUE_MAX    65536u
+#define XATTR_LIST_MAX     65536u
+#define XATTR_MUST_CREATE  0x1u
 #define XATTR_MUST_REPLACE 0x2u
 
 /* -E_NOTSUP: no such name space, or the file system keeps none; -E_INVAL: a prefix

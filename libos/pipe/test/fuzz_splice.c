@@ -10,9 +10,9 @@
 #include "pipe/pipe.h"
 #include "vfs/test/setup.h"
 
-#define PIPES 3
+#define PIPES      3
 #define FILE_BYTES 100000u
-#define QUEUE_MAX (4u << 20)
+#define QUEUE_MAX  (4u << 20)
 
 static struct file *reader[PIPES], *writer[PIPES], *source, *sink;
 static u8 *queue[PIPES]; /* the contents by the model, from head to tail */
@@ -135,25 +135,13 @@ one_step(void)
     switch (pick(10)) {
     case 0:
     case 1:
-    case 2:
-        step_write(k);
-        break;
+    case 2: step_write(k); break;
     case 3:
-    case 4:
-        step_read(k);
-        break;
-    case 5:
-        step_between(k, (u32)pick(PIPES), false);
-        break;
-    case 6:
-        step_between(k, (u32)pick(PIPES), true);
-        break;
-    case 7:
-        step_from_file(k);
-        break;
-    case 8:
-        step_to_file(k);
-        break;
+    case 4: step_read(k); break;
+    case 5: step_between(k, (u32)pick(PIPES), false); break;
+    case 6: step_between(k, (u32)pick(PIPES), true); break;
+    case 7: step_from_file(k); break;
+    case 8: step_to_file(k); break;
     default: {
         u64 bytes = 4096ull << pick(6);
         i64 r = pipe_set_capacity(reader[k], bytes);
@@ -189,7 +177,8 @@ run(u64 seed, u64 steps)
         CHECK(queue_head[k] == queue_tail[k]);
         file_release(reader[k]);
     }
-    CHECK(host_count().objects <= before.objects + 4); /* the sink's tree may have grown */
+    CHECK(host_count().objects <=
+          before.objects + 4); /* the sink's tree may have grown */
 }
 
 static u64 first_seed = 1, seeds = 20, steps_each = 3000;

@@ -54,7 +54,8 @@ static i64
 model_write(struct model *m, u64 n)
 {
     u64 done = 0, part = n % 4096, last = (m->head - 1) % 512;
-    if (m->head != m->tail && part != 0 && m->offset[last] + m->bytes[last] + part <= 4096) {
+    if (m->head != m->tail && part != 0 &&
+        m->offset[last] + m->bytes[last] + part <= 4096) {
         m->bytes[last] += part;
         done = part;
     }

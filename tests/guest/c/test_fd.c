@@ -79,8 +79,8 @@ test_status_when_set_then_only_what_may(void)
     int fd = open("f", O_RDWR | O_CREAT | O_APPEND, 0644), path = open("f", O_PATH);
     CHECK((fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND | O_CREAT)) == (O_RDWR | O_APPEND));
     CHECK(fcntl(fd, F_SETFL, O_NONBLOCK | O_WRONLY | O_CREAT | O_TRUNC) == 0);
-    CHECK((fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_CREAT | O_TRUNC)) ==
-          (O_RDWR | O_NONBLOCK));
+    CHECK((fcntl(fd, F_GETFL) & (O_ACCMODE | O_APPEND | O_NONBLOCK | O_CREAT |
+                                 O_TRUNC)) == (O_RDWR | O_NONBLOCK));
     CHECK((fcntl(path, F_GETFL) & O_PATH) != 0);
     CHECK_ERROR(fcntl(path, F_SETFL, O_NONBLOCK), EBADF);
     CHECK_ERROR(fcntl(path, F_SETOWN, getpid()), EBADF);
@@ -245,8 +245,10 @@ main(void)
     RUN_IN_NEW(test_hint_when_set_then_kept, fcntl);
     RUN_IN_NEW(test_range_when_closed_then_gone_and_marked_with_flag, close_range);
     RUN_IN_NEW(test_range_when_unshared_then_the_other_keeps_its_own, close_range);
-    RUN_IN_NEW(test_descriptors_when_very_many_then_all_work, dup, setrlimit, close_range);
+    RUN_IN_NEW(test_descriptors_when_very_many_then_all_work, dup, setrlimit,
+               close_range);
     RUN_IN_NEW(test_files_when_too_many_in_all_then_enfile_but_not_for_root, open, pipe);
-    RUN_IN_NEW(test_descriptors_when_closed_by_others_meanwhile_then_no_harm, dup2, close);
+    RUN_IN_NEW(test_descriptors_when_closed_by_others_meanwhile_then_no_harm, dup2,
+               close);
     return check_failures != 0;
 }

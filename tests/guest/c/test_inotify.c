@@ -55,8 +55,8 @@ expect(int fd, int line, int wd, uint32_t mask, const char *name)
     struct inotify_event *e = take(fd);
     const char *got = e->len != 0 ? e->name : "";
     if (e->wd != wd || e->mask != mask || strcmp(got, name) != 0) {
-        dprintf(2, "# line %d: got wd %d mask 0x%x name '%s', wanted %d 0x%x '%s'\n", line,
-                e->wd, e->mask, got, wd, mask, name);
+        dprintf(2, "# line %d: got wd %d mask 0x%x name '%s', wanted %d 0x%x '%s'\n",
+                line, e->wd, e->mask, got, wd, mask, name);
         _exit(1);
     }
     last_cookie = e->cookie;
@@ -80,8 +80,8 @@ test_data_when_used_then_events_on_file_and_directory(void)
     int file = open("f", O_RDWR);
     CHECK(write(file, "x", 1) == 1 && pread(file, &c, 1, 0) == 1);
     CHECK(ftruncate(file, 0) == 0 && fchmod(file, 0600) == 0 && close(file) == 0);
-    static const uint32_t masks[] = { IN_OPEN, IN_MODIFY, IN_ACCESS, IN_MODIFY, IN_ATTRIB,
-                                      IN_CLOSE_WRITE };
+    static const uint32_t masks[] = { IN_OPEN,   IN_MODIFY, IN_ACCESS,
+                                      IN_MODIFY, IN_ATTRIB, IN_CLOSE_WRITE };
     for (int k = 0; k < 6; k++) {
         EXPECT(wd, masks[k], "f");
         EXPECT(wf, masks[k], "");
@@ -120,7 +120,8 @@ test_rename_when_between_watched_then_one_cookie(void)
     CHECK(mkdir("a", 0755) == 0 && mkdir("b", 0755) == 0 && mkdir("a/d", 0755) == 0);
     make("a/f");
     make("b/old");
-    int wa = inotify_add_watch(fd, "a", IN_MOVE), wb = inotify_add_watch(fd, "b", IN_MOVE);
+    int wa = inotify_add_watch(fd, "a", IN_MOVE),
+        wb = inotify_add_watch(fd, "b", IN_MOVE);
     int wf = inotify_add_watch(fd, "a/f", IN_MOVE_SELF),
         wo = inotify_add_watch(fd, "b/old", IN_DELETE_SELF | IN_ATTRIB);
     CHECK(rename("a/f", "b/old") == 0);
@@ -208,7 +209,8 @@ test_directory_when_read_then_access_isdir(void)
     int fd = instance();
     char c[1000];
     CHECK(mkdir("d", 0755) == 0);
-    int wd = inotify_add_watch(fd, "d", IN_ALL_EVENTS), wp = inotify_add_watch(fd, ".", IN_OPEN);
+    int wd = inotify_add_watch(fd, "d", IN_ALL_EVENTS),
+        wp = inotify_add_watch(fd, ".", IN_OPEN);
     int dir = open("d", O_RDONLY | O_DIRECTORY);
     CHECK(syscall(SYS_getdents64, dir, c, sizeof c) > 0 && close(dir) == 0);
     EXPECT(wp, IN_OPEN | IN_ISDIR, "d");

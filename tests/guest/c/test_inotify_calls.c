@@ -52,7 +52,8 @@ test_add_when_wrong_then_error(void)
     CHECK_ERROR(inotify_add_watch(-1, "f", IN_OPEN), EBADF);
     CHECK_ERROR(inotify_add_watch(other, "f", IN_OPEN), EINVAL);
     CHECK_ERROR(inotify_add_watch(fd, "f", 0), EINVAL);
-    CHECK_ERROR(inotify_add_watch(fd, "f", IN_OPEN | IN_MASK_ADD | IN_MASK_CREATE), EINVAL);
+    CHECK_ERROR(inotify_add_watch(fd, "f", IN_OPEN | IN_MASK_ADD | IN_MASK_CREATE),
+                EINVAL);
     CHECK_ERROR(inotify_add_watch(fd, "none", IN_OPEN), ENOENT);
     CHECK_ERROR(inotify_add_watch(fd, "dangling", IN_OPEN), ENOENT);
     CHECK_ERROR(inotify_add_watch(fd, "", IN_OPEN), ENOENT);

@@ -48,7 +48,8 @@ static void
 test_vectors_when_wrong_then_error(void)
 {
     static struct iovec many[1025];
-    int fd = file_with("f", 100), p[2], ro = open("f", O_RDONLY), wo = open("f", O_WRONLY);
+    int fd = file_with("f", 100), p[2], ro = open("f", O_RDONLY),
+        wo = open("f", O_WRONLY);
     struct iovec v[2] = { { back, 10 }, { (void *)16, 10 } };
     CHECK(pipe(p) == 0);
     CHECK(readv(fd, many, 1024) == 0);
@@ -85,7 +86,8 @@ static void
 test_faults_when_in_the_middle_then_counted(void)
 {
     int fd = file_with("f", 50000);
-    char *m = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *m =
+        mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(m != MAP_FAILED && munmap(m + 8192, 4096) == 0);
     CHECK(pread(fd, m, 20000, 0) == 8192 && memcmp(m, data, 8192) == 0);
     CHECK_ERROR(pread(fd, m + 8192, 10, 0), EFAULT);
@@ -106,7 +108,8 @@ test_length_when_huge_then_cut(void)
 {
     int zero = open("/dev/zero", O_RDONLY), null = open("/dev/null", O_WRONLY);
     size_t length = 3ul << 30;
-    char *m = mmap(NULL, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *m =
+        mmap(NULL, length, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (zero < 0 || m == MAP_FAILED)
         return;
     CHECK(write(null, m, length) == 0x7ffff000);
@@ -172,7 +175,8 @@ test_copy_when_ranges_then_copied(void)
     CHECK(copy_file_range(in, NULL, out, NULL, 20000, 0) == 20000);
     CHECK(lseek(in, 0, SEEK_CUR) == 20000 && lseek(out, 0, SEEK_CUR) == 20000);
     CHECK(copy_file_range(in, &a, out, &b, 500, 0) == 500 && a == 1500 && b == 510);
-    CHECK(pread(out, back, 20000, 0) == 20000 && memcmp(back + 10, data + 1000, 500) == 0);
+    CHECK(pread(out, back, 20000, 0) == 20000 &&
+          memcmp(back + 10, data + 1000, 500) == 0);
     a = 49990;
     CHECK(copy_file_range(in, &a, out, NULL, 500, 0) == 10);
     CHECK(copy_file_range(in, &a, out, NULL, 500, 0) == 0);
@@ -249,8 +253,8 @@ int
 main(void)
 {
     RUN_IN_NEW(test_vectors_when_given_then_in_order, readv, writev, preadv, pwritev);
-    RUN_IN_NEW(test_vectors_when_wrong_then_error, readv, writev, preadv, pwritev, pread64,
-               pwrite64, read, write, lseek);
+    RUN_IN_NEW(test_vectors_when_wrong_then_error, readv, writev, preadv, pwritev,
+               pread64, pwrite64, read, write, lseek);
     RUN_IN_NEW(test_faults_when_in_the_middle_then_counted, pread64, pwrite64, preadv);
     RUN_IN_NEW(test_length_when_huge_then_cut, write, writev, read);
     RUN_IN_NEW(test_flags_when_preadv2_then_obeyed, preadv2, pwritev2);

@@ -18,8 +18,8 @@
 #include <sys/uio.h>
 #include <time.h>
 
-#define PAGES 64
-#define BYTES (PAGES * 4096L)
+#define PAGES  64
+#define BYTES  (PAGES * 4096L)
 #define RUN_MS 700
 
 static char *memory;
@@ -45,18 +45,12 @@ disturb(void *arg)
         char *at = memory + page * 4096;
         size_t bytes = (size_t)n * 4096;
         switch (seed >> 28 & 3) {
-        case 0:
-            munmap(at, bytes);
-            break;
-        case 1:
-            mprotect(at, bytes, PROT_READ);
-            break;
-        case 2:
-            mprotect(at, bytes, PROT_READ | PROT_WRITE);
-            break;
+        case 0: munmap(at, bytes); break;
+        case 1: mprotect(at, bytes, PROT_READ); break;
+        case 2: mprotect(at, bytes, PROT_READ | PROT_WRITE); break;
         default:
-            mmap(at, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-                 -1, 0);
+            mmap(at, bytes, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
             break;
         }
     }
@@ -76,51 +70,30 @@ judge(long r, long asked)
 static void
 one_call(unsigned seed)
 {
-    struct iovec v[3] = { { memory, 30000 }, { memory + 100000, 9000 },
+    struct iovec v[3] = { { memory, 30000 },
+                          { memory + 100000, 9000 },
                           { memory + 50000, 40000 } };
     char *at = memory + (seed >> 8) % 4096;
     switch (seed >> 24 & 15) {
     case 0:
-    case 1:
-        judge(pread(file, at, BYTES - 4096, 0), BYTES);
-        break;
+    case 1: judge(pread(file, at, BYTES - 4096, 0), BYTES); break;
     case 2:
-    case 3:
-        judge(pwrite(file, at, BYTES - 4096, 0), BYTES);
-        break;
-    case 4:
-        judge(preadv(file, v, 3, 0), 79000);
-        break;
-    case 5:
-        judge(pwritev(file, v, 3, 0), 79000);
-        break;
+    case 3: judge(pwrite(file, at, BYTES - 4096, 0), BYTES); break;
+    case 4: judge(preadv(file, v, 3, 0), 79000); break;
+    case 5: judge(pwritev(file, v, 3, 0), 79000); break;
     case 6:
-    case 7:
-        judge(write(pipe_fd[1], at, 60000), 60000);
-        break;
+    case 7: judge(write(pipe_fd[1], at, 60000), 60000); break;
     case 8:
-    case 9:
-        judge(read(pipe_fd[0], at, 60000), 60000);
-        break;
+    case 9: judge(read(pipe_fd[0], at, 60000), 60000); break;
     case 10:
         lseek(names, 0, SEEK_SET);
         judge(syscall(SYS_getdents64, names, at, 20000), 20000);
         break;
-    case 11:
-        judge(ioctl(file, FIONREAD, at), 0);
-        break;
-    case 12:
-        judge(syscall(SYS_poll, at, 100, 0), 100);
-        break;
-    case 13:
-        judge(vmsplice(pipe_fd[1], v, 3, SPLICE_F_NONBLOCK), 79000);
-        break;
-    case 14:
-        judge(syscall(SYS_stat, ".", at), 0);
-        break;
-    default:
-        judge(syscall(SYS_getcwd, at, 4096), 4096);
-        break;
+    case 11: judge(ioctl(file, FIONREAD, at), 0); break;
+    case 12: judge(syscall(SYS_poll, at, 100, 0), 100); break;
+    case 13: judge(vmsplice(pipe_fd[1], v, 3, SPLICE_F_NONBLOCK), 79000); break;
+    case 14: judge(syscall(SYS_stat, ".", at), 0); break;
+    default: judge(syscall(SYS_getcwd, at, 4096), 4096); break;
     }
 }
 
@@ -142,7 +115,8 @@ test_copies_when_memory_goes_away_then_efault_at_most(void)
     static char pattern[BYTES], back[BYTES];
     char name[32];
     signal(SIGPIPE, SIG_IGN);
-    memory = mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memory =
+        mmap(NULL, BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     file = open("f", O_RDWR | O_CREAT, 0644);
     int other = open("other", O_RDWR | O_CREAT, 0644);
     memset(pattern, 'p', sizeof pattern);
@@ -173,8 +147,8 @@ test_copies_when_memory_goes_away_then_efault_at_most(void)
 int
 main(void)
 {
-    RUN_IN_NEW(test_copies_when_memory_goes_away_then_efault_at_most, read, write, pread64,
-               pwrite64, preadv, pwritev, getdents64, poll, ioctl, vmsplice, munmap,
-               mprotect);
+    RUN_IN_NEW(test_copies_when_memory_goes_away_then_efault_at_most, read, write,
+               pread64, pwrite64, preadv, pwritev, getdents64, poll, ioctl, vmsplice,
+               munmap, mprotect);
     return check_failures != 0;
 }

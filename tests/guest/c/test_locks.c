@@ -12,8 +12,9 @@
 static int
 lock(int fd, int command, int type, off_t start, off_t length)
 {
-    struct flock l = { .l_type = (short)type, .l_whence = SEEK_SET, .l_start = start,
-                       .l_len = length };
+    struct flock l = {
+        .l_type = (short)type, .l_whence = SEEK_SET, .l_start = start, .l_len = length
+    };
     return fcntl(fd, command, &l);
 }
 
@@ -258,7 +259,7 @@ test_flock_when_two_open_files_then_excluded(void)
     CHECK_ERROR(flock(b, LOCK_SH | LOCK_NB), EWOULDBLOCK);
     int d = dup(a);
     CHECK(close(a) == 0);
-    CHECK_ERROR(flock(b, LOCK_SH | LOCK_NB), EWOULDBLOCK); /* d has it still */
+    CHECK_ERROR(flock(b, LOCK_SH | LOCK_NB), EWOULDBLOCK);    /* d has it still */
     CHECK(close(d) == 0 && flock(b, LOCK_EX | LOCK_NB) == 0); /* reading is enough */
     CHECK_ERROR(flock(-1, LOCK_SH), EBADF);
     CHECK_ERROR(flock(b, 0), EINVAL);

@@ -55,7 +55,8 @@ test_writes_when_small_then_joined_in_a_page(void)
     CHECK_ERROR(write(p[1], "x", 1), EAGAIN);
     CHECK(ioctl(p[0], FIONREAD, &n) == 0 && n == 4096);
     CHECK(read(p[0], data, 100) == 100);
-    CHECK_ERROR(write(p[1], "x", 1), EAGAIN); /* the page is not free before it is empty */
+    CHECK_ERROR(write(p[1], "x", 1),
+                EAGAIN); /* the page is not free before it is empty */
     CHECK(read(p[0], data, 4096) == 3996 && write(p[1], "x", 1) == 1);
 }
 
@@ -102,7 +103,8 @@ static void
 test_faults_when_in_the_middle_then_counted_by_slot(void)
 {
     int p[2], n;
-    char *m = mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *m =
+        mmap(NULL, 3 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     CHECK(m != MAP_FAILED && munmap(m + 8192, 4096) == 0 && pipe2(p, O_NONBLOCK) == 0);
     CHECK_ERROR(write(p[1], m + 8191, 2), EFAULT);
     CHECK(ioctl(p[0], FIONREAD, &n) == 0 && n == 0);

@@ -9,8 +9,8 @@
 #include <signal.h>
 #include <sys/mman.h>
 
-#define WRITERS 6
-#define READERS 4
+#define WRITERS  6
+#define READERS  4
 #define MESSAGES 1500
 
 struct message {
@@ -106,7 +106,7 @@ open_and_close(void *arg)
     unsigned opened = 0;
     char c[10];
     for (int k = 0; k < 400; k++) {
-        int fd = open("fifo", (how == 0 ? O_RDONLY | O_NONBLOCK
+        int fd = open("fifo", (how == 0   ? O_RDONLY | O_NONBLOCK
                                : how == 1 ? O_WRONLY | O_NONBLOCK
                                           : O_RDWR | O_NONBLOCK));
         if (fd < 0) {

@@ -83,7 +83,8 @@ test_write_when_sealed_then_eperm(void)
     CHECK(fcntl(fd, F_GET_SEALS) == 0 && munmap(m, 4096) == 0);
     CHECK(fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE) == 0);
     CHECK_ERROR(pwrite(fd, data, 1, 0), EPERM);
-    CHECK_ERROR(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096), EPERM);
+    CHECK_ERROR(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096),
+                EPERM);
     CHECK_ERROR(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0), EPERM);
     m = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
     CHECK(m != MAP_FAILED);

@@ -128,7 +128,8 @@ test_list_when_names_then_all_of_them(void)
     CHECK(removexattr("f", "trusted.one") == 0);
     CHECK_ERROR(removexattr("f", "trusted.one"), ENODATA);
     n = listxattr("f", l, sizeof l);
-    CHECK(n == before + 12 && listed(l, n, "trusted.two") && !listed(l, n, "trusted.one"));
+    CHECK(n == before + 12 && listed(l, n, "trusted.two") &&
+          !listed(l, n, "trusted.one"));
 }
 
 static void
