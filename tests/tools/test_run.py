@@ -38,6 +38,11 @@ def test_shell_when_used_then_works_and_exits(screen):
     assert b"Stopped" in screen.expect(PROMPT, 20)
     assert b"sleep" in screen.line(b"jobs")
     screen.line(b"kill %1; wait %1 2>/dev/null")
+    screen.line(b"cat &")
+    time.sleep(0.5)
+    assert re.search(rb"(Stopped|SIGTTIN)[^\n]*cat", screen.line(b"jobs")), "cat goes on"
+    screen.line(b"kill -9 %1; wait %1 2>/dev/null")
+    assert screen.line(b"tty").startswith(b"/dev/ttyS0\r\n")
     screen.type(b"cat\r")
     screen.expect(rb"cat\r\n")
     screen.type(b"typed\r")

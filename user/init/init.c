@@ -117,8 +117,11 @@ run_shell(void)
 {
     const char *shell = getenv("FEUER_SHELL");
     const char *const shells[] = { shell != NULL ? shell : "/bin/bash", "/bin/sh" };
-    int terminal = open("/dev/console", O_RDWR | O_NOCTTY);
+    /* Through /dev/console nobody is stopped who reads in the background. */
+    int terminal = open("/dev/ttyS0", O_RDWR | O_NOCTTY);
 
+    if (terminal < 0)
+        terminal = open("/dev/console", O_RDWR | O_NOCTTY);
     setsid();
     if (terminal < 0) {
         dprintf(2, "init: cannot open /dev/console: %s\n", strerror(errno));
