@@ -218,6 +218,10 @@ long sys_set_robust_list(struct user_frame *f);
 long sys_restart_syscall(struct user_frame *f);
 long sys_capget(struct user_frame *f);
 long sys_capset(struct user_frame *f);
+long sys_ioprio_get(struct user_frame *f);
+long sys_ioprio_set(struct user_frame *f);
+long sys_unshare(struct user_frame *f);
+long sys_vhangup(struct user_frame *f);
 long sys_personality(struct user_frame *f);
 
 /* ---- signals: signal.c sigframe.c ---- */

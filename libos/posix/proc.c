@@ -21,6 +21,8 @@
 #define CLONE_SIGHAND 0x800ull
 #define CLONE_PTRACE 0x2000ull
 #define CLONE_VFORK 0x4000ull
+#define CLONE_PARENT 0x8000ull
+#define CLONE_CLEAR_SIGHAND 0x100000000ull
 #define CLONE_THREAD 0x10000ull
 #define CLONE_SYSVSEM 0x40000ull
 #define CLONE_SETTLS 0x80000ull
@@ -34,7 +36,7 @@
     (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PTRACE | CLONE_VFORK |    \
      CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |                 \
      CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID |       \
-     CLONE_IO)
+     CLONE_IO | CLONE_PARENT | CLONE_CLEAR_SIGHAND)
 #define CLONE_SIGNAL_MASK 0xffull
 
 static const struct {
@@ -46,6 +48,7 @@ static const struct {
     { CLONE_VFORK, FORK_VFORK },           { CLONE_THREAD, FORK_THREAD },
     { CLONE_SETTLS, FORK_SET_TLS },        { CLONE_PARENT_SETTID, FORK_PARENT_TID },
     { CLONE_CHILD_SETTID, FORK_CHILD_TID }, { CLONE_CHILD_CLEARTID, FORK_CLEAR_TID },
+    { CLONE_PARENT, FORK_SIBLING },        { CLONE_CLEAR_SIGHAND, FORK_CLEAR_SIGNALS },
 };
 
 static long
@@ -53,7 +56,7 @@ do_clone(struct user_frame *f, u64 flags, struct fork_args *args)
 {
     if (flags & ~CLONE_UNDERSTOOD)
         return -E_INVAL;
-    if ((flags & CLONE_SIGHAND) && !(flags & CLONE_VM))
+    if ((flags & CLONE_SIGHAND) && (!(flags & CLONE_VM) || (flags & CLONE_CLEAR_SIGHAND)))
         return -E_INVAL;
     if ((flags & CLONE_THREAD) &&
         (flags & (CLONE_SIGHAND | CLONE_FILES | CLONE_FS)) !=
@@ -103,7 +106,9 @@ sys_clone3(struct user_frame *f)
     if (error != 0)
         return error;
     if (in.set_tid_size != 0 || in.exit_signal > SIG_MAX ||
-        (in.flags & CLONE_SIGNAL_MASK) || (in.stack == 0) != (in.stack_size == 0))
+        (in.flags & (CLONE_SIGNAL_MASK | CLONE_DETACHED)) ||
+        ((in.flags & (CLONE_THREAD | CLONE_PARENT)) && in.exit_signal != 0) ||
+        (in.stack == 0) != (in.stack_size == 0))
         return -E_INVAL;
     struct fork_args args = {
         .exit_signal = (i32)in.exit_signal,
@@ -294,6 +299,7 @@ sys_wait4(struct user_frame *f)
 #define P_ALL 0
 #define P_PID 1
 #define P_PGID 2
+#define P_PIDFD 3
 
 /* siginfo's code and status of a wait status. */
 static void
@@ -325,6 +331,8 @@ sys_waitid(struct user_frame *f)
                      W_ALL | W_CLONE)) ||
         !(options & (WUNTRACED | WEXITED | WCONTINUED)))
         return -E_INVAL;
+    if (type == P_PIDFD && id >= 0)
+        return -E_BADF; /* there are none */
     if (type != P_ALL && type != P_PID && type != P_PGID)
         return -E_INVAL;
     if ((type == P_PID && id <= 0) || (type == P_PGID && id < 0))

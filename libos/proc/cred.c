@@ -96,6 +96,12 @@ cred_install(struct process *p, struct cred *fresh)
         p->pdeath_signal = 0;
     }
     p->cred = fresh;
+    if (fresh->uid != p->charged_uid && p->group != NULL) {
+        i64 tasks = 1 + (i64)p->charged_threads;
+        user_charge(p->charged_uid, -tasks);
+        user_charge(fresh->uid, tasks);
+        p->charged_uid = fresh->uid;
+    }
     if (p->nthreads > 1) {
         struct cred_box *b = container_of(fresh, struct cred_box, cred);
         b->previous = container_of(old, struct cred_box, cred);

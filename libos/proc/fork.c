@@ -43,6 +43,8 @@ inherit_resources(struct process *p, struct process *from, u32 flags)
     }
     if (p->fs == NULL || p->actions == NULL)
         return -E_NOMEM;
+    if (flags & FORK_CLEAR_SIGNALS)
+        signal_actions_exec(p);
     if (flags & FORK_SHARE_MM) {
         mm_hold(from->mm);
         p->mm_shared = from->mm_shared = true;
@@ -50,6 +52,38 @@ inherit_resources(struct process *p, struct process *from, u32 flags)
         return 0;
     }
     return mm_fork(from->mm, &p->mm);
+}
+
+int
+proc_unshare(struct process *p, bool files, bool place)
+{
+    struct fdtable *own_files = NULL;
+    struct fs_context *own_place = place ? fs_context_copy(p->fs) : NULL;
+    if (place && own_place == NULL)
+        return -E_NOMEM;
+    if (files && p->files_shared) {
+        int error = fdtable_copy(p->files, &own_files);
+        if (error != 0) {
+            if (own_place != NULL)
+                fs_context_release(own_place);
+            return error;
+        }
+    }
+    spin_lock(&p->lock); /* who looks at those of others does so under it */
+    struct fdtable *files_before = p->files;
+    struct fs_context *place_before = p->fs;
+    if (own_files != NULL) {
+        p->files = own_files;
+        p->files_shared = false;
+    }
+    if (own_place != NULL)
+        p->fs = own_place;
+    spin_unlock(&p->lock);
+    if (own_files != NULL)
+        fdtable_release(files_before);
+    if (own_place != NULL)
+        fs_context_release(place_before);
+    return 0;
 }
 
 static void
@@ -65,6 +99,7 @@ inherit_fields(struct process *p, struct process *from)
     memcpy(p->name, from->name, sizeof p->name);
     p->nice = thread_current()->sched.nice;
     p->timer_slack_ns = from->timer_slack_ns;
+    p->io_priority = from->io_priority;
     p->oom_score_adj = from->oom_score_adj;
     p->personality = from->personality;
     p->dumpable = from->dumpable;
@@ -191,7 +226,7 @@ must_look_first(struct thread *self)
  */
 static bool
 commit_process(struct process *p, struct process *parent, struct thread *self,
-               struct thread *t)
+               struct thread *t, bool sibling)
 {
     spin_lock(&family_lock);
     if (must_look_first(self)) {
@@ -199,7 +234,9 @@ commit_process(struct process *p, struct process *parent, struct thread *self,
         return false;
     }
     p->tty = parent->tty;
-    process_publish_locked(p, parent, parent->group);
+    if (sibling)
+        p->exit_signal = parent->exit_signal;
+    process_publish_locked(p, sibling ? parent->parent : parent, parent->group);
     spin_lock(&p->lock);
     list_push_back(&p->threads, &t->process_link);
     p->nthreads = 1;
@@ -215,6 +252,8 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
 {
     struct thread *self = thread_current();
     struct process *parent = self->process;
+    if ((args->flags & FORK_SIBLING) && parent == proc_init_process)
+        return -E_INVAL; /* nobody would be its parent */
     int error = process_may_grow(parent);
     struct process *p = error == 0 ? process_new(&error) : NULL;
     if (p == NULL)
@@ -235,7 +274,7 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
         copy_to_user(args->parent_tid, &pid, sizeof pid) != 0)
         error = 0; /* as on Linux, not an error of the fork */
     proc_hold(p); /* the thread's own */
-    if (!commit_process(p, parent, self, t)) {
+    if (!commit_process(p, parent, self, t, (args->flags & FORK_SIBLING) != 0)) {
         abandon_thread(t);
         atomic_fetch_sub_explicit(&p->refs, 1, memory_order_relaxed);
         process_discard(p);

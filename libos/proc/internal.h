@@ -29,6 +29,9 @@ int process_end_others(struct process *p) MUST_CHECK;
  * as many threads as the memory is for. */
 int process_may_grow(const struct process *parent) MUST_CHECK;
 void process_count_thread(void);
+/* user.c */
+u64 user_tasks(u32 uid);
+void user_charge(u32 uid, i64 tasks); /* may be negative */
 /* A new thread enters the process: -E_INTR when it is ending. */
 int process_add_thread(struct process *p, struct thread *t) MUST_CHECK;
 void process_remove_thread_locked(struct process *p, struct thread *t);

@@ -83,6 +83,8 @@ struct process {
     struct timer_table *timers;           /* signal/timer.h; set under lock */
     i32 nice;                             /* lock; of the first thread */
     u64 timer_slack_ns;
+    u16 io_priority;                      /* lock */
+    u32 charged_uid, charged_threads;     /* lock; user.c, N1 */
     u32 dumpable;
     uaddr stack_hint;
     i32 pdeath_signal;
@@ -136,6 +138,8 @@ u32 proc_each_in_group(i32 pgid, bool (*fn)(struct process *p, void *arg), void 
 #define FORK_PARENT_TID 0x80u
 #define FORK_CHILD_TID 0x100u
 #define FORK_CLEAR_TID 0x200u
+#define FORK_SIBLING 0x400u        /* the child's parent is the caller's */
+#define FORK_CLEAR_SIGNALS 0x800u  /* handlers become default; ignored ones stay */
 struct fork_args {
     u32 flags;
     i32 exit_signal;
@@ -175,6 +179,8 @@ int proc_wait(i32 which, u32 flags, struct wait_report *out) MUST_CHECK;
 int proc_set_pgid(i32 pid, i32 pgid) MUST_CHECK;
 i32 proc_set_sid(void);
 /* Orphaned descendants, also those that are there already, become its children. */
+/* The current process gets a table of files or a place of its own. -E_NOMEM */
+int proc_unshare(struct process *p, bool files, bool place) MUST_CHECK;
 void proc_set_subreaper(struct process *p, bool on);
 void proc_init(void);
 /* The first process: path, argv, envp from the command line. -E_NOENT ... */

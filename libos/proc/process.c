@@ -101,6 +101,8 @@ process_publish_locked(struct process *p, struct process *parent, struct pgroup 
     pgroup_enter_locked(p, g);
     pid_set_process(p->pid, p);
     atomic_fetch_add_explicit(&process_count, 1, memory_order_relaxed);
+    p->charged_uid = p->cred->uid;
+    user_charge(p->charged_uid, 1);
 }
 
 void
@@ -112,6 +114,7 @@ process_bury_locked(struct process *p, struct pgroup **empty)
     *empty = pgroup_leave_locked(p);
     atomic_store_explicit(&p->state, PROC_DEAD, memory_order_relaxed);
     atomic_fetch_sub_explicit(&process_count, 1, memory_order_relaxed);
+    user_charge(p->charged_uid, -1);
 }
 
 void
@@ -241,21 +244,6 @@ process_count_thread(void)
     atomic_fetch_add_explicit(&fork_count, 1, memory_order_relaxed);
 }
 
-/* How many processes, zombies too, have this real user id. */
-static u64
-count_of_user(u32 uid)
-{
-    u64 count = 0;
-    for (struct process *p = proc_next(0), *next; p != NULL; p = next) {
-        next = proc_next(p->pid);
-        spin_lock(&p->lock);
-        count += p->cred != NULL && p->cred->uid == uid;
-        spin_unlock(&p->lock);
-        proc_release(p);
-    }
-    return count;
-}
-
 /* Memory for a thread and its share of the rest: so a bomb of forks meets -E_AGAIN before
  * it has taken all memory from the one who wants to end it. */
 #define BYTES_FOR_THREAD (128u << 10)
@@ -282,10 +270,10 @@ process_may_grow(const struct process *parent)
         return -E_AGAIN;
     /* There are not that many processes at all: the common case. */
     u64 limit = parent->limits[LIMIT_NPROC].soft;
-    if (proc_count() < limit || parent->cred->uid == 0 ||
+    if (limit == ~0ull || parent->cred->uid == 0 ||
         cred_can(parent->cred, CAP_SYS_RESOURCE) || cred_can(parent->cred, CAP_SYS_ADMIN))
         return 0;
-    return count_of_user(parent->cred->uid) >= limit ? -E_AGAIN : 0;
+    return user_tasks(parent->cred->uid) >= limit ? -E_AGAIN : 0;
 }
 
 int
@@ -299,6 +287,10 @@ process_add_thread(struct process *p, struct thread *t)
     list_push_back(&p->threads, &t->process_link);
     p->nthreads++;
     process_count_thread();
+    if (t->tid != p->pid) {
+        p->charged_threads++;
+        user_charge(p->charged_uid, 1);
+    }
     pid_set_thread(t->tid, t);
     if (p->group_stop)
         thread_set_work(t, WORK_SIGNAL);
@@ -314,6 +306,10 @@ process_remove_thread_locked(struct process *p, struct thread *t)
     atomic_fetch_sub_explicit(&thread_count, 1, memory_order_relaxed);
     pid_set_thread(t->tid, NULL);
     usage_thread_ends_locked(p, t);
+    if (p->charged_threads > 0) {
+        p->charged_threads--;
+        user_charge(p->charged_uid, -1);
+    }
 }
 
 char *
