@@ -212,7 +212,6 @@ long sys_sysinfo(struct user_frame *f);
 long sys_getrandom(struct user_frame *f);
 long sys_getcpu(struct user_frame *f);
 long sys_reboot(struct user_frame *f);
-long sys_vhangup(struct user_frame *f); /* terminal.c */
 long sys_syslog(struct user_frame *f);  /* log.c */
 long sys_set_robust_list(struct user_frame *f);
 long sys_restart_syscall(struct user_frame *f);

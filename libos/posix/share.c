@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* unshare, setns: files and place can be made a process's own; there is one namespace of
- * each kind, and no other can be made or entered. vhangup. */
+ * each kind, and no other can be made or entered. */
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "proc/cred.h"
 #include "proc/proc.h"
-#include "tty/tty.h"
 
 #define CLONE_VM 0x100u
 #define CLONE_FS 0x200u
@@ -14,7 +13,6 @@
 #define CLONE_THREAD 0x10000u
 #define CLONE_SYSVSEM 0x40000u
 
-/* Does the process share more than its threads do with each other? */
 long
 sys_unshare(struct user_frame *f)
 {
@@ -29,14 +27,4 @@ sys_unshare(struct user_frame *f)
     if ((flags & (CLONE_FS | CLONE_FILES)) && p->nthreads > 1)
         return -E_INVAL; /* the threads of a process have them in common */
     return proc_unshare(p, (flags & CLONE_FILES) != 0, (flags & CLONE_FS) != 0);
-}
-
-long
-sys_vhangup(struct user_frame *f)
-{
-    (void)f;
-    if (!cred_can(proc_current()->cred, CAP_SYS_TTY_CONFIG))
-        return -E_PERM;
-    tty_hangup_current();
-    return 0;
 }
