@@ -31,7 +31,9 @@ struct page {
     u8 prot, value;
     u8 object; /* 0: anonymous and private */
     u8 object_page;
+    u8 forks; /* FORK_*: what madvise has said */
 };
+enum { FORKS, NOT_FORKED, WIPED };
 struct space {
     struct mm *mm;
     struct page page[PAGES];
@@ -41,6 +43,7 @@ static u64 object_pages[OBJECTS]; /* beyond: no access */
 static u8 objects_used;
 static struct space spaces[MMS];
 static struct process self;
+static u32 duplicates; /* made by mremap of size 0 */
 static struct file *the_file;
 
 static u64
@@ -168,6 +171,43 @@ advise_pages(struct space *s, u64 i, u64 n)
           (whole ? 0 : -E_NOMEM));
 }
 
+/* MADV_DONTFORK, WIPEONFORK, or neither any more. */
+static void
+advise_fork(struct space *s, u64 i, u64 n)
+{
+    static const u32 flag[] = { 0, AREA_DONTFORK, AREA_WIPEONFORK };
+    u8 how = (u8)rnd(3);
+    for (u64 k = i; k < i + n; k++)
+        if (!s->page[k].mapped || (how == WIPED && s->page[k].object))
+            return;
+    CHECK(mm_advise(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE, MM_ADVISE_FLAGS, flag[how],
+                    (AREA_DONTFORK | AREA_WIPEONFORK) & ~flag[how]) == 0);
+    for (u64 k = i; k < i + n; k++)
+        s->page[k].forks = how;
+}
+
+/* mremap of size 0: a second mapping of shared pages. */
+static void
+duplicate_pages(struct space *s, u64 i, u64 n, u64 to)
+{
+    uaddr at;
+    bool overlap = to <= i && i < to + n; /* Linux's rule: of a range of no bytes */
+    int rc = mm_remap(s->mm, BASE + i * PAGE_SIZE, 0, n * PAGE_SIZE,
+                      MM_REMAP_MAYMOVE | MM_REMAP_FIXED, BASE + to * PAGE_SIZE, &at);
+    if (!s->page[i].shared || (overlap && to < i)) {
+        CHECK(rc == -E_INVAL);
+        return;
+    }
+    if (rc != 0)
+        return; /* to its own start: what is there goes first */
+    struct page first = s->page[i];
+    duplicates++;
+    for (u64 k = 0; k < n; k++) {
+        s->page[to + k] = first;
+        s->page[to + k].object_page += (u8)k;
+    }
+}
+
 static bool
 one_area(struct space *s, u64 i, u64 n)
 {
@@ -200,6 +240,13 @@ fork_space(struct space *s)
         return;
     CHECK(mm_fork(s->mm, &child->mm) == 0);
     memcpy(child->page, s->page, sizeof(s->page));
+    for (u64 k = 0; k < PAGES; k++) {
+        struct page *p = &child->page[k];
+        if (p->forks == NOT_FORKED)
+            *p = (struct page){ .mapped = false };
+        else if (p->forks == WIPED)
+            p->value = 0;
+    }
 }
 
 static void
@@ -255,6 +302,25 @@ check_counts(struct mm *m)
     CHECK(c.pages_peak >= c.pages_mapped);
 }
 
+/* Locked pages are counted, and not given up on advice; then unlocked again. */
+static void
+check_lock(struct space *s, u64 i, u64 n)
+{
+    struct mm_counts c;
+    uaddr at = BASE + i * PAGE_SIZE;
+    for (u64 k = i; k < i + n; k++)
+        if (!s->page[k].mapped || !(s->page[k].prot & PROT_R) || s->page[k].object)
+            return;
+    CHECK(mm_lock(s->mm, at, n * PAGE_SIZE, AREA_LOCKED) == 0);
+    mm_count(s->mm, &c);
+    CHECK(c.pages_locked == n);
+    CHECK(mm_advise(s->mm, at, n * PAGE_SIZE, MM_ADVISE_DONTNEED, 0, 0) == -E_INVAL);
+    CHECK(mm_lock(s->mm, at, n * PAGE_SIZE, 0) == 0);
+    mm_count(s->mm, &c);
+    CHECK(c.pages_locked == 0);
+    check_counts(s->mm);
+}
+
 static void
 step(void)
 {
@@ -263,7 +329,7 @@ step(void)
     if (!s->mm)
         return;
     enter(s->mm);
-    switch (rnd(14)) {
+    switch (rnd(17)) {
     case 0:
     case 1:
         map_pages(s, i, n);
@@ -296,6 +362,17 @@ step(void)
     case 9:
         if (rnd(4) == 0)
             truncate_file();
+        break;
+    case 10:
+        advise_fork(s, i, n);
+        break;
+    case 11:
+        i = rnd(PAGES - n + 1);
+        if (one_area(s, i, n) && s->page[i].object_page + n <= OBJECT_PAGES)
+            duplicate_pages(s, i, n, (i + n + rnd(PAGES - 2 * n)) % (PAGES - n + 1));
+        break;
+    case 12:
+        check_lock(s, i, n);
         break;
     default:
         write_page(s, i);
@@ -345,6 +422,7 @@ test_mm_when_changed_at_random_then_as_the_model(void)
         }
         objects_used = 1;
     }
+    CHECK(duplicates > 100);
     file_release(the_file);
     thread_current()->process = NULL;
     struct host_counts after = host_count();
