@@ -21,8 +21,9 @@ $(VM_T)/vectors: libos/fs/cpio/test/vectors.py
 	python3 $< $@ $(VM_T)/seeds
 
 # With the rooms themselves.
-VM_ROOM_TESTS := test_mm test_tmpfs test_cpio
+VM_ROOM_TESTS := test_mm test_mm_calls test_tmpfs test_cpio
 $(VM_T)/test_mm: libos/vm/test/test_mm.c
+$(VM_T)/test_mm_calls: libos/vm/test/test_mm_calls.c
 $(VM_T)/test_tmpfs: libos/fs/tmpfs/test/test_tmpfs.c
 $(VM_T)/test_cpio: libos/fs/cpio/test/test_cpio.c | $(VM_T)/vectors
 $(addprefix $(VM_T)/,$(VM_ROOM_TESTS)): $(BUILD)/host/libos.a $(VM_HEADERS)
