@@ -160,7 +160,7 @@ i64
 write_result(i64 r)
 {
     if (r == -E_PIPE)
-        signal_send_thread(thread_current(), SIG_PIPE, NULL);
+        posix_raise(SIG_PIPE);
     return r;
 }
 
@@ -172,7 +172,7 @@ write_limit(struct file *f, struct uio *u, const u64 *pos)
         return 0;
     u64 at = (f->flags & OPEN_APPEND) != 0 || u->append ? f->inode->size : pos != NULL ? *pos : f->pos;
     if (at >= limit && u->left != 0) {
-        signal_send_thread(thread_current(), SIG_XFSZ, NULL);
+        posix_raise(SIG_XFSZ);
         return -E_FBIG;
     }
     if (u->left > limit - at)

@@ -274,7 +274,7 @@ size_limit(u64 size)
 {
     if (size <= proc_current()->limits[LIMIT_FSIZE].soft)
         return 0;
-    signal_send_thread(thread_current(), SIG_XFSZ, NULL);
+    posix_raise(SIG_XFSZ);
     return -E_FBIG;
 }
 

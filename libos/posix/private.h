@@ -88,6 +88,8 @@ int itimerspec_to_user(uaddr at, u64 value_ns, u64 interval_ns) MUST_CHECK;
  * no such clock, -E_NOTSUP, -E_PERM (alarm clocks). */
 int clock_for_timer(i32 clock, bool *real) MUST_CHECK;
 
+/* To the current thread, as if it had sent it itself: SIG_PIPE, SIG_XFSZ. */
+void posix_raise(int number);
 /* The permission to signal, for signal_send_tid. */
 int posix_may_signal(struct process *p, int number);
 /* futex.c */

@@ -7,6 +7,7 @@
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "proc/cred.h"
+#include "proc/pid.h"
 #include "proc/proc.h"
 #include "signal/signal.h"
 
@@ -254,6 +255,30 @@ info_of_sender(int number, int code)
                                  .uid = self->cred->uid };
 }
 
+void
+posix_raise(int number)
+{
+    struct signal_info info = info_of_sender(number, SIGNAL_CODE_USER);
+    signal_send_thread(thread_current(), number, &info);
+}
+
+/* The process of this number, or of the thread that has it: a reference, or NULL. */
+static struct process *
+find_any(i32 pid)
+{
+    struct process *p = proc_find(pid);
+    if (p != NULL)
+        return p;
+    spin_lock(&pid_lock);
+    struct pid_slot *slot = pid_slot_locked(pid);
+    if (slot != NULL && slot->thread != NULL) {
+        p = slot->thread->process;
+        proc_hold(p);
+    }
+    spin_unlock(&pid_lock);
+    return p;
+}
+
 struct kill_group {
     int number;
     const struct signal_info *info;
@@ -296,7 +321,7 @@ sys_kill(struct user_frame *f)
         return -E_INVAL;
     struct signal_info info = info_of_sender(number, SIGNAL_CODE_USER);
     if (pid > 0) {
-        struct process *p = proc_find(pid);
+        struct process *p = find_any(pid);
         if (p == NULL)
             return -E_SRCH;
         int error = posix_may_signal(p, number);
@@ -366,7 +391,7 @@ sys_rt_sigqueueinfo(struct user_frame *f)
     int error = queue_info(&info, pid, number, SYS_ARG2(f));
     if (error != 0)
         return error;
-    struct process *p = proc_find(pid);
+    struct process *p = find_any(pid);
     if (p == NULL)
         return -E_SRCH;
     error = posix_may_signal(p, number);

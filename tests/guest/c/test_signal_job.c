@@ -284,6 +284,15 @@ test_pipe_and_file_size_when_exceeded_then_their_signals(void)
     signal(SIGPIPE, note);
     CHECK_ERROR(write(ends[1], "x", 1), EPIPE);
     CHECK(count == 1);
+    sigset_t set;
+    siginfo_t got;
+    struct timespec none = { 0, 0 };
+    sigemptyset(&set);
+    sigaddset(&set, SIGPIPE);
+    CHECK(sigprocmask(SIG_BLOCK, &set, NULL) == 0);
+    CHECK_ERROR(write(ends[1], "x", 1), EPIPE);
+    CHECK(sigtimedwait(&set, &got, &none) == SIGPIPE);
+    CHECK(got.si_code == SI_USER && got.si_pid == getpid());
     mkdir("/tmp", 01777);
     char name[] = "/tmp/sizeXXXXXX";
     file = mkstemp(name);
