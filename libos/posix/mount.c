@@ -14,7 +14,9 @@
 #define MS_NOSUID 0x2u
 #define MS_NODEV 0x4u
 #define MS_NOEXEC 0x8u
+#define MS_SYNCHRONOUS 0x10u
 #define MS_REMOUNT 0x20u
+#define MS_DIRSYNC 0x80u
 #define MS_NOSYMFOLLOW 0x100u
 #define MS_NOATIME 0x400u
 #define MS_NODIRATIME 0x800u
@@ -28,6 +30,7 @@
 #define MS_SHARED 0x100000u
 #define MS_RELATIME 0x200000u
 #define MS_STRICTATIME 0x1000000u
+#define MS_LAZYTIME 0x2000000u
 #define MS_NOUSER 0x80000000u
 #define MS_PROPAGATION (MS_UNBINDABLE | MS_PRIVATE | MS_SLAVE | MS_SHARED)
 #define MS_ATIME (MS_NOATIME | MS_NODIRATIME | MS_RELATIME | MS_STRICTATIME)
@@ -64,6 +67,14 @@ flags_of_mount(u64 flags, u32 old)
     return m;
 }
 
+static u32
+wishes_of(u64 flags)
+{
+    return ((flags & MS_SYNCHRONOUS) != 0 ? FS_SYNC : 0) |
+           ((flags & MS_DIRSYNC) != 0 ? FS_DIR_SYNC : 0) |
+           ((flags & MS_LAZYTIME) != 0 ? FS_LAZY_TIMES : 0);
+}
+
 /* ---- the kinds of mount(2) ---- */
 
 static int
@@ -79,6 +90,8 @@ mount_fresh(const struct mount_arg *m, const struct path *at)
     if (r != 0)
         return r;
     bool first = atomic_load(&fs->mounts) == 0;
+    if (first)
+        atomic_store(&fs->wishes, wishes_of(m->flags));
     r = vfs_mount_at(fs, at, flags_of_mount(m->flags, 0), m->source);
     if (r == 0 && (m->flags & MS_RDONLY) != 0 && first)
         r = vfs_set_read_only(fs, true);
@@ -102,6 +115,9 @@ remount(const struct mount_arg *m, const struct path *at)
         r = fs->remount(fs, m->data);
     if (r == 0)
         r = vfs_mount_set_flags(at, flags);
+    if (r == 0) /* a remount leaves dirsync as it is */
+        atomic_store(&fs->wishes, (wishes_of(m->flags) & ~FS_DIR_SYNC) |
+                                      (atomic_load(&fs->wishes) & FS_DIR_SYNC));
     if (r != 0 && fs->read_only != was && vfs_set_read_only(fs, was) != 0)
         r = -E_IO; /* writers came in between: it stays read-write, and says so */
     return r;

@@ -267,6 +267,7 @@ _Static_assert(sizeof(struct linux_statfs) == 120, "struct statfs of x86-64");
 #define ST_NOSUID 0x2
 #define ST_NODEV 0x4
 #define ST_NOEXEC 0x8
+#define ST_SYNCHRONOUS 0x10
 #define ST_NOATIME 0x400
 #define ST_NODIRATIME 0x800
 #define ST_RELATIME 0x1000
@@ -277,6 +278,7 @@ static i64
 statfs_flags(const struct mount *m)
 {
     return (mount_is_read_only(m) ? ST_RDONLY : 0) |
+           (m != NULL && (m->fs->wishes & FS_SYNC) != 0 ? ST_SYNCHRONOUS : 0) |
            (mount_has(m, MOUNT_NO_SET_IDS) ? ST_NOSUID : 0) |
            (mount_has(m, MOUNT_NO_DEVICES) ? ST_NODEV : 0) |
            (mount_has(m, MOUNT_NO_EXEC) ? ST_NOEXEC : 0) |

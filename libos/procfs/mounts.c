@@ -33,6 +33,15 @@ mount_flags(struct text *t, u32 flags)
             text_add(t, "%s", names[i].text);
 }
 
+/* What of the file system's own is shown, before the mount's. */
+static void
+fs_flags(struct text *t, u32 wishes)
+{
+    text_add(t, "%s%s%s", (wishes & FS_SYNC) != 0 ? ",sync" : "",
+             (wishes & FS_DIR_SYNC) != 0 ? ",dirsync" : "",
+             (wishes & FS_LAZY_TIMES) != 0 ? ",lazytime" : "");
+}
+
 static const char *
 access_word(bool read_only)
 {
@@ -47,6 +56,7 @@ mounts_line(struct text *t, const struct mount_info *m)
     text_quote(t, m->point, SPECIAL);
     text_add(t, " %s %s", m->type,
              access_word(m->fs_read_only || (m->flags & MOUNT_READ_ONLY) != 0));
+    fs_flags(t, m->fs_wishes);
     mount_flags(t, m->flags);
     text_quote(t, m->options, SPECIAL);
     text_add(t, " 0 0\n");
@@ -67,6 +77,7 @@ mountinfo_line(struct text *t, const struct mount_info *m)
              m->type);
     text_quote(t, m->source[0] != '\0' ? m->source : "none", SPECIAL);
     text_add(t, " %s", access_word(m->fs_read_only));
+    fs_flags(t, m->fs_wishes);
     text_quote(t, m->options, SPECIAL);
     text_add(t, "\n");
 }

@@ -150,6 +150,7 @@ struct mount_info {
     u64 dev;
     u32 flags;                 /* MOUNT_* of the mount */
     bool fs_read_only;
+    u32 fs_wishes;             /* FS_* */
     const char *type;          /* of the file system; static */
     /* the source, the directory of the file system that is shown, where it is seen from
      * the caller's root, the file system's own options (",size=4k", or empty): as they

@@ -93,6 +93,7 @@ describe(struct fs_context *c, struct mount *m, struct mount_info *out)
     out->dev = m->fs->dev;
     out->flags = atomic_load(&m->flags);
     out->fs_read_only = m->fs->read_only;
+    out->fs_wishes = atomic_load_explicit(&m->fs->wishes, memory_order_relaxed);
     out->type = m->fs->name;
     string_copy(out->source, m->source != NULL ? m->source : "none", sizeof out->source);
     out->options[0] = '\0';

@@ -429,6 +429,10 @@ int vfs_chroot(struct fs_context *c, const struct cred *cred,
                const struct path *to) MUST_CHECK;
 
 /* ---- file systems ---- */
+#define FS_SYNC 0x1u
+#define FS_DIR_SYNC 0x2u
+#define FS_LAZY_TIMES 0x4u
+
 struct filesystem {
     const char *name;
     struct inode *root;    /* with one reference, which vfs_discard drops */
@@ -438,6 +442,8 @@ struct filesystem {
     int (*statfs)(struct filesystem *fs, u64 out[8]);
     void *priv;
     bool read_only;        /* for all its mounts; changed by vfs_set_read_only */
+    /* FS_*, as asked for at a mount: shown; in memory all is where it will ever be */
+    _Atomic u32 wishes;
     bool no_devices;       /* by its nature: opening a device is E_ACCES */
     bool no_exec;          /* by its nature: no file may be executed */
     bool keeps_xattrs;     /* the vfs keeps extended attributes for it (vfs/xattr.h) */

@@ -191,6 +191,8 @@ test_mount_when_flags_then_statfs_says(void)
     CHECK((mount_flags("m") & (ST_RELATIME | ST_NOATIME)) == 0);
     CHECK(mount(NULL, "m", NULL, MS_REMOUNT | MS_NODIRATIME, NULL) == 0);
     CHECK((mount_flags("m") & ST_NODIRATIME) != 0);
+    CHECK(mount(NULL, "m", NULL, MS_REMOUNT | MS_SYNCHRONOUS, NULL) == 0);
+    CHECK((mount_flags("m") & ST_SYNCHRONOUS) != 0);
     CHECK(umount("m") == 0);
 }
 
