@@ -10,6 +10,7 @@
 #include "posix/files.h"
 #include "proc/proc.h"
 #include "procfs/private.h"
+#include "vfs/mount.h"
 
 #define DESCRIBE_MAX 4096u
 
@@ -135,8 +136,10 @@ fdinfo_show(struct view *v, struct text *t)
         return -E_NOENT;
     u32 flags = f->flags | (r == 0 && cloexec ? OPEN_CLOEXEC : 0);
     bool stream = (f->ops->traits & FILE_STREAM) != 0; /* it has no position */
-    text_add(t, "pos:\t%ld\nflags:\t0%lo\nino:\t%lu\n", stream ? 0 : (i64)f->pos,
-             open_flags_to_linux(flags), f->inode != NULL ? f->inode->ino : 0);
+    text_add(t, "pos:\t%ld\nflags:\t0%lo\nmnt_id:\t%u\nino:\t%lu\n",
+             stream ? 0 : (i64)f->pos, open_flags_to_linux(flags),
+             f->path.mount != NULL ? f->path.mount->id : 0,
+             f->inode != NULL ? f->inode->ino : 0);
     if (f->ops->describe != NULL) {
         char *more = heap_alloc(DESCRIBE_MAX);
         if (more != NULL)

@@ -83,7 +83,7 @@ pid_lookup(struct inode *dir, const char *name, u32 length, struct inode **out)
 {
     struct node *n = node_of(dir);
     if (!is_there(n))
-        return -E_NOENT;
+        return -E_SRCH;
     return node_find(dir, n->entry->children, n->entry->count, name, length, &n->who, 0,
                      out);
 }
@@ -235,7 +235,7 @@ root_lookup(struct inode *dir, const char *name, u32 length, struct inode **out)
     struct process *p = pid < PID_MAX ? proc_find((i32)pid) : NULL;
     struct subject who = { .pid = (i32)pid };
     if (p == NULL && pid > 0 && pid < PID_MAX) {
-        /* A thread's number leads to its process too, though it is not listed. */
+        /* A thread's number leads to the thread, though it is not listed. */
         spin_lock(&pid_lock);
         struct pid_slot *s = pid_slot_locked((i32)pid);
         p = s != NULL && s->thread != NULL ? s->thread->process : NULL;
@@ -245,6 +245,7 @@ root_lookup(struct inode *dir, const char *name, u32 length, struct inode **out)
     }
     if (p == NULL)
         return -E_NOENT;
+    who.tid = p->pid != who.pid ? who.pid : 0;
     who.pid = p->pid;
     who.start_ns = p->start_ns;
     proc_release(p);

@@ -31,8 +31,18 @@ anon_setattr(struct inode *i, const struct vattr *set, u32 which)
     return -E_NOTSUP;
 }
 
-static const struct inode_ops anon_ops = { .getattr = anon_getattr,
-                                           .setattr = anon_setattr };
+/* There is nothing of it that could be opened once more, by a link in /proc/PID/fd. */
+static int
+anon_open(struct inode *i, struct file *f)
+{
+    (void)i;
+    (void)f;
+    return -E_NXIO;
+}
+
+static const struct inode_ops anon_ops = {
+    .getattr = anon_getattr, .setattr = anon_setattr, .open = anon_open
+};
 
 struct inode *
 anon_inode(void)
