@@ -14,6 +14,7 @@ struct lock {
 struct lock_set {
     struct spinlock lock;
     struct list records; /* by start for each owner (L1) */
+    u32 count;           /* of records (L5) */
     struct list wholes;
     struct waitq wait;
 };
@@ -112,6 +113,15 @@ join_locked(struct lock_set *s, struct lock *n, struct list *freed)
     list_add_before(at, &n->link);
 }
 
+static u32
+list_length(const struct list *l)
+{
+    u32 n = 0;
+    for (const struct list *it = l->next; it != l; it = it->next)
+        n++;
+    return n;
+}
+
 static void
 free_all(struct list *freed)
 {
@@ -119,6 +129,18 @@ free_all(struct list *freed)
         list_remove(it);
         heap_free(container_of(it, struct lock, link));
     }
+}
+
+/* Does taking the range away make two of one? */
+static bool
+splits_locked(const struct lock_set *s, const void *owner, const struct lock_range *want)
+{
+    list_for_each(it, &s->records) {
+        const struct lock *l = container_of(it, struct lock, link);
+        if (l->owner == owner && l->r.start < want->start && l->r.end > want->end)
+            return true;
+    }
+    return false;
 }
 
 static int
@@ -133,6 +155,9 @@ record_try(struct lock_set *s, const void *owner, const struct lock_range *want)
     }
     spin_lock(&s->lock);
     int r = conflict_locked(&s->records, owner, want) != NULL ? -E_AGAIN : 0;
+    if (r == 0 && s->count + 2 > LOCK_RECORDS_MAX &&
+        (want->kind != LOCK_NONE || splits_locked(s, owner, want)))
+        r = -E_NOMEM; /* L5 */
     if (r == 0) {
         cut_locked(s, owner, want, &spare, &freed);
         if (want->kind != LOCK_NONE) {
@@ -140,7 +165,10 @@ record_try(struct lock_set *s, const void *owner, const struct lock_range *want)
             fresh->r = *want;
             join_locked(s, fresh, &freed);
             fresh = NULL;
+            s->count++;
         }
+        s->count += spare == NULL ? 1 : 0;
+        s->count -= list_length(&freed);
     }
     spin_unlock(&s->lock);
     heap_free(fresh);
@@ -340,6 +368,7 @@ locks_drop_owner(struct inode *i, const void *owner)
         return;
     spin_lock(&s->lock);
     drop_from(&s->records, owner, &freed);
+    s->count -= list_length(&freed);
     drop_from(&s->wholes, owner, &freed);
     spin_unlock(&s->lock);
     if (list_empty(&freed))

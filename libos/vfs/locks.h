@@ -11,6 +11,8 @@
  * L4. A waiter for a record lock is known by its owner, so that a wish that would close a
  *     circle is refused.  A wish that several owners stand in the way of follows the
  *     first; locks of open files are not followed.
+ * L5. An inode has at most LOCK_RECORDS_MAX record locks: they are memory of the LibOS, and
+ *     each step looks at all of them.
  */
 #ifndef LIBOS_VFS_LOCKS_H
 #define LIBOS_VFS_LOCKS_H
@@ -18,6 +20,7 @@
 #include "vfs/vfs.h"
 
 enum lock_kind { LOCK_NONE, LOCK_SHARED, LOCK_EXCLUSIVE };
+#define LOCK_RECORDS_MAX 16384u
 #define LOCK_END_MAX (~0ull >> 1)
 struct lock_range {
     /* both included; end LOCK_END_MAX: to the end, however far it goes */

@@ -5,7 +5,7 @@
 #include "core/thread.h"
 #include "vfs/locks.h"
 
-#define BYTES 24
+#define BYTES  24
 #define OWNERS 3
 
 static struct file *file;
@@ -110,6 +110,36 @@ test_whole_file_locks(void)
     file_release(a);
 }
 
+/* Verify that the records of an inode are counted through splits, joins and drops, so
+ * that their bound holds and is given back. */
+static void
+test_records_bound(void)
+{
+    struct inode *i = file->inode;
+    const char *owner = &owners[0];
+    for (int round = 0; round < 2; round++) {
+        u64 n = 0;
+        struct lock_range r = { 0, 0, LOCK_EXCLUSIVE, 1 };
+        while (lock_record(i, owner, &r, false) == 0) {
+            n++;
+            r.start = r.end = n * 2;
+        }
+        CHECK(n == LOCK_RECORDS_MAX - 1);
+        r = (struct lock_range){ 0, n * 2, LOCK_NONE, 1 };
+        if (round == 0)
+            CHECK(lock_record(i, owner, &r, false) == 0);
+        else
+            locks_drop_owner(i, owner);
+    }
+    struct lock_range all = { 0, LOCK_END_MAX, LOCK_EXCLUSIVE, 1 };
+    CHECK(lock_record(i, owner, &all, false) == 0);
+    for (u64 n = 0; n < 100; n++) { /* holes make more of them */
+        struct lock_range hole = { 2 * n + 1, 2 * n + 1, LOCK_NONE, 1 };
+        CHECK(lock_record(i, owner, &hole, false) == 0);
+    }
+    locks_drop_owner(i, owner);
+}
+
 int
 main(void)
 {
@@ -120,6 +150,7 @@ main(void)
     RUN(test_records_agree_with_model);
     RUN(test_record_waits);
     RUN(test_whole_file_locks);
+    RUN(test_records_bound);
     file_release(file);
     CHECK(do_unlink("/locked", false) == 0);
     CHECK(host_count().objects <= before.objects + 1); /* the directory's buckets */
