@@ -16,14 +16,16 @@ enum {
     REG_LSR = 5,
     REG_SCR = 7
 };
-#define IER_RX    0x01u
-#define FCR_ON    0x87u /* FIFOs on and cleared, trigger at 8 */
-#define LCR_8N1   0x03u
-#define MCR_READY 0x0bu /* DTR RTS OUT2 (the line's gate) */
-#define LSR_DATA  0x01u
-#define LSR_EMPTY 0x20u
-#define FIFO      16u
-#define POLLS     64u
+#define IER_RX     0x01u
+#define IER_TX     0x02u
+#define FCR_ON     0x87u /* FIFOs on and cleared, trigger at 8 */
+#define LCR_8N1    0x03u
+#define MCR_READY  0x0bu /* DTR RTS OUT2 (the line's gate) */
+#define LSR_DATA   0x01u
+#define LSR_EMPTY  0x20u
+#define FIFO       16u
+#define POLLS      64u
+#define TX_WAIT_NS 20000000u
 
 static u32
 reg_read(struct uart *u, u16 reg)
@@ -55,8 +57,15 @@ interrupt(void *arg)
      * drained, and what comes after it is a new edge. */
     hw_irq_ack(u->line);
     u->held = drain(u);
+    bool sent = u->sending && (reg_read(u, REG_LSR) & LSR_EMPTY);
+    if (sent) {
+        u->sending = false;
+        hw_port_out(u->port + REG_IER, 1, IER_RX);
+    }
     spin_unlock(&u->lock);
     wait_wake(&u->arrived, ~0u);
+    if (sent)
+        wait_wake(&u->sent, ~0u);
 }
 
 static void
@@ -78,18 +87,36 @@ receiver(void *arg)
     }
 }
 
-/* The transmitter takes a whole FIFO when it says that it is empty.  A host that does not
- * read holds it back: sleep then. */
+/* Until the transmitter is empty.  A host that reads takes a byte at once; one that does
+ * not holds it back: then the device's interrupt tells the end.  The time limit is for an
+ * interrupt that a device swallows. */
+static void
+wait_transmitter(struct uart *u)
+{
+    for (u32 polls = 0; !(reg_read(u, REG_LSR) & LSR_EMPTY); polls++) {
+        if (polls < POLLS)
+            continue;
+        spin_lock(&u->lock);
+        u->sending = true;
+        hw_port_out(u->port + REG_IER, 1, IER_RX | IER_TX);
+        spin_unlock(&u->lock);
+        wait_until(&u->sent, !__atomic_load_n(&u->sending, __ATOMIC_RELAXED), false,
+                   clock_mono_ns() + TX_WAIT_NS);
+        spin_lock(&u->lock);
+        if (u->sending) {
+            u->sending = false;
+            hw_port_out(u->port + REG_IER, 1, IER_RX);
+        }
+        spin_unlock(&u->lock);
+    }
+}
+
 void
 uart_send(struct uart *u, const u8 *direct, u32 count)
 {
     while (count > 0) {
         u32 n = count < FIFO ? count : FIFO;
-        for (u32 polls = 0; !(reg_read(u, REG_LSR) & LSR_EMPTY); polls++)
-            if (polls >= POLLS) {
-                thread_prepare(false);
-                thread_block(clock_mono_ns() + 200000);
-            }
+        wait_transmitter(u);
         if (hw_port_write(u->port, direct, n) != 0)
             return;
         direct += n;
@@ -107,6 +134,7 @@ uart_init(struct uart *u, u16 port, u32 line, const char *name,
     u->line = line;
     u->receive = receive;
     waitq_init(&u->arrived);
+    waitq_init(&u->sent);
     /* The scratch register keeps what is written; an absent device reads as ones. */
     hw_port_out(port + REG_SCR, 1, 0x5a);
     if (hw_port_in(port + REG_SCR, 1, &probe) != 0 || probe != 0x5a)

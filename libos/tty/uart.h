@@ -18,8 +18,9 @@ struct uart {
     struct spinlock lock; /* ring */
     u8 ring[UART_RING];
     u32 head, tail;
-    bool held; /* the line waits for room */
-    struct waitq arrived;
+    bool held;    /* the line waits for room */
+    bool sending; /* lock; somebody waits for the transmitter, by interrupt */
+    struct waitq arrived, sent;
     void (*receive)(struct uart *u, const u8 *bytes, u32 count); /* in the thread */
     void *owner;
 };

@@ -112,6 +112,18 @@ def test_output_when_long_then_fast(screen):
 
 
 @with_screen
+def test_output_when_nobody_reads_then_waits_and_is_complete(screen):
+    """Verify that a host that does not read holds the guest back and loses nothing."""
+    screen.expect(PROMPT)
+    screen.type(b"seq 100000 199999; echo the e''nd\r")
+    time.sleep(5)
+    text = screen.expect(rb"the end\r\n")
+    numbers = re.findall(rb"^(\d{6})\r$", text, re.M)
+    assert numbers == [b"%d" % n for n in range(100000, 200000)], len(numbers)
+    screen.expect(PROMPT)
+
+
+@with_screen
 def test_poweroff_when_typed_then_ends(screen):
     """Verify busybox's poweroff."""
     screen.expect(PROMPT)
