@@ -12,7 +12,7 @@
  *     entries first (file_watchers_hook); until then the file may be asked, under the
  *     set's mutex.
  * P4. No set watches itself through others, and a line of sets that watch each other is
- *     at most MAX_LINE long, so that a wake-up's way through them is short: seen under
+ *     at most five long, so that a wake-up's way through them is short: seen under
  *     `nest_mutex`, which all additions of sets take.
  * Locking: nest_mutex, then watch_set.mutex (a watching set's before a watched one's),
  * then watchers_lock; a file's wait queue, then watch_set.lock; watch_set.lock and the
@@ -21,51 +21,12 @@
  */
 #include "core/heap.h"
 #include "core/log.h"
-#include "core/tree.h"
-#include "ready/ready.h"
+#include "ready/epoll_private.h"
 
-#define MAX_LINE 5u
-#define SLOTS_INLINE 2u
 #define POLL_ALWAYS (POLL_ERR | POLL_HUP)
 #define POLL_RDNORM 0x040u
 #define POLL_WRNORM 0x100u
 
-struct watch_entry;
-/* One wait queue of an entry's file. */
-struct watch_slot {
-    struct waiter waiter;
-    struct watch_entry *entry;
-    struct watch_slot *next; /* more than SLOTS_INLINE: on the heap */
-};
-struct watch_set {
-    struct mutex mutex;
-    struct tree entries;     /* mutex; by file and descriptor */
-    struct spinlock lock;
-    struct list ready;       /* lock */
-    bool peeking;            /* mutex; an entry may be off the list for a moment */
-    struct waitq wait;       /* who waits, and who watches this set */
-    _Atomic u32 refs;        /* the file's, and of those who remove an entry (P3) */
-    u32 above;               /* nest_mutex; the longest line of sets above it, ever */
-    u64 seen;                /* nest_mutex; the walk that was here last, and what */
-    u32 depth;               /* it found: the longest line from here down */
-};
-struct watch_entry {
-    struct tree_node node;   /* in set->entries */
-    struct file *file;       /* [I] P3 */
-    i32 fd;                  /* [I] */
-    u32 used;                /* slots; [I] after watch_add */
-    struct watch_set *set;   /* [I] */
-    struct list file_link;   /* watchers_lock; in *file->watchers */
-    struct list ready_link;  /* set->lock; alone when not on the list */
-    struct watch_event event; /* set->mutex to change; events readable without */
-    u32 modes;               /* set->mutex */
-    int error;               /* while it is added */
-    struct poll_table table;
-    struct watch_slot slot[SLOTS_INLINE];
-    struct watch_slot *more;
-};
-static struct mutex nest_mutex = MUTEX_INIT(nest_mutex);
-static u64 walks; /* nest_mutex */
 static struct spinlock watchers_lock;
 
 static const struct file_ops watch_set_ops;
@@ -255,44 +216,6 @@ need_watchers(struct file *f)
     return 0;
 }
 
-/* The longest line of sets from s down, s included; MAX_LINE + 1: longer, or one that
- * comes by `target`. nest_mutex is held; each set is walked once. */
-static u32
-depth_below(struct watch_set *s, const struct watch_set *target, u32 budget)
-{
-    u32 deepest = 0;
-    if (s == target || budget == 0)
-        return MAX_LINE + 1;
-    if (s->seen == walks)
-        return s->depth;
-    mutex_lock(&s->mutex);
-    for (struct tree_node *n = tree_first(&s->entries); n != NULL; n = tree_next(n)) {
-        struct watch_entry *e = container_of(n, struct watch_entry, node);
-        if (watch_set_is(e->file))
-            deepest = MAX(deepest, depth_below(e->file->priv, target, budget - 1));
-    }
-    mutex_unlock(&s->mutex);
-    s->seen = walks;
-    s->depth = MIN(deepest, MAX_LINE) + 1;
-    return s->depth;
-}
-
-/* s stands below `above` sets now. nest_mutex is held. */
-static void
-tell_below(struct watch_set *s, u32 above)
-{
-    if (s->above >= above)
-        return;
-    s->above = above;
-    mutex_lock(&s->mutex);
-    for (struct tree_node *n = tree_first(&s->entries); n != NULL; n = tree_next(n)) {
-        struct watch_entry *e = container_of(n, struct watch_entry, node);
-        if (watch_set_is(e->file))
-            tell_below(e->file->priv, above + 1);
-    }
-    mutex_unlock(&s->mutex);
-}
-
 /* The set's mutex is held. */
 static int
 add_entry(struct watch_set *s, struct file *file, i32 fd, const struct watch_event *event,
@@ -338,22 +261,13 @@ watch_add(struct file *set, struct file *file, i32 fd, const struct watch_event 
         return -E_PERM;
     if (set == file)
         return -E_INVAL;
-    if (nested) {
-        struct watch_set *below = file->priv;
-        mutex_lock(&nest_mutex);
-        walks++;
-        if (s->above + 1 + depth_below(below, s, MAX_LINE) > MAX_LINE)
-            r = -E_LOOP;
-        else
-            tell_below(below, s->above + 1);
-    }
-    if (r == 0) {
-        mutex_lock(&s->mutex);
-        r = add_entry(s, file, fd, event, modes);
-        mutex_unlock(&s->mutex);
-    }
+    if (nested && (r = watch_nest_begin(s, file->priv)) != 0)
+        return r;
+    mutex_lock(&s->mutex);
+    r = add_entry(s, file, fd, event, modes);
+    mutex_unlock(&s->mutex);
     if (nested)
-        mutex_unlock(&nest_mutex);
+        watch_nest_done();
     return r;
 }
 

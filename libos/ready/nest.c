@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/* Sets that watch sets: no circles and no long lines (P4 in epoll.c). */
+#include "ready/epoll_private.h"
+
+#define MAX_LINE 5u
+
+static struct mutex nest_mutex = MUTEX_INIT(nest_mutex);
+static u64 walks; /* nest_mutex */
+
+/* The longest line of sets from s down, s included; MAX_LINE + 1: longer, or one that
+ * comes by `target`. nest_mutex is held; each set is walked once. */
+static u32
+depth_below(struct watch_set *s, const struct watch_set *target, u32 budget)
+{
+    u32 deepest = 0;
+    if (s == target || budget == 0)
+        return MAX_LINE + 1;
+    if (s->seen == walks)
+        return s->depth;
+    mutex_lock(&s->mutex);
+    for (struct tree_node *n = tree_first(&s->entries); n != NULL; n = tree_next(n)) {
+        struct watch_entry *e = container_of(n, struct watch_entry, node);
+        if (watch_set_is(e->file))
+            deepest = MAX(deepest, depth_below(e->file->priv, target, budget - 1));
+    }
+    mutex_unlock(&s->mutex);
+    s->seen = walks;
+    s->depth = MIN(deepest, MAX_LINE) + 1;
+    return s->depth;
+}
+
+/* s stands below `above` sets now. nest_mutex is held. */
+static void
+tell_below(struct watch_set *s, u32 above)
+{
+    if (s->above >= above)
+        return;
+    s->above = above;
+    mutex_lock(&s->mutex);
+    for (struct tree_node *n = tree_first(&s->entries); n != NULL; n = tree_next(n)) {
+        struct watch_entry *e = container_of(n, struct watch_entry, node);
+        if (watch_set_is(e->file))
+            tell_below(e->file->priv, above + 1);
+    }
+    mutex_unlock(&s->mutex);
+}
+
+int
+watch_nest_begin(struct watch_set *s, struct watch_set *below)
+{
+    mutex_lock(&nest_mutex);
+    walks++;
+    if (s->above + 1 + depth_below(below, s, MAX_LINE) > MAX_LINE) {
+        mutex_unlock(&nest_mutex);
+        return -E_LOOP;
+    }
+    tell_below(below, s->above + 1);
+    return 0;
+}
+
+void
+watch_nest_done(void)
+{
+    mutex_unlock(&nest_mutex);
+}
