@@ -22,18 +22,19 @@ show() { printf '%s -> %s\n' "$1" "$2"; }
 
 section forks
 count=0
-for ((i = 0; i < 1500; i++)); do
+for ((i = 0; i < 600; i++)); do
     (exit $((i % 3))) || count=$((count + $?))
 done
 show subshells $count
-for ((i = 0; i < 300; i++)); do /bin/true; done
+for ((i = 0; i < 60; i++)); do /bin/true; done
 show programs $?
-show substitutions "$(for i in {1..200}; do echo "$(echo $i)"; done | awk '{ s += $1 } END { print s }')"
+show substitutions "$(for i in {1..60}; do echo "$(echo $i)"; done | awk '{ s += $1 } END { print s }')"
 deep() { [ "$1" -eq 0 ] && echo bottom || (deep $(($1 - 1))); }
-show nested "$(deep 40)"
-for i in {1..40}; do (sleep 0.01; exit $i) & done
+show nested "$(deep 25)"
+pids=()
+for i in {1..40}; do (sleep 0.01; exit $i) & pids+=($!); done
 sum=0
-for job in $(jobs -p); do wait "$job"; sum=$((sum + $?)); done
+for job in "${pids[@]}"; do wait "$job"; sum=$((sum + $?)); done
 show waited $sum
 
 section a tree of files
@@ -58,7 +59,7 @@ find src -size +0 -size -2 -type f | wc -l
 find src -type f -perm 644 | wc -l; find src -perm -u+x -type f | wc -l
 find src -type f -printf '%s\n' | awk '{ s += $1 } END { print s, NR }'
 find src -type f -name '*.c' | xargs -n 10 -P 4 wc -l | grep -c total
-find src -type f | xargs -I{} basename {} | sort | uniq -c
+find src/alpha/one src/beta/two -type f | xargs -I{} basename {} | sort | uniq -c
 find src -empty; find nosuch; show status $?
 grep -r --include='*.txt' -c 'alpha' src | grep -v ':0' | wc -l
 grep -rlE 'return (7|14|21);' src | sort
@@ -66,40 +67,40 @@ grep -rn 'file 5 ' src
 diff -rq src src && show diff same
 
 section text
-seq 1 60000 | sed 's/\(.*\)/line \1 of the text/' >lines
+seq 1 12000 | sed 's/\(.*\)/line \1 of the text/' >lines
 show bytes "$(wc -c <lines)"
-sed -n '100,103p;/59999/p' lines
+sed -n '100,103p;/11999/p' lines
 sed -e 's/line/LINE/;s/\([0-9]\)\([0-9]\)/\2\1/g' -e '5q' lines
 sed '1~1000!d' lines | wc -l
 sed = lines | sed 'N;s/\n/:/' | tail -1
 sed -n '/^line 10 /,/^line 12 /{s/of/OF/p}' lines
 sed 'y/abcdefgh/ABCDEFGH/;2!d' lines
 sed -n '$=' lines
-cp lines edit; sed -i.bak -e '1,59990d' -e 's/$/!/' edit; cat edit; cmp edit.bak lines && show backup same
+cp lines edit; sed -i.bak -e '1,11990d' -e 's/$/!/' edit; cat edit; cmp edit.bak lines && show backup same
 sed '1!G;h;$!d' edit | head -2
 sed 's/line/x/w out' edit >/dev/null; wc -l <out
 awk '{ s += $2; c[length($2)]++ } END { print s; for (i = 1; i <= 5; i++) print i, c[i] }' lines
-awk -F'[ ]' 'NR % 10000 == 0 { printf "%08.3f|%-6s|%s\n", $2 / 7, $1, toupper($3) }' lines
+awk -F'[ ]' 'NR % 4000 == 0 { printf "%08.3f|%-6s|%s\n", $2 / 7, $1, toupper($3) }' lines
 awk 'BEGIN { while (("echo a b; echo c" | getline line) > 0) n += split(line, f, " "); print n; print substr("hello", 2, 3), index("hello", "l"), match("foobar", /o+/), RSTART, RLENGTH; x = "aaa"; print gsub(/a/, "b", x), x; print length("x"), sprintf("%c%d", 65, 3.9); printf "%s\n", tolower("ABC"); exit 3 }'
 show awk $?
 awk '{ print > ("by" length($2)) }' lines; wc -l by* | sort -k2
-awk 'NR > 59998 { print | "sort -r" }' lines
+awk 'NR > 11998 { print | "sort -r" }' lines
 awk -v a=5 'BEGIN { print a * 2, ENVIRON["TZ"], ARGC; print -3 % 2, 2 ^ 10, int(-2.5), 1e6, 0.1 + 0.2, 1 / 3 }' x
 awk 'function f(n) { return n < 2 ? n : f(n - 1) + f(n - 2) } BEGIN { print f(16) }'
 tr ' ' '\n' <lines | sort | uniq -c | sort -k1,1nr -k2 | head -4
 cut -d' ' -f2 lines | paste -sd+ | bc
 cut -d' ' -f2,1 lines | rev | sort -S 2M | md5sum
 sort -k2,2n -r lines | sha256sum
-split -l 7000 lines part.; cat part.* | cmp - lines && show parts "$(ls part.* | wc -l)"
+split -l 2000 lines part.; cat part.* | cmp - lines && show parts "$(ls part.* | wc -l)"
 comm -12 <(sort lines | head -1000) <(sort -r lines | tail -1000 | sort) | wc -l
 join <(seq 1 3000 | sort) <(seq 1 7 3000 | sort) | wc -l
-head -c 3000000 /dev/zero | tr '\0' 'abc' | fold -w 60 | md5sum
-od -An -tx1 -v lines | head -20000 | awk '{ for (i = 1; i <= NF; i++) c[$i]++ } END { print c["20"], c["6c"], c["0a"] }'
+head -c 1000000 /dev/zero | tr '\0' 'abc' | fold -w 60 | md5sum
+head -c 100000 lines | od -An -tx1 -v | awk '{ for (i = 1; i <= NF; i++) c[$i]++ } END { print c["20"], c["6c"], c["0a"] }'
 nl -ba lines | tail -1; tac lines | head -1; rev lines | sed -n 3p
 
 section long pipelines
-seq 1 40000 | awk '{ print $1 * 3 }' | grep -v 7 | sed 's/^/n/' | tr n N | sort -t N -k2n | uniq | tail -n +100 | cksum
-yes word | head -n 200000 | cat | cat | cat | cat | wc -l | sed 's/$/ words/'
+seq 1 10000 | awk '{ print $1 * 3 }' | grep -v 7 | sed 's/^/n/' | tr n N | sort -t N -k2n | uniq | tail -n +100 | cksum
+yes word | head -n 100000 | cat | cat | cat | cat | wc -l | sed 's/$/ words/'
 for i in 1 2 3 4 5 6 7 8; do echo $i; done | while read -r x; do echo "$((x * x))"; done | sort -rn | tr '\n' ' ' | sed 's/ $//' | tee squares | wc -w
 cat squares; echo
 set -o pipefail; false | true; show pipefail $?; set +o pipefail

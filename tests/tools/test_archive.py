@@ -145,4 +145,5 @@ def test_trial_when_run_on_tcg_then_gets_there(_directory):
     assert not accel.trial(qemu, ("-accel", "nosuch"))
 
 
-run_all(sys.modules[__name__])
+if __name__ == "__main__":
+    run_all(sys.modules[__name__])

@@ -189,6 +189,7 @@ def decompressed(path, file, tool):
                         "it (the package is %s)" % (path, tool, {"xz": "xz-utils"}.get(
                             tool, tool)))
     out = anonymous_file()
+    os.lseek(file.fileno(), 0, os.SEEK_SET)     # the program reads the descriptor
     process = subprocess.Popen([tool, "-dc"], stdin=file, stdout=out,
                                stderr=subprocess.PIPE)
     progress, size = Progress("unpacking " + os.path.basename(path)), \
