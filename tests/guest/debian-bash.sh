@@ -39,7 +39,8 @@ b 'echo $((1 / 0))'; b 'echo $((08))'; b 'declare -i i=3+4; i+=5; echo $i'; echo
 echo $'tab\there \x41\101\u41 \'q\'' "$(printf 'trailing\n\n\n')" "`echo back \`echo ticks\``"
 echo ~ ~root ~user ~nosuch; cd /usr; cd /tmp; echo ~- ~+; cd "$work"
 touch a1 a2 b1 .hid 'sp ace'; echo *; echo a?; echo [!a]*; echo .h*; shopt -s dotglob; echo *; shopt -u dotglob
-shopt -s extglob nullglob; echo !(a*) @(a|b)1 +(a)1 ?(x)a1 *(z)b1 none*; shopt -u nullglob; echo none*; b 'shopt -s failglob; echo none*'
+shopt -s extglob nullglob
+echo !(a*) @(a|b)1 +(a)1 ?(x)a1 *(z)b1 none*; shopt -u nullglob; echo none*; b 'shopt -s failglob; echo none*'
 mkdir -p d/e/f; touch d/e/f/g; shopt -s globstar; echo **/g d/**; set -f; echo *; set +f; GLOBIGNORE='a*'; echo *; unset GLOBIGNORE
 [[ abc == a* && abc =~ ^(a)(b) && ! x -nt y ]] && echo "${BASH_REMATCH[@]}"; [[ a < b ]] && echo less; [[ 10 -gt 9 ]] && echo more; [[ -v w && -z '' && -n x ]] && echo set
 echo "$(< a1)" "$(<<<word cat)" "${PIPESTATUS[0]}" "$((${#w} + 1))" "$-" "$#" "$0" | sed "s,$0,script,;s/ [a-zA-Z]* / flags /"
@@ -70,7 +71,7 @@ E
 exec 3>fd3; echo three >&3; exec 3>&-; cat fd3; exec 4<fd3; read -r l <&4; echo "$l"; exec 4<&-; echo x >&4; echo $?
 set -C; echo x >o; echo $?; echo forced >|o; set +C; cat o; : >o; [ -s o ] || echo empty; echo x >d; echo $?; echo x >/nosuch/y; cat <nosuch; echo $?; exec 5<>o; echo rw >&5; exec 5>&-; cat o
 { fd=; exec {fd}>o; echo "$((fd >= 10))" >&$fd; exec {fd}>&-; cat o; }; echo a | tee o | cat; echo 3<o <o; ls /nosuch 2>/dev/null; echo $?; cat <<<"here $((1 + 1))"
-b 'cat <(echo psub) >(cat >&2)'; b 'exec >&-; echo x'; b 'echo x >/dev/full; echo $?'; b 'read x < <(echo y); echo $x'; b 'echo hello | { read x; echo "in $x"; }; echo "out $x"'; b 'shopt -s lastpipe; echo hello | read x; echo $x'; b 'yes | head -1; echo ${PIPESTATUS[@]}'
+b 'cat <(echo psub)'; b 'exec >&-; echo x'; b 'echo x >/dev/full; echo $?'; b 'read x < <(echo y); echo $x'; b 'echo hello | { read x; echo "in $x"; }; echo "out $x"'; b 'shopt -s lastpipe; echo hello | read x; echo $x'; b 'yes | head -1; echo ${PIPESTATUS[@]}'
 
 section builtins
 printf '%s,%d,%5.2f,%x,%q,%b,%(%Y)T\n' s 10 3.14159 255 'a b' 'x\ty' 0; printf '%s\n' a b; printf '%c%c\n' ab cd; printf '%-5s|%5s|\n' a b; printf '%d\n' x; printf '%i %o\n' 0x10 8; printf %s; echo -e 'a\tb\c'; echo; echo -n; echo -E 'a\n'; printf '\x41\n'
