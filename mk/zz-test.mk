@@ -16,7 +16,7 @@ $(GUEST_SCRIPTS): $(BUILD)/guest/%: tests/guest/%
 	@mkdir -p $(@D)
 	cp $< $@
 
-guest-programs: $(GUEST_PROGRAMS) $(GUEST_SCRIPTS) $(AGENT) $(BUILD)/rootfs.cpio
+guest-programs: $(GUEST_PROGRAMS) $(GUEST_SCRIPTS) $(AGENT) $(BUILD)/rootfs.cpio $(BUILD)/debian.cpio
 host-tests: $(HOST_TESTS)
 
 # A part that does not build must not hide the results of the others: the runner reports what is missing.
@@ -41,7 +41,7 @@ guest-test: all guest-programs
 test-on-linux: guest-programs
 	@tools/runtests --group tools --group guest --kernel linux $(TEST_ARGS)
 
-# The shell script's output on both kernels, for 1, 2 and 4 CPUs.
+# The comparison scripts' output on both kernels, for 1, 2 and 4 CPUs.
 linux-compare: all guest-programs
 	@tools/linux-compare
 

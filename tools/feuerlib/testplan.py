@@ -10,7 +10,6 @@ from .common import REPO, TOOLS, build_dir
 
 GROUPS = ("host", "proofs", "tools", "guest")
 FEUER = os.path.join(TOOLS, "feuer")
-SHELL_EXPECTED = os.path.join(REPO, "tests", "guest", "shell.expected")
 
 
 class Job:
@@ -64,13 +63,18 @@ def tool_jobs(options):
                   environment=environment)
 
 
-def same_as_expected(output):
-    """The shell script's output, against what Linux gave."""
+def same_as(name):
+    """A judge: the output of tests/guest/NAME.sh against what Linux gave."""
+    path = os.path.join(REPO, "tests", "guest", name + ".expected")
+    return lambda output: difference(output, path)
+
+
+def difference(output, path):
     try:
-        with open(SHELL_EXPECTED) as file:
+        with open(path, errors="replace") as file:
             expected = file.read()
     except OSError:
-        return "no %s; make it with tools/linux-compare --write" % SHELL_EXPECTED
+        return "no %s; make it with tools/linux-compare --write" % path
     if output == expected:
         return None
     got, want = output.split("\n"), expected.split("\n")
@@ -100,6 +104,22 @@ def absent_calls():
     return done.stdout.decode().split()
 
 
+def debian_jobs(options):
+    """The comparison scripts on the Debian root; with --quick, only the shortest."""
+    if options.quick:
+        plans = (("debian-bash", (2,)),)
+    else:
+        plans = (("debian-bash", (1, 2, 4)), ("debian-coreutils", (1, 4)),
+                 ("debian-work", (1, 2, 4)))
+    for name, cpus in plans:
+        for count in cpus:
+            yield guest_job(options, "%s cpus=%d" % (name, count), [
+                "--image", "debian", "--cpus", str(count),
+                "--add", os.path.join(REPO, "tests", "guest")],
+                ["sh", "-c", "exec bash /add/%s.sh 2>/dev/null" % name], 600,
+                same_as(name))
+
+
 def guest_jobs(options):
     programs = os.path.join(build_dir(), "guest")
     scripts = os.path.join(REPO, "tests", "guest")
@@ -113,7 +133,7 @@ def guest_jobs(options):
     quiet = ["sh", "-c", "exec sh /add/shell-both.sh 2>/dev/null"]
     for count in cpus:
         yield guest_job(options, "shell cpus=%d" % count, [
-            "--add", scripts, "--cpus", str(count)], quiet, 600, same_as_expected)
+            "--add", scripts, "--cpus", str(count)], quiet, 600, same_as("shell"))
         yield guest_job(options, "stress cpus=%d" % count, [
             "--add", programs, "--cpus", str(count)],
             ["/add/stress", "-n", "50" if options.quick else "300"], 600)
@@ -130,9 +150,10 @@ def guest_jobs(options):
             yield guest_job(options, "memory is full cpus=%d" % count, [
                 "--add", programs, "--mem", "48", "--cpus", str(count)],
                 ["sh", "/add/full.sh", "/add"], 300)
+    yield from debian_jobs(options)
     for machine in ("q35", "microvm"):
         yield guest_job(options, "shell machine=%s" % machine, [
-            "--add", scripts, "--machine", machine], quiet, 600, same_as_expected)
+            "--add", scripts, "--machine", machine], quiet, 600, same_as("shell"))
     if options.kernel == "linux":
         return
     yield Job("guest kernel", [os.path.join(REPO, "tests", "kernel", "run.sh"), build_dir(),
@@ -141,7 +162,7 @@ def guest_jobs(options):
         yield guest_job(options, "%s gate=direct" % name, [
             "--add", programs, "--gate", "direct"], ["/add/" + name])
     yield guest_job(options, "shell gate=direct", [
-        "--add", scripts, "--gate", "direct"], quiet, 600, same_as_expected)
+        "--add", scripts, "--gate", "direct"], quiet, 600, same_as("shell"))
     yield Job("guest boots", [os.path.join(TOOLS, "many-boots"),
                               "10" if options.quick else "50"], 900)
 
