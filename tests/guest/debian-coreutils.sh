@@ -172,7 +172,7 @@ r 'id; id -u; id -un; id -G nobody; id user; id -Gn user; id nosuchuser; whoami;
 section environment
 r 'env -i A=1 B=2 /usr/bin/env; env -u HOME -i; env A=x sh -c "echo \$A"; env nosuchcmd; env -C tree pwd; env -S "printf %s\\n a b"; env /etc/passwd; env -i PATH=/bin printenv PATH; printenv NOSUCH; X=1 printenv X; env --ignore-signal=TERM sh -c "kill -TERM \$\$; echo alive"; env --block-signal=USR1 --list-signal-handling true; env -0 -i A=1 | od -c; env ""'
 r 'nice; nice -n 5 nice; nice -n 5 nice -n 30 nice; nice nosuchcmd; nice -n x true; nohup echo hi; nohup nosuchcmd; nohup sh -c "kill -HUP \$\$; echo alive"; nohup'
-r 'timeout 5 echo in; timeout 0.1 sleep 5; (timeout -s KILL 0.1 sleep 5; echo $?; timeout -k 0.1 0.1 sh -c "trap \"\" TERM; sleep 5"; echo $?) 2>/dev/null; timeout 1 nosuchcmd; timeout x true; timeout 0 echo never; timeout --preserve-status 0.1 sleep 5; timeout --foreground 0.1 sleep 5; timeout -v 0.1 sleep 5; timeout 5 sh -c "exit 7"'
+r 'timeout 5 echo in; timeout 0.1 sleep 5; (timeout -s KILL 0.1 sleep 5; echo $?; timeout -k 0.5 2 sh -c "trap \"\" TERM; sleep 5"; echo $?) 2>/dev/null; timeout 1 nosuchcmd; timeout x true; timeout 0 echo never; timeout --preserve-status 0.1 sleep 5; timeout --foreground 0.1 sleep 5; timeout -v 0.1 sleep 5; timeout 5 sh -c "exit 7"'
 r 'stdbuf -oL echo line; stdbuf -o0 head -1 fruit; stdbuf -i0 -e0 cat fruit | head -1; stdbuf; chroot / /bin/echo rooted; chroot nosuch true; chroot --userspec=user / id -un; chroot /usr pwd; chroot --userspec=1:2 --groups=3,4 / id -G'
 r 'sync; sync fruit; sync -d fruit; sync -f tree; sync nosuch'
 section dates

@@ -123,7 +123,7 @@ for tool in gzip bzip2 xz; do
 done
 tar -czf src.tgz src && tar -tzf src.tgz | wc -l
 tar -cJf src.txz src && tar -xJf src.txz -C unpacked && diff -r src unpacked/src && show xz same
-tar -cf - src | gzip -9 | gzip -dc | tar -tf - | tail -1
+tar --sort=name -cf - src | gzip -9 | gzip -dc | tar -tf - | tail -1
 tar -cf - -C src . | (mkdir copy; cd copy; tar -xpf -); diff -r src copy && show copy same
 gzip -c <lines | head -c 1000 | gzip -dc 2>&1 >/dev/null | sed 's/^[^:]*: //'
 show broken "${PIPESTATUS[2]}"
@@ -175,10 +175,10 @@ cp /usr/bin/id sid; chmod 6755 sid; su user -c "$work/sid" ; chown user sid; chm
 useradd -m -s /bin/bash -G tty guest && su - guest -c 'id -Gn; pwd; ls -A' ; userdel -r guest 2>/dev/null; id guest
 groupadd crew && usermod -aG crew user && su user -c 'id -Gn'; gpasswd -d user crew; groupdel crew
 echo 'user:secret' | chpasswd 2>&1; passwd -S user | cut -d' ' -f1,2; passwd -d user; passwd -S user | cut -d' ' -f1,2
-chage -l user | head -1; getent passwd user root; getent group tty; getent hosts localhost | awk '{ print $2 }'
+chage -d 2024-02-03 user; chage -l user | head -1; getent passwd user root; getent group tty; getent hosts localhost | awk '{ print $2 }'
 
 section odds and ends
-echo 'scale=40; 4*a(1)' | bc -l; echo '2^200; define f(n) { if (n<2) return 1; return n*f(n-1); }; f(30); obase=16; 255' | bc
+echo 'scale=40; 4*a(1)' | bc -l; printf '%s\n' '2^200' 'define f(n) {' 'if (n < 2) return (1);' 'return (n * f(n - 1));' '}' 'f(30)' 'obase=16; 255' | bc
 file -b src.tgz lines script /bin/true who.sh | sed 's/, BuildID.*//;s/, from.*//;s/, interp.*//;s/, last modified.*//'
 printf 'a,b,c\nlonger,x,y\n' | column -t -s,; hexdump -C squares | head -2; printf 'ab\ncd\n' | rev
 printf 'one\ntwo\nthree\n' >o1; sed s/two/2/ o1 >o2; diff o1 o2; diff -u --label a --label b o1 o2 >o.patch; cat o.patch; diff3 o1 o2 o1; sdiff -w 30 o1 o2; cmp o1 o2
@@ -187,6 +187,6 @@ less o1 | cat; more o1 | cat
 xargs -a o1 -n1 echo item; echo 'a b' | xargs -n1 -t echo 2>&1; echo x | xargs false; show xargs $?; xargs -r echo </dev/null
 getopt -o ab: --long all,file: -- -a --file=x y; namei -m /usr/bin/env | tail -1; mcookie | wc -c; look -f appl <(echo apple) 2>/dev/null
 logger nothing 2>/dev/null; rename.ul 2>/dev/null; cal 2 2024 2>/dev/null | head -2; script -qec 'echo typed' /dev/null </dev/null | tr -d '\r'
-which sh awk nosuch; run-parts --list /etc/update-motd.d 2>/dev/null; tempfile 2>/dev/null; ischroot; mountpoint -q /; lsblk >/dev/null 2>&1
+which sh awk nosuch; run-parts --list /etc/update-motd.d 2>/dev/null; ischroot; mountpoint -q /; lsblk >/dev/null 2>&1
 cd / && rm -rf "$work"
 echo done
