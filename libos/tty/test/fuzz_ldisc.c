@@ -269,10 +269,12 @@ static void
 step_type(void)
 {
     u8 bytes[300];
-    u32 n = roll(20) == 0 ? roll(300) : 1 + roll(8), wide = roll(2) ? 256 : 40;
+    u32 n = roll(10) == 0 ? roll(300) : 1 + roll(8), wide = roll(2) ? 256 : 40;
 
     for (u32 i = 0; i < n; i++)
-        bytes[i] = roll(3) ? (u8)('a' + roll(26)) : (u8)roll(wide);
+        bytes[i] = roll(3)    ? (u8)('a' + roll(26))
+                   : roll(12) ? (u8)roll(wide)
+                              : 0xff; /* PARMRK doubles it */
     u32 model = 0;
     u32 taken = ldisc_receive(&l, bytes, n);
     for (; model < n && model_room(); model++)
@@ -321,6 +323,9 @@ main(int argc, char **argv)
     l.signal = take_signal;
     for (round_number = 0; round_number < rounds; round_number++) {
         u32 what = roll(40);
+        /* For a while nobody reads, so that the queue fills up and stays full. */
+        if (round_number / 2000 % 2 == 1 && what >= 26 && what < 34)
+            what = 1;
         if (what == 0)
             step_modes();
         else if (what < 26)
