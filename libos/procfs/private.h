@@ -43,6 +43,8 @@ struct entry {
     u8 type; /* enum inode_type */
     u8 group; /* of numbered entries: tells their inode numbers apart */
     u16 mode;
+    /* Not even root opens it to write, if there is no store. */
+    bool strict;
     /* Files: one more piece of text, for v->cursor, which it moves on; v->ended when it
      * was the last. */
     int (*show)(struct view *v, struct text *t);

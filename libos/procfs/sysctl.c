@@ -156,18 +156,18 @@ inode_number_show(struct view *v, struct text *t)
     return 0;
 }
 
-#define NUMBER(n, v) ENTRY_FILE(n, 0444, .show = number_show, .value = (v))
+#define NUMBER(n, v) ENTRY_FILE(n, 0444, .strict = true, .show = number_show, .value = (v))
 #define SETTING(n, at, most) \
     ENTRY_FILE(n, 0644, .show = number_show, .store = number_store, .data = (at), \
                .value = (most))
 #define NAME(n, m, which, ...) \
-    ENTRY_FILE(n, m, .show = name_show, .value = (which), __VA_ARGS__)
+    ENTRY_FILE(n, m, .strict = true, .show = name_show, .value = (which), __VA_ARGS__)
 
 static const struct entry random_entries[] = {
-    ENTRY_FILE("boot_id", 0444, .show = boot_id_show),
+    ENTRY_FILE("boot_id", 0444, .strict = true, .show = boot_id_show),
     NUMBER("entropy_avail", 256), /* the generator is seeded, as Linux says it */
     NUMBER("poolsize", 256),
-    ENTRY_FILE("uuid", 0444, .show = uuid_show),
+    ENTRY_FILE("uuid", 0444, .strict = true, .show = uuid_show),
 };
 static const struct entry kernel_entries[] = {
     NUMBER("cap_last_cap", 40),
@@ -180,13 +180,13 @@ static const struct entry kernel_entries[] = {
     NUMBER("overflowuid", 65534),
     NUMBER("pid_max", PID_MAX),
     ENTRY_DIR("random", random_entries),
-    ENTRY_FILE("randomize_va_space", 0444, .show = random_places_show),
-    ENTRY_FILE("threads-max", 0444, .show = threads_max_show),
+    ENTRY_FILE("randomize_va_space", 0444, .strict = true, .show = random_places_show),
+    ENTRY_FILE("threads-max", 0444, .strict = true, .show = threads_max_show),
     NAME("version", 0444, POSIX_NAME_VERSION),
 };
 static const struct entry fs_entries[] = {
-    ENTRY_FILE("inode-nr", 0444, .show = inode_number_show, .value = 0),
-    ENTRY_FILE("inode-state", 0444, .show = inode_number_show, .value = 1),
+    ENTRY_FILE("inode-nr", 0444, .strict = true, .show = inode_number_show, .value = 0),
+    ENTRY_FILE("inode-state", 0444, .strict = true, .show = inode_number_show, .value = 1),
     NUMBER("mount-max", MOUNTS_MAX),
     NUMBER("nr_open", FD_LIMIT_MAX),
     NUMBER("overflowgid", 65534),

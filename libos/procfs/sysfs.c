@@ -173,8 +173,8 @@ static const struct inode_ops numbered_ops = {
     .release = node_release,
 };
 
-#define TOPOLOGY(n, which) ENTRY_FILE(n, 0444, .show = topology_show, .value = (which))
-#define CACHE(n, which) ENTRY_FILE(n, 0444, .show = cache_show, .value = (which))
+#define TOPOLOGY(n, which) ENTRY_FILE(n, 0444, .strict = true, .show = topology_show, .value = (which))
+#define CACHE(n, which) ENTRY_FILE(n, 0444, .strict = true, .show = cache_show, .value = (which))
 static const struct entry topology_entries[] = {
     TOPOLOGY("core_cpus", CORE_MASK),
     TOPOLOGY("core_cpus_list", CORE_LIST),
@@ -274,10 +274,10 @@ numbered_list(struct inode *dir, u64 offset, dirent_fn fn, void *arg)
 
 /* ---- the tree ---- */
 
-#define FIXED(n, text) ENTRY_FILE(n, 0444, .show = fixed_show, .data = (text))
-#define CPU_LIST(n) ENTRY_FILE(n, 0444, .show = all_cpus_show)
+#define FIXED(n, text) ENTRY_FILE(n, 0444, .strict = true, .show = fixed_show, .data = (text))
+#define CPU_LIST(n) ENTRY_FILE(n, 0444, .strict = true, .show = all_cpus_show)
 static const struct entry cpu_entries[] = {
-    ENTRY_FILE("kernel_max", 0444, .show = kernel_max_show),
+    ENTRY_FILE("kernel_max", 0444, .strict = true, .show = kernel_max_show),
     FIXED("offline", ""),
     CPU_LIST("online"),
     CPU_LIST("possible"),
@@ -285,9 +285,9 @@ static const struct entry cpu_entries[] = {
 };
 static const struct entry node0_entries[] = {
     CPU_LIST("cpulist"),
-    ENTRY_FILE("cpumap", 0444, .show = all_cpus_mask_show),
+    ENTRY_FILE("cpumap", 0444, .strict = true, .show = all_cpus_mask_show),
     FIXED("distance", "10"),
-    ENTRY_FILE("meminfo", 0444, .show = node_memory_show),
+    ENTRY_FILE("meminfo", 0444, .strict = true, .show = node_memory_show),
 };
 static const struct entry node_entries[] = {
     FIXED("has_cpu", "0"), FIXED("has_memory", "0"),      FIXED("has_normal_memory", "0"),
@@ -301,7 +301,7 @@ static const struct entry system_entries[] = {
 static const struct entry devices_entries[] = { ENTRY_DIR("system", system_entries) };
 #define EMPTY_DIR(n) { .name = (n), .type = IT_DIR, .mode = 0555 }
 static const struct entry console_entries[] = {
-    ENTRY_FILE("active", 0444, .show = console_show),
+    ENTRY_FILE("active", 0444, .strict = true, .show = console_show),
 };
 static const struct entry tty_entries[] = { ENTRY_DIR("console", console_entries) };
 static const struct entry class_entries[] = {

@@ -155,6 +155,8 @@ int
 view_open(struct inode *i, struct file *f)
 {
     struct node *n = node_of(i);
+    if (n->entry->strict && n->entry->store == NULL && (f->flags & OPEN_WRITE) != 0)
+        return -E_ACCES;
     struct view *v = heap_alloc_zeroed(sizeof *v);
     if (v == NULL)
         return -E_NOMEM;

@@ -32,6 +32,7 @@ someone(uid_t id)
     child = fork();
     if (child == 0) {
         become(id);
+        CHECK(prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0) == 0);
         CHECK(write(ready[1], "r", 1) == 1);
         for (;;)
             pause();
