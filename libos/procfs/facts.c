@@ -70,6 +70,24 @@ signal_facts(struct process *p, const struct thread *t, struct facts *out)
     }
 }
 
+/* Linux's numbers of policies, and the priority as its scheduler counts it. */
+static void
+scheduling_facts(const struct process *p, const struct thread *t, struct facts *out)
+{
+    static const u8 policies[] = { [SCHED_FAIR] = 0,      [SCHED_FAIR_BATCH] = 3,
+                                   [SCHED_FAIR_IDLE] = 5, [SCHED_RT_FIFO] = 1,
+                                   [SCHED_RT_RR] = 2 };
+    out->nice = t != NULL ? t->sched.nice : p->nice;
+    out->priority = 20 + out->nice;
+    out->allowed = t != NULL ? t->sched.allowed : ~0ull;
+    if (t == NULL)
+        return;
+    out->policy = policies[t->sched.policy];
+    out->rt_priority = t->sched.priority;
+    if (out->rt_priority != 0)
+        out->priority = -1 - (i32)out->rt_priority;
+}
+
 static void
 thread_facts(struct process *p, struct thread *t, struct facts *out)
 {
@@ -77,7 +95,7 @@ thread_facts(struct process *p, struct thread *t, struct facts *out)
     out->name[sizeof out->name - 1] = '\0';
     out->state = state_letter(p, t);
     out->threads = p->nthreads;
-    out->nice = p->nice;
+    scheduling_facts(p, t, out);
     out->exit_signal = out->tid == p->pid ? p->exit_signal : -1;
     out->exit_status = p->exit_status;
     out->exiting = p->exiting;
@@ -158,5 +176,8 @@ facts_get(const struct subject *s, struct facts *out)
         fs_context_release(place);
     }
     proc_release(p);
-    return s->tid != 0 && s->tid != s->pid && t == NULL ? -E_SRCH : 0;
+    if (s->tid == 0 || s->tid == s->pid || t != NULL)
+        return 0;
+    facts_drop(out); /* the thread has ended since it was found */
+    return -E_SRCH;
 }

@@ -155,6 +155,9 @@ struct facts {
     u64 pending, shared_pending, blocked, ignored, caught, queued, queue_limit;
     u64 resident_limit;
     struct cred cred;
+    u64 allowed;  /* vCPUs */
+    i32 priority; /* as stat shows it */
+    u32 policy, rt_priority;
     u32 umask, fd_slots;
     bool no_new_privs, asleep, exiting;
 };

@@ -91,15 +91,15 @@ stat_show(struct view *v, struct text *t)
     text_add(t, "%d (%s) %c %d %d %d %lu %d %u", f.tid, f.name, f.state, f.ppid, f.pgid,
              f.sid, f.tty, f.tpgid, flags);
     stat_times(t, &f);
-    text_add(t, " %d %d %u 0 %lu %lu %lu %lu", 20 + f.nice, f.nice, f.threads,
+    text_add(t, " %d %d %u 0 %lu %lu %lu %lu", f.priority, f.nice, f.threads,
              f.start_ns / NS_PER_TICK, n.counts.bytes_virtual, n.counts.pages_mapped,
              f.resident_limit);
     stat_places(t, &n);
     /* These show the first 31 signals; all are in status. */
     text_add(t, " %lu %lu %lu %lu", (f.pending | f.shared_pending) & 0x7fffffff,
              f.blocked & 0x7fffffff, f.ignored & 0x7fffffff, f.caught & 0x7fffffff);
-    text_add(t, " %d 0 0 %d %u 0 0 0 0 0", n.may_inspect && f.asleep, f.exit_signal,
-             f.cpu);
+    text_add(t, " %d 0 0 %d %u %u %u 0 0 0", n.may_inspect && f.asleep, f.exit_signal,
+             f.cpu, f.rt_priority, f.policy);
     stat_more_places(t, &n, &f);
     facts_drop(&f);
     v->ended = true;
@@ -213,7 +213,7 @@ status_rights(struct text *t, const struct facts *f)
 static void
 status_cpus(struct text *t, const struct facts *f)
 {
-    u64 cpus = lcpu_count >= 64 ? ~0ull : (1ull << lcpu_count) - 1;
+    u64 cpus = f->allowed & (lcpu_count >= 64 ? ~0ull : (1ull << lcpu_count) - 1);
     text_add(t, "Cpus_allowed:\t%lx\nCpus_allowed_list:\t", cpus);
     text_ranges(t, &cpus, MIN(lcpu_count, 64u));
     text_add(t, "\nMems_allowed:\t1\nMems_allowed_list:\t0\n");

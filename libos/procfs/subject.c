@@ -50,7 +50,7 @@ may_inspect_locked(const struct process *p, const struct cred *by)
     const struct cred *of = p->cred;
     if (cred_can(by, CAP_SYS_PTRACE))
         return true;
-    if (of == NULL || p->dumpable != 1)
+    if (of == NULL || p->dumpable != 1 || (of->permitted & ~by->effective) != 0)
         return false;
     return by->fsuid == of->uid && by->fsuid == of->euid && by->fsuid == of->suid &&
            by->fsgid == of->gid && by->fsgid == of->egid && by->fsgid == of->sgid;
