@@ -244,8 +244,10 @@ def test_debian_when_used_then_prompt_editing_and_jobs(screen):
 
 @on_debian
 def test_debian_when_full_screen_programs_run_then_they_work(screen):
-    """Verify less, and vim.tiny that changes, writes and leaves a file."""
+    """Verify top, less, and vim.tiny that changes, writes and leaves a file."""
     screen.expect(PROMPT)
+    top = screen.line(b"top -b -n1 | head -20")
+    assert b"Tasks:" in top and b"init" in top, top
     screen.line(b"seq 1 500 >numbers")
     screen.type(b"less numbers\r")
     screen.expect(rb"numbers\x1b\[|numbers \(END\)|numbers")
