@@ -46,6 +46,16 @@ LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
         patched[16] = 2 + (data[16] & 1), patched[17] = 0;
         patched[18] = 62, patched[19] = 0;
         patched[54] = 56, patched[55] = 0;
+        if (data[17] & 1 && bytes >= 64 + 2 * 56) { /* a segment and an interpreter */
+            memset(patched + 32, 0, 8), patched[32] = 64;
+            patched[56] = 2, patched[57] = 0;
+            memset(patched + 64, 0, 4), patched[64] = ELF_LOAD;
+            memset(patched + 120, 0, 4), patched[120] = ELF_INTERP;
+            memset(patched + 64 + 8, 0, 8);  /* offset, place and size that can be */
+            memset(patched + 64 + 16, 0, 5);
+            memset(patched + 64 + 32, 0, 7);
+            memset(patched + 120 + 34, 0, 6);
+        }
         in.data = patched;
     }
     int rc = elf_read(&e, read_input, &in);
@@ -59,6 +69,12 @@ LLVMFuzzerTestOneInput(const u8 *data, size_t bytes)
             must(s->filesz <= s->memsz && s->vaddr + s->memsz >= s->vaddr &&
                  s->vaddr + s->memsz <= USER_TOP);
             must(s->filesz == 0 || s->offset % PAGE_SIZE == s->vaddr % PAGE_SIZE);
+        }
+        must(!e.interp || e.interp->filesz <= ELF_INTERP_MAX);
+        if (e.interp) { /* as open_interp reads its name */
+            char name[ELF_INTERP_MAX];
+            int got = read_input(&in, e.interp->offset, name, e.interp->filesz);
+            must(got == 0 || got == -E_IO);
         }
         must(!e.interp || (e.interp->filesz >= 2 && e.interp->filesz <= ELF_INTERP_MAX));
         elf_free(&e);
