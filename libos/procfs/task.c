@@ -170,6 +170,45 @@ setgroups_show(struct view *v, struct text *t)
     return r;
 }
 
+/* ---- the order in which processes are ended when memory runs out ---- */
+
+int
+oom_adjust_show(struct view *v, struct text *t)
+{
+    struct process *p = subject_get(view_who(v));
+    v->ended = true;
+    if (p == NULL)
+        return -E_SRCH;
+    text_add(t, "%d\n", atomic_load(&p->oom_score_adj));
+    proc_release(p);
+    return 0;
+}
+
+/* -1000 to 1000; to be spared more than now takes a privilege. */
+int
+oom_adjust_store(const struct node *n, char *text, size_t bytes)
+{
+    u64 value;
+    const char *end;
+    bool negative = text[0] == '-';
+    if (!string_number(text + negative, 10, &value, &end) || value > 1000)
+        return -E_INVAL;
+    if ((size_t)(end - text) != bytes && (*end != '\n' || end[1] != '\0'))
+        return -E_INVAL;
+    i32 adjust = negative ? -(i32)value : (i32)value;
+    struct process *p = subject_get(&n->who);
+    if (p == NULL)
+        return -E_SRCH;
+    int r = adjust < atomic_load(&p->oom_score_adj) &&
+                    !cred_can(proc_current()->cred, CAP_SYS_RESOURCE)
+                ? -E_ACCES
+                : 0;
+    if (r == 0)
+        atomic_store(&p->oom_score_adj, adjust);
+    proc_release(p);
+    return r;
+}
+
 /* ---- children: of the whole process, shown for its first thread ---- */
 
 #define CHILDREN_PIECE 128u

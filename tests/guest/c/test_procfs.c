@@ -285,6 +285,29 @@ test_readdir_of_proc_survives_ends(void)
         kill(children[i], SIGKILL);
 }
 
+/* Verify that oom_score_adj is kept, inherited, bounded, and not lowered by everybody. */
+static void
+test_oom_score_adj_is_kept(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_RDWR);
+
+    CHECK(fd >= 0 && pwrite(fd, "-17\n", 4, 0) == 4);
+    proc_read("/proc/self/oom_score_adj");
+    CHECK(strcmp(proc_text, "-17\n") == 0);
+    CHECK_ERROR(pwrite(fd, "1001", 4, 0), EINVAL);
+    CHECK_ERROR(pwrite(fd, "x", 1, 0), EINVAL);
+    CHECK(pwrite(fd, "300", 3, 0) == 3);
+    pid_t child = fork();
+    if (child == 0) {
+        proc_read("/proc/self/oom_score_adj");
+        _exit(strcmp(proc_text, "300\n") != 0);
+    }
+    CHECK_EXIT(child, 0);
+    CHECK(setresuid(1000, 1000, 1000) == 0);
+    CHECK_ERROR(pwrite(fd, "-18", 3, 0), EACCES);
+    CHECK(pwrite(fd, "301", 3, 0) == 3);
+}
+
 /* Verify that self and thread-self name who reads them. */
 static void
 test_self_is_the_reader(void)
@@ -320,6 +343,7 @@ main(void)
     RUN(test_comm_can_be_written, prctl, write);
     RUN(test_limits_show_what_is_set, setrlimit);
     RUN(test_readdir_of_proc_survives_ends, getdents64);
+    RUN(test_oom_score_adj_is_kept, write);
     RUN(test_self_is_the_reader, readlink);
     return check_failures != 0;
 }
