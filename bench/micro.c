@@ -26,6 +26,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define PAGE            4096
@@ -290,6 +291,17 @@ on_fault_jump(int number)
     siglongjmp(landing, 1);
 }
 
+/* The store of op_segv_return: movb $1, (%rax). */
+#define STORE_BYTES 3
+
+static void
+on_fault_skip(int number, siginfo_t *info, void *context)
+{
+    (void)number;
+    (void)info;
+    ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP] += STORE_BYTES;
+}
+
 static long
 op_sigaction(void)
 {
@@ -305,12 +317,27 @@ op_signal_self(void)
 }
 
 static long
-op_segv_return(void)
+op_segv_mprotect(void)
 {
     if (mprotect(area, PAGE, PROT_NONE) < 0)
         return -1;
     *(volatile char *)area = 1;
     return 0;
+}
+
+static long
+op_segv_return(void)
+{
+    __asm__ volatile(".byte 0xc6, 0x00, 0x01" ::"a"(bad_address) : "memory");
+    return 0;
+}
+
+static void
+skip_faults(void)
+{
+    struct sigaction action = { .sa_sigaction = on_fault_skip, .sa_flags = SA_SIGINFO };
+
+    sigaction(SIGSEGV, &action, NULL);
 }
 
 static long
@@ -475,7 +502,9 @@ static const struct row rows[] = {
     { "poll_10", op_poll, 20, 1, NULL, NULL, NULL, NULL },
     { "sigaction", op_sigaction, 50, 1, NULL, NULL, NULL, NULL },
     { "signal_to_self", op_signal_self, 20, 1, NULL, NULL, NULL, NULL },
-    { "segv_mprotect_return", op_segv_return, 10, 1, NULL, NULL, fresh_area, NULL },
+    { "segv_mprotect_return", op_segv_mprotect, 10, 1, NULL, NULL, fresh_area,
+      NULL },
+    { "segv_return", op_segv_return, 10, 1, NULL, NULL, skip_faults, NULL },
     { "segv_siglongjmp", op_segv_jump, 10, 1, NULL, NULL, NULL, NULL },
     { "fork_exit_wait", op_fork, 4, 1, NULL, NULL, NULL, NULL },
     { "fork_exit_wait_64mib", op_fork, 1, 1, NULL, NULL, fill_large, drop_large },
