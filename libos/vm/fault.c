@@ -232,6 +232,7 @@ fault_around(struct mm *m, struct area *a, uaddr page)
     }
 }
 _Static_assert(AROUND < 32, "struct present");
+_Static_assert(AROUND <= MM_FAULT_REACH && AHEAD_MAX <= MM_FAULT_REACH, "info.c");
 
 static int
 fault_file(struct mm *m, struct area *a, uaddr page, u32 need)

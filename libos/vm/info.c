@@ -222,6 +222,18 @@ mm_program(struct mm *m)
 
 /* ---- bytes ---- */
 
+/* A forced access made a fault as if the area had more rights than it has: what that made
+ * present around `page` (V9, fault_around) gets what the area has; a write to it makes a
+ * fault again. */
+static void
+put_rights_right(struct mm *m, const struct area *a, uaddr page)
+{
+    u64 reach = (u64)MM_FAULT_REACH << PAGE_SHIFT;
+    uaddr from = page - MIN(reach, page - a->start), to = MIN(page + reach, a->end);
+    mmu_protect(&m->space, from, (to - from) >> PAGE_SHIFT,
+                area_mmu_flags(a) & ~MMU_WRITE);
+}
+
 /* The frame at `page` for this access, brought in if it is not there. */
 static int
 page_at_locked(struct mm *m, uaddr page, bool write, bool force, frame_t *frame)
@@ -231,7 +243,7 @@ page_at_locked(struct mm *m, uaddr page, bool write, bool force, frame_t *frame)
     if (!a || (a->flags & AREA_VDSO && write))
         return -E_FAULT;
     u32 prot = a->prot;
-    if (force && (!write || !(a->flags & AREA_SHARED) || (a->flags & AREA_MAYWRITE)))
+    if (force && (!write || !(a->flags & AREA_SHARED)))
         prot |= PROT_R | (write ? PROT_W : 0);
     if (!(prot & (write ? PROT_W : PROT_R)))
         return -E_FAULT;
@@ -245,8 +257,8 @@ page_at_locked(struct mm *m, uaddr page, bool write, bool force, frame_t *frame)
         rc = -E_FAULT;
     if (rc == 0)
         *frame = there.frame;
-    if (prot != own) /* what it has is put right; a write to it makes a fault again */
-        mmu_protect(&m->space, page, 1, area_mmu_flags(a) & ~MMU_WRITE);
+    if (prot != own)
+        put_rights_right(m, a, page);
     return rc == -E_NOMEM ? rc : rc != 0 ? -E_FAULT : 0;
 }
 

@@ -13,10 +13,11 @@
 #define MM_LOW 0x10000ull           /* nothing is mapped below: null pointers fault */
 #define MM_STACK_MAX (8ull << 20)   /* exec's strings: three quarters of it at most */
 #define MM_STACK_GUARD (1ull << 20) /* and how far it stays away from what is below */
+#define MM_FAULT_REACH 16u          /* pages: no fault makes present what is further away */
 #define MM_TOP_GAP (128ull << 20)   /* mappings are placed below USER_TOP - this */
 #define AREA_KEEP_FLAGS                                                       \
     (AREA_SHARED | AREA_GROWSDOWN | AREA_STACK | AREA_NORESERVE | AREA_VDSO | \
-     AREA_MAYWRITE | AREA_ADVICE | AREA_LOCKED | AREA_LOCK_ON_FAULT)
+     AREA_MAYWRITE | AREA_NOEXEC | AREA_ADVICE | AREA_LOCKED | AREA_LOCK_ON_FAULT)
 #define AREA_ADVICE                                                               \
     (AREA_DONTFORK | AREA_WIPEONFORK | AREA_DONTDUMP | AREA_HUGEPAGE |            \
      AREA_NOHUGEPAGE | AREA_MERGEABLE | AREA_RANDOM | AREA_SEQUENTIAL)
