@@ -7,6 +7,7 @@
 #include "core/usercopy.h"
 #include "posix/posix.h"
 #include "proc/proc.h"
+#include "vfs/mount.h"
 #include "vfs/vfs.h"
 #include "vm/mm.h"
 
@@ -56,10 +57,13 @@ current_mm(void)
     return proc_current()->mm;
 }
 
+/* What can be read can be executed, if the process wants it so; but not a file (NULL:
+ * none) that is where no programs are. */
 static u32
-prot_of(u64 prot)
+prot_of(u64 prot, const struct file *file)
 {
-    if ((prot & LINUX_PROT_READ) &&
+    bool none = file && file->path.mount && mount_has(file->path.mount, MOUNT_NO_EXEC);
+    if ((prot & LINUX_PROT_READ) && !none &&
         (proc_current()->personality & PERSONALITY_READ_EXEC))
         prot |= LINUX_PROT_EXEC;
     return (prot & LINUX_PROT_READ ? PROT_R : 0) |
@@ -135,7 +139,7 @@ sys_mmap(struct user_frame *f)
     }
     int rc = bytes == 0 ? -E_INVAL : map_flags(flags, file != NULL, &how);
     if (rc == 0)
-        rc = mm_map(current_mm(), SYS_ARG0(f), bytes, prot_of(SYS_ARG2(f)), how, file,
+        rc = mm_map(current_mm(), SYS_ARG0(f), bytes, prot_of(SYS_ARG2(f), file), how, file,
                     offset, &at);
     if (file)
         file_release(file);
@@ -186,7 +190,7 @@ protect(uaddr at, u64 bytes, u64 prot)
         if (rc != 0)
             return rc;
     }
-    return mm_protect(current_mm(), at, bytes, prot_of(prot));
+    return mm_protect(current_mm(), at, bytes, prot_of(prot, NULL));
 }
 
 long

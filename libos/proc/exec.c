@@ -14,6 +14,7 @@
 #include "vfs/mount.h"
 #include "vm/mm.h"
 
+#define SECURE_STACK (8u << 20) /* RLIMIT_STACK of a program with more rights than its caller */
 #define SCRIPT_LINE 256 /* what is looked at of a file: Linux's BINPRM_BUF_SIZE */
 
 /* What a #! line adds; the strings live until the exec is over. */
@@ -224,6 +225,16 @@ program_name(struct process *p, struct exec_state *e)
     return name;
 }
 
+/* Do set-user-ID and set-group-ID bits count?  Not while another process may move the
+ * program's working directory under it (CLONE_FS), as on Linux. */
+static bool
+may_gain_rights(const struct process *p, const struct file *program)
+{
+    bool shared = p->place_shared && atomic_load(&p->fs->refs) > 1;
+    return !p->no_new_privs && !mount_has(program->path.mount, MOUNT_NO_SET_IDS) &&
+           (!shared || cred_can(p->cred, CAP_SETUID));
+}
+
 /* Everything that can fail. */
 static int
 prepare(struct process *p, struct exec_state *e)
@@ -246,9 +257,7 @@ prepare(struct process *p, struct exec_state *e)
         close_program(e->program);
         e->program = NULL;
     }
-    e->cred = cred_for_exec(p->cred, e->program->inode,
-                            !p->no_new_privs && !mount_has(e->program->path.mount,
-                                                           MOUNT_NO_SET_IDS));
+    e->cred = cred_for_exec(p->cred, e->program->inode, may_gain_rights(p, e->program));
     if (e->cred == NULL)
         return -E_NOMEM;
     if (p->files_shared) {
@@ -309,10 +318,17 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     spin_lock(&p->lock);
     struct mm *old = p->mm;
     struct cred *cred = p->cred;
-    bool elevated = cred->euid != e->cred->euid || cred->egid != e->cred->egid;
+    bool secure = e->cred->euid != e->cred->uid || e->cred->egid != e->cred->gid;
+    bool elevated =
+        secure || cred->euid != e->cred->euid || cred->egid != e->cred->egid;
     p->mm = e->image.mm;
     p->cred = e->cred;
     p->dumpable = elevated || hidden ? 0 : 1;
+    if (secure) { /* its caller does not say how its memory is laid out */
+        p->personality &= ~(PERSONALITY_FIXED | PERSONALITY_READ_EXEC);
+        p->limits[MM_LIMIT_STACK].soft =
+            MIN(p->limits[MM_LIMIT_STACK].soft, (u64)SECURE_STACK);
+    }
     spin_unlock(&p->lock);
     e->cred = cred;
     e->image.mm = NULL;

@@ -32,6 +32,7 @@ inherit_resources(struct process *p, struct process *from, u32 flags)
     if (flags & FORK_SHARE_FS) {
         atomic_fetch_add_explicit(&from->fs->refs, 1, memory_order_relaxed);
         p->fs = from->fs;
+        p->place_shared = from->place_shared = true;
     } else {
         p->fs = fs_context_copy(from->fs);
     }
@@ -76,8 +77,10 @@ proc_unshare(struct process *p, bool files, bool place)
         p->files = own_files;
         p->files_shared = false;
     }
-    if (own_place != NULL)
+    if (own_place != NULL) {
         p->fs = own_place;
+        p->place_shared = false;
+    }
     spin_unlock(&p->lock);
     if (own_files != NULL)
         fdtable_release(files_before);

@@ -105,6 +105,7 @@ struct process {
     bool init_may_die;                    /* pid 1 met a fault that it does not handle */
     u32 continues;                        /* lock; counts SIG_CONT and SIG_KILL */
     bool files_shared;                    /* made or was made with FORK_SHARE_FILES */
+    bool place_shared;                    /* made or was made with FORK_SHARE_FS */
     bool no_new_privs;
     u64 max_pages;                        /* lock; the most resident ones, until now */
     struct process *dead_next;            /* exit.c */

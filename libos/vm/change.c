@@ -67,6 +67,8 @@ mm_check_locked(struct mm *m, uaddr at, uaddr end, u32 prot)
             return -E_ACCES;
         if ((prot & PROT_W) && (a->flags & AREA_VDSO))
             return -E_ACCES;
+        if ((prot & PROT_X) && (a->flags & AREA_NOEXEC))
+            return -E_ACCES;
         if (mm_is_data(prot, a->flags) && !(a->prot & PROT_W))
             data += (MIN(a->end, end) - MAX(a->start, at)) >> PAGE_SHIFT;
         pos = a->end;

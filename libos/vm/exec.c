@@ -35,15 +35,25 @@
 #define DYN_BASE 0x555555554000ull /* 2/3 of the lower half, page-aligned */
 #define CLOCK_TICKS 100u
 
+struct load {
+    struct mm *mm;
+    struct file *program, *interp_file;
+    struct elf program_elf, interp;
+    u64 program_bias, interp_bias;
+    uaddr vdso;
+    bool secure; /* it gets rights that its caller has not, who shall not shape it */
+};
+
 /* A random number of pages below 2^bits, as bytes; 0 where places are fixed. */
 static u64
-random_pages(unsigned bits)
+random_pages(const struct load *l, unsigned bits)
 {
     static int fixed = -1;
     if (fixed < 0)
         fixed = cmdline_has("norandmaps") || cmdline_has("feuer.seed");
     const struct process *p = thread_current()->process;
-    return fixed || (p && (p->personality & PERSONALITY_FIXED)) ? 0 : (random_u64() & ((1ull << bits) - 1)) << PAGE_SHIFT;
+    bool wanted = p && (p->personality & PERSONALITY_FIXED) && !l->secure;
+    return fixed || wanted ? 0 : (random_u64() & ((1ull << bits) - 1)) << PAGE_SHIFT;
 }
 
 static int
@@ -122,15 +132,16 @@ map_program(struct mm *m, struct file *file, const struct elf *e, u64 bias)
 
 /* Where a position-independent program goes, and the bias that puts it there. */
 static int
-place_program(struct mm *m, const struct elf *e, bool has_interp, u64 *bias)
+place_program(const struct load *l, const struct elf *e, bool has_interp, u64 *bias)
 {
+    struct mm *m = l->mm;
     u64 bytes = e->high - e->low;
     uaddr at;
     *bias = 0;
     if (e->header.type == ELF_TYPE_EXEC)
         return 0;
     if (has_interp) {
-        at = DYN_BASE + random_pages(28);
+        at = DYN_BASE + random_pages(l, 28);
     } else {
         at = area_gap_down(&m->areas, bytes + e->align - PAGE_SIZE, MM_LOW, m->map_top);
         if (at == 0)
@@ -160,11 +171,32 @@ map_vdso(struct mm *m, uaddr *ehdr)
     return rc;
 }
 
+/* A file to be executed, not read, and looked at before it is opened: to open a FIFO or a
+ * terminal would wait, or do something. */
+static int
+open_by_name(struct process *p, const char *path, struct file **out)
+{
+    struct walk w = { .context = p->fs, .cred = p->cred, .flags = WALK_FOLLOW };
+    int rc = path_walk(&w, path);
+    if (rc != 0)
+        return rc;
+    struct inode *inode = w.found.inode;
+    rc = inode->type == IT_FILE && inode->ops->page ? path_access(&w.found, p->cred, 1)
+                                                    : -E_ACCES;
+    *out = rc == 0 ? file_new(inode->file_ops, inode, OPEN_READ) : NULL;
+    if (rc == 0 && !*out)
+        rc = -E_NOMEM;
+    if (rc == 0)
+        (*out)->path = w.found; /* the walk's references become the file's */
+    else
+        path_release(&w.found);
+    return rc;
+}
+
 static int
 open_interp(struct file *program, const struct elf *e, struct file **out)
 {
     struct process *p = proc_current();
-    struct walk start = { .context = p->fs, .cred = p->cred };
     char *path = heap_alloc(e->interp->filesz);
     if (!path)
         return -E_NOMEM;
@@ -172,27 +204,15 @@ open_interp(struct file *program, const struct elf *e, struct file **out)
     if (rc == 0 && path[e->interp->filesz - 1] != '\0')
         rc = -E_NOEXEC;
     if (rc == 0)
-        rc = vfs_open(&start, path, OPEN_READ, 0, out);
+        rc = open_by_name(p, path, out);
     heap_free(path);
     if (rc != 0)
         return rc;
-    rc = (*out)->inode->type == IT_FILE && (*out)->inode->ops->page
-             ? path_access(&(*out)->path, p->cred, 1)
-             : -E_ACCES;
-    if (rc == 0)
-        rc = inode_refuse_writers((*out)->inode); /* until it is mapped */
+    rc = inode_refuse_writers((*out)->inode); /* until it is mapped */
     if (rc != 0)
         file_release(*out);
     return rc;
 }
-
-struct load {
-    struct mm *mm;
-    struct file *program, *interp_file;
-    struct elf program_elf, interp;
-    u64 program_bias, interp_bias;
-    uaddr vdso;
-};
 
 static u32
 make_aux(const struct load *l, const u32 ids[4], struct aux aux[AUX_MAX])
@@ -217,7 +237,7 @@ make_aux(const struct load *l, const u32 ids[4], struct aux aux[AUX_MAX])
     aux[n++] = (struct aux){ AUX_EUID, ids[1] };
     aux[n++] = (struct aux){ AUX_GID, ids[2] };
     aux[n++] = (struct aux){ AUX_EGID, ids[3] };
-    aux[n++] = (struct aux){ AUX_SECURE, ids[0] != ids[1] || ids[2] != ids[3] };
+    aux[n++] = (struct aux){ AUX_SECURE, l->secure };
     aux[n++] = (struct aux){ AUX_RANDOM, 0 };
     aux[n++] = (struct aux){ AUX_HWCAP2,
                              machine_record->features & FB_FEATURE_FSGSBASE ? 2 : 0 };
@@ -235,7 +255,7 @@ place_brk(struct load *l)
     uaddr at = e->high + l->program_bias;
     if (e->header.type == ELF_TYPE_DYN && !l->interp_file)
         at = DYN_BASE;
-    at += random_pages(13);
+    at += random_pages(l, 13);
     l->mm->brk_start = l->mm->brk = at;
 }
 
@@ -269,15 +289,16 @@ load_locked(struct load *l, const struct exec_args *args, const u32 ids[4],
     struct mm *m = l->mm;
     const struct elf *e = &l->program_elf;
     struct aux aux[AUX_MAX];
-    uaddr top = USER_TOP - random_pages(22);
-    u64 stack = PAGE_DOWN(MIN(mm_limit(MM_LIMIT_STACK), USER_TOP / 6 * 5));
+    uaddr top = USER_TOP - random_pages(l, 22);
+    u64 most = l->secure ? MM_STACK_MAX : USER_TOP / 6 * 5;
+    u64 stack = PAGE_DOWN(MIN(mm_limit(MM_LIMIT_STACK), most));
     m->map_top = PAGE_DOWN(top - MAX(stack, MM_TOP_GAP) - 2 * MM_STACK_GUARD) -
-                 random_pages(28);
-    int rc = place_program(m, e, l->interp_file != NULL, &l->program_bias);
+                 random_pages(l, 28);
+    int rc = place_program(l, e, l->interp_file != NULL, &l->program_bias);
     if (rc == 0)
         rc = map_program(m, l->program, e, l->program_bias);
     if (rc == 0 && l->interp_file) {
-        rc = place_program(m, &l->interp, false, &l->interp_bias);
+        rc = place_program(l, &l->interp, false, &l->interp_bias);
         if (rc == 0)
             rc = map_program(m, l->interp_file, &l->interp, l->interp_bias);
     }
@@ -288,7 +309,7 @@ load_locked(struct load *l, const struct exec_args *args, const u32 ids[4],
     place_brk(l);
     note_program(l);
     u32 prot = PROT_R | PROT_W | (e->stack_exec ? PROT_X : 0);
-    rc = stack_build(m, top, prot, random_pages(13) >> PAGE_SHIFT, args, aux,
+    rc = stack_build(m, top, prot, random_pages(l, 13) >> PAGE_SHIFT, args, aux,
                      make_aux(l, ids, aux), &out->stack);
     out->mm = m;
     out->brk_start = m->brk_start;
@@ -319,7 +340,8 @@ int
 exec_load(struct file *program, const struct exec_args *args, const u32 ids[4],
           struct exec_image *out)
 {
-    struct load l = { .program = program };
+    struct load l = { .program = program,
+                      .secure = ids[0] != ids[1] || ids[2] != ids[3] };
     if (!program->inode->ops->page)
         return -E_ACCES;
     int rc = elf_read(&l.program_elf, read_file, program);

@@ -8,6 +8,7 @@
  */
 #include "core/error.h"
 #include "core/page.h"
+#include "vfs/mount.h"
 #include "vfs/vfs.h"
 #include "vm/frames.h"
 #include "vm/mm.h"
@@ -150,8 +151,8 @@ mm_map_locked(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct fil
     return 0;
 }
 
-/* What a file may be mapped as; adds AREA_MAYWRITE to *flags.  1: the file asks for
- * anonymous memory (/dev/zero). */
+/* What a file may be mapped as; adds AREA_MAYWRITE and AREA_NOEXEC to *flags.  1: the file
+ * asks for anonymous memory (/dev/zero). */
 static int
 check_file(struct file *file, u64 offset, u64 bytes, u32 prot, u32 *flags)
 {
@@ -166,6 +167,11 @@ check_file(struct file *file, u64 offset, u64 bytes, u32 prot, u32 *flags)
             *flags |= AREA_MAYWRITE;
         else if (prot & PROT_W)
             return -E_ACCES;
+    }
+    if (file->path.mount && mount_has(file->path.mount, MOUNT_NO_EXEC)) {
+        if (prot & PROT_X)
+            return -E_PERM;
+        *flags |= AREA_NOEXEC;
     }
     if (file->ops && file->ops->map) {
         int rc = file->ops->map(file, offset, bytes, prot, *flags);

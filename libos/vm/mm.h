@@ -32,6 +32,8 @@ struct thread;
 #define AREA_VDSO 0x10u
 /* shared, of a file open for writing: mprotect may add PROT_W (set by mm_map) */
 #define AREA_MAYWRITE 0x20u
+/* of a file on a mount without programs: mprotect may not add PROT_X (set by mm_map) */
+#define AREA_NOEXEC 0x40u
 #define AREA_LOCKED 0x1000u        /* mlock */
 #define AREA_LOCK_ON_FAULT 0x2000u /* with AREA_LOCKED: pages are not brought in */
 /* What madvise has said. */
