@@ -289,13 +289,8 @@ session_tty_set(struct tty *tty)
     struct process *self = proc_current();
     spin_lock(&family_lock);
     int error = self->session->leader != self || self->tty != NULL ? -E_PERM : 0;
-    if (error == 0) {
-        list_for_each(it, &self->session->groups) {
-            struct pgroup *g = container_of(it, struct pgroup, session_link);
-            list_for_each(m, &g->members)
-                container_of(m, struct process, group_link)->tty = tty;
-        }
-    }
+    if (error == 0)
+        self->tty = tty;
     spin_unlock(&family_lock);
     return error;
 }

@@ -36,7 +36,8 @@ struct pgroup {
 extern struct spinlock family_lock;
 
 /* ---- for the tty room ---- */
-/* The current process takes `tty` as its session's controlling terminal. -E_PERM: no
+/* The current process takes `tty` as its session's controlling terminal; others of the
+ * session that are there already go on without one, as on Linux. -E_PERM: no
  * session leader, or it has one already. The caller has checked that the terminal belongs
  * to no other session. */
 int session_tty_set(struct tty *tty) MUST_CHECK;

@@ -6,8 +6,8 @@
  *     It is a mutex and is not held while a reader or writer sleeps for its terminal.
  * Y2. A driver delivers bytes with tty_receive from a LibOS thread, or with the lock held
  *     with tty_accept; nothing of a terminal runs in interrupt context.
- * Y3. sid != 0 while the terminal is the controlling one of that session; all its
- *     processes have process->tty == this.  fg_pgid has a hold on its number (P1 of
+ * Y3. sid != 0 while the terminal is the controlling one of that session: its
+ *     leader and who was forked since have process->tty == this.  fg_pgid has a hold on its number (P1 of
  *     proc/pid.h) while it is not 0.
  * Y4. `reader` and `writer` are the one whose turn it is: a read or write is one piece,
  *     also while it sleeps.

@@ -163,7 +163,8 @@ session_ended(void)
     if (!t->driver->is_pty) {
         tty_hangup(t, true);
     } else {
-        i32 group = forget_session(t, proc_current()->sid);
+        i32 sid = proc_current()->sid, group = forget_session(t, sid);
+        session_tty_clear(sid); /* while it is held: no close of the master does it now */
         if (group != 0) {
             signal_send_group(group, SIG_HUP, NULL);
             pid_drop(group);
