@@ -47,7 +47,15 @@ file_of(const struct node *n, struct file **out)
         return r;
     *out = fd_get(t, (int)n->number);
     fdtable_release(t);
-    return *out != NULL ? 0 : -E_NOENT;
+    if (*out == NULL)
+        return -E_NOENT;
+    /* Once more: a set-id program that it executed meanwhile may have opened the file. */
+    r = table_of(&n->who, &t);
+    if (r == 0)
+        fdtable_release(t);
+    else
+        file_release(*out);
+    return r;
 }
 
 /* ---- links ---- */

@@ -35,10 +35,15 @@ still_there(struct view *v)
 int
 personality_show(struct view *v, struct text *t)
 {
-    int r = inspect_open(v);
+    struct process *p = subject_get(view_who(v));
     v->ended = true;
+    if (p == NULL)
+        return -E_SRCH;
+    u32 personality = __atomic_load_n(&p->personality, __ATOMIC_RELAXED);
+    int r = subject_may_inspect(p);
+    proc_release(p);
     if (r == 0)
-        text_add(t, "%08x\n", 0); /* there is but one */
+        text_add(t, "%08x\n", personality);
     return r;
 }
 
@@ -107,7 +112,6 @@ syscall_show(struct view *v, struct text *t)
     v->ended = true;
     if (p == NULL)
         return -E_SRCH;
-    int r = subject_may_inspect(p);
     struct user_frame f = { .orig_rax = 0 };
     bool asleep = false;
     spin_lock(&p->lock);
@@ -118,6 +122,7 @@ syscall_show(struct view *v, struct text *t)
         f = *thread_frame(th);
     }
     spin_unlock(&p->lock);
+    int r = subject_may_inspect(p); /* now: it may have executed a set-id program */
     proc_release(p);
     if (r != 0)
         return r;
