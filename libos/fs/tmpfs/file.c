@@ -196,7 +196,7 @@ seek_data(struct inode *i, u64 offset, bool hole)
             pages_get(&c->pages, page) != FRAME_NONE || file_bytes_in_source(c, page);
         if (data != hole)
             return (i64)at;
-        if (!hole && !c->source) {
+        if (!hole) { /* what comes from the archive lies before any hole */
             if (!pages_next(&c->pages, page, &found) || found << PAGE_SHIFT >= i->size)
                 break;
             return (i64)(found << PAGE_SHIFT);
