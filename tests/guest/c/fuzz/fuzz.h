@@ -13,7 +13,9 @@
  * than before (/dev/feuer, where it exists).
  *
  * What a round never does: end or disturb processes outside it, change what lies outside
- * its directory, set the clock or the host's name, restart the machine.
+ * its directory, set the clock or the host's name, restart the machine.  So it calls no
+ * chroot: a root below an open directory lets `..` lead out of the round's directory,
+ * on any Unix, and what is made there is left when the round's directory is removed.
  */
 #ifndef FUZZ_H
 #define FUZZ_H

@@ -87,7 +87,7 @@ const struct call calls[] = {
     { SYS_epoll_ctl, 0, "fifb" }, { SYS_epoll_wait, 0, "fbit" }, { SYS_rseq, 0, "bnii" },
     { SYS_process_vm_readv, 0, "Pvivii" }, { SYS_process_vm_writev, 0, "Pvivii" },
     { SYS_unshare, 0, "x" }, { SYS_setns, 0, "fi" }, { SYS_pivot_root, 1, "pp" },
-    { SYS_chroot, 1, "p" }, { SYS_fsopen, 1, "Ti" }, { SYS_open_tree, 1, "fpi" },
+    { SYS_fsopen, 1, "Ti" }, { SYS_open_tree, 1, "fpi" },
     { SYS_move_mount, 1, "fpfpi" }, { SYS_mount_setattr, 1, "fpibn" },
     { SYS_pidfd_open, 0, "Pi" }, { 500, 0, "bbbbbb" },
     { SYS_epoll_create1, 0, "i" }, { SYS_socket, 0, "iii" },
