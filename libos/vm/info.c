@@ -144,10 +144,10 @@ mm_next_area(struct mm *m, uaddr at, struct mm_area_info *out)
 void
 mm_area_info_drop(struct mm_area_info *info)
 {
+    if (info->inode) /* first, as area_release does it */
+        inode_release(info->inode);
     if (info->file)
         file_release(info->file);
-    if (info->inode)
-        inode_release(info->inode);
     info->file = NULL;
     info->inode = NULL;
 }

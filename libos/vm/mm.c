@@ -45,10 +45,11 @@ area_new(struct mm *m, uaddr start, uaddr end, u32 prot, u32 flags, struct file 
 void
 area_release(struct area *a)
 {
-    if (a->file)
-        file_release(a->file);
+    /* The inode first: with the last file a file system that was taken off goes. */
     if (a->inode)
         inode_release(a->inode);
+    if (a->file)
+        file_release(a->file);
     heap_free(a);
 }
 
