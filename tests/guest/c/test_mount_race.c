@@ -4,7 +4,9 @@
 #define _GNU_SOURCE
 #include "mounts.h"
 
+#include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 
 #define WALKERS 3
 #define ROUNDS 300
@@ -133,9 +135,28 @@ test_bind_when_renamed_meanwhile_then_not_left(void)
     CHECK(umount2("b", MNT_DETACH) == 0);
 }
 
+/* The mapping is the last that holds the file system, which goes with it. */
+static void
+test_umount_when_mapped_then_lives_as_long(void)
+{
+    for (int linked = 0; linked < 2; linked++) {
+        CHECK(mkdir("m", 0755) == 0 && mount("x", "m", "tmpfs", 0, "") == 0);
+        int fd = open("m/f", O_RDWR | O_CREAT, 0600);
+        CHECK(fd >= 0 && ftruncate(fd, 8192) == 0);
+        char *p = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+        CHECK(p != MAP_FAILED && close(fd) == 0);
+        CHECK(linked || unlink("m/f") == 0);
+        CHECK(umount2("m", MNT_DETACH) == 0 && rmdir("m") == 0);
+        p[0] = p[4096] = 1;
+        CHECK(munmap(p, 4096) == 0 && p[4096] == 1);
+        CHECK(munmap(p + 4096, 4096) == 0);
+    }
+}
+
 int
 main(void)
 {
+    RUN_IN_NEW(test_umount_when_mapped_then_lives_as_long, umount2, munmap);
     RUN_IN_NEW(test_mount_when_walked_meanwhile_then_one_or_other, mount, umount2);
     RUN_IN_NEW(test_mount_when_place_goes_meanwhile_then_error_or_busy, mount, rmdir, rename);
     RUN_IN_NEW(test_bind_when_renamed_meanwhile_then_not_left, mount, rename);
