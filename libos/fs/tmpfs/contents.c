@@ -389,6 +389,8 @@ room_for(struct contents *c, u64 first, u64 last)
            missing <= all - MIN(used, all);
 }
 
+#define BREATHE_PAGES 256u
+
 int
 file_allocate(struct inode *i, u32 mode, u64 offset, u64 bytes)
 {
@@ -409,8 +411,11 @@ file_allocate(struct inode *i, u32 mode, u64 offset, u64 bytes)
         return -E_NOSPC;
     if (!(mode & VALLOC_PUNCH_HOLE))
         for (u64 page = offset >> PAGE_SHIFT;
-             rc == 0 && page < PAGE_UP(end) >> PAGE_SHIFT; page++)
+             rc == 0 && page < PAGE_UP(end) >> PAGE_SHIFT; page++) {
             rc = file_page(i, page, true, &frame);
+            if (page % BREATHE_PAGES == 0)
+                thread_breathe();
+        }
     if (rc == 0 && !(mode & (VALLOC_KEEP_SIZE | VALLOC_PUNCH_HOLE)) && end > i->size)
         rc = file_set_size(i, end);
     i->mtime = i->ctime = vfs_now();

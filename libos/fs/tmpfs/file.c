@@ -5,7 +5,8 @@
  *
  * The inode's mutex is held while bytes move, so a page cannot be cut off under a copy.
  * A user page that is absent is brought in with the mutex given up (a fault takes the
- * mm's mutex first, then an inode's), and the copy goes on.
+ * mm's mutex first, then an inode's), and the copy goes on; a write looks anew at the
+ * seals and, if it appends, at where the end is.
  */
 #include "core/error.h"
 #include "core/page.h"
@@ -149,19 +150,39 @@ check_seals(const struct inode *i, struct uio *u, u64 pos)
     return 0;
 }
 
+/* May all that is left be written at pos? */
+static int
+check_write(const struct inode *i, struct uio *u, u64 pos)
+{
+    if (pos > SIZE_MAX_FILE || u->left > SIZE_MAX_FILE - pos)
+        return -E_FBIG;
+    return __builtin_expect(i->seals != SEAL_SEAL, 0) ? check_seals(i, u, pos) : 0;
+}
+
+/* The user's page was brought in without the mutex: others may have written and sealed.
+ * 1: enough, something was written and the end is elsewhere now. */
+static int
+resume_write(const struct inode *i, struct uio *u, bool append, u64 *start, u64 *pos)
+{
+    if (append && i->size != *pos) {
+        if (*pos != *start)
+            return 1;
+        *start = *pos = i->size;
+    }
+    return check_write(i, u, *pos);
+}
+
 static i64
 file_write_pages(struct file *f, struct uio *u, u64 *pos)
 {
     struct inode *i = f->inode;
-    i64 rc = 0;
+    bool append = (atomic_load_explicit(&f->flags, memory_order_relaxed) & OPEN_APPEND) ||
+                  u->append;
     mutex_lock(&i->mutex);
-    if ((atomic_load_explicit(&f->flags, memory_order_relaxed) & OPEN_APPEND) || u->append)
+    if (append)
         *pos = i->size;
     u64 start = *pos;
-    if (u->left && (start > SIZE_MAX_FILE || u->left > SIZE_MAX_FILE - start))
-        rc = -E_FBIG;
-    else if (__builtin_expect(i->seals != SEAL_SEAL, 0) && u->left)
-        rc = check_seals(i, u, start);
+    i64 rc = u->left ? check_write(i, u, start) : 0;
     while (u->left && rc == 0) {
         if (*pos > i->size)
             file_clear_after(&node_of(i)->file, i->size);
@@ -176,6 +197,8 @@ file_write_pages(struct file *f, struct uio *u, u64 *pos)
             mutex_unlock(&i->mutex);
             rc = fault_in(u, false);
             mutex_lock(&i->mutex);
+            if (rc == 0)
+                rc = resume_write(i, u, append, &start, pos);
         }
     }
     if (*pos != start)
