@@ -135,8 +135,8 @@ dir_changed(struct inode *dir)
 }
 
 /* nlink of something that is linked from directories; T4: the last link's reference goes.
- */
-static void
+ * How many there were. */
+static u32
 add_link(struct inode *i, i32 change)
 {
     struct tmpfs *t = node_of(i)->tmpfs;
@@ -152,6 +152,7 @@ add_link(struct inode *i, i32 change)
         inode_hold(i);
     else if (before != 0 && after == 0)
         inode_release(i);
+    return before;
 }
 
 /* Put all entries of a directory in front of a list, and leave it empty. */
@@ -296,10 +297,12 @@ dir_link(struct inode *dir, const char *name, u32 length, struct inode *target)
     if (rc != 0)
         return rc;
     rc = enter(dir, name, length, target);
-    if (rc == 0)
-        add_link(target, 1);
-    else if (charge)
+    bool first = rc == 0 && add_link(target, 1) == 0;
+    /* Another link or unlink may have come in between. */
+    if (charge && (rc != 0 || first))
         tmpfs_uncharge(t);
+    else if (!charge && rc == 0 && !first)
+        tmpfs_charge_more(t);
     return rc;
 }
 

@@ -105,6 +105,7 @@ void tmpfs_show(struct filesystem *fs, char *to, u32 size);
 /* tmpfs.c */
 /* One inode, or one more name of a file. -E_NOSPC */
 int tmpfs_charge(struct tmpfs *t) MUST_CHECK;
+void tmpfs_charge_more(struct tmpfs *t); /* beyond the limit, if it must be */
 void tmpfs_uncharge(struct tmpfs *t);
 int node_new(struct tmpfs *t, enum inode_type type, u32 mode, u64 rdev,
              const struct cred *cred, struct node **out) MUST_CHECK;

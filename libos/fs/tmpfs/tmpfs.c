@@ -39,6 +39,12 @@ tmpfs_charge(struct tmpfs *t)
 }
 
 void
+tmpfs_charge_more(struct tmpfs *t)
+{
+    atomic_fetch_add_explicit(&t->charged, 1, memory_order_relaxed);
+}
+
+void
 tmpfs_uncharge(struct tmpfs *t)
 {
     atomic_fetch_sub_explicit(&t->charged, 1, memory_order_relaxed);
