@@ -130,7 +130,7 @@ take_bytes(struct pipe *p, struct uio *u)
         if (uio_put(u, s->page + s->offset, n) != 0)
             return done != 0 ? done : -E_FAULT;
         done += n;
-        pipe_consume(p, s, n);
+        pipe_consume(p, s, packet ? s->bytes : n); /* what a read leaves of it is lost */
         if (packet)
             break;
     }

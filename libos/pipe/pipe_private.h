@@ -78,7 +78,7 @@ pipe_consume(struct pipe *p, struct pipe_slot *s, u32 n)
 {
     s->offset += n;
     s->bytes -= n;
-    if (s->bytes != 0 && !s->packet)
+    if (s->bytes != 0)
         return;
     if (s->share != NULL) {
         pipe_share_put(s->share);

@@ -201,12 +201,12 @@ wait_sides(struct pipe *from, struct pipe *to, bool nonblock)
 {
     mutex_lock(&from->mutex);
     int r = pipe_wait_data(from, nonblock);
-    mutex_unlock(&from->mutex);
+    pipe_unlock_wake(from); /* I5: we take nothing yet, and may never do */
     if (r != 0)
         return r;
     mutex_lock(&to->mutex);
     r = pipe_wait_room(to, nonblock);
-    mutex_unlock(&to->mutex);
+    pipe_unlock_wake(to);
     return r;
 }
 

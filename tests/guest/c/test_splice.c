@@ -259,9 +259,52 @@ test_chain_when_threads_pump_then_nothing_lost(void)
         CHECK(pthread_join(t[k], NULL) == 0);
 }
 
+/* What a splice leaves of a packet is there for the next call; what a read leaves is
+ * not. */
+static void
+test_splice_when_part_of_packet_then_rest_stays(void)
+{
+    int p[2], fd = open("f", O_RDWR | O_CREAT, 0644);
+    CHECK(pipe2(p, O_DIRECT) == 0 && write(p[1], "packet", 6) == 6);
+    CHECK(write(p[1], "next", 4) == 4);
+    CHECK(splice(p[0], NULL, fd, NULL, 2, 0) == 2);
+    CHECK(read(p[0], back, 3) == 3 && memcmp(back, "cke", 3) == 0);
+    CHECK(read(p[0], back, 10) == 4 && memcmp(back, "next", 4) == 0);
+}
+
+static int wanted[2], full[2];
+
+/* One that waits for data and then for room at the other side must not keep the news
+ * from those that only wait for data. */
+static void
+test_splice_when_other_side_full_then_another_reads(void)
+{
+    CHECK(pipe(wanted) == 0 && pipe2(full, O_NONBLOCK) == 0);
+    while (write(full[1], data, 4096) > 0)
+        ;
+    CHECK(fcntl(full[1], F_SETFL, 0) == 0);
+    pid_t first = fork();
+    if (first == 0) {
+        splice(wanted[0], NULL, full[1], NULL, 10, 0);
+        _exit(1);
+    }
+    usleep(200000);
+    pid_t second = fork();
+    if (second == 0)
+        _exit(read(wanted[0], back, 10) == 1 ? 0 : 2);
+    usleep(200000);
+    alarm(10);
+    CHECK(write(wanted[1], "x", 1) == 1);
+    CHECK_EXIT(second, 0);
+    CHECK(kill(first, SIGKILL) == 0);
+    CHECK_SIGNAL(first, SIGKILL);
+}
+
 int
 main(void)
 {
+    RUN_IN_NEW(test_splice_when_part_of_packet_then_rest_stays, splice);
+    RUN_IN_NEW(test_splice_when_other_side_full_then_another_reads, splice);
     RUN_IN_NEW(test_file_to_pipe_when_spliced_then_same_bytes, splice);
     RUN_IN_NEW(test_pipe_to_file_when_spliced_then_same_bytes, splice);
     RUN_IN_NEW(test_pipe_to_pipe_when_spliced_then_moved, splice);
