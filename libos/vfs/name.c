@@ -350,6 +350,9 @@ rename_check(const struct renaming *n)
     /* A directory's own .. changes when it gets another parent. */
     if (r == 0 && old_is_dir && n->from->found.inode != n->to->found.inode)
         r = vfs_access(old, n->from->cred, 2);
+    if (r == 0 && (n->flags & RENAME_SWAP) != 0 && n->target->inode->type == IT_DIR &&
+        n->from->found.inode != n->to->found.inode)
+        r = vfs_access(n->target->inode, n->from->cred, 2);
     return r;
 }
 

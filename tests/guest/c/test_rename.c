@@ -162,6 +162,22 @@ test_rename_when_done_then_times_of_directories(void)
     CHECK(stat("b/f", &info) == 0 && info.st_mtim.tv_sec == 1000);
 }
 
+/* A directory that is exchanged gets another parent too: its .. is written. */
+static void
+test_exchange_when_directory_not_writable_then_eacces(void)
+{
+    CHECK(mkdir("a", 0777) == 0 && mkdir("b", 0777) == 0 && mkdir("b/d", 0755) == 0);
+    put("a/f", "1");
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK(setresgid(1000, 1000, 1000) == 0 && setresuid(1000, 1000, 1000) == 0);
+        CHECK_ERROR(syscall(SYS_renameat2, AT_FDCWD, "a/f", AT_FDCWD, "b/d", 2), EACCES);
+        CHECK_ERROR(syscall(SYS_renameat2, AT_FDCWD, "b/d", AT_FDCWD, "a/f", 2), EACCES);
+        _exit(0);
+    }
+    CHECK_EXIT(child, 0);
+}
+
 int
 main(void)
 {
@@ -171,6 +187,7 @@ main(void)
     RUN_IN_NEW(test_rename_when_no_rights_then_eacces, rename, unlink, rmdir);
     RUN_IN_NEW(test_rename_when_replacing_then_name_never_missing, rename);
     RUN_IN_NEW(test_rename_when_crossing_then_no_ring, rename);
+    RUN_IN_NEW(test_exchange_when_directory_not_writable_then_eacces, renameat2);
     RUN_IN_NEW(test_rename_when_done_then_times_of_directories, rename);
     return check_failures != 0;
 }
