@@ -201,8 +201,9 @@ lock_command(struct file *file, int fd, u32 command, uaddr at)
         /* Another thread closed it meanwhile, and close found nothing to drop: the lock
          * would outlive its owner. */
         want.kind = LOCK_NONE;
-        r = lock_record(file->inode, owner, &want, false);
-        return r != 0 ? r : -E_BADF;
+        if (lock_record(file->inode, owner, &want, false) != 0)
+            locks_drop_owner(file->inode, owner); /* no memory to cut one out */
+        return -E_BADF;
     }
     return r == -E_NOMEM ? -E_NOLCK : r;
 }

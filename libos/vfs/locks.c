@@ -220,13 +220,14 @@ blocker(struct lock_set *s, const void *owner, const struct lock_range *want)
 static bool
 would_deadlock(const void *owner, const void *by)
 {
+    u32 looks = 0; /* each is at all locks of a file */
     for (u32 steps = 0; by != NULL && steps < CHAIN_MAX; steps++) {
         const void *next = NULL;
         if (by == owner)
             return true;
         list_for_each(it, bucket_of(by)) {
             struct lock_wait *w = container_of(it, struct lock_wait, link);
-            if (w->owner == by && next == NULL)
+            if (w->owner == by && next == NULL && looks++ < CHAIN_MAX)
                 next = blocker(w->set, w->owner, w->want);
         }
         by = next;
@@ -381,7 +382,8 @@ void
 locks_free(struct inode *i)
 {
     struct lock_set *s = i->locks;
-    ASSERT(list_empty(&s->records) && list_empty(&s->wholes));
+    free_all(&s->records); /* none, unless an owner closed one of its files by another */
+    free_all(&s->wholes);  /* process's table */
     i->locks = NULL;
     heap_free(s);
 }
