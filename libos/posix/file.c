@@ -212,9 +212,12 @@ sys_close_range(struct user_frame *f)
         int r = fdtable_copy(p->files, &own);
         if (r != 0)
             return r;
-        fdtable_release(p->files);
+        struct fdtable *shared = p->files;
+        spin_lock(&p->lock); /* /proc looks at it */
         p->files = own;
+        spin_unlock(&p->lock);
         p->files_shared = false;
+        fdtable_release(shared);
     }
     fd_close_range(p->files, (u32)SYS_ARG0(f), (u32)SYS_ARG1(f),
                    (flags & CLOSE_RANGE_CLOEXEC) != 0);
