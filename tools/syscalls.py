@@ -23,6 +23,10 @@ import subprocess
 import sys
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "tools"))
+from feuerlib.testplan import OWN_GUEST, several, test_programs  # noqa: E402
+from feuerlib.testrun import split  # noqa: E402
+
 PAGE = os.path.join(ROOT, "docs", "syscalls.md")
 RESULTS = os.path.join(ROOT, "docs", "results", "guest-tests.tsv")
 BUILD = os.environ.get("FEUER_BUILD", os.path.join(ROOT, "build"))
@@ -65,49 +69,69 @@ def lacks():
 
 # ---- running ----
 
-def run_program(kernel, program, arguments=()):
-    """{test: (passed, calls)} of one program in a fresh guest."""
-    command = [os.path.join(ROOT, "tools", "feuer"), "exec", "--timeout", "280", "--cpus",
-               "2", "--add", os.path.join(BUILD, "guest")]
-    if kernel == "linux":
-        command += ["--kernel", "linux"]
-    command += ["--", "/add/" + program, *arguments]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE)
-    output = done.stdout.decode(errors="replace")
+def guest(kernel, command):
+    """What COMMAND says in a guest.  Each program in it has its own limit; the guest's is
+    for one that hangs altogether."""
+    done = subprocess.run(
+        [os.path.join(ROOT, "tools", "feuer"), "exec", "--timeout", "900", "--cpus", "2",
+         "--mem", "1024", "--add", os.path.join(BUILD, "guest")]
+        + (["--kernel", "linux"] if kernel == "linux" else []) + ["--", *command],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    sys.stderr.write(done.stderr.decode(errors="replace")[-500:])
+    return done.stdout.decode(errors="replace")
+
+
+def outcomes(status, output):
+    """{test: (passed, calls)} of one program; a bad end without a failed test is one."""
     found = {name: (word == "ok", names or "") for word, name, names in LINE.findall(output)}
-    if not found or (done.returncode != 0 and all(ok for ok, _ in found.values())):
+    if not found or status is None or (status and all(ok for ok, _ in found.values())):
         found["whole_program"] = (False, "")
-        sys.stderr.write(done.stderr.decode(errors="replace")[-500:])
     return found
+
+
+def run_programs(kernel, programs):
+    """{program: outcomes}; as in the test plan, few boots for many programs."""
+    alone = [name for name in programs if name in OWN_GUEST]
+    together = [name for name in programs if name not in OWN_GUEST]
+    table = {}
+    for names in [together] * bool(together) + [[name] for name in alone]:
+        for name, status, _, said in split(guest(kernel, several(names)), names):
+            table[name] = outcomes(status if isinstance(status, int) else None, said)
+            bad = [test for test, (passed, _) in table[name].items() if not passed]
+            print("%-10s %-28s %4d tests%s" % (
+                kernel, name, len(table[name]),
+                ", failed: " + " ".join(bad) if bad else ""), file=sys.stderr)
+            if bad:
+                sys.stderr.write("".join("    %s\n" % line for line in said.split("\n")
+                                         if line.startswith("# ")))
+    return table
+
+
+def rows_of(program, here, linux):
+    """The kept lines of one program: what each test gave on each kernel."""
+    for name in list(here) + [name for name in linux if name not in here]:
+        words = [("ok" if got[name][0] else "not ok") if name in got else "-"
+                 for got in (here, linux)]
+        yield (program, name, (here.get(name) or linux[name])[1], *words)
 
 
 def run(only):
     """Run the test programs (all, or those named) on both kernels; keep the results."""
-    kept = {row[0:2]: row for row in results()} if only else {}
-    programs = [name for name in only if name != "absent"] if only else sorted(os.path.basename(path)[:-2] for path in glob.glob(
-        os.path.join(ROOT, "tests", "guest", "c", "test_*.c")))
+    programs = [name for name in only if name != "absent"] if only else test_programs()
+    kept = {row[:2]: row for row in results()
+            if only and row[0] not in only} if only else {}
+    got = {kernel: run_programs(kernel, programs) for kernel in KERNELS}
     for program in programs:
-        got = {}
-        for kernel in KERNELS:
-            print("%-28s %-10s" % (program, kernel), end="", flush=True, file=sys.stderr)
-            got[kernel] = run_program(kernel, program)
-            bad = [name for name, (ok, _) in got[kernel].items() if not ok]
-            print("%4d tests%s" % (len(got[kernel]), ", failed: " + " ".join(bad)
-                                   if bad else ""), file=sys.stderr)
-        kept = {key: row for key, row in kept.items() if key[0] != program}
-        for name in list(got["feuerbird"]) + [name for name in got["linux"]
-                                               if name not in got["feuerbird"]]:
-            words = [("ok" if got[kernel][name][0] else "not ok")
-                     if name in got[kernel] else "-" for kernel in KERNELS]
-            named = next(got[kernel][name][1] for kernel in KERNELS if name in got[kernel])
-            kept[(program, name)] = (program, name, named, *words)
+        for row in rows_of(program, *(got[kernel][program] for kernel in KERNELS)):
+            kept[row[:2]] = row
     if not only or "absent" in only:
-        print("calls without a handler", file=sys.stderr)
-        found = run_program("feuerbird", "absent",
-                            ["%d:%s" % pair for pair in absent()])
-        for name, (passed, _) in found.items():
+        said = guest("feuerbird", ["/add/absent", *("%d:%s" % pair for pair in absent())])
+        for name, (passed, _) in outcomes(0, said).items():
             kept[("absent", name)] = ("absent", name, name, "ok" if passed else "not ok", "-")
+    keep(kept)
+
+
+def keep(kept):
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"],
                             stdout=subprocess.PIPE).stdout.decode().strip()
     os.makedirs(os.path.dirname(RESULTS), exist_ok=True)

@@ -69,9 +69,13 @@ class Screen:
                     struct.pack("HHHH", rows, columns, 0, 0))
 
     def line(self, text):
-        """Type a line; what is shown up to the next prompt, without the echo."""
+        """Type a line; what is shown up to the next prompt, without the echo.
+
+        A prompt counts only after the line's end: a shell that hears of a new size
+        draws the prompt again, with or without what is typed so far.
+        """
         self.type(text + b"\r")
-        return self.expect(PROMPT).split(b"\n", 1)[1]
+        return self.expect(rb"(?s:\n.*)" + PROMPT).split(b"\n", 1)[1]
 
     def wait(self, seconds=60):
         """Read to the end; the status of the tool."""

@@ -1,5 +1,22 @@
 # SPDX-License-Identifier: MIT
-"""Which tests there are.  One Job is one process; the runner counts what it reports."""
+"""Which tests there are.  One Job is one process; the runner counts what it reports.
+
+Where each is, and why (two jobs at once on two cores: --quick within 3 minutes, all
+within 15):
+  host       All in both: the unit tests and fuzzers take about 40 s together; a fuzzer's
+             rounds are bounded by its defaults, and more are had by its arguments.
+  proofs     Only in the full run: they take minutes and change only with the kernel.
+  tools      All in both: about a minute of waiting for guests rather than of work.
+  guest      The programs tests/guest/c/test_*.c run one after the other in a few boots
+             (tests/guest/c/several.c), with a time limit and an empty /tmp for each.
+             quick: on 2 CPUs, where races are, without the LONG ones; full: all on 1, 2
+             and 4.  OWN_GUEST has those that take the machine's memory or processes.
+             Shell scripts, stress, fuzz_calls, accounting: quick on 2 CPUs, full on 1, 2
+             and 4.  Other machines and the direct gate: quick with few programs.
+  Debian     procfs.sh, which is short, in both, so that dynamic programs are always run.
+             The comparisons take 20 to 130 s each: full has each once, and together they
+             cover 1, 2 and 4 CPUs; tools/linux-compare runs all on all.
+"""
 import glob
 import os
 import shlex
@@ -10,14 +27,26 @@ from .common import REPO, TOOLS, build_dir
 
 GROUPS = ("host", "proofs", "tools", "guest")
 FEUER = os.path.join(TOOLS, "feuer")
+# More than 2.5 seconds each on an idle machine: storms, bombs, and real time that passes.
+LONG = {"test_bombs", "test_restart", "test_fd", "test_pipe_storm", "test_process_usage",
+        "test_storms", "test_pty_storm", "test_poll", "test_tty_modes", "test_sched",
+        "test_poll_eventfd"}
+# Fork and memory bombs: what they leave in the kernel's stores must not meet others.
+OWN_GUEST = {"test_bombs"}
+PROGRAM_SECONDS = 120
+# Boots for each number of CPUs: two, so that both cores of the host have one.
+BOOTS = 2
 
 
 class Job:
-    """A command, how long it may take, and how to judge its output further."""
+    """A command, how long it may take, and how to judge its output further.
 
-    def __init__(self, name, command, seconds=120, check=None, environment=None):
+    PARTS are the programs of a job of several.c; each is reported as a test of its own.
+    """
+
+    def __init__(self, name, command, seconds=120, check=None, environment=None, parts=()):
         self.name, self.command, self.seconds = name, command, seconds
-        self.check, self.environment = check, environment or {}
+        self.check, self.environment, self.parts = check, environment or {}, parts
         self.directory = REPO
 
 
@@ -104,67 +133,119 @@ def absent_calls():
     return done.stdout.decode().split()
 
 
-def debian_jobs(options):
-    """The comparison scripts on the Debian root; with --quick, only the shortest."""
+def test_programs():
+    """The names of the guest's test programs."""
+    return sorted(os.path.basename(path)[:-2] for path in glob.glob(
+        os.path.join(REPO, "tests", "guest", "c", "test_*.c")))
+
+
+def several(programs):
+    """The guest's command that runs PROGRAMS one after the other."""
+    return (["/add/several", "-t", str(PROGRAM_SECONDS)]
+            + ["/add/" + name for name in programs])
+
+
+def several_job(options, name, arguments, programs):
+    """PROGRAMS in one guest; a hang of one costs PROGRAM_SECONDS."""
+    seconds = 300 + PROGRAM_SECONDS
+    return Job("guest " + name, in_guest(options, [
+        "--add", os.path.join(build_dir(), "guest"), "--mem", "1024", *arguments],
+        several(programs), seconds), seconds, parts=programs)
+
+
+def shares(programs, count):
+    """PROGRAMS dealt out to COUNT lists; neighbours, which are alike, go to different."""
+    return [part for part in (programs[i::count] for i in range(count)) if part]
+
+
+def program_jobs(options):
+    names = test_programs()
     if options.quick:
-        plans = (("debian-bash", (2,)),)
-    else:
-        plans = (("debian-bash", (1, 2, 4)), ("debian-coreutils", (1, 4)),
-                 ("debian-work", (1, 2, 4)))
-    for name, cpus in plans:
-        for count in cpus:
-            yield guest_job(options, "%s cpus=%d" % (name, count), [
-                "--image", "debian", "--cpus", str(count),
-                "--add", os.path.join(REPO, "tests", "guest")],
-                ["sh", "-c", "exec bash /add/%s.sh 2>/dev/null" % name], 600,
-                same_as(name))
+        names = [name for name in names if name not in LONG]
+    for cpus in (2,) if options.quick else (1, 2, 4):
+        for name in names:
+            if name in OWN_GUEST:
+                yield several_job(options, "%s cpus=%d" % (name, cpus),
+                                  ["--cpus", str(cpus)], [name])
+        rest = [name for name in names if name not in OWN_GUEST]
+        for number, part in enumerate(shares(rest, BOOTS), 1):
+            yield several_job(options, "programs %d cpus=%d" % (number, cpus),
+                              ["--cpus", str(cpus)], part)
+
+
+def debian_jobs(options):
+    """Scripts on the Debian root."""
+    added = ["--image", "debian", "--add", os.path.join(REPO, "tests", "guest")]
+    yield guest_job(options, "procfs cpus=2", added + ["--cpus", "2"],
+                    ["bash", "/add/procfs.sh"])
+    if options.quick:
+        return
+    for name, cpus in (("debian-coreutils", 4), ("debian-work", 2), ("debian-bash", 1)):
+        yield guest_job(options, "%s cpus=%d" % (name, cpus), added + ["--cpus", str(cpus)],
+                        ["sh", "-c", "exec bash /add/%s.sh 2>/dev/null" % name], 600,
+                        same_as(name))
+
+
+def load_jobs(options, cpus):
+    """What makes one guest busy: the shell, random calls, storms of processes."""
+    programs = os.path.join(build_dir(), "guest")
+    scripts = os.path.join(REPO, "tests", "guest")
+    here = ["--cpus", str(cpus)]
+    few = options.quick
+    # Standard error may differ: bash tells of killed jobs with their numbers.
+    yield guest_job(options, "shell cpus=%d" % cpus, ["--add", scripts] + here,
+                    ["sh", "-c", "exec sh /add/shell-both.sh 2>/dev/null"], 600,
+                    same_as("shell"))
+    yield guest_job(options, "stress cpus=%d" % cpus, ["--add", programs] + here,
+                    ["/add/stress", "-n", "50" if few else "300"], 600)
+    yield guest_job(options, "fuzz_calls cpus=%d" % cpus, ["--add", programs] + here,
+                    ["/add/fuzz_calls", "-p", "4", "-n", "3000" if few else "9000"], 600)
+    if options.kernel == "linux":
+        return
+    yield guest_job(options, "accounting cpus=%d" % cpus, ["--add", programs] + here,
+                    ["sh", "/add/accounting.sh", "/add", "10" if few else "20"], 600)
+    yield guest_job(options, "memory is full cpus=%d" % cpus,
+                    ["--add", programs, "--mem", "48"] + here,
+                    ["sh", "/add/full.sh", "/add"])
+
+
+def variant_jobs(options):
+    """Other machines, and the gate without system-call upcalls."""
+    scripts = os.path.join(REPO, "tests", "guest")
+    quiet = ["sh", "-c", "exec sh /add/shell-both.sh 2>/dev/null"]
+    for machine in ("q35", "microvm"):
+        arguments = ["--machine", machine]
+        if options.quick:
+            yield several_job(options, "machine=" + machine, arguments,
+                              ["test_process", "test_time"])
+        else:
+            yield guest_job(options, "shell machine=" + machine,
+                            ["--add", scripts] + arguments, quiet, 600, same_as("shell"))
+    if options.kernel == "linux":
+        return
+    yield several_job(options, "gate=direct", ["--gate", "direct"],
+                      ["test_process", "test_memory", "test_signal", "test_efault"])
+    if not options.quick:
+        yield guest_job(options, "shell gate=direct", ["--add", scripts, "--gate", "direct"],
+                        quiet, 600, same_as("shell"))
 
 
 def guest_jobs(options):
-    programs = os.path.join(build_dir(), "guest")
-    scripts = os.path.join(REPO, "tests", "guest")
-    cpus = (1, 2) if options.quick else (1, 2, 4)
-    for path in sorted(glob.glob(os.path.join(scripts, "c", "test_*.c"))):
-        name = os.path.basename(path)[:-2]
-        for count in cpus[:2]:
-            yield guest_job(options, "%s cpus=%d" % (name, count), [
-                "--add", programs, "--cpus", str(count)], ["/add/" + name])
-    # Standard error may differ: bash tells of killed jobs with their numbers.
-    quiet = ["sh", "-c", "exec sh /add/shell-both.sh 2>/dev/null"]
-    for count in cpus:
-        yield guest_job(options, "shell cpus=%d" % count, [
-            "--add", scripts, "--cpus", str(count)], quiet, 600, same_as("shell"))
-        yield guest_job(options, "stress cpus=%d" % count, [
-            "--add", programs, "--cpus", str(count)],
-            ["/add/stress", "-n", "50" if options.quick else "300"], 600)
-        yield guest_job(options, "fuzz_calls cpus=%d" % count, [
-            "--add", programs, "--cpus", str(count)],
-            ["/add/fuzz_calls", "-p", "4", "-n", "3000" if options.quick else "9000"], 600)
-        if options.kernel != "linux" and count == 1:
-            yield guest_job(options, "calls without a handler", ["--add", programs],
-                            ["/add/absent"] + absent_calls())
-        if options.kernel != "linux":
-            yield guest_job(options, "accounting cpus=%d" % count, [
-                "--add", programs, "--cpus", str(count)],
-                ["sh", "/add/accounting.sh", "/add", "20"], 600)
-            yield guest_job(options, "memory is full cpus=%d" % count, [
-                "--add", programs, "--mem", "48", "--cpus", str(count)],
-                ["sh", "/add/full.sh", "/add"], 300)
+    """The longest first, so that no core is idle at the end."""
     yield from debian_jobs(options)
-    for machine in ("q35", "microvm"):
-        yield guest_job(options, "shell machine=%s" % machine, [
-            "--add", scripts, "--machine", machine], quiet, 600, same_as("shell"))
+    yield from program_jobs(options)
+    for cpus in (2,) if options.quick else (1, 2, 4):
+        yield from load_jobs(options, cpus)
+    yield from variant_jobs(options)
     if options.kernel == "linux":
         return
+    yield guest_job(options, "calls without a handler",
+                    ["--add", os.path.join(build_dir(), "guest")],
+                    ["/add/absent"] + absent_calls())
     yield Job("guest kernel", [os.path.join(REPO, "tests", "kernel", "run.sh"), build_dir(),
-                               "5" if options.quick else "20"], 900)
-    for name in ("test_process", "test_memory", "test_signal", "test_efault"):
-        yield guest_job(options, "%s gate=direct" % name, [
-            "--add", programs, "--gate", "direct"], ["/add/" + name])
-    yield guest_job(options, "shell gate=direct", [
-        "--add", scripts, "--gate", "direct"], quiet, 600, same_as("shell"))
+                               "2" if options.quick else "20"], 900)
     yield Job("guest boots", [os.path.join(TOOLS, "many-boots"),
-                              "10" if options.quick else "50"], 900)
+                              "6" if options.quick else "50"], 900)
 
 
 def plan(options):

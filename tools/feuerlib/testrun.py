@@ -4,6 +4,10 @@
 A test program writes lines "ok - name" and "not ok - name" ("ok - name # SKIP why" for
 what cannot run here); each counts.  A program that writes none counts as one test, by
 its exit status; one that fails without a "not ok" line adds one failure.
+
+A job of several programs (Job.parts) has a mark before and after what each one says
+(tests/guest/c/several.c).  Each is judged by itself; one that began and did not end, and
+those that never began, have failed.
 """
 import argparse
 import concurrent.futures
@@ -20,26 +24,28 @@ from .testplan import GROUPS, plan
 OK = re.compile(r"^ok\b(?![^#\n]*# ?SKIP)", re.M | re.I)
 SKIP = re.compile(r"^ok\b[^#\n]*# ?SKIP", re.M | re.I)
 NOT_OK = re.compile(r"^(not ok|FAILED)\b.*$", re.M)
+BEGINS = re.compile(r"^# begins: (\S+)$", re.M)
+ENDED = re.compile(r"^# ended: (\S+) (\d+) (\d+)$", re.M)
 TAIL_LINES = 25
 
 
 class Result:
     """What one job gave."""
 
-    def __init__(self, job, passed, failed, skipped, notes, seconds):
-        self.job, self.seconds = job, seconds
+    def __init__(self, name, passed, failed, skipped, notes, seconds):
+        self.name, self.seconds = name, seconds
         self.passed, self.failed, self.skipped = passed, failed, skipped
         self.notes = notes
 
 
-def judge(job, status, output):
+def judge(status, output, limit):
     """(passed, failed, skipped, notes) of a program that ended with STATUS."""
     passed = len(OK.findall(output))
     skipped = len(SKIP.findall(output))
     bad = [match.group(0) for match in NOT_OK.finditer(output)]
     failed = len(bad)
     if status == "timeout":
-        return passed, failed + 1, skipped, bad + ["time-out after %d s" % job.seconds]
+        return passed, failed + 1, skipped, bad + ["time-out after %d s" % limit]
     if status != 0 and failed == 0:
         return passed, 1, skipped, ["ended with status %d" % status]
     if status == 0 and passed + failed + skipped == 0:
@@ -71,8 +77,45 @@ def run_process(job, log):
         process.wait()
 
 
+def split(output, names):
+    """[(name, status, seconds, what it said)] of a job's NAMES; the status is a number,
+    "hung" for one that began and did not end, or None for one that never began."""
+    marks = [(match.start(), match.end(), match.group(1))
+             for match in BEGINS.finditer(output)]
+    found = {}
+    for i, (_, begin, name) in enumerate(marks):
+        text = output[begin:marks[i + 1][0] if i + 1 < len(marks) else len(output)]
+        end = ENDED.search(text)
+        if end and end.group(1) == name:
+            found[name] = (int(end.group(2)), int(end.group(3)) / 1000, text[:end.start()])
+        else:
+            found[name] = ("hung", 0, text)
+    return [(name, *found.get(name, (None, 0, ""))) for name in names]
+
+
+def with_tail(notes, output, path):
+    return notes + ["  | " + line for line in output.split("\n")[-TAIL_LINES:]
+                    if line.strip()] + ["  (whole output: %s)" % path]
+
+
+def part_results(job, status, output, path):
+    """A result for each program of the job."""
+    tail = output[-2000:]
+    for name, ended, seconds, text in split(output, job.parts):
+        if isinstance(ended, int):
+            numbers = judge(ended, text, job.seconds)
+        else:
+            what = "never ran" if ended is None else "began and did not end"
+            numbers = (len(OK.findall(text)), 1, 0,
+                       ["%s: the guest's status is %s" % (what, status)])
+            text = tail if ended else ""
+        passed, failed, skipped, notes = numbers
+        yield Result("%s: %s" % (job.name, name), passed, failed, skipped,
+                     with_tail(notes, text, path) if failed else notes, seconds)
+
+
 def run_job(job):
-    """Run one job; never raises."""
+    """Run one job; its results; never raises."""
     folder = os.path.join(build_dir(), "test-logs")
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, re.sub(r"[^A-Za-z0-9._-]+", "-", job.name) + ".log")
@@ -82,23 +125,29 @@ def run_job(job):
         log.flush()
         log.seek(0)
         output = log.read().decode(errors="replace")
+    if job.parts:
+        results = list(part_results(job, status, output, path))
+        if status != 0 and not any(result.failed for result in results):
+            results.append(Result(job.name, 0, 1, 0, with_tail(
+                ["all programs ended well, and the guest's status is %s" % status],
+                output, path), time.monotonic() - begin))
+        return results
     if job.check is not None and status == 0:
         problem = job.check(output)
         if problem:
             output += "\nnot ok - %s\n" % problem
             status = 1
-    passed, failed, skipped, notes = judge(job, status, output)
+    passed, failed, skipped, notes = judge(status, output, job.seconds)
     if failed:
-        notes = notes + ["  | " + line for line in output.split("\n")[-TAIL_LINES:]
-                         if line.strip()] + ["  (whole output: %s)" % path]
-    return Result(job, passed, failed, skipped, notes, time.monotonic() - begin)
+        notes = with_tail(notes, output, path)
+    return [Result(job.name, passed, failed, skipped, notes, time.monotonic() - begin)]
 
 
 def report(result):
     word = "FAIL" if result.failed else "skip" if not result.passed else "pass"
     extra = ", %d failed" % result.failed if result.failed else ""
     extra += ", %d skipped" % result.skipped if result.skipped else ""
-    print("%s  %-44s %4d ok%s  %.1f s" % (word, result.job.name, result.passed, extra,
+    print("%s  %-44s %4d ok%s  %.1f s" % (word, result.name, result.passed, extra,
                                           result.seconds), flush=True)
     for note in result.notes:
         print("      " + note, flush=True)
@@ -131,13 +180,14 @@ def main(arguments=None):
     with concurrent.futures.ThreadPoolExecutor(max_workers=max(1, options.jobs)) as pool:
         for future in concurrent.futures.as_completed([pool.submit(run_job, job)
                                                        for job in jobs]):
-            results.append(future.result())
-            report(results[-1])
+            for result in future.result():
+                results.append(result)
+                report(result)
     failed = sum(result.failed for result in results)
     skipped = sum(result.skipped for result in results)
-    for result in sorted(results, key=lambda one: one.job.name):
+    for result in sorted(results, key=lambda one: one.name):
         if result.failed:
-            print("failed: %s" % result.job.name)
+            print("failed: %s" % result.name)
     line = "%d passed, %d failed" % (sum(result.passed for result in results), failed)
     print(line + (", %d skipped" % skipped if skipped else ""))
     sys.stdout.flush()
