@@ -201,12 +201,15 @@ mm_lock_all(struct mm *m, bool now, u32 now_flags, u32 future_flags)
     }
     if (rc == 0)
         m->lock_future = future_flags;
-    for (struct area *a = m->areas.first; rc == 0 && now && a; a = a->next) {
-        if (a->flags & AREA_VDSO)
-            continue;
-        rc = flag_area(m, a->start, a->end, now_flags, all & ~now_flags, &a);
-        if (rc == 0 && (now_flags & all) == AREA_LOCKED)
-            (void)!mm_populate_locked(m, a->start, a->end - a->start);
+    for (struct area *a = m->areas.first; rc == 0 && now && a;) {
+        uaddr end = a->end;
+        if (!(a->flags & AREA_VDSO)) {
+            rc = flag_area(m, a->start, end, now_flags, all & ~now_flags, &a);
+            end = a->end;
+            if (rc == 0 && (now_flags & all) == AREA_LOCKED)
+                (void)!mm_populate_locked(m, a->start, end - a->start);
+        }
+        a = area_find(&m->areas, end);
     }
     mutex_unlock(&m->lock);
     return rc;

@@ -26,10 +26,10 @@ struct area {
     struct area *left, *right, *parent;
     struct area *prev, *next;
     u64 gap, max_gap;
-    u32 height;
-    u32 prot;            /* PROT_* */
+    u16 height;
+    u16 prot;            /* PROT_* */
     u32 flags;           /* AREA_* of mm.h and area-private bits */
-    u32 stamp;           /* of the last truncation that saw it; inode->mappings_lock */
+    u64 stamp;           /* the last truncation that saw it; inode->mappings_lock */
     u64 page;            /* page of the file at `start` (files and shared memory) */
     struct file *file;   /* a reference, or NULL */
     struct inode *inode; /* what is mapped, a reference; NULL: anonymous and private */

@@ -380,9 +380,14 @@ populate(struct mm *m, uaddr at, u64 bytes, u32 need)
         if (!a || a->start > page)
             return -E_NOMEM;
         if ((page >> PAGE_SHIFT) % 256 == 0) { /* a range may be terabytes long */
+            mutex_unlock(&m->lock);            /* who looks at /proc waits for it */
             thread_breathe();
+            mutex_lock(&m->lock);
             if (signal_pending(thread_current()))
                 return -E_INTR;
+            a = area_find(&m->areas, page);
+            if (!a || a->start > page)
+                return -E_NOMEM;
         }
         u32 access = need              ? need
                      : mm_is_data(a->prot, a->flags) ? PROT_W

@@ -8,6 +8,7 @@
  */
 #include "core/error.h"
 #include "core/page.h"
+#include "core/thread.h"
 #include "vfs/mount.h"
 #include "vfs/vfs.h"
 #include "vm/frames.h"
@@ -300,41 +301,74 @@ unmap_file_pages(struct mm *m, const struct inode *inode, u64 first_page)
     }
 }
 
+/* Truncations until now; the one that is under way, if one is, has this number. */
+static _Atomic u64 truncations;
+
+u64
+vm_truncation(void)
+{
+    return atomic_load(&truncations);
+}
+
+#define BATCH 256u /* areas that are looked at under the spinlock at once */
+
 /*
- * The list may change while an mm is worked on, so areas are stamped: those that are done
- * carry this truncation's number. Areas that come later find the file cut already; to
- * unmap them once more does no harm.
+ * The first mm on the list that truncation `mine` has not passed through, with its
+ * structure kept; NULL: there is none, or (*more) the batch is over.  Areas that are seen
+ * go to the back, with its number; new ones come in front (area_attach).  So each area is
+ * looked at once.
+ */
+static struct mm *
+next_mapping_mm(struct inode *inode, u64 mine, bool *more)
+{
+    struct mm *m = NULL;
+    spin_lock(&inode->mappings_lock);
+    *more = false;
+    for (u32 i = 0; !m && !list_empty(&inode->mappings); i++) {
+        struct area *a = container_of(inode->mappings.next, struct area, mapping);
+        *more = a->stamp != mine && i == BATCH;
+        if (a->stamp == mine || *more)
+            break;
+        a->stamp = mine;
+        list_remove(&a->mapping);
+        list_push_back(&inode->mappings, &a->mapping);
+        if (a->mm->truncation != mine) { /* ours to write: truncate_lock */
+            m = a->mm;
+            atomic_fetch_add(&m->keeps, 1); /* alive: its area is on the list (V4) */
+        }
+    }
+    spin_unlock(&inode->mappings_lock);
+    return m;
+}
+
+/*
+ * The list may change while an mm is worked on, so an mm that is done bears this
+ * truncation's number.  What it maps from then on finds the file cut already; what is
+ * forked from it is done like it, and a new one begins as done (mm_create): so this ends,
+ * whatever processes do meanwhile.
  */
 void
 vm_file_truncated(struct inode *inode, u64 first_page)
 {
-    static u32 stamp;
     spin_lock(&inode->mappings_lock);
-    bool none = list_empty(&inode->mappings);
+    bool more = !list_empty(&inode->mappings);
     spin_unlock(&inode->mappings_lock);
-    if (none)
+    if (!more)
         return;
     mutex_lock(&truncate_lock);
-    u32 mine = ++stamp;
+    u64 mine = atomic_fetch_add(&truncations, 1) + 1;
     for (;;) {
-        struct mm *m = NULL;
-        spin_lock(&inode->mappings_lock);
-        list_for_each(it, &inode->mappings) {
-            struct area *a = container_of(it, struct area, mapping);
-            if (!m && a->stamp != mine) {
-                m = a->mm;
-                atomic_fetch_add(&m->keeps, 1); /* alive: its area is on the list (V4) */
-            }
-            if (a->mm == m)
-                a->stamp = mine;
-        }
-        spin_unlock(&inode->mappings_lock);
-        if (!m)
+        struct mm *m = next_mapping_mm(inode, mine, &more);
+        if (!m && !more)
             break;
-        mutex_lock(&m->lock);
-        unmap_file_pages(m, inode, first_page);
-        mutex_unlock(&m->lock);
-        mm_keep_drop(m);
+        if (m) {
+            mutex_lock(&m->lock);
+            unmap_file_pages(m, inode, first_page);
+            __atomic_store_n(&m->truncation, mine, __ATOMIC_RELAXED);
+            mutex_unlock(&m->lock);
+            mm_keep_drop(m);
+        }
+        thread_breathe();
     }
     mutex_unlock(&truncate_lock);
 }

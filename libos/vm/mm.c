@@ -59,7 +59,7 @@ area_list_add(struct area *a)
     if (!a->inode)
         return;
     spin_lock(&a->inode->mappings_lock);
-    list_push_back(&a->inode->mappings, &a->mapping);
+    list_push_front(&a->inode->mappings, &a->mapping); /* vm_file_truncated */
     spin_unlock(&a->inode->mappings_lock);
 }
 
@@ -196,6 +196,7 @@ mm_create(struct mm **out)
     mutex_init(&m->lock);
     area_map_init(&m->areas, MM_LOW);
     m->map_top = USER_TOP - MM_TOP_GAP;
+    m->truncation = vm_truncation();
     int rc = mmu_space_create(&m->space);
     if (rc != 0) {
         heap_free(m);
@@ -404,6 +405,7 @@ mm_fork(struct mm *from, struct mm **out)
         return rc;
     mutex_lock(&from->lock);
     mutex_lock(&to->lock); /* once its areas are on lists, a truncation may come */
+    to->truncation = from->truncation;
     to->map_top = from->map_top;
     to->brk_start = from->brk_start;
     to->brk = from->brk;

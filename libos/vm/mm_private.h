@@ -37,6 +37,7 @@ struct mm {
     u32 ahead;        /* how many faults in a row were such */
     u64 rss[RSS_KINDS], rss_peak; /* pages present; the peak is right after rss_note_peak */
     u64 vm_peak, vm_data, vm_text, vm_stack, vm_locked; /* pages of areas (I1) */
+    u64 truncation;       /* the last one that passed through here, or was over (map.c) */
     bool advised;         /* some area had DONTFORK or WIPEONFORK */
     u32 lock_future;      /* flags of areas to come: mlockall */
     struct file *program; /* a reference; NULL: none */
@@ -44,6 +45,7 @@ struct mm {
 };
 
 void mm_keep_drop(struct mm *m);
+u64 vm_truncation(void); /* the number of the last truncation */
 /* The program that runs in it, which nobody may open for writing meanwhile. */
 void mm_take_program(struct mm *m, struct file *program);
 
@@ -93,7 +95,8 @@ int mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need,
                     bool absent) MUST_CHECK;
 /* The area at `at` after growing a stack down to it if that may be; NULL: none. */
 struct area *area_at_locked(struct mm *m, uaddr at);
-/* Bring a range in as far as it may be accessed, for writing where it is private and may
+/* The lock is given up now and then: areas may be others afterwards.
+ * Bring a range in as far as it may be accessed, for writing where it is private and may
  * be written: -E_NOMEM (not mapped, or no memory) -E_ACCES (no access) -E_IO -E_INTR. */
 int mm_populate_locked(struct mm *m, uaddr at, u64 bytes) MUST_CHECK;
 /* The same for this access. */
