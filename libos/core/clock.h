@@ -37,6 +37,9 @@ void timer_init(struct timer *t, void (*fire)(struct timer *t));
 void timer_arm(struct timer *t, u64 deadline_ns); /* re-arms; O(log n) */
 /* true: it was armed and will not fire; after false it is not running any more */
 bool timer_disarm(struct timer *t);
+/* Before its memory goes, when `fire` may have armed it again from where it still runs:
+ * it is not armed, and runs nowhere. Nobody arms it any more; not from `fire` itself. */
+void timer_end(struct timer *t);
 
 /* For core: one for each vCPU. */
 struct timers {

@@ -36,7 +36,7 @@ runq_of(struct lcpu *c)
 void sched_init(void);
 void sched_init_lcpu(struct lcpu *c);
 void sched_init_thread(struct thread *t, const struct thread *parent);
-void sched_set_nice(struct thread *t, int nice);
+void sched_set_nice(struct thread *t, int nice); /* with the lock of t's queue held */
 /* With the lock of t's queue held; t is requeued if it was queued. */
 void sched_change(struct lcpu *c, struct thread *t, const struct sched_params *to);
 /* With the lock held: take a queued thread out. */

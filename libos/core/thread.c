@@ -339,7 +339,9 @@ thread_set_work(struct thread *t, u32 bits)
 void
 thread_set_nice(struct thread *t, int nice)
 {
+    struct lcpu *c = lock_queue_of(t); /* its weight may be part of the load */
     sched_set_nice(t, nice);
+    spin_unlock(&runq_of(c)->lock);
 }
 
 void

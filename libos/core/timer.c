@@ -122,6 +122,19 @@ timer_disarm(struct timer *t)
 }
 
 void
+timer_end(struct timer *t)
+{
+    (void)timer_take_out(t);
+    for (u32 i = 0; i < lcpu_count; i++) {
+        struct lcpu *c = &lcpus[i];
+        if (c == lcpu_current() || c->timers == NULL)
+            continue;
+        while (__atomic_load_n(&c->timers->running, __ATOMIC_ACQUIRE) == t)
+            machine_pause();
+    }
+}
+
+void
 timers_run(struct lcpu *c)
 {
     struct timers *ts = c->timers;

@@ -151,7 +151,8 @@ sys_syslog(struct user_frame *f)
     u32 type = (u32)SYS_ARG0(f);
     if (type > LOG_SIZE_BUFFER)
         return -E_INVAL;
-    if (type != LOG_READ_ALL && type != LOG_SIZE_BUFFER && !may_act_as_root())
+    if (type != LOG_READ_ALL && type != LOG_SIZE_BUFFER &&
+        !cred_can(proc_current()->cred, CAP_SYSLOG) && !may_act_as_root())
         return -E_PERM;
     switch (type) {
     case LOG_READ:

@@ -7,7 +7,7 @@ long
 sys_vhangup(struct user_frame *f)
 {
     (void)f;
-    if (!may_act_as_root())
+    if (!cred_can(proc_current()->cred, CAP_SYS_TTY_CONFIG))
         return -E_PERM;
     tty_hangup_current();
     return 0;

@@ -38,8 +38,7 @@ put(struct process *p, struct change to)
     c->bounding = to.bounding;
     c->ambient = to.ambient;
     c->securebits = to.securebits;
-    cred_install(p, c);
-    return 0;
+    return cred_install(p, c);
 }
 
 int
@@ -115,7 +114,8 @@ cred_lower_ambient(struct process *p, u64 caps)
 }
 
 struct cred *
-cred_for_exec(const struct cred *from, const struct inode *program, bool honour)
+cred_for_exec(const struct cred *from, const struct inode *program, bool honour,
+              bool may_gain)
 {
     struct cred *c = cred_copy(from);
     if (c == NULL)
@@ -135,6 +135,8 @@ cred_for_exec(const struct cred *from, const struct inode *program, bool honour)
     if (set_id)
         c->ambient = 0;
     c->permitted |= c->ambient;
+    if (!may_gain)
+        c->permitted &= from->permitted; /* which the ambient ones are within: C3 */
     c->effective = effective ? c->permitted : c->ambient;
     c->securebits &= ~SECURE_KEEP_CAPS;
     c->suid = c->fsuid = c->euid;

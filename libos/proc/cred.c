@@ -6,8 +6,9 @@
  *
  * C1. A set does not change once a process has it.
  * C2. Reading one's own ids takes no lock: while a process has several threads, a set
- *     that is replaced is kept by its successor (`previous`), and goes with it. Others'
- *     ids are read under their process->lock.
+ *     that is replaced is kept by its successor (`previous`), and goes with it; one that
+ *     is kept already is taken again, and KEPT_MAX different ones are all that a process
+ *     may keep. Others' ids are read under their process->lock.
  * C3. effective is within permitted; ambient within permitted and inheritable.
  */
 #include "proc/cred.h"
@@ -26,7 +27,9 @@
 struct cred_box {
     struct cred cred;
     struct cred_box *previous; /* C2 */
+    u32 kept;                  /* how many are behind it */
 };
+#define KEPT_MAX 1024u
 
 void
 cred_groups_release(struct cred_groups *g)
@@ -83,33 +86,75 @@ cred_release(struct cred *c)
     }
 }
 
+static bool
+same_set(const struct cred *a, const struct cred *b)
+{
+    return a->uid == b->uid && a->euid == b->euid && a->suid == b->suid &&
+           a->fsuid == b->fsuid && a->gid == b->gid && a->egid == b->egid &&
+           a->sgid == b->sgid && a->fsgid == b->fsgid &&
+           a->securebits == b->securebits && a->permitted == b->permitted &&
+           a->effective == b->effective && a->inheritable == b->inheritable &&
+           a->bounding == b->bounding && a->ambient == b->ambient &&
+           a->groups == b->groups;
+}
+
+/*
+ * C2: the set that follows `head` while other threads may still read it. One like `fresh`
+ * that is kept is moved to the front, if the line up to it is this process's alone; else
+ * `fresh` itself, in front. NULL: too many. process->lock is held.
+ */
+static struct cred_box *
+keep_locked(struct cred_box *head, struct cred *fresh)
+{
+    struct cred_box *b, **at = &head->previous;
+    bool alone = __atomic_load_n(&head->cred.refs, __ATOMIC_RELAXED) == 1;
+    for (; alone && (b = *at) != NULL; at = &b->previous) {
+        alone = __atomic_load_n(&b->cred.refs, __ATOMIC_RELAXED) == 1;
+        if (alone && same_set(&b->cred, fresh)) {
+            *at = b->previous;
+            b->previous = head;
+            b->kept = head->kept;
+            return b;
+        }
+    }
+    if (head->kept >= KEPT_MAX)
+        return NULL;
+    b = container_of(fresh, struct cred_box, cred);
+    b->previous = head;
+    b->kept = head->kept + 1;
+    return b;
+}
+
 /* Others that had the same ids may not look into a process that changed its own. */
-void
+int
 cred_install(struct process *p, struct cred *fresh)
 {
     spin_lock(&p->lock);
-    struct cred *old = p->cred;
-    if (old->euid != fresh->euid || old->egid != fresh->egid ||
-        old->fsuid != fresh->fsuid || old->fsgid != fresh->fsgid ||
-        (fresh->permitted & ~old->permitted) != 0) {
+    struct cred *old = p->cred, *unused = old, *now = fresh;
+    if (p->nthreads > 1) {
+        struct cred_box *b = keep_locked(container_of(old, struct cred_box, cred), fresh);
+        now = b != NULL ? &b->cred : old;
+        unused = now != fresh ? fresh : NULL;
+    }
+    int error = now == old ? -E_NOMEM : 0;
+    if (error == 0 &&
+        (old->euid != now->euid || old->egid != now->egid || old->fsuid != now->fsuid ||
+         old->fsgid != now->fsgid || (now->permitted & ~old->permitted) != 0)) {
         p->dumpable = 0;
         p->pdeath_signal = 0;
     }
-    p->cred = fresh;
-    if (fresh->uid != p->charged_uid && p->group != NULL) {
+    p->cred = now;
+    if (now->uid != p->charged_uid && p->group != NULL) {
         i64 tasks = 1 + (i64)p->charged_threads;
         user_charge(p->charged_uid, -tasks);
-        user_charge(fresh->uid, tasks);
-        p->charged_uid = fresh->uid;
-    }
-    if (p->nthreads > 1) {
-        struct cred_box *b = container_of(fresh, struct cred_box, cred);
-        b->previous = container_of(old, struct cred_box, cred);
-        old = NULL;
+        user_charge(now->uid, tasks);
+        p->charged_uid = now->uid;
+        p->check_tasks = true;
     }
     spin_unlock(&p->lock);
-    if (old != NULL)
-        cred_release(old);
+    if (unused != NULL)
+        cred_release(unused);
+    return error;
 }
 
 /* The capabilities follow a change of the user ids from *old. */
@@ -145,8 +190,7 @@ put_uids(struct process *p, u32 ruid, u32 euid, u32 suid)
     c->euid = c->fsuid = euid;
     c->suid = suid;
     follow_uids(c, now);
-    cred_install(p, c);
-    return 0;
+    return cred_install(p, c);
 }
 
 static int
@@ -161,8 +205,7 @@ put_gids(struct process *p, u32 rgid, u32 egid, u32 sgid)
     c->gid = rgid;
     c->egid = c->fsgid = egid;
     c->sgid = sgid;
-    cred_install(p, c);
-    return 0;
+    return cred_install(p, c);
 }
 
 int
@@ -259,6 +302,7 @@ cred_set_resgid(struct process *p, u32 rgid, u32 egid, u32 sgid)
 u32
 cred_set_fsuid(struct process *p, u32 uid)
 {
+    int error = 0; /* is not told: the caller looks whether it changed */
     const struct cred *c = p->cred;
     u32 old = c->fsuid;
     if (uid == CRED_KEEP || uid == old)
@@ -274,14 +318,16 @@ cred_set_fsuid(struct process *p, u32 uid)
             else if (uid == 0)
                 fresh->effective |= fresh->permitted & CAPS_OF_FILES;
         }
-        cred_install(p, fresh);
+        error = cred_install(p, fresh);
     }
+    (void)error;
     return old;
 }
 
 u32
 cred_set_fsgid(struct process *p, u32 gid)
 {
+    int error = 0; /* is not told: the caller looks whether it changed */
     const struct cred *c = p->cred;
     u32 old = c->fsgid;
     if (gid == CRED_KEEP || gid == old)
@@ -291,8 +337,9 @@ cred_set_fsgid(struct process *p, u32 gid)
     struct cred *fresh = cred_copy(c);
     if (fresh != NULL) {
         fresh->fsgid = gid;
-        cred_install(p, fresh);
+        error = cred_install(p, fresh);
     }
+    (void)error;
     return old;
 }
 
@@ -347,8 +394,7 @@ cred_set_groups(struct process *p, struct cred_groups *groups)
     c->groups = groups;
     if (groups != NULL)
         sort(groups->id, groups->count);
-    cred_install(p, c);
-    return 0;
+    return cred_install(p, c);
 }
 
 int

@@ -54,11 +54,13 @@ int cred_keep_caps(struct process *p, bool keep) MUST_CHECK;     /* -E_PERM: loc
 int cred_raise_ambient(struct process *p, enum capability cap) MUST_CHECK; /* -E_PERM */
 int cred_lower_ambient(struct process *p, u64 caps) MUST_CHECK;
 
-/* exec of a file with set-id bits: the ids it will run with. */
+/* The set that a program will run with. honour: its set-id bits count; may_gain: it may
+ * have capabilities that `from` has not. NULL: no memory. */
 struct cred *cred_for_exec(const struct cred *from, const struct inode *program,
-                           bool honour);
-/* For this room: the process's set is another from now on; takes the reference. */
-void cred_install(struct process *p, struct cred *fresh);
+                           bool honour, bool may_gain);
+/* For this room: the process's set is another from now on; takes the reference, also on
+ * failure. -E_NOMEM: its threads may still read too many others. */
+int cred_install(struct process *p, struct cred *fresh) MUST_CHECK;
 /* May `by` send a signal to p?  0 or -E_PERM. */
 int cred_may_signal(const struct process *by, const struct process *p,
                     int number) MUST_CHECK;

@@ -32,6 +32,8 @@ struct exec_state {
     bool unreachable;      /* the program's name is gone when it runs */
     struct file *program;  /* which refuses writers */
     struct cred *cred;     /* of the new program */
+    const struct cred *by; /* whose it was made from; only to be compared */
+    bool bound;            /* no_new_privs when it was made */
     struct fdtable *files; /* an unshared copy, or NULL */
     struct exec_image image;
     char *exe;
@@ -225,14 +227,58 @@ program_name(struct process *p, struct exec_state *e)
     return name;
 }
 
-/* Do set-user-ID and set-group-ID bits count?  Not while another process may move the
- * program's working directory under it (CLONE_FS), as on Linux. */
+/* May another process move the program's working directory under it (CLONE_FS)?  Then it
+ * gets no rights that its caller has not, as on Linux. */
 static bool
-may_gain_rights(const struct process *p, const struct file *program)
+others_share_place(struct process *p)
 {
-    bool shared = p->place_shared && atomic_load(&p->fs->refs) > 1;
-    return !p->no_new_privs && !mount_has(program->path.mount, MOUNT_NO_SET_IDS) &&
-           (!shared || cred_can(p->cred, CAP_SETUID));
+    return p->place_shared &&
+           atomic_load_explicit(&p->fs->refs, memory_order_relaxed) > 1;
+}
+
+static int
+ids_of_program(struct process *p, struct exec_state *e)
+{
+    const struct cred *by = p->cred;
+    bool shared = others_share_place(p), bound = p->no_new_privs;
+    bool honour = !bound && (!shared || cred_can(by, CAP_SETUID)) &&
+                  !mount_has(e->program->path.mount, MOUNT_NO_SET_IDS);
+    e->by = by;
+    e->bound = bound;
+    e->cred = cred_for_exec(by, e->program->inode, honour, !bound && !shared);
+    return e->cred != NULL ? 0 : -E_NOMEM;
+}
+
+static bool
+gains(const struct cred *from, const struct cred *to)
+{
+    return from->euid != to->euid || from->egid != to->egid ||
+           (to->permitted & ~from->permitted) != 0;
+}
+
+/* The other threads have ended: did one of them change what the decision rests on? */
+static bool
+decision_holds(struct process *p, const struct exec_state *e)
+{
+    if (p->cred != e->by || p->no_new_privs != e->bound)
+        return false;
+    return !gains(p->cred, e->cred) || cred_can(p->cred, CAP_SETUID) ||
+           !others_share_place(p);
+}
+
+/* Whose real id changed may have been over the limit then (Linux looks here as well,
+ * since programs do not look at what setuid returns). */
+#define LIMIT_NPROC 6u
+static int
+may_run(struct process *p)
+{
+    if (!p->check_tasks)
+        return 0;
+    if (p->cred->uid != 0 && user_tasks(p->cred->uid) > p->limits[LIMIT_NPROC].soft &&
+        !cred_can(p->cred, CAP_SYS_RESOURCE) && !cred_can(p->cred, CAP_SYS_ADMIN))
+        return -E_AGAIN;
+    p->check_tasks = false;
+    return 0;
 }
 
 /* Everything that can fail. */
@@ -257,11 +303,11 @@ prepare(struct process *p, struct exec_state *e)
         close_program(e->program);
         e->program = NULL;
     }
-    e->cred = cred_for_exec(p->cred, e->program->inode, may_gain_rights(p, e->program));
-    if (e->cred == NULL)
-        return -E_NOMEM;
+    int error = ids_of_program(p, e);
+    if (error != 0)
+        return error;
     if (p->files_shared) {
-        int error = fdtable_copy(p->files, &e->files);
+        error = fdtable_copy(p->files, &e->files);
         if (error != 0)
             return error;
     }
@@ -319,11 +365,13 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     struct mm *old = p->mm;
     struct cred *cred = p->cred;
     bool secure = e->cred->euid != e->cred->uid || e->cred->egid != e->cred->gid;
-    bool elevated =
-        secure || cred->euid != e->cred->euid || cred->egid != e->cred->egid;
+    bool elevated = gains(cred, e->cred);
+    bool mixed = cred->uid != cred->euid || cred->gid != cred->egid;
     p->mm = e->image.mm;
     p->cred = e->cred;
-    p->dumpable = elevated || hidden ? 0 : 1;
+    p->dumpable = secure || elevated || mixed || hidden ? 0 : 1;
+    if (secure || elevated)
+        p->pdeath_signal = 0;
     if (secure) { /* its caller does not say how its memory is laid out */
         p->personality &= ~(PERSONALITY_FIXED | PERSONALITY_READ_EXEC);
         p->limits[MM_LIMIT_STACK].soft =
@@ -335,8 +383,6 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     if (old != NULL)
         usage_memory_goes(p, old);
     mm_switch(p->mm);
-    t->clear_child_tid = 0;
-    t->robust_list = 0;
     if (old != NULL)
         mm_release(old);
     p->mm_shared = false;
@@ -359,11 +405,12 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     p->exe = e->exe;
     e->exe = exe;
     spin_unlock(&p->lock);
-    if (elevated)
-        p->pdeath_signal = 0;
     p->exit_signal = SIG_CHLD;
     p->stack_hint = e->image.stack;
     spin_lock(&family_lock);
+    /* A child's end shall not give the new program a signal that the old one chose. */
+    list_for_each(it, &p->children)
+        container_of(it, struct process, sibling)->parent_execed = true;
     p->execed = true;
     spin_unlock(&family_lock);
     new_registers(t, f, &e->image);
@@ -422,13 +469,19 @@ proc_exec(struct user_frame *frame, const char *path, struct exec_args *args,
         e->unreachable = place->unreachable;
     }
     e->args.filename = path;
-    int error = prepare(p, e);
+    int error = may_run(p);
+    if (error == 0)
+        error = prepare(p, e);
     if (error == 0 && p->mm_shared)
         error = unshare_actions(p);
     if (error == 0)
         error = process_end_others(p);
-    if (error == 0)
+    if (error == 0 && !decision_holds(p, e))
+        error = -E_AGAIN;
+    if (error == 0) {
+        process_leave_memory(t);
         commit(p, t, frame, e, path);
+    }
     drop_state(e);
     heap_free(e);
     return error;

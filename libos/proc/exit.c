@@ -92,8 +92,8 @@ process_end_others(struct process *p)
 
 /* What pthreads waits for: the word cleared and a waiter woken, and the locks that the
  * thread held. */
-static void
-leave_memory(struct thread *t)
+void
+process_leave_memory(struct thread *t)
 {
     struct process *p = t->process;
     if (t->robust_list != 0 && proc_robust_hook != NULL)
@@ -119,7 +119,7 @@ drop_resources(struct process *p)
         spin_lock(&p->lock);
         p->alarm_interval_ns = 0; /* so that a `fire` that runs does not arm it again */
         spin_unlock(&p->lock);
-        timer_disarm(p->alarm);
+        timer_end(p->alarm);
         heap_free(p->alarm);
         p->alarm = NULL;
     }
@@ -216,8 +216,9 @@ static bool
 tell_and_ask(struct process *p)
 {
     struct process *parent = p->parent;
-    bool unwanted = p->exit_signal == SIG_CHLD && ignores_children(parent);
-    if (p->exit_signal != 0)
+    i32 number = p->parent_execed ? SIG_CHLD : p->exit_signal;
+    bool unwanted = number == SIG_CHLD && ignores_children(parent);
+    if (number != 0)
         signal_tell_parent(p, exit_code_kind(p->exit_status),
                            exit_code_value(p->exit_status));
     wait_wake(&parent->child_wait, ~0u);
@@ -295,7 +296,7 @@ static NORETURN void
 end_thread(struct thread *t)
 {
     struct process *p = t->process;
-    leave_memory(t);
+    process_leave_memory(t);
     i32 tid = t->tid;
     spin_lock(&p->lock);
     process_remove_thread_locked(p, t);

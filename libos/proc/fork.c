@@ -108,6 +108,7 @@ inherit_fields(struct process *p, struct process *from)
     p->dumpable = from->dumpable;
     p->stack_hint = from->stack_hint;
     p->no_new_privs = from->no_new_privs;
+    p->check_tasks = from->check_tasks;
     p->has_subreaper = from->has_subreaper || from->subreaper;
 }
 
@@ -197,7 +198,7 @@ vfork_wait(struct thread *self, struct process *child)
     while (wait_until(&child->vfork_wait,
                       !__atomic_load_n(&child->vfork_child, __ATOMIC_ACQUIRE), true,
                       ~0ull) != 0) {
-        if (proc_is_ending(self))
+        if (proc_is_ending(self) || (signal_pending_set(self) & SIG_BIT(SIG_KILL)))
             break;
         /* A stop: it is acted upon after the wait, from the same pending set. */
         atomic_fetch_and_explicit(&self->work, ~WORK_SIGNAL, memory_order_relaxed);

@@ -25,6 +25,8 @@ void process_vfork_done(struct process *p);
 /* End all threads but the current one: 0, or -E_INTR when the process is ending, -E_AGAIN
  * if another thread does the same. */
 int process_end_others(struct process *p) MUST_CHECK;
+/* The thread is about to lose its memory: by its end, or by exec. May sleep. */
+void process_leave_memory(struct thread *t);
 /* May the process have one more child or thread?  -E_AGAIN: RLIMIT_NPROC of its user, or
  * as many threads as the memory is for. */
 int process_may_grow(const struct process *parent) MUST_CHECK;

@@ -63,6 +63,7 @@ struct process {
     bool vfork_child;
     struct waitq vfork_wait;              /* the parent of vfork sleeps here */
     i32 exit_signal;                      /* to the parent */
+    bool parent_execed;                   /* family_lock; it is told by SIG_CHLD then */
     char name[16];
     char *exe;                            /* path, heap */
     struct rlimit_pair limits[PROC_RLIMITS];
@@ -107,6 +108,7 @@ struct process {
     bool files_shared;                    /* made or was made with FORK_SHARE_FILES */
     bool place_shared;                    /* made or was made with FORK_SHARE_FS */
     bool no_new_privs;
+    bool check_tasks;                     /* lock; its user is another: exec asks NPROC */
     u64 max_pages;                        /* lock; the most resident ones, until now */
     struct process *dead_next;            /* exit.c */
     u32 personality;                      /* PERSONALITY_*; inherited */

@@ -150,12 +150,12 @@ park(struct thread *t, struct process *p)
     proc_continued(p);
 }
 
-/* A stop signal's default action. Orphaned groups do not stop for the terminal's (POSIX,
+/* A stop signal's default action; before: p->continues when it was taken, since which a
+ * SIG_CONT may have come. Orphaned groups do not stop for the terminal's (POSIX,
  * 2.4.3). */
 static void
-stop_process(struct thread *t, struct process *p, int number)
+stop_process(struct thread *t, struct process *p, int number, u32 before)
 {
-    u32 before = p->continues;
     if (number != SIG_STOP && session_group_orphaned(p->pgid))
         return;
     spin_lock(&p->lock);
@@ -180,7 +180,7 @@ enum taken { TAKEN_NONE, TAKEN_IGNORE, TAKEN_STOP, TAKEN_END, TAKEN_HANDLER };
 /* Take one signal that the thread does not block, with a copy of its action. */
 static enum taken
 take_one(struct thread *t, struct process *p, struct signal_info *info,
-         struct signal_action *action, int *number)
+         struct signal_action *action, int *number, u32 *continues)
 {
     u32 gone = 0;
     u64 set = ~t->signal_mask;
@@ -189,6 +189,11 @@ take_one(struct thread *t, struct process *p, struct signal_info *info,
     if (((t->signal_pending | p->signal_pending) & set) == 0)
         return TAKEN_NONE;
     spin_lock(&p->lock);
+    if (proc_is_ending(t)) { /* a SIG_KILL is not for this thread alone */
+        spin_unlock(&p->lock);
+        return TAKEN_IGNORE;
+    }
+    *continues = p->continues;
     *number = queue_take(pending_of_thread(t), set, info, &gone);
     if (*number == 0)
         *number = queue_take(pending_of_process(p), set, info, &gone);
@@ -258,6 +263,7 @@ signal_work(struct thread *t, struct user_frame *f)
     struct signal_info info;
     struct signal_action action;
     int number;
+    u32 continues;
     if (THREAD_SET_TID(t) != 0)
         write_tid(t);
     for (;;) {
@@ -265,13 +271,13 @@ signal_work(struct thread *t, struct user_frame *f)
             proc_exit_work(t);
         if (p->group_stop)
             park(t, p);
-        enum taken what = take_one(t, p, &info, &action, &number);
+        enum taken what = take_one(t, p, &info, &action, &number, &continues);
         if (what == TAKEN_NONE)
             break;
         if (what == TAKEN_HANDLER)
             enter_handler(t, f, number, &action, &info);
         else if (what == TAKEN_STOP)
-            stop_process(t, p, number);
+            stop_process(t, p, number, continues);
         else if (what == TAKEN_END)
             proc_exit_group(number);
     }

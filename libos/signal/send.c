@@ -291,7 +291,7 @@ signal_tell_parent(struct process *child, int code, i32 status)
 {
     struct process *parent = child->parent;
     bool stop_or_cont = code == SIGNAL_CLD_STOPPED || code == SIGNAL_CLD_CONTINUED;
-    int number = stop_or_cont ? SIG_CHLD : child->exit_signal;
+    int number = stop_or_cont || child->parent_execed ? SIG_CHLD : child->exit_signal;
     if (parent == NULL || number < 1 || number > SIG_MAX)
         return;
     struct proc_usage used;

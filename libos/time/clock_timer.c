@@ -84,5 +84,5 @@ clock_timer_end(struct clock_timer *t)
 {
     wait_remove(&t->watch);
     clock_timer_stop(t);
-    (void)timer_disarm(&t->timer);
+    timer_end(&t->timer);
 }

@@ -20,7 +20,7 @@ become(struct process *p, u32 uid, u32 euid, u32 suid, u64 caps, u32 securebits)
     c->suid = suid;
     c->permitted = c->effective = caps;
     c->securebits = securebits;
-    cred_install(p, c);
+    CHECK(cred_install(p, c) == 0);
 }
 
 enum call { SETUID, SETREUID, SETRESUID };
