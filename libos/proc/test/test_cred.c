@@ -139,13 +139,13 @@ test_exec_transforms_capabilities(void)
                              .permitted = x->permitted, .inheritable = x->inheritable,
                              .bounding = x->bounding, .ambient = x->ambient };
         struct inode program = { .mode = x->mode, .uid = x->owner };
-        struct cred *c = cred_for_exec(&from, &program, true);
+        struct cred *c = cred_for_exec(&from, &program, true, true);
         CHECK(c != NULL && c->euid == x->euid_after && c->suid == c->euid);
         CHECK(c->permitted == x->permitted_after && c->effective == x->effective_after);
         CHECK(!(c->securebits & SECURE_KEEP_CAPS));
         cred_release(c);
         if (x->mode & 04000) {
-            c = cred_for_exec(&from, &program, false);
+            c = cred_for_exec(&from, &program, false, true);
             CHECK(c != NULL && c->euid == x->euid);
             cred_release(c);
         }
