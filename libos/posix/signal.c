@@ -444,7 +444,6 @@ void
 posix_exception(struct thread *t, struct user_frame *f, unsigned vector, u64 error,
                 uaddr address)
 {
-    (void)t;
     (void)address;
     int number = vector < ARRAY_SIZE(exceptions) ? exceptions[vector].number : 0;
     struct signal_info info = { .code = SIGNAL_CODE_KERNEL, .trap = vector,
@@ -456,9 +455,9 @@ posix_exception(struct thread *t, struct user_frame *f, unsigned vector, u64 err
     if (vector < ARRAY_SIZE(exceptions) && exceptions[vector].at_rip)
         info.addr = f->rip;
     if (number == SIG_FPE && vector != 0) {
-        int code = sigframe_float_code(thread_current(), vector);
+        int code = sigframe_float_code(t, vector);
         info.code = code != 0 ? code : FPE_FLTUNK;
     }
     info.number = number;
-    signal_fault(number, &info);
+    signal_fault_at(t, f, number, &info);
 }

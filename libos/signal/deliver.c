@@ -177,6 +177,18 @@ stop_process(struct thread *t, struct process *p, int number, u32 before)
 
 enum taken { TAKEN_NONE, TAKEN_IGNORE, TAKEN_STOP, TAKEN_END, TAKEN_HANDLER };
 
+/* A copy of the action that has a handler, which SA_F_RESETHAND takes away now; a->lock is
+ * held. */
+static void
+take_handler_locked(struct signal_actions *a, int number, struct signal_action *action)
+{
+    *action = a->action[number - 1];
+    if (action->flags & SA_F_RESETHAND) {
+        a->action[number - 1].handler = SIG_HANDLER_DEFAULT;
+        a->caught &= ~SIG_BIT(number);
+    }
+}
+
 /* Take one signal that the thread does not block, with a copy of its action. */
 static enum taken
 take_one(struct thread *t, struct process *p, struct signal_info *info,
@@ -205,15 +217,12 @@ take_one(struct thread *t, struct process *p, struct signal_info *info,
     u64 bit = SIG_BIT(*number);
     struct signal_actions *a = p->actions;
     spin_lock(&a->lock);
-    *action = a->action[*number - 1];
+    u64 handler = a->action[*number - 1].handler;
     enum taken what = TAKEN_END;
-    if (action->handler > SIG_HANDLER_IGNORE) {
+    if (handler > SIG_HANDLER_IGNORE) {
         what = TAKEN_HANDLER;
-        if (action->flags & SA_F_RESETHAND) {
-            a->action[*number - 1].handler = SIG_HANDLER_DEFAULT;
-            a->caught &= ~bit;
-        }
-    } else if (action->handler == SIG_HANDLER_IGNORE || (bit & SIGNALS_IGNORED)) {
+        take_handler_locked(a, *number, action);
+    } else if (handler == SIG_HANDLER_IGNORE || (bit & SIGNALS_IGNORED)) {
         what = TAKEN_IGNORE;
     } else if (p == proc_init_process && !p->init_may_die) {
         what = TAKEN_IGNORE;
@@ -243,6 +252,31 @@ enter_handler(struct thread *t, struct user_frame *f, int number,
     t->restore_mask = false;
     u64 added = action->mask | (action->flags & SA_F_NODEFER ? 0 : SIG_BIT(number));
     signal_mask_set(t->signal_mask | added);
+}
+
+/*
+ * The signal of a fault comes before all that are pending (SIGNALS_FAULT), so where it has
+ * a handler that may run, that is entered without a queue.
+ */
+void
+signal_fault_at(struct thread *t, struct user_frame *f, int number,
+                const struct signal_info *info)
+{
+    struct signal_actions *a = t->process->actions;
+    struct signal_action action;
+    u64 bit = SIG_BIT(number);
+    bool caught = false;
+    if ((a->caught & ~t->signal_mask & ~t->signal_pending & bit) != 0) {
+        spin_lock(&a->lock);
+        caught = (a->caught & bit) != 0;
+        if (caught)
+            take_handler_locked(a, number, &action);
+        spin_unlock(&a->lock);
+    }
+    if (caught)
+        enter_handler(t, f, number, &action, info);
+    else
+        signal_fault(number, info);
 }
 
 /* FORK_CHILD_TID: the child writes its own number, since the parent cannot reach its

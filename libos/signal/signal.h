@@ -103,6 +103,10 @@ void signal_send_thread(struct thread *t, int number, const struct signal_info *
 u32 signal_send_group(i32 pgid, int number, const struct signal_info *info);
 /* A fault of the current thread: forced if blocked or ignored. */
 void signal_fault(int number, const struct signal_info *info);
+/* The same where the fault's frame is at hand and no system call is under way: a handler
+ * is entered at once. May sleep; info->number is set. */
+void signal_fault_at(struct thread *t, struct user_frame *f, int number,
+                     const struct signal_info *info);
 bool signal_pending(const struct thread *t); /* unblocked ones */
 /* On the way to the user (hook): act on what is pending; may not return (default action:
  * end or stop). */

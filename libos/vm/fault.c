@@ -430,7 +430,6 @@ pager(uaddr at, bool write)
 static void
 page_fault(struct thread *t, struct user_frame *f, u64 error, uaddr address)
 {
-    (void)f;
     u32 need = error & FAULT_ERROR_WRITE   ? PROT_W
                : error & FAULT_ERROR_FETCH ? PROT_X
                                            : PROT_R;
@@ -459,7 +458,7 @@ page_fault(struct thread *t, struct user_frame *f, u64 error, uaddr address)
         info.code = CODE_BUS_ADRERR;
     }
     info.number = number;
-    signal_fault(number, &info);
+    signal_fault_at(t, f, number, &info);
 }
 
 static struct mmu_space *

@@ -216,7 +216,7 @@ cpio_unpack_initrd(bool *found)
                               .users = 1,
                               .take = initrd_take,
                               .done = initrd_done };
-    struct cpio_counts c;
+    struct cpio_counts c = { 0 };
     u64 start = clock_mono_ns();
     int rc = cpio_unpack(&initrd, &c);
     source_release(&initrd);

@@ -77,7 +77,10 @@ user_trap(struct thread *t, struct user_frame *f, u64 vector)
         libos_hooks.page_fault(t, f, error, address);
     else
         libos_hooks.exception(t, f, (unsigned)vector, error, address);
-    if (atomic_load_explicit(&t->work, memory_order_relaxed))
+    u32 work = atomic_load_explicit(&t->work, memory_order_relaxed);
+    if (work == WORK_FULL)
+        atomic_fetch_and(&t->work, ~WORK_FULL); /* as it does anyway */
+    else if (work != 0)
         thread_do_work(t, f);
     return_full(t, f);
 }
