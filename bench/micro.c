@@ -332,6 +332,23 @@ op_segv_return(void)
     return 0;
 }
 
+/* Without a mask to be put back: the handler's own signal is not blocked. */
+static long
+op_segv_longjmp(void)
+{
+    if (sigsetjmp(landing, 0) == 0)
+        *bad_address = 1;
+    return 0;
+}
+
+static void
+leave_faults(void)
+{
+    struct sigaction action = { .sa_handler = on_fault_jump, .sa_flags = SA_NODEFER };
+
+    sigaction(SIGSEGV, &action, NULL);
+}
+
 static void
 skip_faults(void)
 {
@@ -505,6 +522,7 @@ static const struct row rows[] = {
     { "segv_mprotect_return", op_segv_mprotect, 10, 1, NULL, NULL, fresh_area,
       NULL },
     { "segv_return", op_segv_return, 10, 1, NULL, NULL, skip_faults, NULL },
+    { "segv_longjmp", op_segv_longjmp, 10, 1, NULL, NULL, leave_faults, NULL },
     { "segv_siglongjmp", op_segv_jump, 10, 1, NULL, NULL, NULL, NULL },
     { "fork_exit_wait", op_fork, 4, 1, NULL, NULL, NULL, NULL },
     { "fork_exit_wait_64mib", op_fork, 1, 1, NULL, NULL, fill_large, drop_large },

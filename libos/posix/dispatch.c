@@ -73,6 +73,7 @@ posix_init(void)
 {
     libos_hooks.syscall = posix_syscall;
     libos_hooks.exception = posix_exception;
+    sigframe_init();
     signal_abi.push = sigframe_push;
     signal_abi.restart = posix_restart;
     futex_init();

@@ -21,6 +21,7 @@ extern const u8 posix_errnos[E_MAX];
 void posix_restart(struct thread *t, struct user_frame *f,
                    const struct signal_action *action);
 /* sigframe.c: enter a handler (signal_abi.push). */
+void sigframe_init(void);
 int sigframe_push(struct thread *t, struct user_frame *f, int number,
                   const struct signal_action *action, const struct signal_info *info,
                   u64 mask);

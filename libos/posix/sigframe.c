@@ -88,18 +88,29 @@ state_bytes(void)
     return fpu_features() != 0 ? fpu_bytes() + 4 : FX_BYTES;
 }
 
-/* The short way: straight to the user's stack, when its pages are there. What it writes
- * first, the software's bytes and the cleared header, are neighbours. */
+/* What the processor leaves as it is in the user's area: the software's bytes and, behind
+ * them, the header, which must have been cleared. The same for all frames. */
+static struct {
+    struct fx_software sw;
+    u8 header[XSAVE_HEADER];
+} state_words;
+
+void
+sigframe_init(void)
+{
+    u32 bytes = fpu_bytes();
+    state_words.sw = (struct fx_software){ .magic1 = FP_MAGIC1,
+                                           .extended_size = bytes + 4,
+                                           .features = fpu_features(),
+                                           .state_size = bytes };
+}
+
+/* The short way: straight to the user's stack, when its pages are there. */
 static bool
 save_state_directly(uaddr to)
 {
     u32 bytes = fpu_bytes(), magic2 = FP_MAGIC2;
-    struct {
-        struct fx_software sw;
-        u8 header[XSAVE_HEADER];
-    } middle = { .sw = { .magic1 = FP_MAGIC1, .extended_size = bytes + 4,
-                         .features = fpu_features(), .state_size = bytes } };
-    return copy_to_user(to + FX_SOFTWARE, &middle, sizeof middle) == 0 &&
+    return copy_to_user(to + FX_SOFTWARE, &state_words, sizeof state_words) == 0 &&
            fpu_save_user(to) == 0 &&
            copy_to_user(to + bytes, &magic2, sizeof magic2) == 0;
 }
@@ -111,18 +122,12 @@ save_state(struct thread *t, uaddr to)
         return 0;
     u32 bytes = fpu_bytes();
     bool extended = fpu_features() != 0;
-    struct fx_software sw = { 0 };
+    const struct fx_software none = { 0 };
     u32 magic2 = FP_MAGIC2;
-    if (extended) {
-        sw.magic1 = FP_MAGIC1;
-        sw.extended_size = bytes + 4;
-        sw.features = fpu_features();
-        sw.state_size = bytes;
-    }
     /* Those bytes of the area are software's: the processor neither reads nor writes
      * them. Should the copy sleep, the state that is saved meanwhile is the same (X1). */
     fpu_save(t);
-    memcpy((char *)t->fpu + FX_SOFTWARE, &sw, sizeof sw);
+    memcpy((char *)t->fpu + FX_SOFTWARE, extended ? &state_words.sw : &none, sizeof none);
     int error = copy_to_user(to, t->fpu, bytes);
     if (error == 0 && extended)
         error = copy_to_user(to + bytes, &magic2, sizeof magic2);
@@ -259,7 +264,7 @@ fill_context(struct linux_ucontext *uc, struct thread *t, const struct user_fram
     mc->error = mc->trap = mc->cr2 = 0;
     mc->oldmask = mask;
     mc->fpstate = state;
-    memset(mc->reserved, 0, sizeof mc->reserved);
+    __builtin_memset(mc->reserved, 0, sizeof mc->reserved);
     uc->mask = mask;
 }
 
@@ -280,8 +285,13 @@ sigframe_push(struct thread *t, struct user_frame *f, int number,
         frame.uc.mc.trap = page ? TRAP_PAGE_FAULT : info->trap;
         frame.uc.mc.cr2 = page ? info->addr : 0;
     }
-    siginfo_to_linux(&frame.info, info);
-    if (save_state(t, state) != 0 || copy_to_user(at, &frame, sizeof frame) != 0)
+    /* Only who asked for it gets the siginfo, as on Linux. */
+    bool asked = (action->flags & SA_F_SIGINFO) != 0;
+    if (asked)
+        siginfo_to_linux(&frame.info, info);
+    if (save_state(t, state) != 0 ||
+        copy_to_user(at, &frame, asked ? sizeof frame : offsetof(struct linux_rt_sigframe,
+                                                                 info)) != 0)
         return -E_FAULT;
     if (t->altstack_flags & SS_AUTODISARM) {
         t->altstack_base = t->altstack_size = 0;

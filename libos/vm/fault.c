@@ -428,37 +428,37 @@ pager(uaddr at, bool write)
 #define CODE_BUS_ADRERR 2
 
 static void
+no_page(struct thread *t, struct user_frame *f, int rc, uaddr address)
+{
+    struct signal_info info = { .number = rc == -E_IO ? SIG_BUS : SIG_SEGV,
+                                .code = rc == -E_IO     ? CODE_BUS_ADRERR
+                                        : rc == -E_ACCES ? CODE_SEGV_ACCERR
+                                                         : CODE_SEGV_MAPERR,
+                                .addr = address };
+    if (rc == -E_NOMEM) /* there was nothing better to end */
+        signal_send_process(t->process, SIG_KILL, NULL);
+    else
+        signal_fault_at(t, f, info.number, &info);
+}
+
+static void
 page_fault(struct thread *t, struct user_frame *f, u64 error, uaddr address)
 {
     u32 need = error & FAULT_ERROR_WRITE   ? PROT_W
                : error & FAULT_ERROR_FETCH ? PROT_X
                                            : PROT_R;
-    struct signal_info info = { .code = CODE_SEGV_MAPERR, .addr = address };
-    struct process *p = t->process;
-    int number = SIG_SEGV;
     /* A present page that an access with supervisor rights was refused (SMAP), though the
      * program runs in Ring 3: QEMU's far return and iret read the stack so.  No mapping
      * cures that, and the instruction would be tried for ever. */
     bool hopeless = (error & (FAULT_ERROR_PRESENT | FAULT_ERROR_USER)) ==
                     FAULT_ERROR_PRESENT;
     int rc = hopeless ? -E_ACCES
-                      : fault_at(p->mm, address, need, !(error & FAULT_ERROR_PRESENT));
-    if (rc == 0) {
+                      : fault_at(t->process->mm, address, need,
+                                 !(error & FAULT_ERROR_PRESENT));
+    if (rc == 0)
         t->minor_faults++;
-        return;
-    }
-    if (rc == -E_NOMEM) {
-        signal_send_process(p, SIG_KILL, NULL); /* there was nothing better to end */
-        return;
-    }
-    if (rc == -E_ACCES) {
-        info.code = CODE_SEGV_ACCERR;
-    } else if (rc == -E_IO) {
-        number = SIG_BUS;
-        info.code = CODE_BUS_ADRERR;
-    }
-    info.number = number;
-    signal_fault_at(t, f, number, &info);
+    else
+        no_page(t, f, rc, address);
 }
 
 static struct mmu_space *
