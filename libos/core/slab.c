@@ -53,7 +53,11 @@ static u8 class_of_size[SMALL_MAX / 16 + 1];
 static bool ready;
 static _Atomic u64 large_frames, large_objects;
 
-static void
+/* What is rarely needed is kept out of slab_alloc and slab_free, which then save no
+ * registers. */
+#define RARE __attribute__((noinline, cold))
+
+static RARE void
 slab_start(void)
 {
     unsigned c = 0;
@@ -106,7 +110,7 @@ slab_end(struct slab *s)
 }
 
 /* Move up to half a magazine of objects from the slabs; false: no memory. */
-static bool
+static RARE bool
 magazine_fill(struct magazine *m, unsigned class)
 {
     struct slab_class *k = &classes[class];
@@ -132,17 +136,28 @@ magazine_fill(struct magazine *m, unsigned class)
     return m->count != 0;
 }
 
-static struct slab *
-slab_of(const void *p)
+static inline u8
+state_of(frame_t f)
 {
-    frame_t f = page_frame(p);
     ASSERT(f >= page_first && f < page_end);
-    u8 state = *page_state(f);
+    return *page_state(f);
+}
+
+static inline struct slab *
+slab_at(frame_t f, u8 state)
+{
     ASSERT((state & 0xf0) == PAGE_SLAB);
     return page_ptr(f - (state & 0xf));
 }
 
-static void
+static struct slab *
+slab_of(const void *p)
+{
+    frame_t f = page_frame(p);
+    return slab_at(f, state_of(f));
+}
+
+static RARE void
 magazine_drain(struct magazine *m, unsigned class)
 {
     struct slab_class *k = &classes[class];
@@ -165,7 +180,7 @@ magazine_drain(struct magazine *m, unsigned class)
     spin_unlock(&k->lock);
 }
 
-static void *
+static RARE void *
 large_alloc(size_t bytes)
 {
     unsigned order = 0;
@@ -182,6 +197,23 @@ large_alloc(size_t bytes)
     return page_ptr(f);
 }
 
+static RARE void
+large_free(void *p, frame_t f, u8 state)
+{
+    unsigned order = state & 0xf;
+    ASSERT(((u64)p & (PAGE_SIZE - 1)) == 0);
+    *page_state(f) = PAGE_USED;
+    atomic_fetch_sub(&large_frames, 1ull << order);
+    atomic_fetch_sub(&large_objects, 1);
+    page_free_run(f, order);
+}
+
+static RARE NORETURN void
+misused(const char *what, const void *p, unsigned class)
+{
+    libos_panic("heap: %p (%u bytes) was %s", p, class_bytes[class], what);
+}
+
 void *
 slab_alloc(size_t bytes)
 {
@@ -196,8 +228,7 @@ slab_alloc(size_t bytes)
         return NULL;
     u64 *p = m->object[--m->count];
     if (__builtin_expect(p[1] != (FREE_MARK ^ (u64)p), 0))
-        libos_panic("heap: %p (%u bytes) was written after it was freed", (void *)p,
-                    class_bytes[class]);
+        misused("written after it was freed", p, class);
     p[1] = 0;
     return p;
 }
@@ -208,21 +239,14 @@ slab_free(void *p)
     if (!p)
         return;
     frame_t f = page_frame(p);
-    ASSERT(f >= page_first && f < page_end);
-    u8 state = *page_state(f);
-    if ((state & 0xf0) == PAGE_LARGE) {
-        unsigned order = state & 0xf;
-        ASSERT(((u64)p & (PAGE_SIZE - 1)) == 0);
-        *page_state(f) = PAGE_USED;
-        atomic_fetch_sub(&large_frames, 1ull << order);
-        atomic_fetch_sub(&large_objects, 1);
-        page_free_run(f, order);
+    u8 state = state_of(f);
+    if (__builtin_expect((state & 0xf0) == PAGE_LARGE, 0)) {
+        large_free(p, f, state);
         return;
     }
-    struct slab *s = slab_of(p);
-    unsigned class = s->class;
+    unsigned class = slab_at(f, state)->class;
     if (__builtin_expect(((u64 *)p)[1] == (FREE_MARK ^ (u64)p), 0))
-        libos_panic("heap: %p (%u bytes) was freed twice", p, class_bytes[class]);
+        misused("freed twice", p, class);
     struct lcpu_cache *cache = lcpu_current()->caches;
     struct magazine *m = &cache->magazine[class];
     if (__builtin_expect(m->count == SLAB_CACHE, 0))

@@ -183,11 +183,12 @@ write_limit(struct file *f, struct uio *u, const u64 *pos)
 static const struct {
     u32 linux_flag, ours;
 } open_bits[] = {
-    { 0100, OPEN_CREATE },       { 0200, OPEN_EXCL },         { 0400, OPEN_NOCTTY },
-    { 01000, OPEN_TRUNC },       { 02000, OPEN_APPEND },      { 04000, OPEN_NONBLOCK },
+    /* The frequent ones first. */
+    { 02000000, OPEN_CLOEXEC },  { 0100, OPEN_CREATE },       { 01000, OPEN_TRUNC },
+    { 0200, OPEN_EXCL },         { 0200000, OPEN_DIRECTORY }, { 04000, OPEN_NONBLOCK },
+    { 02000, OPEN_APPEND },      { 0400, OPEN_NOCTTY },       { 0400000, OPEN_NOFOLLOW },
     { 010000, OPEN_SYNC },       { 020000, OPEN_ASYNC },      { 040000, OPEN_DIRECT },
-    { 0200000, OPEN_DIRECTORY }, { 0400000, OPEN_NOFOLLOW },  { 01000000, OPEN_NOATIME },
-    { 02000000, OPEN_CLOEXEC },  { 04000000, OPEN_SYNC_ALL }, { 010000000, OPEN_PATH },
+    { 01000000, OPEN_NOATIME },  { 04000000, OPEN_SYNC_ALL }, { 010000000, OPEN_PATH },
     { 020000000, OPEN_TMPFILE },
 };
 
@@ -199,11 +200,12 @@ open_flags_from_linux(u64 flags)
         ours |= OPEN_READ;
     if ((flags & 3) != 0)
         ours |= OPEN_WRITE;
-    if ((flags & ~3ull & ~0100000ull) == 0)
-        return ours;
-    for (unsigned i = 0; i < ARRAY_SIZE(open_bits); i++)
-        if ((flags & open_bits[i].linux_flag) != 0)
+    u64 rest = flags & ~0100003ull;
+    for (unsigned i = 0; i < ARRAY_SIZE(open_bits) && rest != 0; i++) {
+        if ((rest & open_bits[i].linux_flag) != 0)
             ours |= open_bits[i].ours;
+        rest &= ~(u64)open_bits[i].linux_flag;
+    }
     return ours;
 }
 

@@ -336,7 +336,7 @@ walk_all(struct walker *k, const char *path)
         if (c.last && (w->flags & WALK_PARENT) != 0) {
             /* Links on the way were put before this tail, so it is the tail of the
              * caller's path as well. */
-            w->last = path + strlen(path) - strlen(p);
+            w->last = k->buffer == NULL ? p : path + strlen(path) - strlen(p);
             w->last_length = c.length;
             w->trailing_slash = c.slash;
             return 0;
