@@ -44,6 +44,7 @@
         ENTRY_FILE("smaps_rollup", 0444, .show = rollup_show, .open = view_open_memory),\
         ENTRY_FILE("wchan", 0444, .show = wchan_show),                                  \
         ENTRY_FILE("cgroup", 0444, .show = cgroup_show),                                \
+        ENTRY_FILE("oom_score", 0444, .show = oom_score_show),                          \
         ENTRY_FILE("oom_score_adj", 0644, .show = oom_adjust_show,                      \
                    .store = oom_adjust_store),                                          \
         ENTRY_FILE("uid_map", 0444, .show = id_map_show),                               \

@@ -20,6 +20,7 @@ int limits_show(struct view *v, struct text *t);
 int syscall_show(struct view *v, struct text *t);
 int wchan_show(struct view *v, struct text *t);
 int cgroup_show(struct view *v, struct text *t);
+int oom_score_show(struct view *v, struct text *t);
 int oom_adjust_show(struct view *v, struct text *t);
 int oom_adjust_store(const struct node *n, char *text, size_t bytes);
 int id_map_show(struct view *v, struct text *t);

@@ -10,6 +10,7 @@
 #include "core/cmdline.h"
 #include "core/hw.h"
 #include "core/log.h"
+#include "core/log_store.h"
 #include "core/page.h"
 #include "core/random.h"
 #include "core/string.h"
@@ -20,6 +21,7 @@
 #include "proc/pid.h"
 #include "proc/proc.h"
 #include "vfs/mount.h"
+#include "vfs/notify.h"
 #include "vm/mm.h"
 
 static char boot_id[40];
@@ -156,6 +158,34 @@ inode_number_show(struct view *v, struct text *t)
     return 0;
 }
 
+/* What the rooms count and allow. */
+enum count {
+    COUNT_FILES, COUNT_FILES_MAX, COUNT_WATCHES_MAX, COUNT_LOG_LEVELS,
+};
+
+static int
+count_show(struct view *v, struct text *t)
+{
+    switch ((enum count)v->node->entry->value) {
+    case COUNT_FILES:
+        text_add(t, "%lu\t0\t%lu\n", atomic_load(&file_count), file_count_max);
+        break;
+    case COUNT_FILES_MAX:
+        text_add(t, "%lu\n", file_count_max);
+        break;
+    case COUNT_WATCHES_MAX:
+        text_add(t, "%lu\n", notify_watches_max());
+        break;
+    case COUNT_LOG_LEVELS: /* of messages that name none; the least; the one at boot */
+        text_add(t, "%u\t4\t1\t7\n", log_console_level);
+        break;
+    }
+    v->ended = true;
+    return 0;
+}
+
+#define COUNT(n, which) \
+    ENTRY_FILE(n, 0444, .strict = true, .show = count_show, .value = (which))
 #define NUMBER(n, v) ENTRY_FILE(n, 0444, .strict = true, .show = number_show, .value = (v))
 #define SETTING(n, at, most) \
     ENTRY_FILE(n, 0644, .show = number_show, .store = number_store, .data = (at), \
@@ -179,19 +209,30 @@ static const struct entry kernel_entries[] = {
     NUMBER("overflowgid", 65534),
     NUMBER("overflowuid", 65534),
     NUMBER("pid_max", PID_MAX),
+    COUNT("printk", COUNT_LOG_LEVELS),
     ENTRY_DIR("random", random_entries),
     ENTRY_FILE("randomize_va_space", 0444, .strict = true, .show = random_places_show),
     ENTRY_FILE("threads-max", 0444, .strict = true, .show = threads_max_show),
     NAME("version", 0444, POSIX_NAME_VERSION),
 };
+static const struct entry inotify_entries[] = {
+    NUMBER("max_queued_events", NOTIFY_EVENTS_MAX),
+    NUMBER("max_user_instances", NOTIFY_GROUPS_MAX),
+    COUNT("max_user_watches", COUNT_WATCHES_MAX),
+};
 static const struct entry fs_entries[] = {
+    COUNT("file-max", COUNT_FILES_MAX),
+    COUNT("file-nr", COUNT_FILES),
     ENTRY_FILE("inode-nr", 0444, .strict = true, .show = inode_number_show, .value = 0),
     ENTRY_FILE("inode-state", 0444, .strict = true, .show = inode_number_show, .value = 1),
+    ENTRY_DIR("inotify", inotify_entries),
     NUMBER("mount-max", MOUNTS_MAX),
     NUMBER("nr_open", FD_LIMIT_MAX),
     NUMBER("overflowgid", 65534),
     NUMBER("overflowuid", 65534),
     NUMBER("pipe-max-size", PIPE_PAGES_MAX *PAGE_SIZE),
+    NUMBER("pipe-user-pages-hard", 0),
+    NUMBER("pipe-user-pages-soft", PIPE_PAGES_USER_SOFT),
     SETTING("protected_fifos", &vfs_protected.fifos, 2),
     SETTING("protected_hardlinks", &vfs_protected.hardlinks, 1),
     SETTING("protected_regular", &vfs_protected.regular, 2),

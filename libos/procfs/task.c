@@ -8,6 +8,7 @@
 #include "proc/proc.h"
 #include "proc/session.h"
 #include "procfs/shows.h"
+#include "vm/oom.h"
 
 int
 inspect_open(struct view *v)
@@ -185,6 +186,18 @@ oom_adjust_show(struct view *v, struct text *t)
     if (p == NULL)
         return -E_SRCH;
     text_add(t, "%d\n", atomic_load(&p->oom_score_adj));
+    proc_release(p);
+    return 0;
+}
+
+int
+oom_score_show(struct view *v, struct text *t)
+{
+    struct process *p = subject_get(view_who(v));
+    v->ended = true;
+    if (p == NULL)
+        return -E_SRCH;
+    text_add(t, "%u\n", oom_score(p));
     proc_release(p);
     return 0;
 }

@@ -78,8 +78,8 @@ view_write(struct file *f, struct uio *u, u64 *pos)
     struct view *v = f->priv;
     const struct entry *e = v->node->entry;
     size_t bytes = u->left;
-    if (e->store == NULL)
-        return -E_INVAL;
+    if (e->store == NULL) /* Linux's: a process's files and the others are made apart */
+        return v->node->who.pid != 0 ? -E_INVAL : -E_IO;
     if (bytes > STORE_MAX)
         return -E_INVAL;
     char *text = heap_alloc(bytes + 1);

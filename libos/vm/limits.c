@@ -21,7 +21,7 @@ static bool
 may_lock_all(void)
 {
     const struct process *p = thread_current()->process;
-    return !p || !p->cred || p->cred->euid == 0;
+    return !p || !p->cred || cred_can(p->cred, CAP_IPC_LOCK);
 }
 
 int

@@ -76,6 +76,19 @@ points_of(struct process *p)
     return points > 0 ? (u64)points : 1;
 }
 
+u32
+oom_score(struct process *p)
+{
+    struct page_counts memory;
+    i64 adjust = atomic_load_explicit(&p->oom_score_adj, memory_order_relaxed);
+    if (p == proc_init_process || adjust == -1000)
+        return 0;
+    page_count(&memory);
+    i64 share = (i64)(weight_of(p) / SHARE * 1000 / MAX(memory.total, 1ull));
+    i64 score = (1000 + share + adjust) * 2 / 3;
+    return score > 0 ? (u32)score : 0;
+}
+
 /* OM1; a reference, or NULL. */
 static struct process *
 choose(void)

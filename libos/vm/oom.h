@@ -10,4 +10,9 @@
  * holds no mm's mutex. */
 bool oom_relieve(void);
 
+/* How likely the process is the one, as Linux says it: 0 (never) to 1333.  Cost: a step
+ * for each page that it has.  May sleep. */
+struct process;
+u32 oom_score(struct process *p);
+
 #endif

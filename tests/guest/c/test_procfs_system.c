@@ -230,6 +230,58 @@ test_sys_tells_processors(void)
     CHECK_ERROR(open("/sys/devices/system/cpu/online", O_WRONLY | O_TRUNC), EACCES);
 }
 
+/* Verify that what is counted is shown, and the limits of what users hold. */
+static void
+test_counts_of_files_and_limits(void)
+{
+    unsigned long files, unused, most, level;
+    int fd[50], set[2];
+
+    proc_read("/proc/sys/fs/file-nr");
+    CHECK(sscanf(proc_text, "%lu\t%lu\t%lu\n", &files, &unused, &most) == 3);
+    for (int i = 0; i < 50; i++)
+        CHECK((fd[i] = open("/dev/null", O_RDONLY)) >= 0);
+    proc_read("/proc/sys/fs/file-nr");
+    CHECK(strtoul(proc_text, NULL, 10) + 20 >= files && files <= most);
+    proc_read("/proc/sys/fs/file-max");
+    CHECK(strtoul(proc_text, NULL, 10) == most);
+    for (int i = 0; i < 50; i++)
+        CHECK(close(fd[i]) == 0);
+    proc_read("/proc/sys/fs/pipe-max-size");
+    CHECK(pipe(set) == 0);
+    CHECK(fcntl(set[0], F_SETPIPE_SZ, atoi(proc_text)) == atoi(proc_text));
+    proc_read("/proc/sys/fs/inotify/max_user_instances");
+    CHECK(atoi(proc_text) > 0);
+    proc_read("/proc/sys/kernel/printk");
+    CHECK(sscanf(proc_text, "%lu\t4\t1\t7\n", &level) == 1 && level <= 15);
+}
+
+/* Verify that root opens what cannot be written, and is told so when he writes. */
+static void
+test_write_where_nothing_is_kept_is_refused(void)
+{
+    int fd = open("/proc/version", O_WRONLY | O_TRUNC);
+
+    CHECK(fd >= 0);
+    CHECK_ERROR(write(fd, "x", 1), EIO);
+    CHECK(close(fd) == 0 && (fd = open("/proc/self/stat", O_WRONLY)) >= 0);
+    CHECK_ERROR(write(fd, "x", 1), EINVAL);
+}
+
+/* Verify that who asks to be ended first when memory runs out is likely to be. */
+static void
+test_oom_score_follows_the_adjustment(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY), before;
+
+    proc_read("/proc/self/oom_score");
+    before = atoi(proc_text);
+    CHECK(before >= 600 && before <= 1333);
+    CHECK(fd >= 0 && write(fd, "500", 3) == 3);
+    proc_read("/proc/self/oom_score");
+    CHECK(atoi(proc_text) >= before + 300 && atoi(proc_text) <= 2000);
+}
+
 int
 main(void)
 {
@@ -243,5 +295,8 @@ main(void)
     RUN(test_settings_say_what_calls_say, uname, sethostname);
     RUN(test_setting_refuses_nonsense, pwrite64);
     RUN(test_sys_tells_processors, statfs, access);
+    RUN(test_counts_of_files_and_limits, fcntl);
+    RUN(test_write_where_nothing_is_kept_is_refused, write);
+    RUN(test_oom_score_follows_the_adjustment, write);
     return check_failures != 0;
 }
