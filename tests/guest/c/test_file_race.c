@@ -8,13 +8,14 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <sys/mman.h>
 
 #define PAGE 4096
 #define RECORD 64
-#define RECORDS 4000
+#define RECORDS 300
 #define WRITERS 3
-#define SEAL_ROUNDS 400
+#define SEAL_ROUNDS 200
 
 /* A page that the next access has to bring in, of bytes c. */
 static char *
@@ -86,7 +87,7 @@ write_on(void *arg)
     for (int i = 1; i <= SEAL_ROUNDS; i++) {
         char *p = absent_page(source);
         while (__atomic_load_n(&turn, __ATOMIC_ACQUIRE) != i)
-            ;
+            sched_yield();
         ssize_t n = pwrite(sealed, p, RECORD, 0);
         CHECK(n == RECORD || (n == -1 && errno == EPERM));
         __atomic_store_n(&written, i, __ATOMIC_RELEASE);
