@@ -461,13 +461,14 @@ vfs_rename(struct walk *from, const char *path, struct walk *to, const char *new
             r = rename_locked(&n);
             unlock_two(from->found.dentry, to->found.dentry);
         }
-        path_release(&to->found);
     }
-    path_release(&from->found);
+    /* The paths last: with them a file system that was taken off goes. */
     if (n.old != NULL)
         dentry_release(n.old);
     if (n.target != NULL)
         dentry_release(n.target);
+    path_release(&to->found); /* nothing, if that walk failed */
+    path_release(&from->found);
     return r;
 }
 
