@@ -6,7 +6,8 @@
  * L1. While O_ASYNC is on, waiters of the file's own stand in the queues that its `poll`
  *     names; each wake-up sends a signal. The first queue is that of what can be read.
  * L2. A file_async comes with the first call that needs one, and goes with the file.
- * Locking: `changing` guards the waiters; file_async.lock the rest. A wake-up runs under
+ * Locking: `changing`, each file's own (the file's `poll` may wait for long under it),
+ * guards the waiters; file_async.lock the rest. A wake-up runs under
  * the lock of the file's queue, takes file_async.lock to copy what it needs, and sends
  * without it.
  */
@@ -20,6 +21,7 @@
 #define QUEUES 2u
 
 struct file_async {
+    struct mutex changing;
     struct spinlock lock;
     struct file *file;         /* [I] */
     struct async_owner owner;  /* lock */
@@ -34,7 +36,6 @@ struct file_async {
         bool reads;
     } slot[QUEUES];
 };
-static struct mutex changing = MUTEX_INIT(changing);
 
 #define POLLIN_BAND 0x41    /* POLLIN | POLLRDNORM */
 #define POLLOUT_BAND 0x104  /* POLLOUT | POLLWRNORM */
@@ -46,15 +47,21 @@ struct async_send {
 
 /* May who named the owner signal it? */
 static bool
-send_one(struct process *p, void *arg)
+may_send(struct process *p, const struct async_send *s)
 {
-    const struct async_send *s = arg;
     spin_lock(&p->lock);
     const struct cred *c = p->cred;
     bool may = c != NULL && (s->euid == 0 || s->euid == c->suid || s->euid == c->uid ||
                              s->uid == c->suid || s->uid == c->uid);
     spin_unlock(&p->lock);
-    if (!may)
+    return may;
+}
+
+static bool
+send_one(struct process *p, void *arg)
+{
+    const struct async_send *s = arg;
+    if (!may_send(p, s))
         return true;
     if (s->info.number != 0 && signal_queue_process(p, s->info.number, &s->info) == 0)
         return true;
@@ -68,6 +75,19 @@ send_io(const struct async_owner *owner)
     struct signal_info info = { .number = SIG_IO, .code = SIGNAL_CODE_KERNEL };
     int error = signal_send_tid(owner->tgid, owner->id, SIG_IO, &info, NULL);
     (void)error; /* it has gone */
+}
+
+/* Of the process that named it; by now another's may have both numbers. */
+static void
+send_thread(const struct async_owner *owner, const struct async_send *s)
+{
+    struct process *p = proc_find(owner->tgid);
+    bool may = p != NULL && may_send(p, s);
+    if (p != NULL)
+        proc_release(p);
+    if (may && (s->info.number == 0 || signal_send_tid(owner->tgid, owner->id, s->info.number,
+                                                       &s->info, NULL) != 0))
+        send_io(owner);
 }
 
 /* The queue's lock is held. */
@@ -92,10 +112,8 @@ async_wake(struct waiter *w)
         proc_each_in_group(owner.id, send_one, &s);
         return;
     }
-    if (owner.kind == ASYNC_THREAD) { /* of the process that named it */
-        if (s.info.number == 0 ||
-            signal_send_tid(owner.tgid, owner.id, s.info.number, &s.info, NULL) != 0)
-            send_io(&owner);
+    if (owner.kind == ASYNC_THREAD) {
+        send_thread(&owner, &s);
         return;
     }
     struct process *p = proc_find(owner.id);
@@ -131,9 +149,9 @@ turn_off(struct file_async *a)
 static void
 async_file_gone(struct file *f)
 {
-    mutex_lock(&changing);
+    mutex_lock(&f->async->changing);
     turn_off(f->async);
-    mutex_unlock(&changing);
+    mutex_unlock(&f->async->changing);
     heap_free(f->async);
     f->async = NULL;
 }
@@ -148,6 +166,7 @@ async_of(struct file *f)
     a = heap_alloc_zeroed(sizeof *a);
     if (a == NULL)
         return NULL;
+    mutex_init(&a->changing);
     a->file = f;
     a->table.add = slot_add;
     struct file_async *there = NULL;
@@ -169,7 +188,7 @@ async_turn(struct file *f, int fd, bool on)
     struct file_async *a = async_of(f);
     if (a == NULL)
         return -E_NOMEM;
-    mutex_lock(&changing);
+    mutex_lock(&a->changing);
     if (on && !a->on) {
         a->on = true;
         spin_lock(&a->lock);
@@ -179,7 +198,7 @@ async_turn(struct file *f, int fd, bool on)
     } else if (!on && a->on) {
         turn_off(a);
     }
-    mutex_unlock(&changing);
+    mutex_unlock(&a->changing);
     return 0;
 }
 
