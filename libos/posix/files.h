@@ -116,11 +116,11 @@ u64 open_flags_to_linux(u32 flags);
 /* A time-out from the user: *deadline_ns of clock_mono_ns, ~0 when `at` is 0.
  * -E_FAULT -E_INVAL */
 int deadline_from_user(uaddr at, u64 *deadline_ns) MUST_CHECK;
-/* A new file gets a descriptor, or is released: fd or -E_MFILE. */
+/* A new file gets a descriptor, or is released: fd, -E_MFILE or -E_NFILE. */
 static inline i64
 file_to_fd(struct file *f, bool cloexec)
 {
-    int fd = fd_install(proc_current()->files, f, 0, cloexec);
+    int fd = file_table_full() ? -E_NFILE : fd_install(proc_current()->files, f, 0, cloexec);
     if (fd < 0)
         file_release(f);
     return fd;

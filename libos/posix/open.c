@@ -185,8 +185,5 @@ sys_memfd_create(struct user_frame *f)
     int r = memfd_new((SYS_ARG1(f) & MFD_ALLOW_SEALING) != 0, &file);
     if (r != 0)
         return r;
-    int fd = fd_install(proc_current()->files, file, 0, (SYS_ARG1(f) & MFD_CLOEXEC) != 0);
-    if (fd < 0)
-        file_release(file);
-    return fd;
+    return file_to_fd(file, (SYS_ARG1(f) & MFD_CLOEXEC) != 0);
 }
