@@ -278,6 +278,22 @@ size_limit(u64 size)
     return -E_FBIG;
 }
 
+/* It counts as a writer of the file and of the mount meanwhile. */
+static int
+truncate_path(const struct path *p, u64 size)
+{
+    int r = mount_write_begin(p->mount);
+    if (r != 0)
+        return r;
+    r = inode_write_begin(p->inode);
+    if (r == 0) {
+        r = vfs_truncate(p->inode, size);
+        inode_write_end(p->inode);
+    }
+    mount_write_end(p->mount);
+    return r;
+}
+
 long
 sys_truncate(struct user_frame *f)
 {
@@ -296,11 +312,7 @@ sys_truncate(struct user_frame *f)
     if (r == 0)
         r = size_limit(SYS_ARG1(f));
     if (r == 0)
-        r = inode_write_begin(i);
-    if (r == 0) {
-        r = vfs_truncate(i, SYS_ARG1(f));
-        inode_write_end(i);
-    }
+        r = truncate_path(&a.walk.found, SYS_ARG1(f));
     if (r == 0 && vfs_has_set_ids(i))
         vfs_drop_set_ids(i, proc_current()->cred);
     if (r == 0)
