@@ -59,7 +59,8 @@ control(struct file *set, struct file *file, i32 op, i32 fd,
                 ((e->events & EV_ONESHOT) != 0 ? WATCH_ONCE : 0) |
                 ((e->events & EV_EXCLUSIVE) != 0 ? WATCH_EXCLUSIVE : 0);
     struct watch_event event = {
-        e->events & ~(EV_EDGE | EV_ONESHOT | EV_EXCLUSIVE | EV_WAKEUP), e->data
+        .events = e->events & ~(EV_EDGE | EV_ONESHOT | EV_EXCLUSIVE | EV_WAKEUP),
+        .data = e->data
     };
     switch (op) {
     case CTL_ADD:
@@ -95,12 +96,14 @@ sys_epoll_ctl(struct user_frame *f)
 }
 
 static i64
-give_events(uaddr at, const struct watch_event *e, i64 n)
+give_events(struct file *set, uaddr at, const struct watch_event *e, i64 n)
 {
     for (i64 i = 0; i < n; i++) {
         struct linux_epoll_event out = { e[i].events, e[i].data };
-        if (copy_to_user(at + (u64)i * sizeof out, &out, sizeof out) != 0)
+        if (copy_to_user(at + (u64)i * sizeof out, &out, sizeof out) != 0) {
+            watch_untold(set, e + i, (u32)(n - i));
             return i != 0 ? i : -E_FAULT;
+        }
     }
     return n;
 }
@@ -126,7 +129,7 @@ wait_events(u64 epfd, uaddr at, i32 wanted, u64 deadline)
     if (found == 0)
         found = watch_wait(a.file, e, n, deadline);
     if (found > 0)
-        found = give_events(at, e, found);
+        found = give_events(a.file, at, e, found);
     if (e != few)
         heap_free(e);
     file_arg_done(&a);

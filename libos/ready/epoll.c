@@ -14,6 +14,8 @@
  * P4. No set watches itself through others, and a line of sets that watch each other is
  *     at most five long, so that a wake-up's way through them is short: seen under
  *     `nest_mutex`, which all additions of sets take.
+ * P5. A user's sets have no more entries than a part of the memory is for: each one
+ *     counts in watch_set.usage while it stands in the set.
  * Locking: nest_mutex, then watch_set.mutex (a watching set's before a watched one's),
  * then watchers_lock; a file's wait queue, then watch_set.lock; watch_set.lock and the
  * set's own wait queue are not held together. No user memory is touched with the mutex
@@ -21,7 +23,10 @@
  */
 #include "core/heap.h"
 #include "core/log.h"
+#include "core/page.h"
 #include "ready/epoll_private.h"
+#include "vfs/cred.h"
+#include "vfs/usage.h"
 
 #define POLL_ALWAYS (POLL_ERR | POLL_HUP)
 #define POLL_RDNORM 0x040u
@@ -75,8 +80,23 @@ find(struct watch_set *s, const struct file *file, i32 fd)
 static void
 set_put(struct watch_set *s)
 {
-    if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) == 1)
-        heap_free(s);
+    if (atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    usage_put(s->usage);
+    heap_free(s);
+}
+
+/* P5: one part in 25 of the memory, as on Linux. */
+static u64
+entries_max(void)
+{
+    static u64 most; /* every caller computes the same */
+    if (most == 0) {
+        struct page_counts pages;
+        page_count(&pages);
+        most = MAX(pages.total * PAGE_SIZE / 25 / sizeof(struct watch_entry), 1000u);
+    }
+    return most;
 }
 
 /* ---- becoming ready ---- */
@@ -163,6 +183,7 @@ entry_free(struct watch_entry *e)
     list_remove(&e->file_link);
     spin_unlock(&watchers_lock);
     tree_remove(&s->entries, &e->node);
+    usage_sub(s->usage, USAGE_SET_ENTRIES, 1);
     heap_free(e);
 }
 
@@ -223,8 +244,11 @@ add_entry(struct watch_set *s, struct file *file, i32 fd, const struct watch_eve
 {
     if (find(s, file, fd) != NULL)
         return -E_EXIST;
+    if (!usage_add(s->usage, USAGE_SET_ENTRIES, 1, entries_max()))
+        return -E_NOSPC;
     struct watch_entry *e = heap_alloc_zeroed(sizeof *e);
     if (e == NULL || need_watchers(file) != 0) {
+        usage_sub(s->usage, USAGE_SET_ENTRIES, 1);
         heap_free(e);
         return -E_NOMEM;
     }
@@ -332,8 +356,10 @@ collect(struct watch_set *s, struct watch_event *out, u32 n)
         u32 events = state_of(e->file, NULL) & e->event.events;
         if (events == 0)
             continue;
-        out[found++] = (struct watch_event){ events, e->event.data };
+        out[found++] = (struct watch_event){ events, e->fd, e->event.data, e->file };
         spin_lock(&s->lock);
+        if ((e->modes & WATCH_ONCE) != 0)
+            e->silenced = e->event.events;
         if ((e->modes & WATCH_ONCE) != 0)
             __atomic_store_n(&e->event.events, 0, __ATOMIC_SEQ_CST);
         else if ((e->modes & WATCH_EDGE) == 0 && list_empty(&e->ready_link))
@@ -389,6 +415,24 @@ watch_wait(struct file *set, struct watch_event *out, u32 n, u64 deadline_ns)
     return found != 0 || r == -E_TIMEDOUT ? found : (i64)r;
 }
 
+/* What has changed since finds its entry gone, or asks its file once more than needed. */
+void
+watch_untold(struct file *set, const struct watch_event *events, u32 n)
+{
+    struct watch_set *s = set->priv;
+    mutex_lock(&s->mutex);
+    for (u32 i = 0; i < n; i++) {
+        struct watch_entry *e = find(s, events[i].file, events[i].fd);
+        if (e == NULL || e->event.data != events[i].data)
+            continue;
+        if ((e->modes & WATCH_ONCE) != 0 && e->event.events == 0)
+            __atomic_store_n(&e->event.events, e->silenced, __ATOMIC_SEQ_CST);
+        make_ready(e);
+    }
+    mutex_unlock(&s->mutex);
+    wait_wake(&s->wait, 1);
+}
+
 /* ---- the file ---- */
 
 static u32
@@ -440,6 +484,12 @@ watch_set_create(u32 flags, struct file **out)
     struct watch_set *s = heap_alloc_zeroed(sizeof *s);
     if (s == NULL)
         return -E_NOMEM;
+    const struct cred *by = vfs_current_cred != NULL ? vfs_current_cred() : NULL;
+    s->usage = usage_get(by != NULL ? by->uid : 0);
+    if (s->usage == NULL) {
+        heap_free(s);
+        return -E_NOMEM;
+    }
     mutex_init(&s->mutex);
     tree_init(&s->entries, compare_entries);
     list_init(&s->ready);
@@ -447,6 +497,6 @@ watch_set_create(u32 flags, struct file **out)
     atomic_init(&s->refs, 1);
     *out = anon_file(&watch_set_ops, flags, s);
     if (*out == NULL)
-        heap_free(s);
+        set_put(s);
     return *out != NULL ? 0 : -E_NOMEM;
 }

@@ -22,6 +22,7 @@ struct watch_set {
     struct list ready;       /* lock */
     bool peeking;            /* mutex; an entry may be off the list for a moment */
     struct waitq wait;       /* who waits, and who watches this set */
+    struct usage *usage;     /* [I] of the user who made it: P5 */
     _Atomic u32 refs;        /* the file's, and of those who remove an entry (P3) */
     u32 above;               /* nest_mutex; the longest line of sets above it, ever */
     u64 seen;                /* nest_mutex; the walk that was here last, and what */
@@ -37,6 +38,7 @@ struct watch_entry {
     struct list ready_link;  /* set->lock; alone when not on the list */
     struct watch_event event; /* set->mutex to change; events readable without */
     u32 modes;               /* set->mutex */
+    u32 silenced;            /* set->mutex; WATCH_ONCE: what it asked for before */
     int error;               /* while it is added */
     struct poll_table table;
     struct watch_slot slot[SLOTS_INLINE];

@@ -39,12 +39,15 @@ void timerfd_get(struct file *f, struct timerfd_time *out);
 #define WATCH_EXCLUSIVE 0x4u /* may not be changed; may not watch a set */
 struct watch_event {
     u32 events; /* POLL_* */
+    i32 fd;     /* of what watch_wait tells: whose event it is, for watch_untold */
     u64 data;
+    const struct file *file; /* a name only: it may have gone */
 };
 int watch_set_create(u32 flags, struct file **out) MUST_CHECK;
 bool watch_set_is(const struct file *f);
 /* -E_EXIST, -E_NOMEM, -E_PERM: the file is always ready (it cannot be polled), -E_INVAL:
- * the set itself; -E_LOOP: sets would watch each other, or more than 5 deep. */
+ * the set itself; -E_LOOP: sets would watch each other, or more than 5 deep; -E_NOSPC:
+ * the sets of the user who made this one watch as much as the memory is for. */
 int watch_add(struct file *set, struct file *file, i32 fd,
               const struct watch_event *event, u32 modes) MUST_CHECK;
 /* -E_NOENT; -E_INVAL: it is exclusive. */
@@ -55,5 +58,7 @@ int watch_remove(struct file *set, struct file *file, i32 fd) MUST_CHECK;
  * -E_INTR. deadline 0: look only. */
 i64 watch_wait(struct file *set, struct watch_event *out, u32 n,
                u64 deadline_ns) MUST_CHECK;
+/* The caller could not pass these on: they are there again for the next wait. */
+void watch_untold(struct file *set, const struct watch_event *events, u32 n);
 
 #endif

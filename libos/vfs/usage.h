@@ -11,7 +11,8 @@
 
 #include "core/types.h"
 
-enum usage_kind { USAGE_WATCH_GROUPS, USAGE_WATCHES, USAGE_PIPE_PAGES, USAGE_KINDS };
+enum usage_kind { USAGE_WATCH_GROUPS, USAGE_WATCHES, USAGE_PIPE_PAGES, USAGE_SET_ENTRIES,
+                  USAGE_KINDS };
 struct usage {
     struct usage *next;
     u32 uid;

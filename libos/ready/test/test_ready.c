@@ -129,7 +129,7 @@ step(void)
 {
     int f = (int)(next() % FILES), s = (int)(next() % SETS);
     struct model *m = &model[s][f];
-    struct watch_event event = { POLL_IN, (u64)f };
+    struct watch_event event = { .events = POLL_IN, .data = (u64)f };
     u32 modes = next() % 4;
     u64 value;
     switch (next() % 7) {
@@ -192,7 +192,7 @@ test_sets_random_walk(void)
 static void
 test_sets_nested(void)
 {
-    struct watch_event event = { POLL_IN, 0 };
+    struct watch_event event = { .events = POLL_IN };
     struct file *s[8], *f = counter(1);
     struct host_counts before = host_count();
     for (int top = 0; top < 2; top++) {

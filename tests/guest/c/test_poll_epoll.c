@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -307,6 +308,26 @@ test_epoll_when_ten_thousand_then_all_told(void)
     CHECK(told == MANY / 10);
 }
 
+/* Verify that what could not be passed on is told by the next wait. */
+static void
+test_epoll_when_buffer_is_unmapped_then_nothing_is_lost(void)
+{
+    const uint32_t modes[] = { 0, EPOLLET, EPOLLONESHOT };
+    struct epoll_event *bad = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct epoll_event e;
+
+    CHECK(bad != MAP_FAILED);
+    for (int i = 0; i < 3; i++) {
+        int set = epoll_create1(0), fd = eventfd(1, EFD_NONBLOCK);
+        CHECK(watch(set, EPOLL_CTL_ADD, fd, EPOLLIN | modes[i]) == 0);
+        CHECK_ERROR(epoll_wait(set, bad, 1, 0), EFAULT);
+        CHECK(epoll_wait(set, &e, 1, 0) == 1 && e.events == EPOLLIN);
+        CHECK(epoll_wait(set, &e, 1, 0) == (i == 0 ? 1 : 0));
+        close(set);
+        close(fd);
+    }
+}
+
 int
 main(void)
 {
@@ -322,6 +343,7 @@ main(void)
     RUN(test_epoll_when_arguments_are_wrong_then_errors, epoll_create, epoll_create1,
         epoll_ctl, epoll_wait);
     RUN(test_epoll_pwait_when_masked_then_signal_after, epoll_pwait, epoll_pwait2);
+    RUN(test_epoll_when_buffer_is_unmapped_then_nothing_is_lost, epoll_wait);
     RUN(test_epoll_when_ten_thousand_then_all_told, epoll_wait);
     return check_failures != 0;
 }
