@@ -69,6 +69,9 @@ vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name,
     if (parent->ops->create == NULL)
         return -E_PERM;
     cred = vfs_cred(cred);
+    /* After the directory's own refusals, as on Linux. */
+    if ((type == IT_CHAR || type == IT_BLOCK) && !cred_can(cred, CAP_MKNOD))
+        return -E_PERM;
     struct cred for_group;
     if ((parent->mode & MODE_SETGID) != 0) {
         if (type == IT_DIR)
