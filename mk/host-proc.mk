@@ -3,7 +3,7 @@
 # the table's weak handlers must be overridden, as they are on the machine.
 
 LIBOS_PROC_TESTS := $(patsubst libos/%.c,$(BUILD)/host/%,\
-    $(wildcard libos/proc/test/test_*.c libos/signal/test/test_*.c libos/posix/test/test_*.c libos/ready/test/test_*.c))
+    $(wildcard libos/proc/test/test_*.c libos/signal/test/test_*.c libos/signal/test/fuzz_*.c libos/posix/test/test_*.c libos/ready/test/test_*.c))
 HOST_TESTS += $(LIBOS_PROC_TESTS)
 $(LIBOS_PROC_TESTS): $(BUILD)/host/%: libos/%.c $(BUILD)/host/libos.a libos/proc/test/world.h libos/core/test/check.h
 	@mkdir -p $(@D)
