@@ -16,6 +16,7 @@
 #include "core/error.h"
 #include "vfs/test/setup.h"
 #include "vfs/xattr.h"
+#include "vm/mm.h"
 
 #define NODES 24
 #define NAMES 9
@@ -477,6 +478,7 @@ main(int argc, char **argv)
     u64 steps = argc > 2 ? strtoull(argv[2], NULL, 0) : 6000;
     struct tmpfs_counts c;
     setup_root();
+    vm_init(); /* the page of zeros, which holes are read from */
     for (u64 i = 0; i < 3; i++)
         run(seed + i, steps);
     tmpfs_count(&c);
