@@ -10,7 +10,6 @@ seconds=$2
 mkdir -p /dev/pts
 [ -e /dev/pts/ptmx ] || mount -t devpts devpts /dev/pts 2>/dev/null
 # One round: stress, and a shell's own work beside it: pipelines, background jobs.
-bad=0
 work()
 {
     "$dir/stress" -t 30 -w 8 -s "$1" >/tmp/long.out 2>&1 || { bad=$((bad + 1)); cat /tmp/long.out; }
@@ -24,18 +23,23 @@ work()
     rm -f /tmp/long.out
 }
 
-# A page of a program that is touched for the first time becomes a page of its file, and a
-# vCPU's stacks and caches come with its first work: the first round is not compared.
-work 0
+# A page of a program that is touched for the first time becomes a page of its file, and
+# vCPUs' stacks and caches, and this shell's own memory, come with their first work: the
+# first rounds are not compared.
+bad=0 round=0
+rounds_until()
+{
+    while [ "$(date +%s)" -lt "$1" ]; do
+        round=$((round + 1))
+        work "$round"
+        echo "# $((end - $(date +%s))) s left: round $round, failed $bad, $(sample)"
+    done
+}
+end=$(($(date +%s) + seconds))
+rounds_until $(($(date +%s) + (seconds < 600 ? 60 : 90)))
 before=$(sample)
 echo "# before: $before"
-round=0
-end=$(($(date +%s) + seconds))
-while [ "$(date +%s)" -lt "$end" ]; do
-    round=$((round + 1))
-    work "$round"
-    echo "# $((end - $(date +%s))) s left: round $round, failed $bad, $(sample)"
-done
+rounds_until "$end"
 tries=0
 after=$(sample)
 while [ "$after" != "$before" ] && [ $tries -lt 10 ]; do
