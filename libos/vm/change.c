@@ -287,6 +287,7 @@ uaddr
 mm_brk(struct mm *m, uaddr wanted)
 {
     uaddr result;
+    bool populate = false;
     mutex_lock(&m->lock);
     uaddr old_end = PAGE_UP(m->brk), end = PAGE_UP(wanted);
     u64 data = m->layout.data_end - m->layout.data_start; /* the program's counts too */
@@ -309,10 +310,12 @@ mm_brk(struct mm *m, uaddr wanted)
             mm_map_locked(m, old_end, end - old_end, PROT_R | PROT_W, flags, NULL, NULL, 0,
                           &result) == 0)
             m->brk = wanted;
-        if (m->brk == wanted && (flags & (AREA_LOCKED | AREA_LOCK_ON_FAULT)) == AREA_LOCKED)
-            (void)!mm_populate_locked(m, old_end, end - old_end);
+        populate = m->brk == wanted &&
+                   (flags & (AREA_LOCKED | AREA_LOCK_ON_FAULT)) == AREA_LOCKED;
     }
     result = m->brk;
+    if (populate) /* another thread may move the break meanwhile */
+        (void)!mm_populate_locked(m, old_end, end - old_end);
     mutex_unlock(&m->lock);
     return result;
 }
