@@ -18,6 +18,30 @@ int strncmp(const char *a, const char *b, size_t max);
 char *strchr(const char *s, int c);
 char *strrchr(const char *s, int c);
 char *strstr(const char *s, const char *what);
+/* Are they the same? Short ones mostly, such as names. */
+static inline bool
+bytes_equal(const char *a, const char *b, size_t bytes)
+{
+    u64 x, y;
+    if (bytes < 8) {
+        u32 first[2], last[2];
+        if (bytes < 4) /* the first, the middle and the last are all */
+            return bytes == 0 || (a[0] == b[0] && a[bytes / 2] == b[bytes / 2] &&
+                                  a[bytes - 1] == b[bytes - 1]);
+        __builtin_memcpy(&first[0], a, 4);
+        __builtin_memcpy(&first[1], b, 4);
+        __builtin_memcpy(&last[0], a + bytes - 4, 4);
+        __builtin_memcpy(&last[1], b + bytes - 4, 4);
+        return first[0] == first[1] && last[0] == last[1];
+    }
+    /* The last eight may overlap those before them. */
+    for (size_t i = 0;; i = i + 16 <= bytes ? i + 8 : bytes - 8) {
+        __builtin_memcpy(&x, a + i, sizeof x);
+        __builtin_memcpy(&y, b + i, sizeof y);
+        if (x != y || i + 8 == bytes)
+            return x == y;
+    }
+}
 /* Copy with NUL, cut off at size; returns strlen(from), so that >= size means it was
  * cut. */
 size_t string_copy(char *to, const char *from, size_t size);

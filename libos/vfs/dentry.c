@@ -29,21 +29,12 @@ bucket_of(u32 hash)
     return &buckets[(hash ^ hash >> 16) & (DENTRY_BUCKETS - 1)];
 }
 
-static bool
-same_name(const char *a, const char *b, u32 length)
-{
-    for (u32 i = 0; i < length; i++)
-        if (a[i] != b[i])
-            return false;
-    return true;
-}
-
 struct dentry *
 dentry_find_locked(struct dentry *parent, const char *name, u32 length, u32 hash)
 {
     for (struct dentry *d = *bucket_of(hash); d != NULL; d = d->next) {
         if (d->hash == hash && d->parent == parent && d->length == length &&
-            same_name(d->name, name, length)) {
+            bytes_equal(d->name, name, length)) {
             d->used = true;
             return d;
         }

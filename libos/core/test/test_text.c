@@ -72,6 +72,24 @@ test_cmdline_options(void)
     host_cmdline("feuer.seed=1");
 }
 
+/* Verify for each short length that any one byte that differs is seen, and none beyond. */
+static void
+test_bytes_equal_sees_each_byte(void)
+{
+    char a[40], b[40];
+    for (size_t n = 0; n < sizeof(a); n++) {
+        memset(a, 'a', sizeof(a));
+        memset(b, 'a', sizeof(b));
+        a[n] = 'x';
+        CHECK(bytes_equal(a, b, n) && !bytes_equal(a, b, n + 1));
+        for (size_t i = 0; i < n; i++) {
+            b[i] = 'b';
+            CHECK(!bytes_equal(a, b, n));
+            b[i] = 'a';
+        }
+    }
+}
+
 /* Verify that bytes go through segments in order, stop at the end, and a fault is
  * reported. */
 static void
@@ -121,6 +139,7 @@ main(void)
     RUN(test_format_small_buffer_is_cut);
     RUN(test_string_number_checks);
     RUN(test_cmdline_options);
+    RUN(test_bytes_equal_sees_each_byte);
     RUN(test_uio_moves_through_segments);
     RUN(test_random_repeats_only_with_the_seed);
     DONE();

@@ -56,7 +56,7 @@ find_link(struct directory *d, const char *name, u32 length, u32 hash)
         return NULL;
     for (struct dirent **l = &d->bucket[hash & (d->buckets - 1)]; *l; l = &(*l)->next)
         if ((*l)->hash == hash && (*l)->length == length &&
-            memcmp((*l)->name, name, length) == 0)
+            bytes_equal((*l)->name, name, length))
             return l;
     return NULL;
 }
