@@ -83,6 +83,8 @@ long sys_readahead(struct user_frame *f);
 long sys_mount(struct user_frame *f);
 long sys_umount2(struct user_frame *f);
 long sys_pivot_root(struct user_frame *f);
+long sys_swapon(struct user_frame *f);
+long sys_swapoff(struct user_frame *f);
 long sys_ustat(struct user_frame *f);
 long sys_sysfs(struct user_frame *f);
 long sys_dup(struct user_frame *f);

@@ -9,7 +9,8 @@
 enum { WHO_PROCESS = 1, WHO_PGRP, WHO_USER };
 enum { CLASS_NONE, CLASS_RT, CLASS_BE, CLASS_IDLE };
 #define CLASS_SHIFT 13
-#define LEVELS 8u
+#define CLASS_MASK 7u /* Linux looks at three bits of the class, */
+#define LEVEL_MASK 7u /* and of the level; between them are hints, which it keeps. */
 #define LEVEL_DEFAULT 4u
 
 struct walk_state {
@@ -22,8 +23,8 @@ struct walk_state {
 static u32
 rank(u32 value)
 {
-    return value >> CLASS_SHIFT == CLASS_NONE ? CLASS_BE << CLASS_SHIFT | LEVEL_DEFAULT
-                                              : value;
+    bool none = (value >> CLASS_SHIFT & CLASS_MASK) == CLASS_NONE;
+    return none ? CLASS_BE << CLASS_SHIFT | LEVEL_DEFAULT : value;
 }
 
 static bool
@@ -87,14 +88,14 @@ static int
 check(u32 value)
 {
     const struct cred *c = proc_current()->cred;
-    u32 class = value >> CLASS_SHIFT, level = value & ((1u << CLASS_SHIFT) - 1);
+    u32 class = value >> CLASS_SHIFT & CLASS_MASK;
+    u32 level = value & LEVEL_MASK;
     switch (class) {
     case CLASS_RT:
         if (!cred_can(c, CAP_SYS_ADMIN) && !cred_can(c, CAP_SYS_NICE))
             return -E_PERM;
-        return level < LEVELS ? 0 : -E_INVAL;
+        return 0;
     case CLASS_BE:
-        return level < LEVELS ? 0 : -E_INVAL;
     case CLASS_IDLE:
         return 0;
     case CLASS_NONE:
@@ -107,7 +108,7 @@ check(u32 value)
 long
 sys_ioprio_set(struct user_frame *f)
 {
-    struct walk_state w = { .set = true, .value = (u32)SYS_ARG2(f) };
+    struct walk_state w = { .set = true, .value = (u32)SYS_ARG2(f) & 0xffff };
     int error = check(w.value);
     return error != 0 ? error : walk((u32)SYS_ARG0(f), (i32)SYS_ARG1(f), &w);
 }

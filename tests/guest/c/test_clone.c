@@ -120,6 +120,40 @@ test_shared_things_can_be_unshared(void)
     CHECK_ERROR(syscall(SYS_unshare, 1), EINVAL);
 }
 
+/* Verify who may make namespaces, and that the class of ioprio_set has three bits. */
+static void
+test_rights_are_asked_before_what_is_there(void)
+{
+    static const int kinds[] = { CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWPID,
+                                 CLONE_NEWNET, CLONE_NEWCGROUP };
+    CHECK(syscall(SYS_ioprio_set, 1, 0, 8 << 13) == 0);
+    CHECK(syscall(SYS_ioprio_set, 1, 0, (2 << 13) | 4) == 0);
+    CHECK_ERROR(syscall(SYS_ioprio_set, 1, 0, 4 << 13), EINVAL);
+    CHECK(setresuid(1000, 1000, 1000) == 0);
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++)
+        CHECK_ERROR(syscall(SYS_unshare, kinds[i]), EPERM);
+    CHECK_ERROR(syscall(SYS_unshare, CLONE_NEWNS | 1), EINVAL);
+}
+
+/* Verify the errors of swapon and swapoff: rights first, then the path, then the file. */
+static void
+test_swap_when_nothing_is_fit_then_error(void)
+{
+    int file = open("/tmp/swap", O_CREAT | O_RDWR | O_TRUNC, 0600);
+    CHECK(file >= 0 && ftruncate(file, 1 << 16) == 0 && close(file) == 0);
+    CHECK_ERROR(syscall(SYS_swapoff, "/nosuch"), ENOENT);
+    CHECK_ERROR(syscall(SYS_swapoff, "/tmp/swap"), EINVAL);
+    CHECK_ERROR(syscall(SYS_swapoff, "/tmp/swap/x"), ENOTDIR);
+    CHECK_ERROR(syscall(SYS_swapoff, (char *)1), EFAULT);
+    CHECK_ERROR(syscall(SYS_swapon, "/nosuch", 0), ENOENT);
+    CHECK_ERROR(syscall(SYS_swapon, "/tmp/swap", 0), EINVAL);
+    CHECK_ERROR(syscall(SYS_swapon, "/dev/null", 0), EINVAL);
+    CHECK_ERROR(syscall(SYS_swapon, "/tmp/swap", 0x80000), EINVAL);
+    CHECK(unlink("/tmp/swap") == 0 && setresuid(1000, 1000, 1000) == 0);
+    CHECK_ERROR(syscall(SYS_swapoff, "/nosuch"), EPERM);
+    CHECK_ERROR(syscall(SYS_swapon, "/nosuch", 0), EPERM);
+}
+
 /* Verify that descendants which were there before become the reaper's as well. */
 static void
 test_reaper_gets_old_descendants(void)
@@ -207,6 +241,8 @@ test_ioprio_is_kept(void)
     if (child == 0)
         _exit(syscall(SYS_ioprio_get, 1, 0) != (2 << 13 | 6));
     CHECK_EXIT(child, 0);
+    CHECK(syscall(SYS_ioprio_set, 1, 0, 2 << 13 | 8) == 0);
+    CHECK_ERROR(syscall(SYS_ioprio_set, 1, 0, 1), EINVAL);
     CHECK_ERROR(syscall(SYS_ioprio_set, 1, 0, 5 << 13), EINVAL);
     CHECK_ERROR(syscall(SYS_ioprio_set, 9, 0, 2 << 13), EINVAL);
     CHECK_ERROR(syscall(SYS_ioprio_get, 1, 99999999), ESRCH);
@@ -221,6 +257,8 @@ main(void)
     RUN(test_clone_parent_makes_a_sibling, clone);
     RUN(test_clear_sighand_resets_handlers, clone3);
     RUN(test_shared_things_can_be_unshared, clone, unshare);
+    RUN(test_rights_are_asked_before_what_is_there, unshare, ioprio_set);
+    RUN(test_swap_when_nothing_is_fit_then_error, swapon, swapoff);
     RUN(test_reaper_gets_old_descendants, prctl);
     RUN(test_waitid_reports, waitid);
     RUN(test_wait_chooses_clones, clone, wait4);
