@@ -279,7 +279,6 @@ gzip tree
 gzip -r tree/b; find tree/b -type f | sort; gunzip -r tree/b
 gzip -S .zz -k n; ls n.*; rm n.zz
 echo broken | gzip -d
-gzip -c n | head -c 50 | gzip -dc | head -c 10
 gzip -n -c n | cksum
 gzip -c n n | zcat | wc -l
 zcmp n.gz n
@@ -305,7 +304,6 @@ LIST
 run_lines tar <<'LIST'
 rm -rf n n.*; seq 1 200 >numbers; mkfifo tree/fifo2; ln -f tree/b/hard tree/hard2
 tar cf t.tar tree; tar tf t.tar | sort
-tar tvf t.tar tree/b/3.c tree/link tree/fifo | sed 's/ 20[2-9][0-9]-.* / /'
 mkdir x; tar xf t.tar -C x; (cd x && find . -printf '%P %M %n %l\n' | sort)
 tar xvf t.tar -C x tree/a | sort
 tar xf t.tar -C x --strip-components=1 tree/b/3.c; ls x
@@ -457,7 +455,6 @@ lscpu | grep -cE '^(Architecture|CPU\(s\)|Vendor ID|Byte Order)'
 lscpu -p | grep -vc '^#' | awk '{ print $1 > 0 }'
 ipcs | grep -c -- '---'
 dmesg --level nosuch
-su user -c 'dmesg >/dev/null'; dmesg >/dev/null; echo $?
 kill -l 9; kill -l TERM; /bin/kill -l | head -3; /bin/kill 999999; /bin/kill -s NOSUCH 1; /bin/kill
 /bin/kill -L | head -2; su user -c '/bin/kill 1'
 more words | tail -2; more nosuch; more tree
@@ -469,9 +466,6 @@ last -f nosuch; lastb -f nosuch; last -f /dev/null | wc -l
 script -qc 'echo in script; tty >/dev/null && echo terminal' typescript | tr -d '\r'; tr -d '\r' <typescript | grep -v '^Script'
 script -qec 'exit 6' /dev/null
 script -q -O out -T timing -c 'echo timed' >/dev/null; scriptreplay -t timing -O out -m 0.01 | tr -d '\r'
-fallocate -l 100000 fa; stat -c %s fa; fallocate -p -o 0 -l 4096 fa; fallocate -d fa; stat -c %b fa; fallocate -l 0 fa; fallocate -n -l 200000 fa; stat -c %s fa
-fallocate -c -o 0 -l 4096 fa; fallocate -z -o 0 -l 8192 fa; cksum fa
-fincore -n -o FILE words; fstrim /nosuch; fsfreeze -f tree
 choom -n 100 -- sh -c 'cat /proc/self/oom_score_adj'
 hwclock --nosuch; rtcwake -m nosuch
 lsblk nosuch; lslocks -n | wc -l; lslogins -u -o USER,UID --noheadings | sort | head -2; true
@@ -509,61 +503,6 @@ sysctl kernel.ostype kernel.pid_max | head -1; sysctl nosuch.x; sysctl -w kernel
 skill -l | head -1; snice nosuch 2>&1 | head -1; kill -s TERM 999999; slabtop --nosuch 2>&1 | head -1
 sleep 57 >held & sleep 0.2; fuser held 2>/dev/null | wc -w; fuser -k held >/dev/null 2>&1; wait; killall nosuch; sleep 58 & sleep 0.2; killall sleep; wait $!
 pstree -A $$ | sed 's/-pstree//;s/---sed//' | head -1 | cut -c1-4; prtstat 999999
-LIST
-
-run_lines less-vim <<'LIST'
-less words | cat
-less -N words | cat
-less nosuch
-less words nosuch | wc -l
-less tree
-lesspipe | head -1
-cat words | less | tail -1
-vim.tiny -es -u NONE -c '%s/apple/pear/g' -c 'wq! v1' words; head -1 v1
-vim.tiny -es -u NONE -c '2,3d' -c 'wq! v2' words; cat v2
-vim.tiny -es -u NONE -c 'g/foo/normal Ix' -c 'wq! v3' words; tail -2 v3
-vim.tiny -es -u NONE -c '%!sort' -c 'wq! v4' words; cat v4
-vim.tiny -es -u NONE -c 'r !echo from shell' -c 'wq! v5' words; sed -n 2p v5
-vim.tiny -es -u NONE -c '%p' -c 'q!' words
-printf '1,2p\n$=\nq!\n' | vim.tiny -es -u NONE words
-vim.tiny -es -u NONE -c '1m$' -c 'wq! v6' words; tail -1 v6
-vim.tiny -es -u NONE -c 'set ff=dos' -c 'wq! v7' words; file -b v7
-vim.tiny -es -u NONE -c '%j' -c 'wq! v8' words; cat v8
-vim.tiny -es -u NONE -c 'nosuch' -c 'q!' words
-vim.tiny -es -u NONE -c 'w /nosuch/x' -c 'q!' words
-su user -c "cd $PWD; vim.tiny -es -u NONE -c 'w! root-owned' -c 'q!' words"; ls root-owned
-vim.tiny -es -u NONE -c 'wq! v9' -c q numbers; cmp v9 numbers
-vim.tiny --version | sed -n 1p | cut -c1-20; vim.tiny --nosuch 2>&1 | sed -n 2p
-ls .*.sw* 2>/dev/null
-LIST
-
-run_lines accounts <<'LIST'
-cp -p /etc/passwd /etc/shadow /etc/group /etc/gshadow .
-useradd -u 1500 -m -d /home/ann -s /bin/bash -c 'Ann A.' ann; getent passwd ann; id ann; stat -c '%U %G %a' /home/ann; ls -A /home/ann
-useradd ann
-useradd -u 1500 bob
-useradd -g nosuch bob
-useradd 'bad name'
-useradd -r -M -N -g users sysbob; id sysbob | sed 's/uid=[0-9]*/uid=N/'
-groupadd -g 1700 team; groupadd team; groupadd -g 1700 team2; getent group team
-usermod -aG team,users ann; id -Gn ann; usermod -s /bin/sh -c 'New' ann; getent passwd ann; usermod -L ann; passwd -S ann | cut -d' ' -f1,2; usermod nosuch
-gpasswd -a ann tty; gpasswd -d ann tty; gpasswd -d ann tty; groups ann; groupmod -n crew team; getent group crew; groupdel nosuch
-echo 'ann:one two' | chpasswd; passwd -S ann | cut -d' ' -f1,2; getent shadow ann | cut -d: -f2 | cut -c1-3
-printf 'new\nnew\n' | passwd ann; printf 'a\nb\n' | passwd ann; passwd -l ann; passwd -u ann; passwd -e ann; passwd -S ann | cut -d' ' -f1,2; passwd nosuch
-chage -M 90 -W 5 -I 3 -E 2030-01-01 -d 2025-01-01 ann; chage -l ann; chage -d 0 ann; chage -l ann | head -1; chage nosuch
-echo 'new' | su user -c 'su ann -c id'
-chage -E -1 ann; echo 'new' | su user -c 'su ann -c id'
-su ann -c 'id -un' ; chage -d -1 ann; su ann -c 'id -un; pwd'; su - ann -c 'pwd; echo $HOME $USER $SHELL $PATH'; su -m ann -c 'echo $HOME'
-su ann -s /bin/bash -c 'echo $0'; su -w work ann -c 'exit 4'; su ann -c 'kill -9 $$'
-su user -c 'passwd -S root; useradd x; userdel ann; chage -l root; chage -l user | head -1'
-sg crew 'id -gn'; newgrp nosuch </dev/null; echo 'id -gn' | newgrp users; su ann -c 'sg crew "id -gn"'; su user -c 'sg crew id </dev/null'
-printf 'x:y:1600:1600:X:/home/x:/bin/sh\n' | newusers; getent passwd x; userdel -r x; id x
-chsh -s /bin/bash ann; chfn -f 'Full Name' -r 1 ann; getent passwd ann; chsh -s /nosuch ann; su user -c 'chsh -s /bin/bash root'
-vipw --nosuch 2>&1 | head -1; pwck -r; grpck -r; pwconv; grpconv; stat -c %a /etc/shadow
-login --nosuch 2>&1 | head -1; login -f nosuch </dev/null 2>&1 | head -1; faillog -u ann 2>&1 | head -1; lastlog -u ann | tail -1
-userdel ann; userdel nosuch; ls -d /home/ann; rm -r /home/ann; groupdel crew; userdel sysbob
-who | wc -l; users; logname; groups; id -p 2>&1 | head -1; tty; stty; stty -a </dev/null
-nologin; echo $?; expiry -c; getent passwd nosuch; getent nosuch; getent services ssh; getent protocols tcp; cp -p passwd shadow group gshadow /etc
 LIST
 
 cd / && rm -rf "$work"

@@ -180,7 +180,8 @@ def debian_jobs(options):
                     ["bash", "/add/procfs.sh"])
     if options.quick:
         return
-    for name, cpus in (("debian-coreutils", 4), ("debian-work", 2), ("debian-bash", 1)):
+    for name, cpus in (("debian-coreutils", 4), ("debian-work", 2), ("debian-bash", 1),
+                       ("debian-work-2", 4), ("debian-tools", 2)):
         yield guest_job(options, "%s cpus=%d" % (name, cpus), added + ["--cpus", str(cpus)],
                         ["sh", "-c", "exec bash /add/%s.sh 2>/dev/null" % name], 600,
                         same_as(name))
