@@ -181,7 +181,7 @@ def debian_jobs(options):
     if options.quick:
         return
     for name, cpus in (("debian-coreutils", 4), ("debian-work", 2), ("debian-bash", 1),
-                       ("debian-work-2", 4), ("debian-tools", 2)):
+                       ("debian-work-2", 4), ("debian-tools", 2), ("debian-tools-2", 1)):
         yield guest_job(options, "%s cpus=%d" % (name, cpus), added + ["--cpus", str(cpus)],
                         ["sh", "-c", "exec bash /add/%s.sh 2>/dev/null" % name], 600,
                         same_as(name))
