@@ -244,13 +244,17 @@ test_exit_signal_when_parent_executes_then_sigchld(void)
 static void
 test_nproc_when_exceeded_by_setuid_then_exec_fails(void)
 {
+    int ready[2];
+    char byte;
+    CHECK(pipe(ready) == 0);
     pid_t sleeper = fork();
     if (sleeper == 0) {
         become(USER + 1);
-        nap(3000);
+        CHECK(write(ready[1], "x", 1) == 1);
+        nap(60000);
         _exit(0);
     }
-    nap(100);
+    CHECK(read(ready[0], &byte, 1) == 1);
     for (int most = 1; most < 3; most++) {
         pid_t child = fork();
         if (child == 0) {

@@ -160,20 +160,18 @@ test_cpu_limit_signals_and_ends(void)
     int status;
     pid_t child = fork();
     if (child == 0) {
-        struct rlimit l = { 1, 2 };
+        struct rlimit l = { 1, 3 };
         signal(SIGXCPU, count);
         CHECK(setrlimit(RLIMIT_CPU, &l) == 0);
         for (;;) {
             use(0.05, 0);
-            if (cpu_clock(CLOCK_PROCESS_CPUTIME_ID) >= 1.5) {
-                use(0.1, 0); /* a tick that came late: the signal is sent at the next */
-                CHECK(xcpus > 0);
-            }
+            /* Ticks come late on a host that is busy: a second's room. */
+            CHECK(cpu_clock(CLOCK_PROCESS_CPUTIME_ID) < 2.5 || xcpus > 0);
         }
     }
     CHECK(wait4(child, &status, 0, &r) == child);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-    CHECK(seconds(r.ru_utime) + seconds(r.ru_stime) > 1.7);
+    CHECK(seconds(r.ru_utime) + seconds(r.ru_stime) > 2.7);
 }
 
 /* Verify that a bomb of forks meets its user's limit, and that nobody else does. */
