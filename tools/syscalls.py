@@ -74,7 +74,8 @@ def guest(kernel, command):
     for one that hangs altogether."""
     done = subprocess.run(
         [os.path.join(ROOT, "tools", "feuer"), "exec", "--timeout", "900", "--cpus", "2",
-         "--mem", "1024", "--add", os.path.join(BUILD, "guest")]
+         "--mem", "512" if any("/add/" + name in command for name in OWN_GUEST) else "1024",
+         "--add", os.path.join(BUILD, "guest")]
         + (["--kernel", "linux"] if kernel == "linux" else []) + ["--", *command],
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     sys.stderr.write(done.stderr.decode(errors="replace")[-500:])

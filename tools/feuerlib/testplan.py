@@ -149,7 +149,8 @@ def several_job(options, name, arguments, programs):
     """PROGRAMS in one guest; a hang of one costs PROGRAM_SECONDS."""
     seconds = 300 + PROGRAM_SECONDS
     return Job("guest " + name, in_guest(options, [
-        "--add", os.path.join(build_dir(), "guest"), "--mem", "1024", *arguments],
+        "--add", os.path.join(build_dir(), "guest"),
+        "--mem", "512" if OWN_GUEST.intersection(programs) else "1024", *arguments],
         several(programs), seconds), seconds, parts=programs)
 
 
