@@ -129,15 +129,15 @@ tty_hangup(struct tty *t, bool with_group)
     ring_clear(&t->ldisc.echo);
     ldisc_start(&t->ldisc);
     mutex_unlock(&t->lock);
-    wait_wake(&t->readable, ~0u);
-    wait_wake(&t->writable, ~0u);
+    /* Signals first: a reader that is woken finds its SIGHUP before its end of file. */
     if (sid != 0)
         session_hung_up(sid, group);
-    if (group == 0)
-        return;
-    if (with_group)
+    if (group != 0 && with_group)
         signal_send_group(group, SIG_HUP, NULL);
-    pid_drop(group);
+    wait_wake(&t->readable, ~0u);
+    wait_wake(&t->writable, ~0u);
+    if (group != 0)
+        pid_drop(group);
 }
 
 void

@@ -37,15 +37,15 @@ rounds_until()
 }
 end=$(($(date +%s) + seconds))
 rounds_until $(($(date +%s) + (seconds < 600 ? 60 : 90)))
-before=$(sample)
+before=$(settled)
 echo "# before: $before"
 rounds_until "$end"
 tries=0
-after=$(sample)
+after=$(settled)
 while [ "$after" != "$before" ] && [ $tries -lt 10 ]; do
     tries=$((tries + 1))
     sleep 1
-    after=$(sample)
+    after=$(settled)
 done
 echo "# after:  $after"
 [ $bad = 0 ] && echo "ok - $round rounds without a failure" || echo "not ok - $bad failures"

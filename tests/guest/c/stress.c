@@ -343,7 +343,10 @@ do_terminal(void)
         CHECK(setsid() > 0 && (slave = open(name, O_RDWR)) >= 0);
         close(master);
         CHECK(write(slave, "!", 1) == 1);
-        _exit(read(slave, &byte, 1) == 1 ? byte : 255);
+        if (read(slave, &byte, 1) == 1)
+            _exit(byte);
+        for (;;) /* the end of file may come just before the SIGHUP, but that comes */
+            pause();
     }
     CHECK(read(master, &byte, 1) == 1 && byte == '!');
     if (how == 0) {
