@@ -169,7 +169,7 @@ do_exec(struct user_frame *f, char *path, uaddr argv, uaddr envp,
 long
 sys_execve(struct user_frame *f)
 {
-    char *path;
+    char *path = NULL;
     int error = path_from_user(&path, SYS_ARG0(f));
     if (error != 0)
         return error;
@@ -211,7 +211,7 @@ place_at(int dirfd, struct exec_place *place, char **name)
 long
 sys_execveat(struct user_frame *f)
 {
-    char *path, *name = NULL;
+    char *path = NULL, *name = NULL;
     u64 flags = SYS_ARG4(f);
     int dirfd = (int)SYS_ARG0(f);
     if (flags & ~(u64)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))

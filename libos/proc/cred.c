@@ -146,10 +146,11 @@ cred_install(struct process *p, struct cred *fresh)
     p->cred = now;
     if (now->uid != p->charged_uid && p->group != NULL) {
         i64 tasks = 1 + (i64)p->charged_threads;
+        /* Asked before it joins the user, as Linux does. */
+        p->check_tasks = now->uid != 0 && user_tasks(now->uid) > p->limits[LIMIT_NPROC].soft;
         user_charge(p->charged_uid, -tasks);
         user_charge(now->uid, tasks);
         p->charged_uid = now->uid;
-        p->check_tasks = true;
     }
     spin_unlock(&p->lock);
     if (unused != NULL)

@@ -266,15 +266,14 @@ decision_holds(struct process *p, const struct exec_state *e)
            !others_share_place(p);
 }
 
-/* Whose real id changed may have been over the limit then (Linux looks here as well,
- * since programs do not look at what setuid returns). */
-#define LIMIT_NPROC 6u
+/* Whose real id changed while the new user was over the limit may not run another program
+ * while he still is (as on Linux: programs do not look at what setuid returns). */
 static int
 may_run(struct process *p)
 {
     if (!p->check_tasks)
         return 0;
-    if (p->cred->uid != 0 && user_tasks(p->cred->uid) > p->limits[LIMIT_NPROC].soft &&
+    if (user_tasks(p->cred->uid) > p->limits[LIMIT_NPROC].soft &&
         !cred_can(p->cred, CAP_SYS_RESOURCE) && !cred_can(p->cred, CAP_SYS_ADMIN))
         return -E_AGAIN;
     p->check_tasks = false;

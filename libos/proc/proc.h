@@ -108,7 +108,7 @@ struct process {
     bool files_shared;                    /* made or was made with FORK_SHARE_FILES */
     bool place_shared;                    /* made or was made with FORK_SHARE_FS */
     bool no_new_privs;
-    bool check_tasks;                     /* lock; its user is another: exec asks NPROC */
+    bool check_tasks;                     /* lock; it came to a user over RLIMIT_NPROC */
     u64 max_pages;                        /* lock; the most resident ones, until now */
     struct process *dead_next;            /* exit.c */
     u32 personality;                      /* PERSONALITY_*; inherited */

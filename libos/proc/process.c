@@ -248,7 +248,6 @@ process_count_thread(void)
  * it has taken all memory from the one who wants to end it. */
 #define BYTES_FOR_THREAD (128u << 10)
 #define THREADS_LEAST 64u
-#define LIMIT_NPROC 6u
 
 u64
 proc_threads_max(void)
