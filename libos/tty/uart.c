@@ -46,6 +46,16 @@ drain(struct uart *u)
     return false;
 }
 
+/* The line is edge-triggered and one for all the reasons: while one of them holds it
+ * high, another makes no edge, and would never be told of once the first is gone. With
+ * all of them off for a moment, whatever is pending then makes an edge. */
+static void
+set_interrupts(struct uart *u, u32 reasons)
+{
+    hw_port_out(u->port + REG_IER, 1, 0);
+    hw_port_out(u->port + REG_IER, 1, reasons);
+}
+
 static void
 interrupt(void *arg)
 {
@@ -60,7 +70,7 @@ interrupt(void *arg)
     bool sent = u->sending && (reg_read(u, REG_LSR) & LSR_EMPTY);
     if (sent) {
         u->sending = false;
-        hw_port_out(u->port + REG_IER, 1, IER_RX);
+        set_interrupts(u, IER_RX);
     }
     spin_unlock(&u->lock);
     wait_wake(&u->arrived, ~0u);
@@ -98,14 +108,14 @@ wait_transmitter(struct uart *u)
             continue;
         spin_lock(&u->lock);
         u->sending = true;
-        hw_port_out(u->port + REG_IER, 1, IER_RX | IER_TX);
+        set_interrupts(u, IER_RX | IER_TX);
         spin_unlock(&u->lock);
         wait_until(&u->sent, !__atomic_load_n(&u->sending, __ATOMIC_RELAXED), false,
                    clock_mono_ns() + TX_WAIT_NS);
         spin_lock(&u->lock);
         if (u->sending) {
             u->sending = false;
-            hw_port_out(u->port + REG_IER, 1, IER_RX);
+            set_interrupts(u, IER_RX);
         }
         spin_unlock(&u->lock);
     }
