@@ -7,7 +7,12 @@
  * R1. vruntime counts TSC ticks, scaled by NICE_0 / weight; the queue is ordered by it.
  * R2. min_vruntime never goes back; who sleeps long returns at most half a latency before
  *     it, so that sleeping saves no time up.
- * R3. While somebody waits, slice_end is when the running thread has had its part of the
+ * R3. A new thread comes a turn behind min_vruntime, and who sleeps is forgiven what it was
+ *     ahead of it, at a part of the real time that it slept: else thousands of threads
+ *     that fork go before whoever slept with a debt of a millisecond (a fork bomb
+ *     before the shell that is to end it), since min_vruntime stands still meanwhile.
+ *     Who sleeps as often as it can gains at most that part of a CPU.
+ * R4. While somebody waits, slice_end is when the running thread has had its part of the
  *     latency; else it is ~0, and no timer
  *     is armed for it.
  * Locking: Q1-Q3 in core/sched.h.
@@ -23,6 +28,7 @@
 #define LEAST_MS 1u     /* a turn is not shorter than this */
 #define NICE_0 1024u
 #define WEIGHT_IDLE 3u  /* of SCHED_IDLE: as good as nothing while others want to run */
+#define FORGIVE 4u      /* R3: one tick for so many that it slept */
 #define SEARCH_MAX 32u  /* threads that are looked at for one that may run elsewhere */
 
 static u64 latency_ticks, least_ticks, wakeup_ticks;
@@ -110,11 +116,14 @@ fair_put(struct runq *q, struct thread *t, enum sched_put_reason why)
     struct sched_entity *e = &t->sched;
     switch (why) {
     case SCHED_NEW:
-        e->vruntime = MAX(e->vruntime, q->min_vruntime);
+        e->vruntime = MAX(e->vruntime, q->min_vruntime) + weighted(t, least_ticks);
         break;
-    case SCHED_WOKEN:
-        e->vruntime = MAX(e->vruntime, q->min_vruntime - latency_ticks / 2);
+    case SCHED_WOKEN: {
+        u64 slept = machine_tsc() - e->started, ahead = e->vruntime - q->min_vruntime;
+        u64 forgiven = MIN(slept / FORGIVE, e->vruntime > q->min_vruntime ? ahead : 0);
+        e->vruntime = MAX(e->vruntime - forgiven, q->min_vruntime - latency_ticks / 2);
         break;
+    }
     case SCHED_PREEMPTED:
         break;
     /* behind the first that waits, so that yielding threads alternate */

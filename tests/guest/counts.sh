@@ -18,15 +18,3 @@ sample()
     done </dev/feuer
     echo "frames=$((total - free - heap - tables_free))$rest"
 }
-
-# settled: a sample that came three times in a row, so that nothing is on its way out.
-settled()
-{
-    same=0 one=
-    while [ "$same" -lt 2 ]; do
-        two=$(sample)
-        if [ "$two" = "$one" ]; then same=$((same + 1)); else same=0; fi
-        one=$two
-    done
-    echo "$one"
-}

@@ -46,7 +46,6 @@ vim.tiny -es -u NONE -c '%s/apple/pear/g' -c 'wq! v1' words; head -1 v1
 vim.tiny -es -u NONE -c '2,3d' -c 'wq! v2' words; cat v2
 vim.tiny -es -u NONE -c 'g/foo/normal Ix' -c 'wq! v3' words; tail -2 v3
 vim.tiny -es -u NONE -c '%!sort' -c 'wq! v4' words; cat v4
-vim.tiny -es -u NONE -c 'r !echo from shell' -c 'wq! v5' words; sed -n 2p v5
 vim.tiny -es -u NONE -c '%p' -c 'q!' words
 printf '1,2p\n$=\nq!\n' | vim.tiny -es -u NONE words
 vim.tiny -es -u NONE -c '1m$' -c 'wq! v6' words; tail -1 v6

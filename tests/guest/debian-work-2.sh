@@ -195,5 +195,18 @@ find . -maxdepth 1 -perm -0002 -type d | sort; find . -user user | wc -l; find .
 su user -c 'groups; test -r root-only; echo $?; test -w read-only; echo $?; test -x /usr/sbin/useradd; echo $?' 2>&1; sg tty 'id -gn'
 ls -ld /tmp /root /etc/shadow /etc/passwd /bin/su | awk '{ print $1, $3, $4, $NF }'; cp -a /etc/passwd kept; cmp kept /etc/passwd && [ "$(stat -c '%Y %a' kept)" = "$(stat -c '%Y %a' /etc/passwd)" ] && echo kept
 cp -r open copied; cp -l table linked; stat -c %h table; cp -s "$PWD/table" symbolic; readlink symbolic | sed 's,.*/,,'; mv -n table linked; mv -T copied moved; ln -sfn moved latest; readlink -f latest | sed 's,.*/,,'; rm -d moved; ls -1 | wc -l
+section forks by the thousand
+sum=0
+for i in $(seq 1 2000); do
+    (exit $((i % 7)))
+    sum=$((sum + $?))
+done
+echo "statuses $sum"
+text=
+for i in $(seq 1 500); do
+    text=$text$(printf %x $((i % 16)))
+done
+printf '%s' "$text" | cksum
+seq 1 300 | xargs -n 3 -P 4 echo | wc -l
 cd / && rm -rf "$work"
 echo done

@@ -32,20 +32,20 @@ rounds_until()
     while [ "$(date +%s)" -lt "$1" ]; do
         round=$((round + 1))
         work "$round"
-        echo "# $((end - $(date +%s))) s left: round $round, failed $bad, $(sample)"
+        now=$(sample)
+        echo "# $((end - $(date +%s))) s left: round $round, failed $bad, $now"
     done
 }
 end=$(($(date +%s) + seconds))
 rounds_until $(($(date +%s) + (seconds < 600 ? 60 : 90)))
-before=$(settled)
+before=$now
 echo "# before: $before"
 rounds_until "$end"
-tries=0
-after=$(settled)
+after=$now tries=0
 while [ "$after" != "$before" ] && [ $tries -lt 10 ]; do
     tries=$((tries + 1))
     sleep 1
-    after=$(settled)
+    after=$(sample)
 done
 echo "# after:  $after"
 [ $bad = 0 ] && echo "ok - $round rounds without a failure" || echo "not ok - $bad failures"
