@@ -7,11 +7,13 @@
  * R1. vruntime counts TSC ticks, scaled by NICE_0 / weight; the queue is ordered by it.
  * R2. min_vruntime never goes back; who sleeps long returns at most half a latency before
  *     it, so that sleeping saves no time up.
- * R3. A new thread comes a turn behind min_vruntime, and who sleeps is forgiven what it was
- *     ahead of it, at a part of the real time that it slept: else thousands of threads
- *     that fork go before whoever slept with a debt of a millisecond (a fork bomb
- *     before the shell that is to end it), since min_vruntime stands still meanwhile.
- *     Who sleeps as often as it can gains at most that part of a CPU.
+ * R3. A new thread comes half a turn behind min_vruntime (less than what lets a woken one
+ *     preempt, or parent and child would preempt each other for ever), and who sleeps is
+ *     forgiven what it was ahead of it, at a part of the real time that it slept: else
+ *     thousands of threads that fork go before whoever slept with a debt of a
+ *     millisecond (a fork bomb before the shell that is to end it), since min_vruntime
+ *     stands still meanwhile. Who sleeps as often as it can gains at most that part of
+ *     a CPU.
  * R4. While somebody waits, slice_end is when the running thread has had its part of the
  *     latency; else it is ~0, and no timer
  *     is armed for it.
@@ -116,7 +118,7 @@ fair_put(struct runq *q, struct thread *t, enum sched_put_reason why)
     struct sched_entity *e = &t->sched;
     switch (why) {
     case SCHED_NEW:
-        e->vruntime = MAX(e->vruntime, q->min_vruntime) + weighted(t, least_ticks);
+        e->vruntime = MAX(e->vruntime, q->min_vruntime) + weighted(t, wakeup_ticks / 2);
         break;
     case SCHED_WOKEN: {
         u64 slept = machine_tsc() - e->started, ahead = e->vruntime - q->min_vruntime;
