@@ -150,7 +150,7 @@ def several_job(options, name, arguments, programs):
     seconds = 300 + PROGRAM_SECONDS
     return Job("guest " + name, in_guest(options, [
         "--add", os.path.join(build_dir(), "guest"),
-        "--mem", "1024" if OWN_GUEST.intersection(programs) else "1024", *arguments],
+        "--mem", "1024", *arguments],
         several(programs), seconds), seconds, parts=programs)
 
 
