@@ -219,8 +219,8 @@ test_waitid_reports(void)
 static void
 test_wait_chooses_clones(void)
 {
+    signal(SIGUSR2, SIG_IGN); /* before the child can end */
     long child = clone_flags(SIGUSR2);
-    signal(SIGUSR2, SIG_IGN);
     if (child == 0)
         _exit(3);
     CHECK_ERROR(waitpid((pid_t)child, NULL, 0), ECHILD);
