@@ -34,10 +34,15 @@ run:
 deps:
 	@tools/deps.sh
 
-BENCHES := $(patsubst bench/%.c,$(BUILD)/bench/%,$(wildcard bench/*.c))
-$(BUILD)/bench/%: bench/%.c
-	@mkdir -p $(@D)
-	musl-gcc $(GUEST_CFLAGS) -o $@ $<
+# The bench programs: one for each folder of bench/, all of them with micro's harness.
+BENCH_HARNESS := bench/micro/harness.c bench/micro/harness.h
+BENCHES := $(patsubst bench/%/,$(BUILD)/bench/%,$(wildcard bench/*/))
+define bench_rule
+$(BUILD)/bench/$(1): $$(sort $$(wildcard bench/$(1)/*.[ch]) $$(BENCH_HARNESS))
+	@mkdir -p $$(@D)
+	musl-gcc $$(GUEST_CFLAGS) -Ibench/micro -pthread -o $$@ $$(filter %.c,$$^)
+endef
+$(foreach b,$(notdir $(BENCHES)),$(eval $(call bench_rule,$(b))))
 benches: $(BENCHES)
 
 # Instructions for each basic operation, on FeuerBird and on Debian's kernel.

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """`feuer bench`: instructions for each basic operation, on FeuerBird and on Linux.
 
-Each column is one run of bench/micro.c under --icount; a figure is the median.
+Each column is one run of build/bench/micro under --icount; a figure is the median.
 """
 import os
 import subprocess
