@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Mappings, and the faults that fill them. */
+/* Mappings: made, changed and taken away.  What fills them is in faults.c. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "groups.h"
 
 #define AREA_PAGES 64
+#define FILE_PATH  "/tmp/micro.mapped"
 
 static char *area;
+static int fd;
 
 static long
 op_mmap_munmap(void)
@@ -20,6 +23,7 @@ op_mmap_munmap(void)
     return got == MAP_FAILED ? -1 : munmap(got, PAGE);
 }
 
+/* One page of an area that is whole before and after. */
 static long
 op_mprotect(void)
 {
@@ -28,72 +32,99 @@ op_mprotect(void)
                : mprotect(area, PAGE, PROT_READ | PROT_WRITE);
 }
 
-/* An area whose first page is there, and with it the page tables of all. */
-static void
-fresh_area(void)
-{
-    if (area != NULL)
-        munmap(area, AREA_PAGES * PAGE);
-    area = mmap(NULL, AREA_PAGES * PAGE, PROT_READ | PROT_WRITE,
-                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    must(area != MAP_FAILED, "mmap");
-    area[0] = 1;
-}
-
 static int
 set_up_area(void)
 {
-    fresh_area();
+    area = mmap(NULL, AREA_PAGES * PAGE, PROT_READ | PROT_WRITE,
+                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (area == MAP_FAILED)
+        return -1;
+    area[0] = 1;
     return 0;
 }
 
 static long
-op_touch_area(void)
+op_mprotect_whole(void)
 {
-    for (int i = 1; i < AREA_PAGES; i++)
-        *(volatile char *)&area[i * PAGE] = 1;
+    return mprotect(area, AREA_PAGES * PAGE, PROT_READ) < 0
+               ? -1
+               : mprotect(area, AREA_PAGES * PAGE, PROT_READ | PROT_WRITE);
+}
+
+static long
+op_mmap_touch_munmap(void)
+{
+    char *got =
+        mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (got == MAP_FAILED)
+        return -1;
+    *(volatile char *)got = 1;
+    return munmap(got, PAGE);
+}
+
+static int
+open_file(void)
+{
+    fd = bench_file(FILE_PATH, AREA_PAGES * PAGE);
     return 0;
 }
 
 static void
-wait_for_end(void)
+close_file(void)
 {
-    char byte;
-
-    (void)!write(peer_back[1], "r", 1);
-    (void)!read(peer_there[0], &byte, 1);
+    close(fd);
+    unlink(FILE_PATH);
 }
 
-/* The parent's pages are shared with a child that waits; writing copies them. */
-static void
-shared_area(void)
+static long
+op_mmap_munmap_file(void)
 {
-    char byte;
+    void *got = mmap(NULL, AREA_PAGES * PAGE, PROT_READ, MAP_SHARED, fd, 0);
 
-    fresh_area();
-    op_touch_area();
-    must(peer_start(wait_for_end) == 0, "fork");
-    must(read(peer_back[0], &byte, 1) == 1, "read");
+    return got == MAP_FAILED ? -1 : munmap(got, AREA_PAGES * PAGE);
+}
+
+static char *limit;
+
+static int
+find_break(void)
+{
+    limit = (char *)syscall(SYS_brk, 0);
+    return 0;
+}
+
+/* By the call itself: not every C library has a brk() that works. */
+static long
+op_brk(void)
+{
+    if ((char *)syscall(SYS_brk, limit + PAGE) != limit + PAGE)
+        return -1;
+    return (char *)syscall(SYS_brk, limit) == limit ? 0 : -1;
 }
 
 static const struct row rows[] = {
     { .name = "mmap_munmap", .operation = op_mmap_munmap, .batch = 10 },
+    { .name = "mmap_touch_munmap",
+      .operation = op_mmap_touch_munmap,
+      .batch = 10,
+      .flags = ROW_REP },
+    { .name = "mmap_munmap_file",
+      .operation = op_mmap_munmap_file,
+      .batch = 10,
+      .set_up = open_file,
+      .tear_down = close_file },
     { .name = "mprotect",
       .operation = op_mprotect,
       .batch = 10,
       .parts = 2,
       .set_up = set_up_area },
-    { .name = "anonymous_write_fault",
-      .operation = op_touch_area,
-      .parts = AREA_PAGES - 1,
-      .flags = ROW_REP,
-      .before = fresh_area },
-    { .name = "copy_on_write_fault",
-      .operation = op_touch_area,
-      .parts = AREA_PAGES - 1,
-      .flags = ROW_REP,
-      .before = shared_area,
-      .after = peer_end },
+    { .name = "mprotect_whole",
+      .operation = op_mprotect_whole,
+      .batch = 10,
+      .parts = 2,
+      .set_up = set_up_area },
+    { .name = "brk_grow_shrink", .operation = op_brk, .batch = 10, .set_up = find_break },
 };
 
 const struct group group_memory = { "memory", rows, COUNT_OF(rows) };
