@@ -34,13 +34,17 @@ run:
 deps:
 	@tools/deps.sh
 
-# The bench programs: one for each folder of bench/, all of them with micro's harness.
+# The bench programs: one for each folder of bench/, all of them with micro's harness, and micro-glibc
+# with the rows of micro as well.
 BENCH_HARNESS := bench/micro/harness.c bench/micro/harness.h
 BENCHES := $(patsubst bench/%/,$(BUILD)/bench/%,$(wildcard bench/*/))
+BENCH_CC = musl-gcc
+$(BUILD)/bench/micro-glibc: BENCH_CC = $(CC)
+$(BUILD)/bench/micro-glibc: $(filter-out bench/micro/micro.c,$(wildcard bench/micro/*.[ch]))
 define bench_rule
 $(BUILD)/bench/$(1): $$(sort $$(wildcard bench/$(1)/*.[ch]) $$(BENCH_HARNESS))
 	@mkdir -p $$(@D)
-	musl-gcc $$(GUEST_CFLAGS) -Ibench/micro -pthread -o $$@ $$(filter %.c,$$^)
+	$$(BENCH_CC) $$(GUEST_CFLAGS) -Ibench/micro -pthread -o $$@ $$(filter %.c,$$^)
 endef
 $(foreach b,$(notdir $(BENCHES)),$(eval $(call bench_rule,$(b))))
 benches: $(BENCHES)

@@ -91,7 +91,7 @@ op_umask(void)
 
 static const struct row rows[] = {
     { .name = "null_call", .operation = op_getppid, .batch = 100 },
-    { .name = "clock_gettime", .operation = op_clock, .batch = 100 },
+    { .name = "clock_gettime", .operation = op_clock, .batch = 100, .flags = ROW_USER },
     { .name = "umask", .operation = op_umask, .batch = 100 },
     { .name = "sched_yield", .operation = op_yield, .batch = 20 },
     { .name = "read_zero_1",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the groups of rows share: see groups.h. */
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>

@@ -192,7 +192,7 @@ bench_measure(const struct row *row, int samples, struct figures *figures)
 static void
 list(const struct group *group)
 {
-    static const char *const words[] = { "rep", "derived", "count" };
+    static const char *const words[] = { "rep", "derived", "user" };
 
     for (size_t i = 0; i < group->count; i++) {
         const struct row *row = &group->rows[i];
@@ -205,7 +205,11 @@ list(const struct group *group)
                 between = ",";
             }
         }
-        printf("%s %d\n", row->flags == 0 ? "-" : "", operations(row));
+        if (row->delivers != 0)
+            printf("%sdelivers=%u", between, row->delivers);
+        else if (row->flags == 0)
+            printf("-");
+        printf(" %d\n", operations(row));
     }
 }
 

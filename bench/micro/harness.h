@@ -25,9 +25,7 @@
 /* What --list says of a row beside its name. */
 #define ROW_REP     1u /* It copies or clears memory, mostly by `rep` instructions. */
 #define ROW_DERIVED 2u /* It is computed from other rows, by derive. */
-#define ROW_COUNT                                                                        \
-    4u /* derive gives a count and no time; the row's name says of what.                 \
-        */
+#define ROW_USER    4u /* The program's own instructions alone, or nearly so: no call. */
 
 /* For one operation. */
 struct figures {
