@@ -38,6 +38,7 @@ struct row {
     int batch;            /* Operations in one sample; 0 stands for 1. */
     int parts;            /* What one operation counts for; 0 stands for 1. */
     unsigned flags;       /* ROW_*. */
+    unsigned delivers;    /* Bytes that one operation delivers: delivers=N in --list. */
     void (*before)(void); /* Around each sample. */
     void (*after)(void);
     int (*set_up)(void); /* Around the whole row.  tear_down runs if set_up succeeded. */
