@@ -37,7 +37,7 @@ KERNELS = ("feuerbird", "linux")
 def calls():
     """[(number, name)] of the table of system calls."""
     with open(os.path.join(ROOT, "libos", "posix", "syscalls.def")) as file:
-        found = re.findall(r"^SYSCALL\((\d+), (\w+)\)", file.read(), re.M)
+        found = re.findall(r"^SYSCALL(?:_WHOLE)?\((\d+), (\w+)\)", file.read(), re.M)
     return [(int(number), name) for number, name in found]
 
 

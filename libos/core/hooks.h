@@ -14,20 +14,26 @@
 struct mmu_space;
 
 struct libos_hooks {
-    /* posix: a system call; orig_rax and the arguments are in the frame; the result goes
-     * to the user's rax.
-     * Who changes anything else in the frame (exec, sigreturn) sets WORK_FULL; then
-     * frame->rax is what counts and the
-     * result is ignored. */
-    long (*syscall)(struct thread *t, struct user_frame *f);
+    /* posix: the system calls' handlers by number, and how many. The number (orig_rax) and
+     * the arguments are in the frame, the rest of which is not (machine_call_whole); the
+     * result goes to the user's rax. A handler that makes the whole frame (exec, sigreturn)
+     * sets orig_rax to ~0 and WORK_FULL; then frame->rax is what counts. */
+    long (*const *calls)(struct user_frame *f);
+    u64 call_count;
+    /* A handler's result -1 .. -(E_MAX - 1), or -E_NOSYS: what the user gets. */
+    long (*call_error)(long result);
+    /* Handlers that need the whole frame: `calls` has machine_call_whole for them, which
+     * comes out here. */
+    long (*call_whole)(struct user_frame *f);
     /* vm (page faults, vector 14) and signal (others): an exception in the user program.
      * `address` is cr2. May sleep. */
     void (*page_fault)(struct thread *t, struct user_frame *f, u64 error, uaddr address);
     void (*exception)(struct thread *t, struct user_frame *f, unsigned vector, u64 error,
                       uaddr address);
-    /* signal: WORK_SIGNAL was set (it is cleared before the call). frame->rax holds the
-     * call's result and orig_rax the call's
-     * number (~0: not in a call).  If it changes the frame it sets WORK_FULL. */
+    /* signal: WORK_SIGNAL was set (it is cleared before the call). The frame is
+     * whole; frame->rax holds the call's result and orig_rax its number (~0: not in a
+     * call). If it changes the frame it sets WORK_FULL, or, in a call, says so with
+     * machine_user_moved. */
     void (*signal_work)(struct thread *t, struct user_frame *f);
     /* proc: WORK_EXIT was set: end this thread; does not return (it ends in
      * thread_exit). */

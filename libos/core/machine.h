@@ -57,6 +57,10 @@ void machine_user_enter(struct thread *to);
  * were changed in the frame, and no register but rax, rcx, rdx, rsi, rdi and r8 to r11. */
 struct user_frame;
 void machine_user_moved(struct thread *t, const struct user_frame *f);
+/* In a system call of t, the current thread: the user's rsp; and the handler in the table
+ * of calls for who needs the whole frame (libos_hooks.call_whole). */
+u64 machine_user_rsp(const struct thread *t);
+long machine_call_whole(struct user_frame *f);
 /* Make a space current on this vCPU (mmu.c); leave a dying one before sleeping. */
 void mmu_activate(struct lcpu *c, struct mmu_space *s);
 void mmu_leave_dying(struct lcpu *c);

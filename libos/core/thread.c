@@ -437,6 +437,7 @@ thread_create_user(struct process *p)
     f->cs = USER_CS;
     f->ss = USER_SS;
     f->rflags = 0x202;
+    f->orig_rax = ~0ull; /* the frame is whole */
     atomic_store(&t->work, WORK_FULL);
     return t;
 }

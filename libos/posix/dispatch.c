@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * From the gate to a handler and back: the number, the table, the result.
+ * What becomes of a handler's result. The way from the gate to the handler and back is
+ * core/arch's entry.S, which knows the table of handlers.
  *
  * D1. A handler's result that is not one of -1 .. -(E_MAX - 1) goes to the user as it is.
  * D2. An E_RESTART* makes the thread look at its signals; they decide (posix_restart)
  *     whether the call is made again: then rip goes back over the two bytes of `syscall`
  *     and rax is the number again.
- * Cost of the common path: about 15 instructions besides the handler's.
  */
 #include "core/hooks.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "posix/posix.h"
 #include "posix/files.h"
 #include "posix/private.h"
@@ -17,28 +18,16 @@
 #include "proc/proc.h"
 #include "signal/signal.h"
 
-/* Not inlined, so that the common path saves no registers. */
-static __attribute__((noinline, cold)) long
-error_result(struct thread *t, long result)
+long
+posix_call_error(long result)
 {
     int error = (int)-result;
     if (error >= E_RESTART) {
+        struct thread *t = thread_current();
         THREAD_RESTART_KIND(t) = (u64)error;
         thread_set_work(t, WORK_SIGNAL);
     }
     return -(long)posix_errnos[error];
-}
-
-long
-posix_syscall(struct thread *t, struct user_frame *f)
-{
-    u64 number = f->orig_rax;
-    if (__builtin_expect(number >= POSIX_CALLS, 0))
-        return -(long)posix_errnos[E_NOSYS];
-    long result = posix_calls[number](f);
-    if (__builtin_expect((unsigned long)result <= -(unsigned long)E_MAX, 1))
-        return result;
-    return error_result(t, result);
 }
 
 void
@@ -55,8 +44,8 @@ posix_restart(struct thread *t, struct user_frame *f, const struct signal_action
     } else {
         f->rip -= 2;
         f->rax = kind == E_RESTART_BLOCK ? SYS_RESTART_SYSCALL : f->orig_rax;
+        machine_user_moved(t, f);
     }
-    thread_set_work(t, WORK_FULL);
 }
 
 /* The call that goes on where another was interrupted: restart[0] is a syscall_fn, the
@@ -71,7 +60,10 @@ sys_restart_syscall(struct user_frame *f)
 void
 posix_init(void)
 {
-    libos_hooks.syscall = posix_syscall;
+    libos_hooks.calls = posix_calls;
+    libos_hooks.call_count = POSIX_CALLS;
+    libos_hooks.call_error = posix_call_error;
+    libos_hooks.call_whole = posix_call_whole;
     libos_hooks.exception = posix_exception;
     sigframe_init();
     signal_abi.push = sigframe_push;

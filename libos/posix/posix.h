@@ -25,9 +25,8 @@ typedef long (*syscall_fn)(struct user_frame *f);
 #define SYS_ARG4(f) ((f)->r8)
 #define SYS_ARG5(f) ((f)->r9)
 
-/* The dispatcher: orig_rax of the frame is the number; returns what goes to rax.
- * Installed as libos_hooks.syscall. */
-long posix_syscall(struct thread *t, struct user_frame *f);
+/* libos_hooks.call_error: what a handler's error is for the user. */
+long posix_call_error(long result);
 /* -E_RESTART_BLOCK: the handler has put a syscall_fn into thread->restart[0], which is
  * called by restart_syscall when no handler ran; restart[1..5] are its own. */
 int posix_errno(int error);             /* positive errno of Linux for a positive E_* */

@@ -28,6 +28,7 @@
 #define SS_AUTODISARM 0x80000000u
 #define ALTSTACK_MIN 2048u
 #define TRAP_PAGE_FAULT 14u
+#define RFLAGS_FIXED 0x202u /* interrupts are on */
 
 struct linux_stack {
     u64 base;
@@ -315,8 +316,7 @@ sigframe_push(struct thread *t, struct user_frame *f, int number,
 static void
 take_context(struct user_frame *f, const struct linux_sigcontext *mc)
 {
-    /* What a program may set; the others keep what they were (the kernel clamps
-     * again). */
+    /* What a program may set (the kernel clamps again). */
     const u64 flags = 0x50dd5;
     f->r8 = mc->r8;
     f->r9 = mc->r9;
@@ -335,7 +335,7 @@ take_context(struct user_frame *f, const struct linux_sigcontext *mc)
     f->rcx = mc->rcx;
     f->rsp = mc->rsp;
     f->rip = mc->rip;
-    f->rflags = (f->rflags & ~flags) | (mc->rflags & flags);
+    f->rflags = (mc->rflags & flags) | RFLAGS_FIXED;
     f->orig_rax = ~0ull;
 }
 
@@ -373,7 +373,7 @@ sys_rt_sigreturn(struct user_frame *f)
     struct thread *t = thread_current();
     struct linux_ucontext uc;
     /* The handler's `ret` took the restorer's address off. */
-    uaddr at = f->rsp - sizeof(u64) + offsetof(struct linux_rt_sigframe, uc);
+    uaddr at = machine_user_rsp(t) - sizeof(u64) + offsetof(struct linux_rt_sigframe, uc);
     THREAD_RESTART_KIND(t) = 0;
     int error = copy_from_user(&uc, at, sizeof uc);
     if (error == 0 && !segments_fit(&uc))
@@ -406,7 +406,7 @@ sys_sigaltstack(struct user_frame *f)
 {
     struct thread *t = thread_current();
     struct linux_stack set, old = { .base = t->altstack_base, .size = t->altstack_size };
-    bool on = on_altstack(t, f->rsp);
+    bool on = on_altstack(t, machine_user_rsp(t));
     old.flags = t->altstack_size == 0 ? (i32)SS_DISABLE
                                       : (i32)(t->altstack_flags | (on ? SS_ONSTACK : 0));
     if (SYS_ARG0(f) != 0) {

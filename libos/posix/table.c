@@ -6,6 +6,8 @@
  */
 #include "posix/table.h"
 
+#include "core/machine.h"
+
 long
 sys_missing(struct user_frame *f)
 {
@@ -16,22 +18,44 @@ sys_missing(struct user_frame *f)
 #define SYSCALL(number, name)                                                            \
     extern long sys_##name(struct user_frame *f)                                         \
         __attribute__((weak, alias("sys_missing")));
+#define SYSCALL_WHOLE SYSCALL
 #include "posix/syscalls.def"
 #undef SYSCALL
+#undef SYSCALL_WHOLE
 
 #define SYSCALL(number, name) [number] = sys_##name,
+#define SYSCALL_WHOLE(number, name) [number] = machine_call_whole,
 const syscall_fn posix_calls[POSIX_CALLS] = {
 #include "posix/syscalls.def"
     /* Numbers that Linux left out. */
     [335 ... 423] = sys_missing,
 };
 #undef SYSCALL
+#undef SYSCALL_WHOLE
 
 #define SYSCALL(number, name) [number] = #name,
+#define SYSCALL_WHOLE SYSCALL
 static const char *const names[POSIX_CALLS] = {
 #include "posix/syscalls.def"
 };
 #undef SYSCALL
+#undef SYSCALL_WHOLE
+
+/* SYSCALL_WHOLE: where machine_call_whole comes out. */
+long
+posix_call_whole(struct user_frame *f)
+{
+    switch (f->orig_rax) {
+#define SYSCALL(number, name)
+#define SYSCALL_WHOLE(number, name)                                                      \
+    case number:                                                                         \
+        return sys_##name(f);
+#include "posix/syscalls.def"
+    }
+    return -E_NOSYS;
+}
+#undef SYSCALL
+#undef SYSCALL_WHOLE
 
 bool
 posix_call_exists(u32 number)

@@ -237,6 +237,18 @@ machine_user_moved(struct thread *t, const struct user_frame *f)
     (void)f;
 }
 
+u64
+machine_user_rsp(const struct thread *t)
+{
+    return thread_frame((struct thread *)(uintptr_t)t)->rsp;
+}
+
+long
+machine_call_whole(struct user_frame *f)
+{
+    return libos_hooks.call_whole(f);
+}
+
 int
 fpu_save_user(u64 at)
 {

@@ -15,7 +15,9 @@ size_t usercopy_zero(void *to, size_t bytes);
 u64 fixup_find(u64 rip);
 
 /* entry.S */
-extern const char gate_entry[], upcall_entry[], thread_trampoline[];
+extern const char gate_entry[], gate_entry_direct[], upcall_entry[], thread_trampoline[];
+extern const char direct_return[], direct_return_end[]; /* G4 */
+NORETURN void gate_return_whole(struct user_frame *f, bool direct);
 NORETURN void machine_on_stack(struct thread *t, void (*fn)(struct thread *,
                                                             struct user_frame *, u64),
     u64 arg);

@@ -4,20 +4,24 @@
  * the user; the switch of stacks.
  *
  * The frame's place is used for user frames alone, so what the gate does not write there
- * (rax, rcx, r11, cs, ss) is the user's own
- * from earlier, never the LibOS's.
+ * (rax, rcx, r11, cs, ss) is the user's own from earlier, never the LibOS's.
  *
- * At the gate all registers but rip, rflags and rsp are the user's; those three are in
- * the control block, rcx and r11 are
- * free (the syscall instruction takes them from the user program). rsp is the end of the
- * current thread's stack, so
- * frame and thread are at fixed distances from it, and no segment register is needed.
+ * G1. At the gate all registers but rip, rflags and rsp are the user's; those three are in
+ *     the control block, rcx and r11 are free (the syscall instruction takes them from the
+ *     user program). rsp is the current thread's frame, so the thread is at a fixed
+ *     distance from it, and no segment register is needed.
+ * G2. While a call is under way (orig_rax is not ~0) the frame has the arguments alone.
+ *     The six callee-saved registers are the user's whenever C code has returned; rip,
+ *     rflags and rsp are in the control block. Whoever needs all of them has them put
+ *     into the frame: gate_work, machine_call_whole, a switch of threads (fpu.c). Who
+ *     changes those three in the frame calls machine_user_moved.
+ * G3. orig_rax = ~0: the frame is whole, and the control block does not matter.
+ * G4. With gate `direct` the way back is a jump. An event, or an exception, that comes
+ *     between the clearing of the mask and the user's first instruction finds rip between
+ *     direct_return and direct_return_end, where all registers but rcx, r11, rip, rflags
+ *     and rsp are the user's already: it is taken as the user's (trap.c).
  *
- * The fast return loads only what the C code may have changed: the six callee-saved
- * registers are the user's again by the C
- * calling convention. rip, rflags and rsp are still in the control block:
- * machine_user_enter puts them back when another
- * thread ran in between, and whoever changes them sets WORK_FULL.
+ * Instructions: in 8, dispatch 8 and the handler's, back 8 (`direct`: 15, and no kernel).
  */
 #include "offsets.h"
 
@@ -49,12 +53,8 @@ _start: /* rdi = index of the vCPU, rsp = 0 */
         ud2
         .size   _start, . - _start
 
-        .globl  gate_entry
-        .type   gate_entry, @function
-        .p2align 6
-gate_entry:
-        sub     $FRAME_BYTES, %rsp
-        mov     FROM_FRAME(T_CB)(%rsp), %r11
+/* The number and the arguments go to the frame, the result comes back in rax. */
+        .macro GATE_IN
         mov     %rdi, F_RDI(%rsp)
         mov     %rsi, F_RSI(%rsp)
         mov     %rdx, F_RDX(%rsp)
@@ -62,43 +62,129 @@ gate_entry:
         mov     %r8, F_R8(%rsp)
         mov     %r9, F_R9(%rsp)
         mov     %rax, F_ORIG_RAX(%rsp)
-        mov     %rbx, F_RBX(%rsp)
-        mov     %rbp, F_RBP(%rsp)
-        mov     %r12, F_R12(%rsp)
-        mov     %r13, F_R13(%rsp)
-        mov     %r14, F_R14(%rsp)
-        mov     %r15, F_R15(%rsp)
-        mov     CB_USER_RIP(%r11), %rcx
-        mov     %rcx, F_RIP(%rsp)
-        mov     CB_USER_RFLAGS(%r11), %rcx
-        mov     %rcx, F_RFLAGS(%rsp)
-        mov     CB_USER_RSP(%r11), %rcx
-        mov     %rcx, F_RSP(%rsp)
-        lea     FROM_FRAME(0)(%rsp), %rdi
-        mov     %rsp, %rsi
-        call    *libos_hooks+HOOK_SYSCALL(%rip)
-        cmpl    $0, FROM_FRAME(T_WORK)(%rsp)
-        jne     gate_work
-        .globl  gate_fast_return
-gate_fast_return:
+        mov     %rsp, %rdi
+        cmp     libos_hooks+HOOK_CALL_COUNT(%rip), %rax
+        jae     4f
+        mov     libos_hooks+HOOK_CALLS(%rip), %rcx
+        call    *(%rcx,%rax,8)
+        cmp     $-ERRORS, %rax
+        ja      5f
+1:      cmpl    $0, FROM_FRAME(T_WORK)(%rsp)
+        jne     6f
+        .endm
+
+        .macro ARGUMENTS_BACK
         mov     F_RDI(%rsp), %rdi
         mov     F_RSI(%rsp), %rsi
         mov     F_RDX(%rsp), %rdx
         mov     F_R10(%rsp), %r10
         mov     F_R8(%rsp), %r8
         mov     F_R9(%rsp), %r9
-        xor     %esp, %esp              /* gate_return */
+        .endm
+
+/* What GATE_IN does seldom; then back to its end, or to the way out. */
+        .macro GATE_SELDOM out
+4:      movq    $NO_CALL, F_ORIG_RAX(%rsp)      /* ~0 would say something else (G3) */
+        mov     $-ERROR_NO_CALL, %rax
+5:      mov     %rax, %rdi
+        call    *libos_hooks+HOOK_CALL_ERROR(%rip)
+        jmp     1b
+6:      mov     %rax, %rdx
+        mov     %rsp, %rdi
+        cmpq    $-1, F_ORIG_RAX(%rsp)
+        je      7f                      /* the call has made the frame itself */
+        call    frame_complete
+7:      lea     FROM_FRAME(0)(%rsp), %rdi
+        mov     %rsp, %rsi
+        call    gate_do_work            /* rax, or goes back with all registers */
+        jmp     \out
+        .endm
+
+        .globl  gate_entry
+        .type   gate_entry, @function
+        .p2align 6
+gate_entry:
+        GATE_IN
+gate_return:
+        ARGUMENTS_BACK
+        xor     %esp, %esp              /* the kernel's gate_return */
         syscall
         ud2
-
-gate_work:
-        mov     %rax, %rdx
-        lea     FROM_FRAME(0)(%rsp), %rdi
-        mov     %rsp, %rsi
-        /* returns the user's rax, or goes back with all registers */
-        call    gate_do_work
-        jmp     gate_fast_return
+        GATE_SELDOM gate_return
         .size   gate_entry, . - gate_entry
+
+        .globl  gate_entry_direct, direct_return, direct_return_end
+        .type   gate_entry_direct, @function
+        .p2align 6
+gate_entry_direct:
+        GATE_IN
+gate_return_direct:
+        ARGUMENTS_BACK
+        mov     FROM_FRAME(T_CB)(%rsp), %rcx
+        movq    $0, CB_MASK(%rcx)
+direct_return:                          /* G4 */
+        cmpq    $0, CB_PENDING(%rcx)
+        jne     9f
+        pushq   CB_USER_RFLAGS(%rcx)
+        popfq
+        mov     CB_USER_RSP(%rcx), %rsp
+        mov     CB_USER_RIP(%rcx), %rcx
+        jmp     *%rcx
+9:      xor     %esp, %esp              /* the kernel delivers them */
+        syscall
+direct_return_end:
+        ud2
+        GATE_SELDOM gate_return_direct
+        .size   gate_entry_direct, . - gate_entry_direct
+
+/* rdi = the frame of a call under way: what the gate left out (G2). Keeps rdx. */
+        .type   frame_complete, @function
+frame_complete:
+        mov     FROM_FRAME(T_CB)(%rdi), %rax
+        mov     %rbx, F_RBX(%rdi)
+        mov     %rbp, F_RBP(%rdi)
+        mov     %r12, F_R12(%rdi)
+        mov     %r13, F_R13(%rdi)
+        mov     %r14, F_R14(%rdi)
+        mov     %r15, F_R15(%rdi)
+        mov     CB_USER_RIP(%rax), %rcx
+        mov     %rcx, F_RIP(%rdi)
+        mov     %rcx, F_RCX(%rdi)
+        mov     CB_USER_RFLAGS(%rax), %rcx
+        mov     %rcx, F_RFLAGS(%rdi)
+        mov     %rcx, F_R11(%rdi)
+        mov     CB_USER_RSP(%rax), %rcx
+        mov     %rcx, F_RSP(%rdi)
+        ret
+        .size   frame_complete, . - frame_complete
+
+/* long machine_call_whole(struct user_frame *f), from the gate: the handler of a call
+ * that needs a whole frame. */
+        .globl  machine_call_whole
+        .type   machine_call_whole, @function
+machine_call_whole:
+        call    frame_complete
+        jmp     *libos_hooks+HOOK_CALL_WHOLE(%rip)
+        .size   machine_call_whole, . - machine_call_whole
+
+/* NORETURN void gate_return_whole(struct user_frame *f, bool direct): the frame's
+ * registers but rip, rflags and rsp, which are in the control block, rcx and r11, which
+ * are their copies. */
+        .globl  gate_return_whole
+        .type   gate_return_whole, @function
+gate_return_whole:
+        mov     %rdi, %rsp
+        mov     F_RAX(%rsp), %rax
+        mov     F_RBX(%rsp), %rbx
+        mov     F_RBP(%rsp), %rbp
+        mov     F_R12(%rsp), %r12
+        mov     F_R13(%rsp), %r13
+        mov     F_R14(%rsp), %r14
+        mov     F_R15(%rsp), %r15
+        test    %esi, %esi
+        jz      gate_return
+        jmp     gate_return_direct
+        .size   gate_return_whole, . - gate_return_whole
 
         .globl  upcall_entry
         .type   upcall_entry, @function
@@ -107,8 +193,7 @@ gate_work:
 upcall_entry:
         test    %edi, %edi
         jnz     1f
-        sub     $FRAME_BYTES, %rsp      /* FB_SAVE_USER: the thread's stack, empty */
-        mov     %rsi, %rdx
+        mov     %rsi, %rdx              /* FB_SAVE_USER: rsp is the thread's frame */
         lea     FROM_FRAME(0)(%rsp), %rdi
         mov     %rsp, %rsi
         call    upcall_from_user

@@ -266,13 +266,25 @@ fpu_get_gs(struct thread *t)
 void
 machine_user_leave(struct thread *from)
 {
+    struct user_frame *f = thread_frame(from);
     fpu_save(from);
+    if (f->orig_rax != ~0ull) { /* G2 of entry.S */
+        f->rip = from->cb->user_rip;
+        f->rflags = from->cb->user_rflags;
+        f->rsp = from->cb->user_rsp;
+    }
+}
+
+u64
+machine_user_rsp(const struct thread *t)
+{
+    return t->cb->user_rsp;
 }
 
 void
 machine_user_moved(struct thread *t, const struct user_frame *f)
 {
-    t->cb->user_rip = f->rip; /* for the fast return (entry.S) */
+    t->cb->user_rip = f->rip; /* for the gate's return (entry.S) */
     t->cb->user_rflags = f->rflags;
     t->cb->user_rsp = f->rsp;
 }
@@ -282,8 +294,8 @@ machine_user_enter(struct thread *to)
 {
     struct lcpu *c = to->cpu;
     struct user_frame *f = thread_frame(to);
-    c->cb->entry_rsp = (u64)to + THREAD_STACK;
-    c->cb->user_rip = f->rip; /* for the fast return (entry.S) */
+    c->cb->entry_rsp = (u64)f;
+    c->cb->user_rip = f->rip; /* for the gate's return (entry.S) */
     c->cb->user_rflags = f->rflags;
     c->cb->user_rsp = f->rsp;
     if (c->fpu_owner != to || to->fpu_cpu != c) {

@@ -49,7 +49,13 @@ _Static_assert(offsetof(struct thread, cb) == T_CB, "offsets.h");
 _Static_assert(offsetof(struct fb_cb, user_rip) == CB_USER_RIP, "offsets.h");
 _Static_assert(offsetof(struct fb_cb, user_rflags) == CB_USER_RFLAGS, "offsets.h");
 _Static_assert(offsetof(struct fb_cb, user_rsp) == CB_USER_RSP, "offsets.h");
-_Static_assert(offsetof(struct libos_hooks, syscall) == HOOK_SYSCALL, "offsets.h");
+_Static_assert(offsetof(struct fb_cb, mask) == CB_MASK, "offsets.h");
+_Static_assert(offsetof(struct fb_cb, pending) == CB_PENDING, "offsets.h");
+_Static_assert(offsetof(struct libos_hooks, calls) == HOOK_CALLS, "offsets.h");
+_Static_assert(offsetof(struct libos_hooks, call_count) == HOOK_CALL_COUNT, "offsets.h");
+_Static_assert(offsetof(struct libos_hooks, call_error) == HOOK_CALL_ERROR, "offsets.h");
+_Static_assert(offsetof(struct libos_hooks, call_whole) == HOOK_CALL_WHOLE, "offsets.h");
+_Static_assert(E_MAX == ERRORS && E_NOSYS == ERROR_NO_CALL, "offsets.h");
 /* A user frame and the kernel's save area have the same words in the same places (trap.c
  * copies one to the other). */
 _Static_assert(sizeof(struct user_frame) == sizeof(struct fb_regs), "frame and area");
@@ -246,7 +252,8 @@ machine_setup_lcpu(struct lcpu *c, struct thread *fault_stack)
     c->cb->fault_rsp = top;
     c->cb->event_rsp = top;
     c->cb->entry_rsp = top; /* until a user thread is there */
-    long r = fb_vcpu_start(c->cap, (u64)gate_entry, (u64)upcall_entry, 0, 0, 0, NULL);
+    const char *gate = instance->gate == FB_GATE_DIRECT ? gate_entry_direct : gate_entry;
+    long r = fb_vcpu_start(c->cap, (u64)gate, (u64)upcall_entry, 0, 0, 0, NULL);
     check(r == 0, "vcpu_start failed");
 }
 

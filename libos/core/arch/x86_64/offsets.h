@@ -35,7 +35,15 @@
 #define CB_USER_RFLAGS 0x08
 #define CB_USER_RSP 0x10
 #define CB_MASK 0x20
+#define CB_PENDING 0x28
 
-#define HOOK_SYSCALL 0
+#define HOOK_CALLS 0
+#define HOOK_CALL_COUNT 8
+#define HOOK_CALL_ERROR 16
+#define HOOK_CALL_WHOLE 24
+
+#define ERRORS 59        /* E_MAX */
+#define ERROR_NO_CALL 38 /* E_NOSYS */
+#define NO_CALL -2       /* orig_rax of a call whose number is beyond the table */
 
 #endif

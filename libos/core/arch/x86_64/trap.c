@@ -21,10 +21,11 @@
 #include "core/string.h"
 
 #define VECTOR_PAGE_FAULT 14u
+#define FLAGS_FULL 0x10100u /* trap and resume */
 
 extern const char libos_text_start[], libos_text_end[];
 
-/* The frame is complete: load all of it and go to the user. */
+/* By way of the kernel, which loads all of the frame. */
 static NORETURN void
 return_full(struct thread *t, struct user_frame *f)
 {
@@ -34,12 +35,25 @@ return_full(struct thread *t, struct user_frame *f)
     libos_panic("resume returned");
 }
 
+/* The frame is whole. Where a system call made it, rcx and r11 are what `syscall` leaves
+ * there, and the gate's way back is enough, but for single steps: after it the trap comes
+ * before the next instruction, not behind it. */
+static NORETURN void
+return_whole(struct thread *t, struct user_frame *f)
+{
+    if (f->rcx != f->rip || f->r11 != f->rflags || (f->rflags & FLAGS_FULL) != 0)
+        return_full(t, f);
+    machine_user_moved(t, f);
+    gate_return_whole(f, instance->gate == FB_GATE_DIRECT);
+}
+
 NORETURN static void
 enter_user(struct thread *t, struct user_frame *f, u64 unused)
 {
     (void)unused;
-    thread_do_work(t, f);
-    return_full(t, f);
+    if (atomic_load_explicit(&t->work, memory_order_relaxed) != 0)
+        thread_do_work(t, f);
+    return_whole(t, f);
 }
 
 void
@@ -48,16 +62,16 @@ machine_enter_user(struct thread *t)
     machine_on_stack(t, enter_user, 0);
 }
 
-/* Work is set after a system call.  Returns the user's rax for the fast way. */
+/* Work is set after a system call.  Returns the user's rax for the gate's return. */
 long
 gate_do_work(struct thread *t, struct user_frame *f, long result)
 {
     /* else the call has made the frame, rax included */
-    if (!(atomic_load(&t->work) & WORK_FULL))
+    if (f->orig_rax != ~0ull)
         f->rax = (u64)result;
     if (!thread_do_work(t, f))
         return (long)f->rax;
-    return_full(t, f);
+    return_whole(t, f);
 }
 
 /* rcx and r11 are live in an interrupted program, so it always goes back with all
@@ -136,6 +150,22 @@ machine_backtrace(void)
     print_stack((u64)__builtin_frame_address(0));
 }
 
+/* G4 of entry.S: what came on the last steps to the user is the user's. */
+NORETURN static void
+users_in_return(struct thread *t, struct user_frame *f, u64 area_and_vector)
+{
+    struct fb_cb *cb = t->cb;
+    struct fb_save_area *area = &cb->save[area_and_vector & 3];
+    memcpy(f, &area->regs, sizeof(*f));
+    f->rip = f->rcx = cb->user_rip;
+    f->rflags = f->r11 = cb->user_rflags;
+    f->rsp = cb->user_rsp;
+    cb->save[FB_SAVE_USER].cr2 = area->cr2;
+    cb->save[FB_SAVE_USER].events = area->events;
+    area->busy = 0;
+    user_trap(t, f, area_and_vector >> 2);
+}
+
 /* X2: the user program of a `direct` instance jumped to where nothing of it is. */
 static bool
 is_users(const struct fb_regs *r)
@@ -169,6 +199,8 @@ upcall_from_libos(u64 which, u64 vector)
             fb_resume(FB_SAVE_FAULT, NULL);
         }
     }
+    if (area->regs.rip >= (u64)direct_return && area->regs.rip < (u64)direct_return_end)
+        machine_on_stack(c->current, users_in_return, which | vector << 2);
     if (is_users(&area->regs))
         machine_on_stack(c->current, users_fault, which | vector << 2);
     libos_hooks.console_write = NULL;
