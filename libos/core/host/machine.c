@@ -18,6 +18,7 @@
 #include "core/host/host.h"
 #include "core/host/private.h"
 #include "core/hw.h"
+#include "core/hooks.h"
 #include "core/log.h"
 #include "core/mmu.h"
 #include "core/page.h"
