@@ -77,6 +77,15 @@ class Screen:
         self.type(text + b"\r")
         return self.expect(rb"(?s:\n.*)" + PROMPT).split(b"\n", 1)[1]
 
+    def start(self, command, before=b":"):
+        """Type a command; it has the terminal, and BEFORE is done, when this returns.
+
+        The echo of a line says less: the shell's line editor shows it before it puts back
+        the modes of the line, and what comes in between is taken in the editor's.
+        """
+        self.type(b"sh -c '%s; echo go; %s'\r" % (before, command))
+        self.expect(rb"[\r\n]go\r?\n")
+
     def wait(self, seconds=60):
         """Read to the end; the status of the tool."""
         limit = time.monotonic() + seconds

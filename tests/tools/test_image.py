@@ -219,21 +219,17 @@ def test_debian_when_used_then_prompt_editing_and_jobs(screen):
     screen.type(b"/bin/hostn\t\r")
     screen.expect(rb"\rfeuerbird\r\n")
     screen.expect(PROMPT)
-    screen.type(b"sleep 100\r")
-    screen.expect(rb"sleep 100\r\n")
-    time.sleep(1)
+    screen.start(b"exec sleep 100")
     screen.type(b"\x03")
     screen.expect(PROMPT, 20)
     assert b"130" in screen.line(b"echo $?")
-    screen.type(b"sleep 101\r")
-    screen.expect(rb"sleep 101\r\n")
-    time.sleep(1)
+    screen.start(b"exec sleep 101")
     screen.type(b"\x1a")
     assert b"Stopped" in screen.expect(PROMPT, 20)
-    assert b"sleep 101 &" in screen.line(b"bg")
+    assert b"sleep 101' &" in screen.line(b"bg")
     assert b"Running" in screen.line(b"jobs")
     screen.type(b"fg\r")
-    screen.expect(rb"sleep 101\r\n")
+    screen.expect(rb"sleep 101'\r\n")
     time.sleep(1)
     screen.type(b"\x03")
     screen.expect(PROMPT, 20)
@@ -283,6 +279,56 @@ def test_debian_when_users_change_then_identity_does(screen):
     assert b"0\r\n" in screen.expect(rb"\r0\r\n[^\n]*user@feuerbird:~\$ ")
     screen.type(b"exit\r")
     screen.expect(PROMPT)
+
+
+@on_debian
+def test_debian_when_user_logs_in_then_session_is_theirs(screen):
+    """Verify login with a wrong and the right password, identity, terminal and environment,
+    job control in the session, and that logout gives the terminal back."""
+    prompt = rb"user@feuerbird:[^\n]*\$ $"
+    screen.expect(PROMPT)
+    state = b"stty -g; ps -o sid=,tpgid=,tty= -p $$"
+    before = screen.line(state)
+    screen.line(b"echo user:Pass-word7 | chpasswd")
+    screen.type(b"login\r")
+    for password in (b"wrong", b"Pass-word7"):
+        screen.expect(rb"login: $")
+        screen.type(b"user\r")
+        screen.expect(rb"assword: $")
+        screen.type(password + b"\r")
+        if password == b"wrong":
+            got = screen.expect(rb"incorrect\r\n")
+            assert password not in got, "the password is echoed"
+    got = screen.expect(prompt)
+    assert b"Pass-word7" not in got, "the password is echoed"
+
+    def line(text):
+        screen.type(text + b"\r")
+        return screen.expect(rb"(?s:\n.*)" + prompt).split(b"\n", 1)[1]
+
+    assert re.search(rb"uid=1000\(user\) gid=1000\(user\) groups=1000\(user\)[\r,]",
+                     line(b"id"))
+    assert b"/dev/ttyS0\r\n" in line(b"tty")
+    assert re.search(rb"\buser tty\b", line(b"stat -c '%U %G' $(tty)"))
+    assert b"/home/user user -bash\r\n" in line(b"echo $HOME $LOGNAME $0; cd /")
+    assert b"denied" in line(b"cat /etc/shadow")
+    # A loop that forks would not do: a vfork whose child is stopped cannot be.
+    screen.start(b"while :; do read x; done", b"trap \"echo on\" CONT")
+    screen.type(b"\x1a")
+    assert b"Stopped" in screen.expect(prompt)
+    assert b"Stopped" in line(b"jobs")
+    screen.type(b"fg\r")
+    screen.expect(rb"[\r\n]on\r\n")
+    screen.type(b"\x03")
+    screen.expect(prompt)
+    assert b"ended 130\r\n" in line(b"echo ended $?")
+    screen.type(b"logout\r")
+    screen.expect(PROMPT)
+    assert re.search(rb"(^|\r|\n)root\r\n", screen.line(b"id -un"))
+    after = screen.line(state)
+    # The group in the foreground is that of ps itself.
+    before, after = (re.sub(rb"(\d+) +\d+ (ttyS0)", rb"\1 \2", one) for one in (before, after))
+    assert before == after and b"ttyS0" in after, (before, after)
 
 
 if __name__ == "__main__":

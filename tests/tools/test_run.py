@@ -23,17 +23,13 @@ def test_shell_when_used_then_works_and_exits(screen):
     assert screen.line(b"echo $((6 * 7)) | cat").startswith(b"42\r\n")
     assert b"hi there" in screen.line(b"f() { for i in hi there; do printf \"$i \"; done; }; f")
     begin = time.monotonic()
-    screen.type(b"sleep 100\r")
-    screen.expect(rb"sleep 100\r\n")
-    time.sleep(1)
+    screen.start(b"exec sleep 100")
     screen.type(b"\x03")
     screen.expect(PROMPT, 20)
     assert time.monotonic() - begin < 50
     assert screen.line(b"echo $?").startswith(b"130\r\n")
     assert screen.line(b"stty size").startswith(b"37 101\r\n")
-    screen.type(b"sleep 100\r")
-    screen.expect(rb"sleep 100\r\n")
-    time.sleep(0.5)
+    screen.start(b"exec sleep 100")
     screen.type(b"\x1a")
     assert b"Stopped" in screen.expect(PROMPT, 20)
     assert b"sleep" in screen.line(b"jobs")
@@ -43,8 +39,7 @@ def test_shell_when_used_then_works_and_exits(screen):
     assert re.search(rb"(Stopped|SIGTTIN)[^\n]*cat", screen.line(b"jobs")), "cat goes on"
     screen.line(b"kill -9 %1; wait %1 2>/dev/null")
     assert screen.line(b"tty").startswith(b"/dev/ttyS0\r\n")
-    screen.type(b"cat\r")
-    screen.expect(rb"cat\r\n")
+    screen.start(b"exec cat")
     screen.type(b"typed\r")
     screen.expect(rb"typed\r\n.*typed\r\n")
     screen.type(b"\x04")
@@ -67,9 +62,7 @@ def test_window_when_resized_then_guest_follows(screen):
         time.sleep(0.1)
     else:
         assert False, "the size stays as it was"
-    screen.type(b"sh -c 'trap \"stty size; exit\" WINCH; echo go; "
-                b"while :; do sleep 0.1; done'\r")
-    screen.expect(rb"\ngo\r")
+    screen.start(b"while :; do sleep 0.1; done", b"trap \"stty size; exit\" WINCH")
     screen.resize(24, 80)
     screen.expect(rb"24 80\r\n", 20)
     screen.expect(PROMPT)
@@ -80,8 +73,7 @@ def test_paste_when_10_kb_then_nothing_is_lost(screen):
     """Verify a long paste in lines and one without, and that it is not slow."""
     screen.expect(PROMPT)
     text = b"".join(b"%04d " % i + b"x" * 60 + b"\r" for i in range(160))
-    screen.type(b"cat >/tmp/pasted\r")
-    screen.expect(rb"pasted\r\n")
+    screen.start(b"exec cat >/tmp/pasted")
     begin = time.monotonic()
     screen.paste(text)
     screen.type(b"\x04")
@@ -90,8 +82,7 @@ def test_paste_when_10_kb_then_nothing_is_lost(screen):
     want = zlib.crc32(text.replace(b"\r", b"\n"))
     print("# %d bytes pasted in %.1f s" % (len(text), seconds))
     assert b"%08x" % want in screen.line(b"crc32 /tmp/pasted"), "lost"
-    screen.type(b"stty raw -echo; head -c 20000 >/tmp/raw; stty sane; echo do''ne\r")
-    time.sleep(1)
+    screen.start(b"head -c 20000 >/tmp/raw; stty sane; echo done", b"stty raw -echo")
     text = bytes(33 + i % 90 for i in range(20000))
     screen.paste(text)
     screen.expect(rb"done\r\n")
