@@ -50,8 +50,11 @@ struct fb_cap_info {
 #define FB_MAP_EXEC  0x4u
 #define FB_MAP_2M    0x10u
 #define FB_MAP_1G    0x20u
-#define FB_MAP_REPLACE                                                                   \
-    0x40u /* space_map: what is mapped there (4 KiB) is replaced atomically */
+/* space_map: what is mapped there (4 KiB) is replaced, each page atomically */
+#define FB_MAP_REPLACE     0x40u
+#define FB_MAP_REPLACE_MAX 32u /* pages of one call */
+#define FB_MAP_REPLACED(v) ((v) >> 32 & 0xff) /* pages done */
+#define FB_MAP_LOST(v)     ((v)&0xffffffffull) /* bit i: page i's frame is unmapped now */
 #define FB_MAP_UNCACHED 0x80u  /* device memory */
 #define FB_MAP_NOADD    0x100u /* space_protect: rights are taken away only */
 #define FB_UNMAP_TABLES 0x1u

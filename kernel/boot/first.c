@@ -26,10 +26,7 @@ struct flat {
 static const struct frames all_memory = {
     .lo = 0,
     .hi = ~0ull,
-    .read = true,
-    .write = true,
-    .exec = true,
-    .give = true,
+    .rights = FB_MAP_READ | FB_MAP_WRITE | FB_MAP_EXEC,
 };
 
 /* Every step below happens once, on memory that is all ours: an error is a bug, not a
@@ -47,9 +44,9 @@ map(struct domain *d, u64 va, frame_t frame, u64 pages, u32 flags)
     struct tree window = { .space = NULL, .domain = d };
 
     while (pages > 0) {
-        u64 done = 0, old = 0;
+        u64 done = 0;
         int error =
-            space_map_run(window, va, &all_memory, frame, flags, pages, &done, &old);
+            space_map_run(window, va, &all_memory, frame, flags, pages, &done);
         done &= (1ull << 56) - 1; /* above it: the level that NOTABLE names */
         va += done * PAGE_SIZE;
         frame += done;

@@ -125,15 +125,15 @@ call_space_map(u64 space, u64 va, u64 memory, u64 frame, u64 flags, u64 count)
 {
     struct tree t;
     struct frames m;
-    u64 done = 0, old = 0;
+    u64 done = 0;
 
     int error = find_tree(space, va, &t);
     if (!error)
         error = find_frames(memory, 0, &m, NULL);
     if (error)
         return ERR(error);
-    error = space_map_run(t, va, &m, frame, (u32)flags, count, &done, &old);
-    return RET(error, flags & FB_MAP_REPLACE ? old : done);
+    error = space_map_run(t, va, &m, frame, (u32)flags, count, &done);
+    return RET(error, done);
 }
 
 struct ret

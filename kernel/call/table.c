@@ -39,6 +39,10 @@ buffer_at(u64 offset, u64 bytes, u64 align)
     return (char *)caller_vcpu()->cb + PAGE_SIZE + offset;
 }
 
+_Static_assert(FB_RIGHT_READ == FB_MAP_READ && FB_RIGHT_WRITE == FB_MAP_WRITE &&
+                   FB_RIGHT_EXEC == FB_MAP_EXEC,
+               "find_frames");
+
 int
 find_frames(u64 name, u64 need, struct frames *out, struct cap **cap)
 {
@@ -50,10 +54,7 @@ find_frames(u64 name, u64 need, struct frames *out, struct cap **cap)
     *out = (struct frames){
         .lo = c->may.lo,
         .hi = c->may.hi,
-        .read = rights & FB_RIGHT_READ,
-        .write = rights & FB_RIGHT_WRITE,
-        .exec = rights & FB_RIGHT_EXEC,
-        .give = rights & FB_RIGHT_GIVE,
+        .rights = (u32)rights & (FB_MAP_READ | FB_MAP_WRITE | FB_MAP_EXEC),
     };
     if (cap)
         *cap = c;

@@ -29,9 +29,9 @@ entry_wanted(u64 value, u64 pages, const struct ask *ask)
         const struct frames *m = ask->m;
         frame_t f = pte_frame(value);
         bool within = m && f >= m->lo && f < m->hi && m->hi - f >= pages;
-        if (write && !(within && m->write))
+        if (write && !(within && (m->rights & FB_MAP_WRITE)))
             bits &= ~PTE_W;
-        if (exec && !(within && m->exec))
+        if (exec && !(within && (m->rights & FB_MAP_EXEC)))
             bits |= PTE_NX;
     }
     return (value & ~PTE_RIGHTS) | bits;

@@ -61,7 +61,7 @@ struct tree {
 /* Memory that a capability allows: checked interval of frames. */
 struct frames {
     frame_t lo, hi;
-    bool read, write, exec, give;
+    u32 rights; /* FB_MAP_READ|WRITE|EXEC */
 };
 
 /* Every call here that names a tree returns -BUSY while its lock is taken or a revocation
@@ -90,10 +90,10 @@ int space_link_table(struct tree t, u64 va, unsigned level, frame_t frame) MUST_
 /* The level of the first node that va lacks, 0: none. */
 unsigned space_missing_level(struct tree t, u64 va);
 /* done: pages of the flags' size that were mapped (also on errors; NOTABLE: level << 56 |
- * pages); old: FB_OUT entry for REPLACE, or NULL.  REPLACE also maps where nothing was.
- * -BUSY also: frame.h, F7. */
+ * pages).  REPLACE also maps where nothing was, and says FB_MAP_REPLACED and FB_MAP_LOST
+ * instead.  -BUSY also: frame.h, F7. */
 int space_map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags,
-                  u64 count, u64 *done, u64 *old) MUST_CHECK;
+                  u64 count, u64 *done) MUST_CHECK;
 /* done: 4 KiB pages passed over.  Flags without READ keep frame and count, without access
  * (a held entry). m: NULL: nothing can be added.  -ALIGN also: a large page lies only
  * partly in the range (so for unmap and copy). */

@@ -20,7 +20,6 @@
 #define MMU_READ 0x1u
 #define MMU_WRITE 0x2u
 #define MMU_EXEC 0x4u
-#define MMU_REPLACE 0x40u /* mmu_map of one page: what is there is replaced */
 #define MMU_NOADD 0x100u  /* mmu_protect: only take rights away */
 
 #define MMU_TOPS 6
@@ -44,11 +43,15 @@ int mmu_space_create(struct mmu_space *s) MUST_CHECK; /* -E_NOMEM */
  * have it. May sleep. */
 void mmu_space_destroy(struct mmu_space *s);
 
-/* Map `count` frames from `frame` on. *old (may be NULL unless MMU_REPLACE): the frame
- * whose last mapping was replaced, or
- * FRAME_NONE. With a page there already and no MMU_REPLACE: -E_EXIST. */
-int mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count,
-            frame_t *old) MUST_CHECK;
+/* Map `count` frames from `frame` on.  With a page there already: -E_EXIST. */
+int mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags,
+            u64 count) MUST_CHECK;
+/* The same in place of the pages that are there, at most MMU_REPLACE_MAX.  *lost: by bit,
+ * those whose frame lost its last mapping; what they were is known to who looked under
+ * the space's lock.  *done: how many were replaced, also on errors. */
+#define MMU_REPLACE_MAX 32u
+int mmu_replace(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u32 count,
+                u32 *lost, u32 *done) MUST_CHECK;
 /* Change the protection of the present pages of a range; flags 0: no access (the pages
  * stay). */
 void mmu_protect(struct mmu_space *s, uaddr va, u64 pages, u32 flags);

@@ -115,7 +115,7 @@ move_pages(struct mm *m, const struct area *a, uaddr from, uaddr to, u64 bytes)
     struct mmu_page page;
     for (uaddr at = from; mmu_next(&m->space, &at, from + bytes, &page);
          at += PAGE_SIZE) {
-        int rc = mmu_map(&m->space, at - from + to, page.frame, page.flags, 1, NULL);
+        int rc = mmu_map(&m->space, at - from + to, page.frame, page.flags, 1);
         if (rc != 0)
             return rc;
         unsigned kind = rss_kind(a, page.frame);

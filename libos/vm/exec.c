@@ -83,7 +83,7 @@ clear_tail(struct mm *m, struct inode *inode, uaddr end, u64 file_page)
     mutex_unlock(&inode->mutex);
     u32 flags = area_mmu_flags(a);
     if (rc == 0) /* no page is mapped without any right: those are taken away after it */
-        rc = mmu_map(&m->space, PAGE_DOWN(end), frame, flags ? flags : MMU_READ, 1, NULL);
+        rc = mmu_map(&m->space, PAGE_DOWN(end), frame, flags ? flags : MMU_READ, 1);
     if (rc == 0 && !flags)
         mmu_protect(&m->space, PAGE_DOWN(end), 1, 0);
     if (rc != 0)

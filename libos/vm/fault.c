@@ -6,8 +6,9 @@
  *     file's own (shared).
  * V8. A private frame that only this space maps (page_maps == 1) and no file caches is
  *     written in place after a fork.
- * V9. Memory that is touched page by page is made present ahead of the touch: from the
- *     third fault in a row on 2, 4, 8 and then AHEAD_MAX pages, never beyond the area.
+ * V9. Memory that is touched page by page is made present, or copied after a fork, ahead
+ *     of the touch: from the third fault in a row on 2, 4, 8 and then AHEAD_MAX pages,
+ *     never beyond the area.
  * The fault of an anonymous page is one cleared frame and one map call; ahead, one call
  * for all.
  */
@@ -35,21 +36,16 @@
 /* pages of a file that one read fault makes present, if the file has them */
 #define AROUND 16u
 
-/* Put a frame of our own at `page`, in place of what is there.  The caller has counted
- * off what that was. */
+/* Put a frame of our own at `page`. */
 static int
-map_own(struct mm *m, struct area *a, uaddr page, frame_t frame, bool replace)
+map_own(struct mm *m, struct area *a, uaddr page, frame_t frame)
 {
-    frame_t old = FRAME_NONE;
-    int rc = mmu_map(&m->space, page, frame,
-                     area_mmu_flags(a) | (replace ? MMU_REPLACE : 0), 1, &old);
+    int rc = mmu_map(&m->space, page, frame, area_mmu_flags(a), 1);
     if (rc != 0) {
         page_free(frame);
         return rc == -E_EXIST ? 0 : rc; /* another thread was first */
     }
     m->rss[RSS_ANONYMOUS]++;
-    if (old != FRAME_NONE)
-        frame_lost(NULL, old, false);
     return 0;
 }
 
@@ -91,7 +87,7 @@ fault_ahead(struct mm *m, struct area *a, uaddr page, unsigned order)
         return false;
     for (u64 i = 0; i < count; i++)
         page_clear(page_ptr(run + i));
-    int rc = mmu_map(&m->space, page, run, area_mmu_flags(a), count, NULL);
+    int rc = mmu_map(&m->space, page, run, area_mmu_flags(a), count);
     m->rss[RSS_ANONYMOUS] += count;
     if (rc != 0)
         sort_out(m, page, run, count);
@@ -105,7 +101,7 @@ fault_anonymous(struct mm *m, struct area *a, uaddr page, bool write)
 {
     if (!write) {
         u32 flags = area_mmu_flags(a) & ~MMU_WRITE;
-        int rc = mmu_map(&m->space, page, frame_zero(), flags, 1, NULL);
+        int rc = mmu_map(&m->space, page, frame_zero(), flags, 1);
         if (rc == 0 || rc == -E_EXIST)
             return 0;
         /* The count of its mappings is full, or there is no memory for a node: the second
@@ -115,27 +111,86 @@ fault_anonymous(struct mm *m, struct area *a, uaddr page, bool write)
     if (order && fault_ahead(m, a, page, order))
         return 0;
     frame_t frame = page_alloc_zeroed();
-    return frame == FRAME_NONE ? -E_NOMEM : map_own(m, a, page, frame, false);
+    return frame == FRAME_NONE ? -E_NOMEM : map_own(m, a, page, frame);
+}
+
+/* V8: is a page of a private area that area's alone? */
+static bool
+is_own(frame_t frame)
+{
+    return page_maps(frame) == 1 && !page_cached(frame);
+}
+
+/* Pages next to each other that get copies of our own, and what they are now. */
+struct copies {
+    u32 count, most;
+    uaddr next;
+    frame_t old[AHEAD_MAX];
+};
+
+static void
+add_copy(void *arg, uaddr va, const struct mmu_page *page)
+{
+    struct copies *c = arg;
+    if (c->count == c->most || va != c->next || !(page->flags & MMU_READ) ||
+        (page->flags & MMU_WRITE) || is_own(page->frame))
+        return;
+    c->old[c->count++] = page->frame;
+    c->next += PAGE_SIZE;
+}
+
+/* Frames for the copies: as many as follow each other, c->count then. */
+static frame_t
+copies_alloc(struct mm *m, struct area *a, uaddr page, struct copies *c)
+{
+    unsigned order = ahead_order(m, a, page);
+    if (order) {
+        c->most = 1u << order;
+        mmu_each(&m->space, c->next, page + ((u64)c->most << PAGE_SHIFT), add_copy, c);
+        while (1u << order > c->count)
+            order--;
+        frame_t run = order ? page_alloc_run(order) : FRAME_NONE;
+        if (run != FRAME_NONE) {
+            c->count = 1u << order;
+            m->next_fault = page + ((u64)c->count << PAGE_SHIFT);
+            return run;
+        }
+    }
+    c->count = 1;
+    return page_alloc();
 }
 
 /* A write to a page of a private area that is present and not writable. */
 static int
 fault_copy(struct mm *m, struct area *a, uaddr page, frame_t old)
 {
-    if (page_maps(old) == 1 && !page_cached(old)) { /* V8 */
+    if (is_own(old)) {
         mmu_protect(&m->space, page, 1, area_mmu_flags(a));
         return 0;
     }
-    frame_t frame = old == frame_zero() ? page_alloc_zeroed() : page_alloc();
-    if (frame == FRAME_NONE)
+    struct copies c = { .count = 1, .next = page + PAGE_SIZE, .old = { old } };
+    frame_t run = copies_alloc(m, a, page, &c), zero = frame_zero();
+    if (run == FRAME_NONE)
         return -E_NOMEM;
-    if (old != frame_zero())
-        page_copy(page_ptr(frame),
-                  page_ptr(old)); /* mapped here under our mutex: it stays */
-    unsigned kind = rss_kind(a, old);
-    int rc = map_own(m, a, page, frame, true);
-    if (rc == 0 && kind != RSS_NONE)
-        m->rss[kind]--;
+    for (u32 i = 0; i < c.count; i++)
+        if (c.old[i] == zero)
+            page_clear(page_ptr(run + i));
+        else /* mapped here under our mutex: it stays */
+            page_copy(page_ptr(run + i), page_ptr(c.old[i]));
+    u32 lost, done;
+    int rc = mmu_replace(&m->space, page, run, area_mmu_flags(a), c.count, &lost, &done);
+    for (u32 i = 0; i < c.count; i++) {
+        if (i >= done) {
+            page_free(run + i);
+            continue;
+        }
+        unsigned kind = rss_kind(a, c.old[i]);
+        if (kind != RSS_NONE)
+            m->rss[kind]--;
+        m->rss[RSS_ANONYMOUS]++;
+        if (lost >> i & 1)
+            frame_lost(NULL, c.old[i], false);
+    }
     return rc;
 }
 
@@ -224,7 +279,7 @@ fault_around(struct mm *m, struct area *a, uaddr page)
             continue;
         }
         m->rss[a->file ? RSS_FILE : RSS_SHARED] += count;
-        if (mmu_map(&m->space, at, frame, flags, count, NULL) != 0) {
+        if (mmu_map(&m->space, at, frame, flags, count) != 0) {
             count_missing(m, a, at, count);
             return;
         }
@@ -263,13 +318,13 @@ fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
             rc = -E_NOMEM;
         } else {
             page_copy(page_ptr(copy), page_ptr(frame));
-            rc = map_own(m, a, page, copy, false);
+            rc = map_own(m, a, page, copy);
         }
     } else if (rc == 0) {
         /* A page of a file gets the right to write when it is written. */
         bool writable = shared && (write || !a->file);
         u32 flags = area_mmu_flags(a) & ~(writable ? 0 : MMU_WRITE);
-        rc = mmu_map(&m->space, page, frame, flags, 1, NULL);
+        rc = mmu_map(&m->space, page, frame, flags, 1);
         if (write)
             mark_written(a);
         if (rc == 0)
@@ -290,7 +345,7 @@ fault_vdso(struct mm *m, struct area *a, uaddr page)
     if (index > vdso_image_pages())
         return -E_IO;
     frame_t frame = index == 0 ? vdso_data_frame() : vdso_image_frame((u32)index - 1);
-    int rc = mmu_map(&m->space, page, frame, area_mmu_flags(a) & ~MMU_WRITE, 1, NULL);
+    int rc = mmu_map(&m->space, page, frame, area_mmu_flags(a) & ~MMU_WRITE, 1);
     m->rss[RSS_FILE] += rc == 0 && index != 0;
     return rc == -E_EXIST ? 0 : rc;
 }

@@ -92,7 +92,7 @@ image_map(struct mm *m, struct image *g, u32 prot)
     u32 flags = MMU_READ | MMU_WRITE | (prot & PROT_X ? MMU_EXEC : 0);
     while (g->count) {
         rc = mmu_map(&m->space, g->top - (g->count << PAGE_SHIFT),
-                     g->frames[g->count - 1], flags, 1, NULL);
+                     g->frames[g->count - 1], flags, 1);
         if (rc != 0)
             return rc;
         g->count--; /* the mapping owns it now */

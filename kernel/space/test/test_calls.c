@@ -20,9 +20,9 @@
 
 static struct domain domain;
 static struct tree a, b, window;
-static const struct frames all = {MEM, MEM + 8192, true, true, true, true};
+static const struct frames all = {MEM, MEM + 8192, R | W | X};
 static frame_t next_table;
-static u64 done, old, listed, list[2048];
+static u64 done, listed, list[2048];
 
 /* Two spaces a (current) and b of one domain, and its window. */
 static void
@@ -86,7 +86,7 @@ link_to(struct tree t, u64 va, unsigned lowest)
 static int
 map(struct tree t, u64 va, frame_t f, u32 flags, u64 count)
 {
-    return space_map_run(t, va, &all, f, flags, count, &done, &old);
+    return space_map_run(t, va, &all, f, flags, count, &done);
 }
 static int
 unmap(struct tree t, u64 va, u64 pages, u32 flags, u64 max)
@@ -241,18 +241,18 @@ test_map_when_refused_then_error(void)
                               R | FB_MAP_2M | FB_MAP_REPLACE};
     for (unsigned i = 0; i < 8; i++)
         CHECK(map(a, 0, MEM, bad[i], 1) == -FB_E_ARG && done == 0);
-    CHECK(map(a, 0, MEM, R | FB_MAP_REPLACE, 2) == -FB_E_ARG);
+    CHECK(map(a, 0, MEM, R | FB_MAP_REPLACE, FB_MAP_REPLACE_MAX + 1) == -FB_E_ARG);
     record->features = 0;
     CHECK(map(a, 0, 0, R | FB_MAP_1G, 1) == -FB_E_ARG);
     record->features = FB_FEATURE_PAGE1G;
-    struct frames m = {MEM, MEM + 4, true, false, false, false};
-    CHECK(space_map_run(a, 0, &m, MEM, R | W, 1, &done, &old) == -FB_E_AUTHORITY);
-    CHECK(space_map_run(a, 0, &m, MEM, R | X, 1, &done, &old) == -FB_E_AUTHORITY);
-    CHECK(space_map_run(a, 0, &m, MEM - 1, R, 1, &done, &old) == -FB_E_RANGE);
-    CHECK(space_map_run(a, 0, &m, MEM, R, 5, &done, &old) == -FB_E_RANGE);
-    CHECK(space_map_run(a, 0, &m, MEM, R | FB_MAP_2M, 1, &done, &old) == -FB_E_RANGE);
-    m.read = false;
-    CHECK(space_map_run(a, 0, &m, MEM, R, 1, &done, &old) == -FB_E_AUTHORITY);
+    struct frames m = {MEM, MEM + 4, R};
+    CHECK(space_map_run(a, 0, &m, MEM, R | W, 1, &done) == -FB_E_AUTHORITY);
+    CHECK(space_map_run(a, 0, &m, MEM, R | X, 1, &done) == -FB_E_AUTHORITY);
+    CHECK(space_map_run(a, 0, &m, MEM - 1, R, 1, &done) == -FB_E_RANGE);
+    CHECK(space_map_run(a, 0, &m, MEM, R, 5, &done) == -FB_E_RANGE);
+    CHECK(space_map_run(a, 0, &m, MEM, R | FB_MAP_2M, 1, &done) == -FB_E_RANGE);
+    m.rights = 0;
+    CHECK(space_map_run(a, 0, &m, MEM, R, 1, &done) == -FB_E_AUTHORITY);
     CHECK(map(a, 0x10, MEM, R, 1) == -FB_E_ALIGN &&
           map(a, 0x1000, MEM, R | FB_MAP_2M, 1) == -FB_E_ALIGN);
     CHECK(map(a, 0, MEM + 1, R | FB_MAP_2M, 1) == -FB_E_ALIGN &&
@@ -273,8 +273,8 @@ test_map_when_refused_then_error(void)
     CHECK(map(a, 0, MEM, R | FB_MAP_2M, 1) == -FB_E_MAPPED);
     CHECK(map(a, MIB2, MEM, R | FB_MAP_2M, 1) == 0 &&
           map(a, MIB2, MEM, R, 1) == -FB_E_MAPPED);
-    CHECK(space_map_run(a, 0x1000, &(struct frames){0, 4096, true, true, true, true},
-                        TABLES, R | W, 1, &done, &old) == -FB_E_INUSE);
+    CHECK(space_map_run(a, 0x1000, &(struct frames){0, 4096, R | W | X},
+                        TABLES, R | W, 1, &done) == -FB_E_INUSE);
     frame_records[MEM + 1].word += FRAME_MAPS_FULL;
     CHECK(map(a, 0x1000, MEM, R, 2) == -FB_E_COUNT && done == 1);
     frame_records[MEM + 1].word -= FRAME_MAPS_FULL;
@@ -355,32 +355,50 @@ test_ranges_when_sparse_then_bounded(void)
     teardown();
 }
 
+#define REPLACED(pages, lost) ((u64)(pages) << 32 | (lost))
+
 /* Verify that a page is replaced in one step, and what is told of the old one. */
 static void
-test_map_when_replace_then_old_is_told(void)
+test_map_when_replace_then_lost_is_told(void)
 {
     setup();
     link_to(a, 0, 1);
     CHECK(map(a, 0x1000, MEM, R | FB_MAP_REPLACE, 1) == 0 &&
-          old == 0); /* nothing was there */
+          done == REPLACED(1, 0)); /* nothing was there */
     u64 epoch = epoch_now();
     CHECK(map(a, 0x1000, MEM + 1, R | W | FB_MAP_REPLACE, 1) == 0 &&
-          old == (FB_OUT_VALID | MEM));
+          done == REPLACED(1, 1));
     CHECK(machine_invlpgs == 1 && epoch_now() == epoch); /* no writable one went */
-    *entry_ptr(a, 0x1000) |= PTE_D | PTE_A;
     CHECK(map(a, 0x2000, MEM + 1, R, 1) == 0);
-    CHECK(map(a, 0x1000, MEM + 1, R | FB_MAP_REPLACE, 1) == 0 && old == 0 &&
+    CHECK(map(a, 0x1000, MEM + 1, R | FB_MAP_REPLACE, 1) == 0 && done == REPLACED(1, 0) &&
           epoch_now() == epoch + 1);
-    CHECK(map(a, 0x1000, MEM + 2, R | W | FB_MAP_REPLACE, 1) == 0 && old == 0);
-    *entry_ptr(a, 0x1000) |= PTE_D;
-    CHECK(map(a, 0x1000, MEM + 3, R | FB_MAP_REPLACE, 1) == 0 &&
-          old == (FB_OUT_VALID | FB_OUT_DIRTY | (MEM + 2)));
     CHECK(map(a, 0x1000, 200, R | FB_MAP_REPLACE, 1) == -FB_E_RANGE && done == 0);
     frame_records[MEM + 4].word = FB_FRAME_PUBLIC;
     CHECK(map(a, 0x1000, MEM + 4, R | W | FB_MAP_REPLACE, 1) == -FB_E_INUSE && done == 0);
     frame_records[MEM + 4].word = FB_FRAME_DATA;
-    CHECK(pte_frame(entry(a, 0x1000)) == MEM + 3);
-    CHECK(map(a, GIB, MEM, R | FB_MAP_REPLACE, 1) == -FB_E_NOTABLE);
+    CHECK(pte_frame(entry(a, 0x1000)) == MEM + 1);
+    CHECK(map(a, GIB, MEM, R | FB_MAP_REPLACE, 1) == -FB_E_NOTABLE && done == 2ull << 56);
+    teardown();
+}
+
+/* Verify a run of replacements: which were lost, and what stops in the middle. */
+static void
+test_map_when_replace_run_then_each_is_told(void)
+{
+    setup();
+    link_to(a, 0, 1);
+    CHECK(map(a, 0x1000, MEM, R, 2) == 0 && map(a, 0x4000, MEM + 1, R, 2) == 0);
+    unsigned flushes = machine_flushes;
+    CHECK(map(a, 0x1000, MEM + 8, R | W | FB_MAP_REPLACE, 5) == 0 &&
+          done == REPLACED(5, 1 | 1 << 3 | 1 << 4)); /* MEM, MEM + 1 at last, MEM + 2 */
+    CHECK(frame_records[ptr_frame(entry_ptr(a, 0))].used == 5 && machine_flushes == flushes);
+    frame_records[MEM + 22].word = FB_FRAME_PUBLIC;
+    CHECK(map(a, 0x1000, MEM + 20, R | W | FB_MAP_REPLACE, 5) == -FB_E_INUSE &&
+          done == REPLACED(2, 3));
+    frame_records[MEM + 22].word = FB_FRAME_DATA;
+    link_to(a, 0x200000, 1);
+    CHECK(map(a, 0x1ff000, MEM + 30, R | FB_MAP_REPLACE, 2) == 0 &&
+          done == REPLACED(2, 0));
     teardown();
 }
 
@@ -399,7 +417,7 @@ test_protect_when_rights_change_then_counts_follow(void)
     CHECK(space_protect_range(window, FB_WINDOW_BASE, 1, R | W | X, &all, &done) ==
           -FB_E_WX);
     CHECK(map(a, 0, MEM, R, 2) == 0);
-    struct frames m = {MEM + 1, MEM + 2, true, true, false, false};
+    struct frames m = {MEM + 1, MEM + 2, R | W};
     CHECK(space_protect_range(a, 0, 512, R | W | X, &m, &done) == 0 && done == 512);
     CHECK(pte_rights(entry(a, 0)) == R && pte_rights(entry(a, 0x1000)) == (R | W));
     CHECK(FB_FRAME_WMAPS(frame_records[MEM + 1].word) == 1);
@@ -419,8 +437,8 @@ test_protect_when_rights_change_then_counts_follow(void)
     CHECK(unmap(a, 0x1000, 1, 0, 1) == 0 &&
           list[0] == (FB_OUT_VALID | FB_OUT_DIRTY | (MEM + 1)));
     /* A frame that is a table, mapped for reading, does not get WRITE. */
-    struct frames tables = {TABLES, TABLES + 1, true, true, true, true};
-    CHECK(space_map_run(window, FB_WINDOW_BASE, &tables, TABLES, R, 1, &done, &old) == 0);
+    struct frames tables = {TABLES, TABLES + 1, R | W | X};
+    CHECK(space_map_run(window, FB_WINDOW_BASE, &tables, TABLES, R, 1, &done) == 0);
     CHECK(space_protect_range(window, FB_WINDOW_BASE, 1, R | W, &tables, &done) == 0);
     CHECK(pte_rights(entry(window, FB_WINDOW_BASE)) == R);
     CHECK(map(a, MIB2, MEM, R | W | FB_MAP_2M, 1) == 0);
@@ -642,18 +660,18 @@ static void
 test_map_when_1g_then_counted_at_head(void)
 {
     unsigned level;
-    struct frames m = {0, 1 << 19, true, true, true, true};
+    struct frames m = {0, 1 << 19, R | W | X};
     frame_t g = 1 << 18;
     setup();
     link_to(a, 0, 3);
-    CHECK(space_map_run(a, GIB, &m, 0, R | FB_MAP_1G, 1, &done, &old) == -FB_E_RANGE);
+    CHECK(space_map_run(a, GIB, &m, 0, R | FB_MAP_1G, 1, &done) == -FB_E_RANGE);
     teardown();
     machine_records = 1 << 19;
     setup();
     link_to(a, 0, 3);
-    CHECK(space_map_run(a, GIB, &m, 0, R | FB_MAP_1G, 1, &done, &old) == -FB_E_INUSE);
-    CHECK(space_map_run(a, GIB, &m, g, R | W | FB_MAP_1G, 2, &done, &old) == -FB_E_RANGE);
-    CHECK(space_map_run(a, GIB, &m, g, R | W | FB_MAP_1G, 1, &done, &old) == 0 &&
+    CHECK(space_map_run(a, GIB, &m, 0, R | FB_MAP_1G, 1, &done) == -FB_E_INUSE);
+    CHECK(space_map_run(a, GIB, &m, g, R | W | FB_MAP_1G, 2, &done) == -FB_E_RANGE);
+    CHECK(space_map_run(a, GIB, &m, g, R | W | FB_MAP_1G, 1, &done) == 0 &&
           done == 1);
     CHECK(large_head(g, 2)->word == LARGE_MAP + LARGE_WMAP &&
           large_head(g, 1)->word == 0);
@@ -686,7 +704,8 @@ main(void)
     RUN(test_map_when_refused_then_error);
     RUN(test_map_when_long_then_resume);
     RUN(test_ranges_when_sparse_then_bounded);
-    RUN(test_map_when_replace_then_old_is_told);
+    RUN(test_map_when_replace_then_lost_is_told);
+    RUN(test_map_when_replace_run_then_each_is_told);
     RUN(test_protect_when_rights_change_then_counts_follow);
     RUN(test_unmap_when_list_is_full_then_resume);
     RUN(test_unmap_when_tree_is_current_then_own_tlb_is_flushed);

@@ -37,7 +37,7 @@ static struct page large[TREES][REGIONS];
 static bool node[TREES][REGIONS][4]; /* by level */
 static struct domain domain;
 static struct tree trees[TREES];
-static const struct frames all = {POOL, POOL + RUNS * 512, true, true, true, true};
+static const struct frames all = {POOL, POOL + RUNS * 512, RIGHTS};
 static u64 seed = 1;
 
 static u64
@@ -306,34 +306,29 @@ op_map(void)
 {
     unsigned t = (unsigned)rnd(TREES), r = (unsigned)rnd(regions_of(t)),
              first = (unsigned)rnd(rnd(3) ? 48 : 512);
-    u64 va = base_of(t, r) + first * PAGE_SIZE, count = 1 + rnd(rnd(4) ? 6 : 24), done,
-        old;
+    u64 va = base_of(t, r) + first * PAGE_SIZE, count = 1 + rnd(rnd(4) ? 6 : 24), done;
     frame_t f = POOL + rnd(rnd(8) ? DATA_FRAMES : POOL_FRAMES);
     u32 flags = FB_MAP_READ | (u32)rnd(8);
     bool replace = rnd(3) == 0;
     if (replace)
-        count = 1, flags |= FB_MAP_REPLACE;
+        flags |= FB_MAP_REPLACE;
     if (count > (tree_end_of(t) - va) / PAGE_SIZE)
         return;
-    int error = space_map_run(trees[t], va, &all, f, flags, count, &done, &old);
+    int error = space_map_run(trees[t], va, &all, f, flags, count, &done);
     if (t == SPACES && (flags & FB_MAP_WRITE) && (flags & FB_MAP_EXEC)) {
         CHECK(error == -FB_E_WX && done == 0);
         return;
     }
-    u64 n = done & 0xffffff;
-    unsigned lost = 0;
+    u64 n = replace ? FB_MAP_REPLACED(done) : done & 0xffffff;
     for (u64 i = 0; i < n; i++) {
         struct page *p = page_at(t, va + i * PAGE_SIZE);
         CHECK(replace || !p->used);
-        if (p->used && p->frame != f && maps[p->frame] == 1)
-            lost = p->frame;
-        if (p->used && p->frame == f)
-            lost = 0;
-        if (lost)
-            CHECK(FB_OUT_FRAME(old) == lost && !!(old & FB_OUT_DIRTY) == p->dirty);
+        maps[f + i]++;
+        CHECK((p->used && --maps[p->frame] == 0) ==
+              (replace && (FB_MAP_LOST(done) >> i & 1)));
         *p = (struct page){.used = true, .rights = flags & RIGHTS, .frame = (u16)(f + i)};
     }
-    CHECK(lost || old == 0);
+    CHECK(!replace || FB_MAP_LOST(done) >> n == 0);
     unsigned at = region_at(t, va + n * PAGE_SIZE);
     struct page *stop = page_at(t, va + n * PAGE_SIZE);
     if (error == 0)
@@ -360,7 +355,7 @@ op_map_large(void)
     u64 done;
     bool nodes = missing(t, r, 1), busy = node[t][r][1] || large[t][r].used;
     int error = space_map_run(trees[t], base_of(t, r), &all, POOL + run * 512, flags, 1,
-                              &done, NULL);
+                              &done);
     if (nodes)
         CHECK(error == -FB_E_NOTABLE);
     else if (busy)
@@ -399,9 +394,9 @@ protect_model(struct page *p, u32 flags, const struct frames *m, unsigned pages)
         want &= p->rights;
     } else {
         bool within = m && p->frame >= m->lo && p->frame + pages <= m->hi;
-        if (!(p->rights & FB_MAP_WRITE) && !(within && m->write))
+        if (!(p->rights & FB_MAP_WRITE) && !(within && (m->rights & FB_MAP_WRITE)))
             want &= ~FB_MAP_WRITE;
-        if (!(p->rights & FB_MAP_EXEC) && !(within && m->exec))
+        if (!(p->rights & FB_MAP_EXEC) && !(within && (m->rights & FB_MAP_EXEC)))
             want &= ~FB_MAP_EXEC;
     }
     /* Adding WRITE fails where the frame is a table, or the run holds one. */
@@ -420,7 +415,7 @@ op_protect(void)
     static const u32 choices[] = {
         0, 1, 3, 5, 7, 1 | FB_MAP_NOADD, 3 | FB_MAP_NOADD, FB_MAP_NOADD};
     u32 flags = choices[rnd(8)];
-    struct frames some = {POOL, POOL + (rnd(2) ? 2048 : 32), true, rnd(2), rnd(2), true};
+    struct frames some = {POOL, POOL + (rnd(2) ? 2048 : 32), (u32)rnd(8) | FB_MAP_READ};
     const struct frames *m = rnd(4) ? &some : NULL;
     bool cut = cuts_large(t, va, end);
     int error, tries = 0;
@@ -643,8 +638,7 @@ op_evict(void)
     u64 cursor = 0;
     domain.evicting = 1;
     u64 done;
-    CHECK(space_map_run(trees[t], base_of(t, 0), &all, POOL, FB_MAP_READ, 1, &done,
-                        NULL) == -FB_E_BUSY);
+    CHECK(space_map_run(trees[t], base_of(t, 0), &all, POOL, FB_MAP_READ, 1, &done) == -FB_E_BUSY);
     int error;
     while ((error = space_evict(trees[t], lo, hi, &cursor)) == -FB_E_RESUME)
         CHECK(cursor != 0);
@@ -719,7 +713,7 @@ end(void)
 {
     domain.state = FB_DOMAIN_DYING;
     u64 cursor = 0, done;
-    CHECK(space_map_run(trees[0], 0, &all, POOL, FB_MAP_READ, 1, &done, NULL) ==
+    CHECK(space_map_run(trees[0], 0, &all, POOL, FB_MAP_READ, 1, &done) ==
           -FB_E_DEAD);
     for (unsigned t = 0; t < TREES; t++) {
         int error;

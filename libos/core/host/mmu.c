@@ -163,29 +163,44 @@ count_out(frame_t f)
 }
 
 int
-mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count, frame_t *old)
+mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count)
 {
     ASSERT((va & (PAGE_SIZE - 1)) == 0 && va < USER_TOP &&
            count <= (USER_TOP - va) / PAGE_SIZE);
-    if (old)
-        *old = FRAME_NONE;
     u32 rights = flags & (MMU_READ | MMU_WRITE | MMU_EXEC);
     for (u64 i = 0; i < count; i++) {
         struct host_page *p = page_at(s, va + i * PAGE_SIZE);
-        if (p && !(flags & MMU_REPLACE))
+        if (p)
             return -E_EXIST;
         count_in(frame + i);
-        if (p) {
-            ASSERT(old && count == 1);
-            if (count_out(p->frame))
-                *old = p->frame;
-        } else {
-            p = calloc(1, sizeof(*p));
-            p->va = va + i * PAGE_SIZE;
-            tree_insert(&space_of(s)->pages, &p->node);
-        }
+        p = calloc(1, sizeof(*p));
+        p->va = va + i * PAGE_SIZE;
+        tree_insert(&space_of(s)->pages, &p->node);
         p->frame = frame + i;
         p->flags = rights;
+    }
+    return 0;
+}
+
+int
+mmu_replace(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u32 count, u32 *lost,
+            u32 *done)
+{
+    ASSERT(count <= MMU_REPLACE_MAX);
+    *lost = 0;
+    for (u32 i = *done = 0; i < count; i = ++*done) {
+        struct host_page *p = page_at(s, va + i * PAGE_SIZE);
+        if (!p) {
+            int r = mmu_map(s, va + i * PAGE_SIZE, frame + i, flags, 1);
+            if (r != 0)
+                return r;
+            continue;
+        }
+        count_in(frame + i);
+        if (count_out(p->frame))
+            *lost |= 1u << i;
+        p->frame = frame + i;
+        p->flags = flags & (MMU_READ | MMU_WRITE | MMU_EXEC);
         p->dirty = false;
     }
     return 0;
@@ -224,7 +239,7 @@ mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages, bool
     for (struct host_page *p = page_from(from, va, pages); p && p->va < end;) {
         if (cow)
             p->flags &= ~MMU_WRITE;
-        int r = mmu_map(to, p->va, p->frame, p->flags, 1, NULL);
+        int r = mmu_map(to, p->va, p->frame, p->flags, 1);
         if (r != 0)
             return r;
         struct tree_node *n = tree_next(&p->node);

@@ -21,7 +21,7 @@
 _Static_assert(MMU_READ == FB_MAP_READ && MMU_WRITE == FB_MAP_WRITE &&
                    MMU_EXEC == FB_MAP_EXEC,
                "flags");
-_Static_assert(MMU_REPLACE == FB_MAP_REPLACE && MMU_NOADD == FB_MAP_NOADD, "flags");
+_Static_assert(MMU_REPLACE_MAX == FB_MAP_REPLACE_MAX && MMU_NOADD == FB_MAP_NOADD, "flags");
 
 /* The space in which the instance was started: nothing in its lower half; for idle
  * vCPUs. */
@@ -172,46 +172,64 @@ link_table(struct mmu_space *s, uaddr va, unsigned level)
     return 0;
 }
 
-int
-mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count, frame_t *old)
+/* What a call that maps said, when it did not do all: 0: it is to be repeated.  -E_EXIST
+ * -E_NOMEM */
+static int
+map_failed(struct mmu_space *s, uaddr va, long r, unsigned missing)
 {
-    if (old)
-        *old = FRAME_NONE;
+    if (r == -FB_E_MAPPED)
+        return -E_EXIST;
+    if (r == -FB_E_NOTABLE)
+        return link_table(s, va, missing);
+    if (r == -FB_E_COUNT)
+        return -E_NOMEM;
+    if (r != -FB_E_RESUME && !machine_again(r))
+        libos_panic("space_map at %lx: %s", va, fb_error_name(r));
+    return 0;
+}
+
+int
+mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count)
+{
     u64 cap = page_cap(frame);
-    while (count) {
+    for (;;) {
         unsigned long v = 0;
-        if (flags & MMU_REPLACE)
-            removal_begins();
         long r = fb_space_map(s->cap, va, cap, frame, flags, count, &v);
-        if (flags & MMU_REPLACE)
-            removal_ends(s);
-        if (r == 0) {
-            if ((flags & MMU_REPLACE) && (v & FB_OUT_VALID)) {
-                ASSERT(old);
-                settle();
-                *old = FB_OUT_FRAME(v);
-            }
+        if (r == 0)
             return 0;
-        }
         u64 done = v & DONE_MASK;
-        if (r == -FB_E_MAPPED)
-            return -E_EXIST;
-        if (r == -FB_E_NOTABLE || r == -FB_E_RESUME) {
-            va += done * PAGE_SIZE;
-            frame += done;
-            count -= done;
-        }
-        if (r == -FB_E_NOTABLE) {
-            if (link_table(s, va, (unsigned)(v >> 56)) != 0)
-                return -E_NOMEM;
-        } else if (r == -FB_E_COUNT) {
-            return -E_NOMEM;
-        } else if (!machine_again(r)) {
-            libos_panic("space_map at %lx frame %lx flags %x: %s", va, frame, flags,
-                        fb_error_name(r));
+        va += done * PAGE_SIZE;
+        frame += done;
+        count -= done;
+        int error = map_failed(s, va, r, (unsigned)(v >> 56));
+        if (error)
+            return error;
+    }
+}
+
+int
+mmu_replace(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u32 count, u32 *lost,
+            u32 *done)
+{
+    u64 cap = page_cap(frame);
+    u32 all = 0;
+    *lost = 0;
+    for (;;) {
+        unsigned long v = 0;
+        removal_begins();
+        long r = fb_space_map(s->cap, va + all * PAGE_SIZE, cap, frame + all,
+                              flags | FB_MAP_REPLACE, count - all, &v);
+        removal_ends(s);
+        *lost |= (u32)FB_MAP_LOST(v) << all;
+        all += (u32)FB_MAP_REPLACED(v);
+        *done = all;
+        int error = r ? map_failed(s, va + all * PAGE_SIZE, r, (unsigned)(v >> 56)) : 0;
+        if (r == 0 || error) {
+            if (*lost)
+                settle();
+            return error;
         }
     }
-    return 0;
 }
 
 static void
