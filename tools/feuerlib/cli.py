@@ -17,6 +17,12 @@ Boots a guest with its serial console on this terminal: a shell by default, or C
 Every key goes to the guest, Ctrl-C too.  `exit` or `poweroff` ends it; Ctrl-] three
 times within a second ends it by force."""
 
+BENCH_ABOUT = """\
+Boots the same bench program on FeuerBird, with both gates, and on Debian's kernel, as
+shipped and tuned, in the same machine, and prints one table.  It is also written, with a
+plot, to build/bench-results.  Ends with 1 if a run failed, or if FeuerBird's counts are
+not the same in all runs."""
+
 IMAGE_ABOUT = """\
 Makes a root archive that --image boots, on FeuerBird and on Linux, and prints its path.
 It has an unprivileged user named `user`; neither he nor root has a password."""
@@ -62,6 +68,29 @@ def add_machine_options(parser):
     add("--qemu-arg", action="append", default=[], metavar="ARG",
         help="one more argument for QEMU")
     add("--show", action="store_true", help="print QEMU's command line and stop")
+
+
+def add_bench_options(commands):
+    one = commands.add_parser("bench", help="what each basic operation costs, on "
+                              "FeuerBird (both gates) and on Linux", description=BENCH_ABOUT)
+    add = one.add_argument
+    add("--wall", action="store_true", help="wall time instead of instructions")
+    add("--only", action="append", default=[], metavar="NAME",
+        help="only this row; may be repeated, and * stands for any text")
+    add("--runs", type=positive, metavar="N", help="runs of each column (3)")
+    add("--samples", type=positive, default=31, metavar="N", help="of each row (31)")
+    add("--no-linux", action="store_true", help="FeuerBird alone")
+    add("--kernel", metavar="FILE", help="(build/feuerbird)")
+    add("--program", default="micro", metavar="NAME", help="build/bench/NAME (micro)")
+    add("--keep", action="store_true", help="write docs/results and the pages made of it")
+    add("--guard", action="store_true", help="compare a few rows with their limits")
+    add("--limits", metavar="FILE", help="of --guard (tests/bench/limits.tsv)")
+    add("--update", action="store_true", help="with --guard: set the limits to what is "
+        "measured")
+    add("--page", action="store_true", help="make docs/performance.md and README's figures "
+        "from docs/results")
+    add("--check", action="store_true", help="are those pages what docs/results gives?")
+    add("rows", nargs="*", metavar="ROW", help="as --only ROW")
 
 
 def make_parser():
@@ -111,12 +140,7 @@ def make_parser():
                               "downloaded when missing")
     one.add_argument("--refresh", action="store_true", help="ask for a newer one")
 
-    one = commands.add_parser("bench", help="instructions for each basic operation, on "
-                              "FeuerBird (both gates) and on Linux")
-    one.add_argument("--kernel", metavar="FILE", help="(build/feuerbird)")
-    one.add_argument("--samples", type=positive, default=31, metavar="N", help="(31)")
-    one.add_argument("--no-linux", action="store_true", help="FeuerBird alone")
-    one.add_argument("rows", nargs="*", metavar="ROW", help="only these rows")
+    add_bench_options(commands)
 
     one = commands.add_parser("manifest", help="print or replace a kernel's manifest")
     one.add_argument("--kernel", metavar="FILE", help="(build/feuerbird)")

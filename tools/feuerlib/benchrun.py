@@ -1,0 +1,232 @@
+# SPDX-License-Identifier: MIT
+"""Runs the bench programs in guests and puts together what the runs gave.
+
+A program says with --list which rows it has, one a line:
+    NAME GROUP FLAGS OPERATIONS-PER-SAMPLE       FLAGS: `-`, or words with commas between
+and measures rows, one a line:
+    NAME MINIMUM MEDIAN       or       NAME - ERROR TEXT
+In ns for one operation; under --icount a virtual nanosecond is one instruction.
+
+  B1  Every column is the same program file, in the same machine: processor, memory, root
+      archive and init.  Only the kernel and its parameters differ.
+  B2  A figure is the median over the runs of each run's median.
+  B3  Counted, FeuerBird's runs are equal in every line; `differences` says where not.
+"""
+import collections
+import concurrent.futures
+import fnmatch
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+
+from .common import TOOLS, UserError, build_dir
+
+FEUER = os.path.join(TOOLS, "feuer")
+RUN_SECONDS = 1500
+MEMORY_MB = 1024
+COUNTED_JOBS = 2
+QUIET_SECONDS = 2
+LINE_SECONDS = 10
+
+# The same processor in both worlds: without ERMS Linux copies by words, as it does where it is
+# fast on an emulator, and CR4.PKE makes its signals several times slower there.
+WALL_PROCESSOR = "max,-erms,-pku"
+
+Row = collections.namedtuple("Row", "name group flags operations")
+# Of several runs: their median, the least and the greatest.
+Figure = collections.namedtuple("Figure", "value least most")
+
+
+class Column:
+    """A kernel with its options; TITLE names it in tables and in files."""
+
+    def __init__(self, title, arguments, feuerbird):
+        self.title, self.arguments, self.feuerbird = title, arguments, feuerbird
+
+
+def columns(kernel=None, linux=True):
+    """The columns of a table, in its order."""
+    ours = ["--kernel", kernel] if kernel else []
+    found = []
+    if linux:
+        found += [Column("linux", ["--kernel", "linux"], False),
+                  Column("tuned", ["--kernel", "linux", "--tuned"], False)]
+    return found + [Column("views", ours + ["--gate", "views"], True),
+                    Column("direct", ours + ["--gate", "direct"], True)]
+
+
+# ---- what a program says ----
+
+def parse_list(text):
+    """{name: Row}, in the program's order."""
+    rows = {}
+    for line in text.split("\n"):
+        words = line.split()
+        if not words:
+            continue
+        if len(words) != 4 or not words[3].isdigit():
+            raise UserError("--list of a bench program printed %r" % line)
+        flags = frozenset(words[2].split(",")) if words[2] != "-" else frozenset()
+        rows[words[0]] = Row(words[0], words[1], flags, int(words[3]))
+    return rows
+
+
+def parse_row(line):
+    """(name, (minimum, median)), (name, an error's text), or None for another line."""
+    words = line.split()
+    if len(words) == 3 and words[1].isdigit() and words[2].isdigit():
+        return words[0], (int(words[1]), int(words[2]))
+    if len(words) > 2 and words[1] == "-":
+        return words[0], " ".join(words[2:])
+    return None
+
+
+def program_path(program):
+    path = os.path.join(build_dir(), "bench", program)
+    if not os.path.isfile(path):
+        raise UserError("no %s; run `make benches`" % path)
+    return path
+
+
+def list_rows(program):
+    """What PROGRAM's --list says; it is a static program that runs here as well."""
+    done = subprocess.run([program_path(program), "--list"], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, timeout=60)
+    rows = parse_list(done.stdout.decode(errors="replace"))
+    if done.returncode != 0 or not rows:
+        raise UserError("%s --list gives no rows" % program_path(program))
+    return rows
+
+
+def chosen(rows, patterns):
+    """The rows whose names match one of PATTERNS; all without patterns."""
+    for pattern in patterns:
+        if not fnmatch.filter(rows, pattern):
+            raise UserError("no row is called %s" % pattern)
+    return {name: row for name, row in rows.items()
+            if not patterns or any(fnmatch.fnmatchcase(name, one) for one in patterns)}
+
+
+# ---- one run ----
+
+def run_command(program, column, names, samples, counted):
+    """The `feuer exec` command of one run."""
+    machine = ["--icount"] if counted else ["--qemu-arg=-cpu", "--qemu-arg=" + WALL_PROCESSOR]
+    return [FEUER, "exec", *machine, "--mem", str(MEMORY_MB), "--image", "debian",
+            "--add", os.path.join(build_dir(), "bench"), "--timeout", str(RUN_SECONDS),
+            *column.arguments, "--", "/add/" + program, "-n", str(samples), *names]
+
+
+def run_once(command, on_row):
+    """{name: what parse_row gives} of one guest, and its status; ON_ROW(name) for each."""
+    found = {}
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    try:
+        for line in process.stdout:
+            row = parse_row(line.decode(errors="replace"))
+            if row is not None:
+                found[row[0]] = row[1]
+                on_row(row[0])
+        return found, process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+
+
+class Progress:
+    """Says on standard error how far the runs are, once they take long."""
+
+    def __init__(self, total):
+        self.total, self.done, self.name = total, 0, ""
+        self.lock = threading.Lock()
+        self.begin = self.said = time.monotonic()
+        self.terminal = sys.stderr.isatty()
+        self.shown = False
+
+    def row(self, title, name):
+        with self.lock:
+            self.done += 1
+            now = time.monotonic()
+            if now - self.begin < QUIET_SECONDS:
+                return
+            if not self.terminal and now - self.said < LINE_SECONDS and self.shown:
+                return
+            self.said, self.shown = now, True
+            text = "%d of %d rows measured, %.0f s: %s on %s" % (
+                self.done, self.total, now - self.begin, name, title)
+            sys.stderr.write("\r\033[Kfeuer: " + text if self.terminal
+                             else "feuer: %s\n" % text)
+            sys.stderr.flush()
+
+    def end(self):
+        if self.shown and self.terminal:
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
+
+
+class Measured:
+    """What all runs of one program gave.
+
+    runs: {column title: [{name: (minimum, median) or text}]}; problems: lines that say
+    what went wrong, which the caller shows and fails for.
+    """
+
+    def __init__(self, rows, which, counted):
+        self.rows, self.columns, self.counted = rows, which, counted
+        self.runs = {column.title: [] for column in which}
+        self.problems = []
+
+    def figure(self, title, name):
+        """A Figure; a text where it could not be measured; None where it was not."""
+        values = [run.get(name) for run in self.runs.get(title, [])]
+        texts = [value for value in values if isinstance(value, str)]
+        if texts:
+            return texts[0]
+        medians = [value[1] for value in values if value is not None]
+        if not medians:
+            return None
+        return Figure(statistics.median_low(medians), min(medians), max(medians))
+
+
+def differences(runs):
+    """Lines for the rows whose figures are not the same in all RUNS (B3)."""
+    lines = []
+    for name in dict.fromkeys(name for run in runs for name in run):
+        seen = [run.get(name) for run in runs]
+        if any(one != seen[0] for one in seen):
+            lines.append("%s differs between runs: %s" % (name, ", ".join(
+                one if isinstance(one, str) else "none" if one is None
+                else "%d %d" % one for one in seen)))
+    return lines
+
+
+def measure(program, rows, which, runs, samples, counted, all_rows):
+    """Run all columns RUNS times, in turn, and return a Measured."""
+    result = Measured(rows, which, counted)
+    progress = Progress(len(rows) * len(which) * runs)
+    names = [] if len(rows) == all_rows else list(rows)
+
+    def one(column):
+        command = run_command(program, column, names, samples, counted)
+        return run_once(command, lambda name: progress.row(column.title, name))
+
+    jobs = [column for _ in range(runs) for column in which]
+    with concurrent.futures.ThreadPoolExecutor(COUNTED_JOBS if counted else 1) as pool:
+        for column, (found, status) in zip(jobs, pool.map(one, jobs)):
+            result.runs[column.title].append(found)
+            missing = [name for name in rows if name not in found]
+            if status != 0 or missing:
+                result.problems.append("a run of column %s ended with status %d%s" % (
+                    column.title, status, "" if not missing else ", without the rows "
+                    + " ".join(missing[:10]) + (" ..." if len(missing) > 10 else "")))
+    progress.end()
+    if counted:
+        for column in which:
+            if column.feuerbird:
+                result.problems += ["column %s: %s" % (column.title, line) for line in
+                                    differences(result.runs[column.title])]
+    return result
