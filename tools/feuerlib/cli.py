@@ -85,7 +85,7 @@ def add_bench_options(commands):
     add("--keep", action="store_true", help="write docs/results and the pages made of it")
     add("--guard", action="store_true", help="compare a few rows with their limits")
     add("--limits", metavar="FILE", help="of --guard (tests/bench/limits.tsv)")
-    add("--update", action="store_true", help="with --guard: set the limits to what is "
+    add("--lower", action="store_true", help="with --guard: lower the limits to what is "
         "measured")
     add("--page", action="store_true", help="make docs/performance.md and README's figures "
         "from docs/results")

@@ -13,6 +13,8 @@ within 15):
              and 4.  OWN_GUEST has those that take the machine's memory or processes.
              Shell scripts, stress, fuzz_calls, accounting: quick on 2 CPUs, full on 1, 2
              and 4.  Other machines and the direct gate: quick with few programs.
+  bench      The limits of tests/bench/limits.tsv in both: one boot.  That a slowdown would
+             be found takes a build: full.
   Debian     procfs.sh, which is short, in both, so that dynamic programs are always run.
              The comparisons take 20 to 130 s each: full has each once, and together they
              cover 1, 2 and 4 CPUs; tools/linux-compare runs all on all.
@@ -25,7 +27,7 @@ import subprocess
 
 from .common import REPO, TOOLS, build_dir
 
-GROUPS = ("host", "proofs", "tools", "guest")
+GROUPS = ("host", "proofs", "tools", "guest", "bench")
 FEUER = os.path.join(TOOLS, "feuer")
 # More than 2.5 seconds each on an idle machine: storms, bombs, and real time that passes.
 LONG = {"test_bombs", "test_restart", "test_fd", "test_pipe_storm", "test_process_usage",
@@ -250,10 +252,21 @@ def guest_jobs(options):
                               "6" if options.quick else "50"], 900)
 
 
+def bench_jobs(options):
+    """What some rows may cost, and that it is noticed when they cost more."""
+    if options.kernel == "linux":
+        return
+    kernel = ["--kernel", options.kernel] if options.kernel else []
+    yield Job("bench limits", [FEUER, "bench", "--guard"] + kernel)
+    if not options.quick:
+        yield Job("bench planted slowdown",
+                  [os.path.join(REPO, "tests", "bench", "planted.py")], 600)
+
+
 def plan(options):
     groups = options.group or GROUPS
     makers = {"host": host_jobs, "proofs": proof_jobs, "tools": tool_jobs,
-              "guest": guest_jobs}
+              "guest": guest_jobs, "bench": bench_jobs}
     for group in GROUPS:
         if group in groups:
             yield from makers[group](options)

@@ -3,7 +3,8 @@
 
 A test program writes lines "ok - name" and "not ok - name" ("ok - name # SKIP why" for
 what cannot run here); each counts.  A program that writes none counts as one test, by
-its exit status; one that fails without a "not ok" line adds one failure.
+its exit status; one that fails without a "not ok" line adds one failure.  Lines
+"warning: text" are shown and do not fail.
 
 A job of several programs (Job.parts) has a mark before and after what each one says
 (tests/guest/c/several.c).  Each is judged by itself; one that began and did not end, and
@@ -24,6 +25,7 @@ from .testplan import GROUPS, plan
 OK = re.compile(r"^ok\b(?![^#\n]*# ?SKIP)", re.M | re.I)
 SKIP = re.compile(r"^ok\b[^#\n]*# ?SKIP", re.M | re.I)
 NOT_OK = re.compile(r"^(not ok|FAILED)\b.*$", re.M)
+WARNING = re.compile(r"^warning: .*$", re.M)
 BEGINS = re.compile(r"^# begins: (\S+)$", re.M)
 ENDED = re.compile(r"^# ended: (\S+) (\d+) (\d+)$", re.M)
 TAIL_LINES = 25
@@ -50,7 +52,7 @@ def judge(status, output, limit):
         return passed, 1, skipped, ["ended with status %d" % status]
     if status == 0 and passed + failed + skipped == 0:
         passed = 1
-    return passed, failed, skipped, bad
+    return passed, failed, skipped, bad + WARNING.findall(output)
 
 
 def run_process(job, log):
