@@ -9,6 +9,8 @@
  *     summary.
  * T3. Chunks are never moved or freed while the table lives; the array of chunks grows by
  *     doubling.
+ * T4. No chunk from slot `made` on exists, so that who goes through a table meets as many
+ *     slots as its highest descriptor asked for.
  * Everything is guarded by `lock`.  Files are closed after it is dropped.
  */
 #include "core/heap.h"
@@ -27,12 +29,13 @@ struct fd_chunk {
 struct fdtable {
     _Atomic u32 refs;
     struct spinlock lock;
-    u32 chunks;               /* slots in `chunk`; those not made yet are NULL */
-    u32 hint;                 /* T2 */
-    struct fd_chunk **chunk;  /* inline_chunk, or on the heap */
-    u64 *full;                /* one bit for each chunk */
-    struct fd_chunk *inline_chunk[CHUNK];
-    u64 inline_full;
+    u32 chunks;              /* slots in `chunk`; those not made yet are NULL */
+    u32 made;                /* T4 */
+    u32 hint;                /* T2 */
+    struct fd_chunk **chunk; /* &only_chunk, or on the heap */
+    u64 *full;               /* one bit for each chunk */
+    struct fd_chunk *only_chunk;
+    u64 only_full;
     struct fd_chunk first;
 };
 
@@ -57,10 +60,10 @@ fdtable_new(struct fdtable **out)
     if (t == NULL)
         return -E_NOMEM;
     atomic_init(&t->refs, 1);
-    t->chunks = CHUNK;
-    t->chunk = t->inline_chunk;
+    t->chunks = t->made = 1;
+    t->chunk = &t->only_chunk;
     t->chunk[0] = &t->first;
-    t->full = &t->inline_full;
+    t->full = &t->only_full;
     *out = t;
     return 0;
 }
@@ -74,9 +77,9 @@ fdtable_hold(struct fdtable *t)
 static void
 table_free(struct fdtable *t)
 {
-    for (u32 i = 1; i < t->chunks; i++)
+    for (u32 i = 1; i < t->made; i++)
         heap_free(t->chunk[i]);
-    if (t->chunk != t->inline_chunk) {
+    if (t->chunk != &t->only_chunk) {
         heap_free(t->chunk);
         heap_free(t->full);
     }
@@ -98,7 +101,7 @@ fdtable_release(struct fdtable *t)
 {
     if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
         return;
-    for (u32 i = 0; i < t->chunks; i++) {
+    for (u32 i = 0; i < t->made; i++) {
         struct fd_chunk *c = t->chunk[i];
         if (c == NULL)
             continue;
@@ -129,9 +132,9 @@ table_grow(struct fdtable *t, u32 wanted)
     if (t->chunks < n) {
         struct fd_chunk **old_chunk = t->chunk;
         u64 *old_full = t->full;
-        memcpy(chunk, old_chunk, t->chunks * sizeof *chunk);
-        memcpy(full, old_full, t->chunks / CHUNK * sizeof *full);
-        bool was_inline = old_chunk == t->inline_chunk;
+        memcpy(chunk, old_chunk, t->made * sizeof *chunk);
+        memcpy(full, old_full, (t->chunks + CHUNK - 1) / CHUNK * sizeof *full);
+        bool was_inline = old_chunk == &t->only_chunk;
         t->chunk = chunk;
         t->full = full;
         t->chunks = n;
@@ -159,6 +162,7 @@ chunk_make(struct fdtable *t, u32 index)
     spin_lock(&t->lock);
     if (t->chunk[index] == NULL) {
         t->chunk[index] = c;
+        t->made = MAX(t->made, index + 1);
         c = NULL;
     }
     spin_unlock(&t->lock);
@@ -365,7 +369,7 @@ fd_next(struct fdtable *t, int from)
 {
     int found = -1;
     spin_lock(&t->lock);
-    for (u32 fd = (u32)from; found < 0 && fd / CHUNK < t->chunks;) {
+    for (u32 fd = (u32)from; found < 0 && fd / CHUNK < t->made;) {
         struct fd_chunk *c = t->chunk[fd / CHUNK];
         u64 used = c == NULL ? 0 : c->used & ~0ull << (fd % CHUNK);
         for (; used != 0 && found < 0; used &= used - 1)
@@ -393,7 +397,7 @@ fd_close_range(struct fdtable *t, u32 first, u32 last, bool mark_only)
 void
 fdtable_close_exec(struct fdtable *t)
 {
-    for (u32 i = 0; i < t->chunks; i++) {
+    for (u32 i = 0; i < t->made; i++) {
         struct fd_chunk *c = t->chunk[i];
         if (c == NULL)
             continue;
@@ -409,7 +413,7 @@ fd_count(struct fdtable *t)
 {
     u32 n = 0;
     spin_lock(&t->lock);
-    for (u32 i = 0; i < t->chunks; i++)
+    for (u32 i = 0; i < t->made; i++)
         if (t->chunk[i] != NULL)
             n += (u32)__builtin_popcountll(t->chunk[i]->used);
     spin_unlock(&t->lock);
@@ -420,7 +424,7 @@ fd_count(struct fdtable *t)
 static u32
 chunks_in_use_locked(const struct fdtable *t)
 {
-    u32 n = t->chunks;
+    u32 n = t->made;
     while (n > 1 && (t->chunk[n - 1] == NULL || t->chunk[n - 1]->used == 0))
         n--;
     return n;
@@ -457,6 +461,24 @@ copy_chunks_prepare(struct fdtable *from, struct fdtable *t)
     return 0;
 }
 
+/* Fill a chunk that is empty; a reservation is not copied. */
+static void
+copy_chunk(struct fd_chunk *to, const struct fd_chunk *from)
+{
+    u64 used = 0;
+    for (u64 left = from->used; left != 0; left &= left - 1) {
+        u32 k = (u32)__builtin_ctzll(left);
+        struct file *f = from->file[k];
+        if (f == NULL)
+            continue;
+        file_hold(f);
+        to->file[k] = f;
+        used |= 1ull << k;
+    }
+    to->used = used;
+    to->cloexec = from->cloexec & used;
+}
+
 /* Copy what is there; false: `from` has grown meanwhile beyond what was prepared. */
 static bool
 copy_files_locked(struct fdtable *from, struct fdtable *t)
@@ -468,16 +490,13 @@ copy_files_locked(struct fdtable *from, struct fdtable *t)
         if (from->chunk[i] != NULL && t->chunk[i] == NULL)
             return false;
     for (u32 i = 0; i < n; i++) {
-        struct fd_chunk *c = from->chunk[i], *to = t->chunk[i];
-        for (u64 left = c == NULL ? 0 : c->used; left != 0; left &= left - 1) {
-            u32 k = (u32)__builtin_ctzll(left);
-            if (c->file[k] == NULL)
-                continue;
-            file_hold(c->file[k]);
-            to->file[k] = c->file[k];
-            take_locked(t, i * CHUNK + k, (c->cloexec >> k & 1) != 0);
-        }
+        if (from->chunk[i] == NULL)
+            continue;
+        copy_chunk(t->chunk[i], from->chunk[i]);
+        if (t->chunk[i]->used == ~0ull)
+            t->full[i / CHUNK] |= 1ull << (i % CHUNK);
     }
+    t->hint = find_free_locked(t, 0);
     return true;
 }
 
