@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/string.h"
 #include "posix/cputime.h"
+#include "posix/files.h"
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "posix/strings.h"
@@ -138,49 +139,45 @@ sys_vfork(struct user_frame *f)
 /* ---- execve ---- */
 
 static long
-do_exec(struct user_frame *f, char *path, uaddr argv, uaddr envp,
+do_exec(struct user_frame *f, const char *path, uaddr argv, uaddr envp,
         const struct exec_place *place)
 {
-    struct string_list args, env;
+    struct strings s = { .text = NULL };
     struct process *p = proc_current();
     u64 limit = p->limits[3].soft / 4;
     limit = MIN(MAX(limit, 128u << 10), 6u << 20);
-    int error = strings_from_user(&args, argv, limit);
-    if (error != 0)
-        return error;
-    error = strings_from_user(&env, envp, limit - args.used);
-    if (error == 0 && (args.count + (u64)env.count) * sizeof(uaddr) + args.used + env.used +
-                              strlen(path) + 1 > limit)
-        error = -E_2BIG;
-    if (error == 0 && args.count == 0) {
+    int error = strings_from_user(&s, argv, limit);
+    if (error == 0 && s.count == 0) {
         /* Linux gives a program at least an empty argv[0]. */
-        error = strings_add_empty(&args);
+        error = strings_add_empty(&s);
     }
+    struct exec_args e = { .filename = path, .argc = s.count };
+    if (error == 0)
+        error = strings_from_user(&s, envp, limit);
+    if (error == 0 && s.count * sizeof(uaddr) + s.used + strlen(path) + 1 > limit)
+        error = -E_2BIG;
     if (error == 0) {
-        struct exec_args e = { .argv = args.list, .envp = env.list, .argc = args.count,
-                               .envc = env.count, .bytes = args.used + env.used };
+        e.envc = s.count - e.argc;
+        e.text = s.text;
+        e.bytes = s.used;
         error = proc_exec(f, path, &e, place);
     }
-    strings_free(&env);
-    strings_free(&args);
+    strings_free(&s);
     return error;
 }
 
 long
 sys_execve(struct user_frame *f)
 {
-    char *path = NULL;
-    int error = path_from_user(&path, SYS_ARG0(f));
+    struct path_arg path;
+    int error = path_arg_get(&path, SYS_ARG0(f));
     if (error != 0)
         return error;
-    long result = do_exec(f, path, SYS_ARG1(f), SYS_ARG2(f), NULL);
-    heap_free(path);
+    long result = do_exec(f, path.text, SYS_ARG1(f), SYS_ARG2(f), NULL);
+    path_arg_done(&path);
     return result;
 }
 
-#define AT_FDCWD -100
-#define AT_EMPTY_PATH 0x1000u
-#define AT_SYMLINK_NOFOLLOW 0x100u
 
 /* Where a path relative to a descriptor starts, and the name by which the program knows
  * itself: Linux's /dev/fd/N. */
@@ -211,28 +208,29 @@ place_at(int dirfd, struct exec_place *place, char **name)
 long
 sys_execveat(struct user_frame *f)
 {
-    char *path = NULL, *name = NULL;
+    struct path_arg path;
+    char *name = NULL;
     u64 flags = SYS_ARG4(f);
     int dirfd = (int)SYS_ARG0(f);
     if (flags & ~(u64)(AT_EMPTY_PATH | AT_SYMLINK_NOFOLLOW))
         return -E_INVAL;
-    int error = path_from_user(&path, SYS_ARG1(f));
+    int error = path_arg_get(&path, SYS_ARG1(f));
     if (error != 0)
         return error;
-    struct exec_place place = { .path = path };
+    struct exec_place place = { .path = path.text };
     place.walk.flags = (flags & AT_SYMLINK_NOFOLLOW ? 0 : WALK_FOLLOW) |
                        (flags & AT_EMPTY_PATH ? WALK_EMPTY : 0);
-    if (*path == '\0' && !(flags & AT_EMPTY_PATH))
+    if (*path.text == '\0' && !(flags & AT_EMPTY_PATH))
         error = -E_NOENT;
-    else if (*path != '/' && dirfd != AT_FDCWD)
+    else if (*path.text != '/' && dirfd != AT_FDCWD)
         error = place_at(dirfd, &place, &name);
     long result = error != 0 ? error
-                             : do_exec(f, name != NULL ? name : path, SYS_ARG2(f),
+                             : do_exec(f, name != NULL ? name : path.text, SYS_ARG2(f),
                                        SYS_ARG3(f), &place);
     if (place.walk.start.inode != NULL)
         path_release(&place.walk.start);
     heap_free(name);
-    heap_free(path);
+    path_arg_done(&path);
     return result;
 }
 

@@ -11,7 +11,7 @@
 #define POINTERS 32u
 
 static int
-grow(struct string_list *s, u64 limit)
+grow(struct strings *s, u64 limit)
 {
     if (s->room > limit)
         return -E_2BIG;
@@ -20,20 +20,20 @@ grow(struct string_list *s, u64 limit)
     if (data == NULL)
         return -E_NOMEM;
     if (s->used != 0)
-        memcpy(data, s->data, s->used);
-    heap_free(s->data);
-    s->data = data;
+        memcpy(data, s->text, s->used);
+    heap_free(s->text);
+    s->text = data;
     s->room = room;
     return 0;
 }
 
 static int
-add_string(struct string_list *s, uaddr at, u64 limit)
+add_string(struct strings *s, uaddr at, u64 limit)
 {
     for (;;) {
         if (s->room > s->used) {
             u64 left = MIN(s->room - s->used, STRING_MAX);
-            i64 n = copy_string_from_user(s->data + s->used, at, left);
+            i64 n = copy_string_from_user(s->text + s->used, at, left);
             if (n >= 0) {
                 s->used += (u64)n + 1;
                 s->count++;
@@ -52,7 +52,7 @@ add_string(struct string_list *s, uaddr at, u64 limit)
 
 /* The pointers are read by blocks that do not cross into a page that may not be there. */
 static int
-add_all(struct string_list *s, uaddr at, u64 limit)
+add_all(struct strings *s, uaddr at, u64 limit)
 {
     uaddr block[POINTERS];
     for (;;) {
@@ -74,68 +74,27 @@ add_all(struct string_list *s, uaddr at, u64 limit)
     }
 }
 
-static int
-make_list(struct string_list *s)
+int
+strings_from_user(struct strings *s, uaddr at, u64 limit)
 {
-    s->list = heap_alloc((s->count + 1ull) * sizeof(char *));
-    if (s->list == NULL)
-        return -E_NOMEM;
-    char *at = s->data;
-    for (u32 i = 0; i < s->count; i++) {
-        s->list[i] = at;
-        at += strlen(at) + 1;
-    }
-    s->list[s->count] = NULL;
+    return at != 0 ? add_all(s, at, limit) : 0;
+}
+
+int
+strings_add_empty(struct strings *s)
+{
+    int error = s->room > s->used ? 0 : grow(s, ~0ull);
+    if (error != 0)
+        return error;
+    s->text[s->used++] = '\0';
+    s->count++;
     return 0;
-}
-
-int
-strings_from_user(struct string_list *s, uaddr at, u64 limit)
-{
-    memset(s, 0, sizeof *s);
-    int error = at != 0 ? add_all(s, at, limit) : 0;
-    if (error == 0)
-        error = make_list(s);
-    if (error != 0)
-        strings_free(s);
-    return error;
-}
-
-int
-strings_add_empty(struct string_list *s)
-{
-    strings_free(s);
-    s->data = heap_alloc_zeroed(1);
-    if (s->data == NULL)
-        return -E_NOMEM;
-    s->used = s->room = s->count = 1;
-    int error = make_list(s);
-    if (error != 0)
-        strings_free(s);
-    return error;
 }
 
 void
-strings_free(struct string_list *s)
+strings_free(struct strings *s)
 {
-    heap_free(s->list);
-    heap_free(s->data);
-    memset(s, 0, sizeof *s);
-}
-
-int
-path_from_user(char **path, uaddr at)
-{
-    char *p = heap_alloc(LINUX_PATH_MAX);
-    if (p == NULL)
-        return -E_NOMEM;
-    i64 n = copy_string_from_user(p, at, LINUX_PATH_MAX);
-    if (n < 0) {
-        heap_free(p);
-        return (int)n;
-    }
-    *path = p;
-    return 0;
+    heap_free(s->text);
 }
 
 int

@@ -8,21 +8,18 @@
 
 #define LINUX_PATH_MAX 4096u
 
-/* A NULL-terminated list of strings, in two allocations. */
-struct string_list {
-    char **list;
-    char *data;
-    u64 used, room; /* bytes of data, with the strings' NULs */
+/* Strings that follow each other in one piece of memory.  Begins as zero. */
+struct strings {
+    char *text;
+    u64 used, room; /* bytes of text, with the strings' NULs */
     u32 count;
 };
-/* at 0: an empty list. -E_FAULT -E_NOMEM, -E_2BIG: more than `limit` bytes. After an
- * error there is nothing to free. */
-int strings_from_user(struct string_list *s, uaddr at, u64 limit) MUST_CHECK;
-int strings_add_empty(struct string_list *s) MUST_CHECK; /* to an empty list */
-void strings_free(struct string_list *s);
-
-/* A path on the heap.  -E_FAULT -E_NAMETOOLONG -E_NOMEM */
-int path_from_user(char **path, uaddr at) MUST_CHECK;
+/* Add those of a list of pointers that ends with NULL; at 0: none.  -E_FAULT -E_NOMEM,
+ * -E_2BIG: with a pointer for each they are more than `limit` bytes.  strings_free is due
+ * in any case. */
+int strings_from_user(struct strings *s, uaddr at, u64 limit) MUST_CHECK;
+int strings_add_empty(struct strings *s) MUST_CHECK; /* "" */
+void strings_free(struct strings *s);
 
 /* A struct that grew over time: what the user has more must be zero (-E_2BIG), what it
  * has less is zero. */

@@ -20,12 +20,11 @@
 /* What a #! line adds; the strings live until the exec is over. */
 struct script {
     char line[SCRIPT_LINE + 1];
-    char **argv;
-    char *interpreter;
+    char *head; /* what stands before the strings of the call: see struct exec_args */
     struct script *next;
 };
 struct exec_state {
-    const char *path;
+    const char *path;      /* of the program that is looked at */
     struct exec_args args; /* as they stand, with the scripts' additions */
     struct script *scripts;
     const struct walk *at; /* where `path` starts; NULL: as any path */
@@ -137,6 +136,22 @@ split_line(struct script *s, char **interpreter, char **argument)
     return true;
 }
 
+static void
+drop_argv0(struct exec_args *a)
+{
+    if (a->heads > 0) {
+        size_t bytes = strlen(a->head) + 1;
+        a->heads--;
+        a->head += bytes;
+        a->head_bytes -= bytes;
+    } else if (a->argc > 0) {
+        size_t bytes = strlen(a->text) + 1;
+        a->argc--;
+        a->text += bytes;
+        a->bytes -= bytes;
+    }
+}
+
 /* argv becomes: interpreter, its argument, the script's path, argv[1] ... */
 static int
 apply_script(struct exec_state *e, struct script *s)
@@ -144,52 +159,46 @@ apply_script(struct exec_state *e, struct script *s)
     char *interpreter, *argument;
     if (!split_line(s, &interpreter, &argument))
         return -E_NOEXEC;
-    u32 kept = e->args.argc > 0 ? e->args.argc - 1 : 0;
-    u32 count = kept + 2 + (argument != NULL);
-    s->argv = heap_alloc((count + 1) * sizeof(char *));
-    if (s->argv == NULL)
-        return -E_NOMEM;
-    u32 n = 0;
-    s->argv[n++] = interpreter;
-    if (argument != NULL)
-        s->argv[n++] = argument;
+    drop_argv0(&e->args);
     const char *own = s->next == NULL ? e->args.filename : e->path;
-    s->argv[n++] = (char *)(uintptr_t)own;
-    for (u32 i = 0; i < kept; i++)
-        s->argv[n++] = e->args.argv[i + 1];
-    s->argv[n] = NULL;
-    e->args.bytes += strlen(interpreter) + 1 + strlen(own) + 1;
-    if (argument != NULL)
-        e->args.bytes += strlen(argument) + 1;
-    if (e->args.argc > 0)
-        e->args.bytes -= strlen(e->args.argv[0]) + 1;
-    e->args.argv = s->argv;
-    e->args.argc = count;
+    const char *before[] = { interpreter, argument, own };
+    u64 bytes = e->args.head_bytes;
+    for (u32 i = 0; i < ARRAY_SIZE(before); i++)
+        bytes += before[i] != NULL ? strlen(before[i]) + 1 : 0;
+    char *at = s->head = heap_alloc(bytes);
+    if (at == NULL)
+        return -E_NOMEM;
+    for (u32 i = 0; i < ARRAY_SIZE(before); i++) {
+        if (before[i] == NULL)
+            continue;
+        size_t n = strlen(before[i]) + 1;
+        memcpy(at, before[i], n);
+        at += n;
+        e->args.heads++;
+    }
+    memcpy(at, e->args.head, e->args.head_bytes);
+    e->args.head = s->head;
+    e->args.head_bytes = bytes;
     e->path = interpreter;
     return 0;
 }
 
 /* Read the beginning of the file. 1: a script, applied; 0: something else. */
 static int
-try_script(struct exec_state *e)
+try_script(struct exec_state *e, struct exec_head *h)
 {
-    char head[SCRIPT_LINE + 1];
-    struct uio u;
-    u64 pos = 0;
-    uio_libos(&u, head, SCRIPT_LINE);
-    i64 got = file_read(e->program, &u, &pos);
-    if (got < 0)
-        return (int)got;
-    if (got < 2 || head[0] != '#' || head[1] != '!')
+    int error = exec_head_read(h, e->program);
+    if (error != 0)
+        return error;
+    if (h->got < 2 || h->bytes[0] != '#' || h->bytes[1] != '!')
         return 0;
-    head[got] = '\0';
     struct script *s = heap_alloc_zeroed(sizeof *s);
     if (s == NULL)
         return -E_NOMEM;
     s->next = e->scripts;
     e->scripts = s;
-    memcpy(s->line, head, (size_t)got + 1);
-    int error = apply_script(e, s);
+    memcpy(s->line, h->bytes, MIN(h->got, (u64)SCRIPT_LINE)); /* the rest is zero */
+    error = apply_script(e, s);
     return error != 0 ? error : 1;
 }
 
@@ -199,7 +208,7 @@ drop_state(struct exec_state *e)
     while (e->scripts != NULL) {
         struct script *s = e->scripts;
         e->scripts = s->next;
-        heap_free(s->argv);
+        heap_free(s->head);
         heap_free(s);
     }
     if (e->program != NULL)
@@ -284,11 +293,12 @@ may_run(struct process *p)
 static int
 prepare(struct process *p, struct exec_state *e)
 {
+    struct exec_head head;
     for (int depth = 0;; depth++) {
         int error = open_program(p, e->path, depth == 0 ? e->at : NULL, &e->program);
         if (error != 0)
             return error;
-        int script = try_script(e);
+        int script = try_script(e, &head);
         if (script < 0)
             return script;
         if (script == 0)
@@ -312,7 +322,7 @@ prepare(struct process *p, struct exec_state *e)
     }
     e->exe = program_name(p, e);
     u32 ids[4] = { e->cred->uid, e->cred->euid, e->cred->gid, e->cred->egid };
-    return exec_load(e->program, &e->args, ids, &e->image);
+    return exec_load(&head, &e->args, ids, &e->image);
 }
 
 static void
@@ -416,11 +426,10 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
 }
 
 int
-process_first_program(struct process *p, const char *path, struct exec_args *args,
+process_first_program(struct process *p, const char *path, const struct exec_args *args,
                       struct thread **out)
 {
     struct exec_state e = { .path = path, .args = *args };
-    e.args.filename = path;
     /* The loader asks for the current process's place and ids; nothing in between sleeps,
      * since there is nobody else yet. */
     thread_current()->process = p;
@@ -452,36 +461,30 @@ process_first_program(struct process *p, const char *path, struct exec_args *arg
 }
 
 int
-proc_exec(struct user_frame *frame, const char *path, struct exec_args *args,
+proc_exec(struct user_frame *frame, const char *path, const struct exec_args *args,
           const struct exec_place *place)
 {
     struct thread *t = thread_current();
     struct process *p = t->process;
-    struct exec_state *e = heap_alloc_zeroed(sizeof *e);
-    if (e == NULL)
-        return -E_NOMEM;
-    e->path = path;
-    e->args = *args;
+    struct exec_state e = { .path = path, .args = *args };
     if (place != NULL) {
-        e->at = &place->walk;
-        e->path = place->path;
-        e->unreachable = place->unreachable;
+        e.at = &place->walk;
+        e.path = place->path;
+        e.unreachable = place->unreachable;
     }
-    e->args.filename = path;
     int error = may_run(p);
     if (error == 0)
-        error = prepare(p, e);
+        error = prepare(p, &e);
     if (error == 0 && p->mm_shared)
         error = unshare_actions(p);
     if (error == 0)
         error = process_end_others(p);
-    if (error == 0 && !decision_holds(p, e))
+    if (error == 0 && !decision_holds(p, &e))
         error = -E_AGAIN;
     if (error == 0) {
         process_leave_memory(t);
-        commit(p, t, frame, e, path);
+        commit(p, t, frame, &e, path);
     }
-    drop_state(e);
-    heap_free(e);
+    drop_state(&e);
     return error;
 }

@@ -16,12 +16,18 @@ proc_init(void)
     usage_init();
 }
 
-static u64
-count_strings(char **list, u64 *bytes)
+/* Append the strings of a list to `text`; how many. */
+static u32
+add_strings(char **list, char *text, size_t room, u64 *used)
 {
-    u64 n = 0;
-    for (; list[n] != NULL; n++)
-        *bytes += strlen(list[n]) + 1;
+    u32 n = 0;
+    for (; list[n] != NULL; n++) {
+        size_t bytes = strlen(list[n]) + 1;
+        if (bytes > room - *used)
+            break;
+        memcpy(text + *used, list[n], bytes);
+        *used += bytes;
+    }
     return n;
 }
 
@@ -106,9 +112,10 @@ proc_start_init(const char *path, char **argv, char **envp)
     error = g == NULL ? -E_NOMEM : init_resources(p);
     if (error == 0) {
         open_console(p);
-        struct exec_args args = { .argv = argv, .envp = envp };
-        args.argc = (u32)count_strings(argv, &args.bytes);
-        args.envc = (u32)count_strings(envp, &args.bytes);
+        static char text[16u << 10]; /* more than a command line has */
+        struct exec_args args = { .text = text, .filename = path };
+        args.argc = add_strings(argv, text, sizeof text, &args.bytes);
+        args.envc = add_strings(envp, text, sizeof text, &args.bytes);
         error = process_first_program(p, path, &args, &t);
     }
     if (error != 0) {

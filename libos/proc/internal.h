@@ -42,7 +42,7 @@ void process_remove_thread_locked(struct process *p, struct thread *t);
 /* exec for the first process, which has no thread yet: on success *out is its thread, not
  * started. */
 struct exec_args;
-int process_first_program(struct process *p, const char *path, struct exec_args *args,
+int process_first_program(struct process *p, const char *path, const struct exec_args *args,
                           struct thread **out) MUST_CHECK;
 char *heap_string(const char *s); /* a copy on the heap, NULL: no memory */
 

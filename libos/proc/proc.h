@@ -161,8 +161,8 @@ struct exec_place {
 /* Replace the current process's program. On success the frame is the new program's.
  * Handles #! scripts.  path: its name for the program itself; place: where it is found,
  * NULL: at that name. */
-int proc_exec(struct user_frame *frame, const char *path, struct exec_args *args,
-              const struct exec_place *place) MUST_CHECK;
+int proc_exec(struct user_frame *frame, const char *path,
+              const struct exec_args *args, const struct exec_place *place) MUST_CHECK;
 NORETURN void proc_exit_group(i32 status); /* status in wait encoding */
 NORETURN void proc_exit_thread(i32 code);
 #define WAIT_NOHANG 0x1u

@@ -37,7 +37,7 @@
 
 struct load {
     struct mm *mm;
-    struct file *program, *interp_file;
+    struct file *program, *interp_file; /* NULL: no interpreter */
     struct elf program_elf, interp;
     u64 program_bias, interp_bias;
     uaddr vdso;
@@ -56,12 +56,30 @@ random_pages(const struct load *l, unsigned bits)
     return fixed || wanted ? 0 : (random_u64() & ((1ull << bits) - 1)) << PAGE_SHIFT;
 }
 
-static int
-read_file(void *arg, u64 offset, void *to, size_t bytes)
+int
+exec_head_read(struct exec_head *h, struct file *file)
 {
     struct uio u;
+    u64 at = 0;
+    uio_libos(&u, h->bytes, sizeof(h->bytes));
+    i64 n = file_read(file, &u, &at);
+    h->file = file;
+    h->got = n < 0 ? 0 : (u64)n;
+    return n < 0 ? (int)n : 0;
+}
+
+/* A part of a program: of its head, or from the file. */
+static int
+read_part(void *arg, u64 offset, void *to, size_t bytes)
+{
+    const struct exec_head *h = arg;
+    if (offset <= h->got && bytes <= h->got - offset) {
+        memcpy(to, h->bytes + offset, bytes);
+        return 0;
+    }
+    struct uio u;
     uio_libos(&u, to, bytes);
-    i64 n = file_read(arg, &u, &offset);
+    i64 n = file_read(h->file, &u, &offset);
     return n < 0 ? (int)n : (size_t)n == bytes ? 0 : -E_IO;
 }
 
@@ -194,13 +212,13 @@ open_by_name(struct process *p, const char *path, struct file **out)
 }
 
 static int
-open_interp(struct file *program, const struct elf *e, struct file **out)
+open_interp(const struct exec_head *program, const struct elf *e, struct file **out)
 {
     struct process *p = proc_current();
     char *path = heap_alloc(e->interp->filesz);
     if (!path)
         return -E_NOMEM;
-    int rc = read_file(program, e->interp->offset, path, e->interp->filesz);
+    int rc = read_part((void *)(uintptr_t)program, e->interp->offset, path, e->interp->filesz);
     if (rc == 0 && path[e->interp->filesz - 1] != '\0')
         rc = -E_NOEXEC;
     if (rc == 0)
@@ -214,17 +232,32 @@ open_interp(struct file *program, const struct elf *e, struct file **out)
     return rc;
 }
 
+/* The first word of features: asked for once, since a hypervisor answers it. */
+static u32
+cpu_features(void)
+{
+    static u32 known;
+    u32 eax, ebx, ecx, edx = 0;
+    if (known == 0) {
+        (void)__get_cpuid(1, &eax, &ebx, &ecx, &edx);
+        known = edx; /* long mode has some of them: it is not zero */
+    }
+    return known;
+}
+
 static u32
 make_aux(const struct load *l, const u32 ids[4], struct aux aux[AUX_MAX])
 {
     const struct elf *e = &l->program_elf;
-    u32 eax, ebx, ecx, edx = 0, n = 0;
-    (void)__get_cpuid(1, &eax, &ebx, &ecx, &edx);
+    u32 n = AUX_PLACES;
+    aux[AUX_PLACE_RANDOM].type = AUX_RANDOM;
+    aux[AUX_PLACE_EXECFN].type = AUX_EXECFN;
+    aux[AUX_PLACE_PLATFORM].type = AUX_PLATFORM;
     if (l->vdso)
         aux[n++] = (struct aux){ AUX_SYSINFO_EHDR, l->vdso };
     aux[n++] =
         (struct aux){ AUX_MINSIGSTKSZ, MAX(machine_record->xsave_bytes + 1024, 2048ull) };
-    aux[n++] = (struct aux){ AUX_HWCAP, edx };
+    aux[n++] = (struct aux){ AUX_HWCAP, cpu_features() };
     aux[n++] = (struct aux){ AUX_PAGESZ, PAGE_SIZE };
     aux[n++] = (struct aux){ AUX_CLKTCK, CLOCK_TICKS };
     aux[n++] = (struct aux){ AUX_PHDR, e->phdr + l->program_bias };
@@ -238,11 +271,8 @@ make_aux(const struct load *l, const u32 ids[4], struct aux aux[AUX_MAX])
     aux[n++] = (struct aux){ AUX_GID, ids[2] };
     aux[n++] = (struct aux){ AUX_EGID, ids[3] };
     aux[n++] = (struct aux){ AUX_SECURE, l->secure };
-    aux[n++] = (struct aux){ AUX_RANDOM, 0 };
     aux[n++] = (struct aux){ AUX_HWCAP2,
                              machine_record->features & FB_FEATURE_FSGSBASE ? 2 : 0 };
-    aux[n++] = (struct aux){ AUX_EXECFN, 0 };
-    aux[n++] = (struct aux){ AUX_PLATFORM, 0 };
     ASSERT(n < AUX_MAX);
     return n;
 }
@@ -336,22 +366,33 @@ load_new(struct load *l, const struct exec_args *args, const u32 ids[4],
     return rc;
 }
 
-int
-exec_load(struct file *program, const struct exec_args *args, const u32 ids[4],
-          struct exec_image *out)
+static int
+read_interp(struct load *l)
 {
-    struct load l = { .program = program,
-                      .secure = ids[0] != ids[1] || ids[2] != ids[3] };
-    if (!program->inode->ops->page)
+    struct exec_head head;
+    int rc = exec_head_read(&head, l->interp_file);
+    return rc == 0 ? elf_read(&l->interp, read_part, &head) : rc;
+}
+
+int
+exec_load(const struct exec_head *program, const struct exec_args *args,
+          const u32 ids[4], struct exec_image *out)
+{
+    struct load l; /* not all of it is cleared: it is large */
+    l.program = program->file;
+    l.interp_file = NULL;
+    l.program_bias = l.interp_bias = l.vdso = 0;
+    l.secure = ids[0] != ids[1] || ids[2] != ids[3];
+    if (!l.program->inode->ops->page)
         return -E_ACCES;
-    int rc = elf_read(&l.program_elf, read_file, program);
+    int rc = elf_read(&l.program_elf, read_part, (void *)(uintptr_t)program);
     if (rc != 0)
         return rc;
     if (l.program_elf.interp) {
         rc = open_interp(program, &l.program_elf, &l.interp_file);
         if (rc != 0)
             goto free_program;
-        rc = elf_read(&l.interp, read_file, l.interp_file);
+        rc = read_interp(&l);
         if (rc != 0) {
             bool cut = l.interp_file->inode->size < sizeof(struct elf_header);
             rc = rc == -E_NOMEM ? rc : cut ? -E_IO : -E_LIBBAD;

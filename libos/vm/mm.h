@@ -125,22 +125,33 @@ void vm_init(void); /* after vdso_init; installs usercopy_pager and the hooks pa
 
 /*
  * exec: build a new mm from an ELF file (static or PIE, with its interpreter if it has
- * one) and the initial stack. argv/envp: LibOS copies (struct exec_args).  On success
+ * one) and the initial stack. The strings are copies in the LibOS.  On success
  * *entry, *stack are what the first frame needs; on failure nothing has changed.
  * -E_NOEXEC -E_NOMEM -E_2BIG -E_ACCES -E_LIBBAD ...
  */
 struct exec_args {
-    char **argv, **envp; /* heap; NULL-terminated */
-    u32 argc, envc;
-    u64 bytes;            /* of all strings, with their NULs */
+    const char *head;     /* strings that scripts put before those of `text` */
+    u32 heads;            /* how many; they count for argv */
+    u64 head_bytes;       /* of them, with their NULs */
+    const char *text;     /* the strings of argv and, right behind them, of envp */
+    u32 argc, envc;       /* strings in text */
+    u64 bytes;            /* of text */
     const char *filename; /* AT_EXECFN */
 };
+/* The beginning of a program: what says how it is to be run. */
+#define EXEC_HEAD 1024u
+struct exec_head {
+    struct file *file;
+    u64 got; /* bytes that are there */
+    _Alignas(8) u8 bytes[EXEC_HEAD];
+};
+int exec_head_read(struct exec_head *h, struct file *file) MUST_CHECK; /* file_read's */
 struct exec_image {
     struct mm *mm;
     uaddr entry, stack;
     uaddr brk_start;
 };
-int exec_load(struct file *program, const struct exec_args *args,
+int exec_load(const struct exec_head *program, const struct exec_args *args,
               const u32 ids[4] /* uid euid gid egid */,
               struct exec_image *out) MUST_CHECK;
 

@@ -16,8 +16,11 @@
 /* Linux's first size: growth beyond it takes faults in any case */
 #define STACK_AREA_MIN (132u << 10)
 #define FEW_FRAMES 8u
+#define RANDOM_BYTES 16u
 
 _Static_assert(2 * AUX_MAX <= MM_AUX_WORDS, "struct mm_layout keeps what a stack has");
+
+static const char platform[] = "x86_64";
 
 struct image {
     uaddr top, low; /* pages from low to top have frames */
@@ -44,39 +47,53 @@ image_make(struct image *g, uaddr top, u64 bytes)
     return 0;
 }
 
+static inline u8 *
+image_ptr(const struct image *g, uaddr at)
+{
+    ASSERT(at >= g->low && at < g->top);
+    return (u8 *)page_ptr(g->frames[(g->top - 1 - at) >> PAGE_SHIFT]) + at % PAGE_SIZE;
+}
+
 static void
-image_put(struct image *g, uaddr at, const void *data, size_t bytes)
+image_put(const struct image *g, uaddr at, const void *data, size_t bytes)
 {
     const u8 *from = data;
-    ASSERT(at >= g->low && at + bytes <= g->top);
     while (bytes) {
         size_t n = MIN(bytes, PAGE_SIZE - at % PAGE_SIZE);
-        u8 *to = page_ptr(g->frames[(g->top - 1 - at) >> PAGE_SHIFT]);
-        memcpy(to + at % PAGE_SIZE, from, n);
+        memcpy(image_ptr(g, at), from, n);
         at += n;
         from += n;
         bytes -= n;
     }
 }
 
-static void
-put_word(struct image *g, uaddr *at, u64 word)
+/* Words are written upwards; `to` is where `at` is in the direct map. */
+struct words {
+    const struct image *g;
+    uaddr at;
+    u64 *to;
+};
+
+static inline void
+put_word(struct words *w, u64 word)
 {
-    image_put(g, *at, &word, sizeof(word));
-    *at += sizeof(word);
+    if (w->at % PAGE_SIZE == 0)
+        w->to = (u64 *)image_ptr(w->g, w->at);
+    *w->to++ = word;
+    w->at += sizeof(word);
 }
 
-/* Write one vector of strings at *strings and of pointers at *pointers. */
-static void
-put_vector(struct image *g, char **vector, u32 count, uaddr *strings, uaddr *pointers)
+/* Where `count` strings are that follow each other from *at on; the text behind them. */
+static const char *
+put_pointers(struct words *w, const char *text, u32 count, uaddr *at)
 {
     for (u32 i = 0; i < count; i++) {
-        size_t bytes = strlen(vector[i]) + 1;
-        image_put(g, *strings, vector[i], bytes);
-        put_word(g, pointers, *strings);
-        *strings += bytes;
+        put_word(w, *at);
+        size_t bytes = strlen(text) + 1;
+        text += bytes;
+        *at += bytes;
     }
-    put_word(g, pointers, 0);
+    return text;
 }
 
 static int
@@ -101,54 +118,83 @@ image_map(struct mm *m, struct image *g, u32 prot)
     return 0;
 }
 
+/* Where the parts of the image are; see stack.h. */
+struct places {
+    uaddr name, strings, platform, random, vectors;
+};
+
+static int
+place_parts(uaddr top, u64 shift, const struct exec_args *args, u32 aux_count,
+            struct places *p)
+{
+    size_t name_bytes = strlen(args->filename) + 1;
+    u64 bytes = args->head_bytes + args->bytes;
+    u64 pointers = (u64)args->heads + args->argc + args->envc + 3;
+    const u64 most = MM_STACK_MAX / 4 * 3;
+    if (bytes > most || pointers * 8 > most || bytes + pointers * 8 + name_bytes > most)
+        return -E_2BIG;
+    p->name = top - 8 - name_bytes;
+    p->strings = p->name - bytes;
+    p->platform = ((p->strings - shift) & ~15ull) - sizeof(platform);
+    p->random = p->platform - RANDOM_BYTES;
+    u64 words = pointers + 2 * ((u64)aux_count + 1);
+    p->vectors = ((p->random & ~15ull) - words * 8) & ~15ull;
+    return 0;
+}
+
+/* All but the vectors. */
+static void
+put_strings(const struct image *g, const struct places *p, const struct exec_args *args)
+{
+    u8 random[RANDOM_BYTES];
+    random_bytes(random, sizeof(random));
+    image_put(g, p->name, args->filename, strlen(args->filename) + 1);
+    image_put(g, p->strings, args->head, args->head_bytes);
+    image_put(g, p->strings + args->head_bytes, args->text, args->bytes);
+    image_put(g, p->platform, platform, sizeof(platform));
+    image_put(g, p->random, random, sizeof(random));
+}
+
+static void
+put_vectors(const struct image *g, const struct places *p, const struct exec_args *args,
+            struct mm_layout *layout, const struct aux *aux, u32 count)
+{
+    struct words w = { g, p->vectors, (u64 *)image_ptr(g, p->vectors) };
+    uaddr string = p->strings;
+    put_word(&w, (u64)args->heads + args->argc);
+    layout->stack_start = p->vectors;
+    layout->arg_start = string;
+    (void)put_pointers(&w, args->head, args->heads, &string);
+    const char *env = put_pointers(&w, args->text, args->argc, &string);
+    put_word(&w, 0);
+    layout->arg_end = layout->env_start = string;
+    (void)put_pointers(&w, env, args->envc, &string);
+    put_word(&w, 0);
+    layout->env_end = string;
+    /* AT_NULL is there in both: the page and the space began as zero. */
+    image_put(g, w.at, aux, count * sizeof(*aux));
+    memcpy(layout->aux, aux, count * sizeof(*aux));
+    layout->aux_words = 2 * count + 2;
+}
+
 int
 stack_build(struct mm *m, uaddr top, u32 prot, u64 shift, const struct exec_args *args,
             struct aux *aux, u32 count, uaddr *sp)
 {
-    static const char platform[] = "x86_64";
-    size_t name_bytes = strlen(args->filename) + 1;
-    u64 pointers = (u64)args->argc + args->envc + 3;
-    const u64 most = MM_STACK_MAX / 4 * 3;
-    if (args->bytes > most || pointers * 8 > most ||
-        args->bytes + pointers * 8 + name_bytes > most)
-        return -E_2BIG;
-    u8 random[16];
-    random_bytes(random, sizeof(random));
-    uaddr name = top - 8 - name_bytes;
-    uaddr strings = name - args->bytes;
-    uaddr platform_at = ((strings - shift) & ~15ull) - sizeof(platform);
-    uaddr random_at = platform_at - sizeof(random);
-    uaddr at = ((random_at & ~15ull) - (pointers + 2 * ((u64)count + 1)) * 8) & ~15ull;
+    struct places p;
+    int rc = place_parts(top, shift, args, count, &p);
+    if (rc != 0)
+        return rc;
     struct image g;
-    int rc = image_make(&g, top, top - at);
+    rc = image_make(&g, top, top - p.vectors);
     if (rc != 0)
         goto free_image;
-    *sp = at;
-    image_put(&g, name, args->filename, name_bytes);
-    image_put(&g, platform_at, platform, sizeof(platform));
-    image_put(&g, random_at, random, sizeof(random));
-    put_word(&g, &at, args->argc);
-    struct mm_layout *layout = &m->layout;
-    layout->stack_start = at - sizeof(u64);
-    layout->arg_start = strings;
-    put_vector(&g, args->argv, args->argc, &strings, &at);
-    layout->arg_end = layout->env_start = strings;
-    put_vector(&g, args->envp, args->envc, &strings, &at);
-    layout->env_end = strings;
-    for (u32 i = 0; i < count; i++) {
-        if (aux[i].type == AUX_RANDOM)
-            aux[i].value = random_at;
-        else if (aux[i].type == AUX_EXECFN)
-            aux[i].value = name;
-        else if (aux[i].type == AUX_PLATFORM)
-            aux[i].value = platform_at;
-        put_word(&g, &at, aux[i].type);
-        put_word(&g, &at, aux[i].value);
-    }
-    memcpy(layout->aux, aux, count * sizeof(*aux));
-    layout->aux_words = 2 * count + 2; /* AT_NULL is there: the space began as zero */
-    put_word(&g, &at, AUX_NULL);
-    put_word(&g, &at, 0);
+    aux[AUX_PLACE_RANDOM].value = p.random;
+    aux[AUX_PLACE_EXECFN].value = p.name;
+    aux[AUX_PLACE_PLATFORM].value = p.platform;
+    put_strings(&g, &p, args);
+    put_vectors(&g, &p, args, &m->layout, aux, count);
+    *sp = p.vectors;
     rc = image_map(m, &g, prot);
 free_image:
     while (g.count)

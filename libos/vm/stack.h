@@ -39,10 +39,13 @@ enum {
     AUX_SYSINFO_EHDR = 33,
     AUX_MINSIGSTKSZ = 51
 };
+/* Entries that stack_build fills in stand first. */
+enum { AUX_PLACE_RANDOM, AUX_PLACE_EXECFN, AUX_PLACE_PLATFORM, AUX_PLACES };
 
 /*
- * Build it below `top` in an mm that is empty there, and its area.  `aux` (count entries,
- * without the last) gets RANDOM, EXECFN and PLATFORM filled in.  *sp: the stack pointer.
+ * Build it below `top` in an mm that is empty there, and its area.  `aux` has count
+ * entries, without the last; the values of the AUX_PLACES are written here.  *sp: the
+ * stack pointer.
  * -E_2BIG -E_NOMEM -E_EXIST
  */
 int stack_build(struct mm *m, uaddr top, u32 prot, u64 shift,
