@@ -7,7 +7,7 @@
  *     is aligned to its size, and its buddy
  *     is not free at the same order.
  * B2. A free block's list link is in its first 16 bytes, in the direct map; frames in a
- *     cache are PAGE_USED.
+ *     cache are PAGE_USED.  Runs in a cache may be of an edge: only core takes them.
  * B3. A block of 2 MiB that the direct map does not have as one large page (an edge)
  *     counts as mapped for each of its frames, so
  *     that the kernel never reports the last mapping gone: its frames are core's own
@@ -128,6 +128,9 @@ frame_t
 page_alloc_core_run(unsigned order)
 {
     ASSERT(order <= PAGE_MAX_ORDER);
+    struct lcpu_cache *c = lcpu_current()->caches;
+    if (order == RUN_ORDER && c->runs != 0)
+        return c->run[--c->runs];
     spin_lock(&buddy_lock);
     frame_t f = take_block_locked(&zones[EDGE], order);
     if (f == FRAME_NONE)
@@ -141,6 +144,11 @@ page_free_run(frame_t f, unsigned order)
 {
     ASSERT(order <= PAGE_MAX_ORDER && f >= page_first && f + (1ull << order) <= page_end);
     ASSERT((f & ((1ull << order) - 1)) == 0 && *page_state(f) == PAGE_USED);
+    struct lcpu_cache *c = lcpu_current()->caches;
+    if (order == RUN_ORDER && c->runs < RUN_CACHE) {
+        c->run[c->runs++] = f;
+        return;
+    }
     spin_lock(&buddy_lock);
     free_block_locked(f, order);
     spin_unlock(&buddy_lock);
@@ -239,7 +247,10 @@ page_count(struct page_counts *out)
     spin_unlock(&buddy_lock);
     for (u32 i = 0; i < lcpu_count; i++) {
         struct lcpu_cache *c = lcpus[i].caches;
-        out->free += c ? __atomic_load_n(&c->pages, __ATOMIC_RELAXED) : 0;
+        if (!c)
+            continue;
+        out->free += __atomic_load_n(&c->pages, __ATOMIC_RELAXED);
+        out->free += (u64)__atomic_load_n(&c->runs, __ATOMIC_RELAXED) << RUN_ORDER;
     }
     page_count_tables(out);
 }

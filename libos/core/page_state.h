@@ -31,14 +31,17 @@ page_state(frame_t f)
 struct lcpu_cache; /* slab.c and page.c: what a vCPU keeps for itself */
 #define PAGE_CACHE 64u
 #define SLAB_CLASSES 14u
-#define SLAB_CACHE 30u
+#define SLAB_CACHE 31u
+#define RUN_ORDER 2u /* of stacks and of the larger slabs */
+#define RUN_CACHE 4u
 struct magazine {
     u64 count;
     void *object[SLAB_CACHE];
 };
 struct lcpu_cache {
-    u32 pages;
+    u32 pages, runs;
     frame_t page[PAGE_CACHE];
+    frame_t run[RUN_CACHE]; /* of RUN_ORDER, for core's own use */
     struct magazine magazine[SLAB_CLASSES];
 };
 

@@ -16,7 +16,9 @@
 static struct spinlock lock = SPINLOCK_INIT;
 static u32 key[8];    /* [lock] */
 static u64 requests;  /* [lock] nonce */
-static u8 spare[64];  /* [lock] unused rest of a block, for small requests */
+/* What small requests are served from: a key is made for many of them at once. */
+#define SPARE_BLOCKS 4u
+static u8 spare[32 + SPARE_BLOCKS * 64]; /* [lock] the first spare_left bytes are unused */
 static u32 spare_left;
 static bool fixed_seed;
 
@@ -26,14 +28,11 @@ rotl(u32 x, int n)
     return (x << n) | (x >> (32 - n));
 }
 
-static void
-quarter(u32 *x, int a, int b, int c, int d)
-{
-    x[a] += x[b], x[d] = rotl(x[d] ^ x[a], 16);
-    x[c] += x[d], x[b] = rotl(x[b] ^ x[c], 12);
-    x[a] += x[b], x[d] = rotl(x[d] ^ x[a], 8);
-    x[c] += x[d], x[b] = rotl(x[b] ^ x[c], 7);
-}
+/* The columns, then the diagonals: the sixteen words stay in registers as far as they go. */
+#define QUARTER(a, b, c, d)                                             \
+    (x[a] += x[b], x[d] = rotl(x[d] ^ x[a], 16), x[c] += x[d],           \
+     x[b] = rotl(x[b] ^ x[c], 12), x[a] += x[b], x[d] = rotl(x[d] ^ x[a], 8), \
+     x[c] += x[d], x[b] = rotl(x[b] ^ x[c], 7))
 
 static void
 chacha_block(const u32 k[8], u64 nonce, u32 counter, u32 out[16])
@@ -44,22 +43,23 @@ chacha_block(const u32 k[8], u64 nonce, u32 counter, u32 out[16])
     in[13] = 0;
     in[14] = (u32)nonce;
     in[15] = (u32)(nonce >> 32);
-    memcpy(out, in, sizeof(in));
+    u32 x[16];
+    memcpy(x, in, sizeof(in));
     for (int i = 0; i < 10; i++) {
-        quarter(out, 0, 4, 8, 12);
-        quarter(out, 1, 5, 9, 13);
-        quarter(out, 2, 6, 10, 14);
-        quarter(out, 3, 7, 11, 15);
-        quarter(out, 0, 5, 10, 15);
-        quarter(out, 1, 6, 11, 12);
-        quarter(out, 2, 7, 8, 13);
-        quarter(out, 3, 4, 9, 14);
+        QUARTER(0, 4, 8, 12);
+        QUARTER(1, 5, 9, 13);
+        QUARTER(2, 6, 10, 14);
+        QUARTER(3, 7, 11, 15);
+        QUARTER(0, 5, 10, 15);
+        QUARTER(1, 6, 11, 12);
+        QUARTER(2, 7, 8, 13);
+        QUARTER(3, 4, 9, 14);
     }
     for (int i = 0; i < 16; i++)
-        out[i] += in[i];
+        out[i] = x[i] + in[i];
 }
 
-/* Small requests come out of the second half of the block that made the new key. */
+/* Small requests come out of what the new key's making left. */
 static bool
 take_spare(u8 *to, size_t bytes)
 {
@@ -88,9 +88,15 @@ random_bytes(void *to, size_t bytes)
     memcpy(key, block, 32);
     memcpy(spare, block + 8, 32);
     spare_left = 32;
+    u32 counter = 1;
+    for (; bytes <= sizeof(spare) / 4 && counter <= SPARE_BLOCKS; counter++) {
+        chacha_block(k, nonce, counter, block);
+        memcpy(spare + spare_left, block, sizeof(block));
+        spare_left += sizeof(block);
+    }
     bool done = take_spare(p, bytes);
     spin_unlock(&lock);
-    for (u32 counter = 1; !done && bytes; counter++) {
+    for (; !done && bytes; counter++) {
         size_t n = MIN(bytes, sizeof(block));
         chacha_block(k, nonce, counter, block);
         memcpy(p, block, n);

@@ -188,7 +188,7 @@ large_alloc(size_t bytes)
         order++;
     if ((PAGE_SIZE << order) < bytes)
         return NULL;
-    frame_t f = page_alloc_core_run(order);
+    frame_t f = order == 0 ? page_alloc() : page_alloc_core_run(order);
     if (f == FRAME_NONE)
         return NULL;
     *page_state(f) = (u8)(PAGE_LARGE | order);
@@ -205,7 +205,10 @@ large_free(void *p, frame_t f, u8 state)
     *page_state(f) = PAGE_USED;
     atomic_fetch_sub(&large_frames, 1ull << order);
     atomic_fetch_sub(&large_objects, 1);
-    page_free_run(f, order);
+    if (order == 0)
+        page_free(f);
+    else
+        page_free_run(f, order);
 }
 
 static RARE NORETURN void
@@ -214,23 +217,53 @@ misused(const char *what, const void *p, unsigned class)
     libos_panic("heap: %p (%u bytes) was %s", p, class_bytes[class], what);
 }
 
-void *
-slab_alloc(size_t bytes)
+static inline struct magazine *
+magazine_of(unsigned class)
 {
-    if (__builtin_expect(!ready, 0))
-        slab_start();
-    if (bytes > SMALL_MAX)
-        return large_alloc(bytes);
-    unsigned class = class_of_size[(bytes + 15) / 16];
     struct lcpu_cache *cache = lcpu_current()->caches;
-    struct magazine *m = &cache->magazine[class];
-    if (__builtin_expect(m->count == 0, 0) && !magazine_fill(m, class))
-        return NULL;
+    return &cache->magazine[class];
+}
+
+static void *
+take_object(struct magazine *m, unsigned class)
+{
     u64 *p = m->object[--m->count];
     if (__builtin_expect(p[1] != (FREE_MARK ^ (u64)p), 0))
         misused("written after it was freed", p, class);
     p[1] = 0;
     return p;
+}
+
+static RARE void *
+alloc_slowly(size_t bytes)
+{
+    if (!ready)
+        slab_start();
+    if (bytes > SMALL_MAX)
+        return large_alloc(bytes);
+    unsigned class = class_of_size[(bytes + 15) / 16];
+    struct magazine *m = magazine_of(class);
+    return magazine_fill(m, class) ? take_object(m, class) : NULL;
+}
+
+/* Before slab_start no magazine has anything. */
+void *
+slab_alloc(size_t bytes)
+{
+    if (__builtin_expect(bytes > SMALL_MAX, 0))
+        return alloc_slowly(bytes);
+    unsigned class = class_of_size[(bytes + 15) / 16];
+    struct magazine *m = magazine_of(class);
+    if (__builtin_expect(m->count == 0, 0))
+        return alloc_slowly(bytes);
+    return take_object(m, class);
+}
+
+static RARE void
+free_into_full(void *p, struct magazine *m, unsigned class)
+{
+    magazine_drain(m, class);
+    m->object[m->count++] = p;
 }
 
 void
@@ -247,12 +280,12 @@ slab_free(void *p)
     unsigned class = slab_at(f, state)->class;
     if (__builtin_expect(((u64 *)p)[1] == (FREE_MARK ^ (u64)p), 0))
         misused("freed twice", p, class);
-    struct lcpu_cache *cache = lcpu_current()->caches;
-    struct magazine *m = &cache->magazine[class];
-    if (__builtin_expect(m->count == SLAB_CACHE, 0))
-        magazine_drain(m, class);
     mark_free(p);
-    m->object[m->count++] = p;
+    struct magazine *m = magazine_of(class);
+    if (__builtin_expect(m->count == SLAB_CACHE, 0))
+        free_into_full(p, m, class);
+    else
+        m->object[m->count++] = p;
 }
 
 void

@@ -31,7 +31,7 @@
 #include "core/sched.h"
 #include "core/string.h"
 
-#define STACK_ORDER 2
+#define STACK_ORDER RUN_ORDER
 _Static_assert((PAGE_SIZE << STACK_ORDER) == THREAD_STACK, "a stack is one aligned run");
 
 struct libos_hooks libos_hooks;

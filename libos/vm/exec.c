@@ -249,10 +249,7 @@ static u32
 make_aux(const struct load *l, const u32 ids[4], struct aux aux[AUX_MAX])
 {
     const struct elf *e = &l->program_elf;
-    u32 n = AUX_PLACES;
-    aux[AUX_PLACE_RANDOM].type = AUX_RANDOM;
-    aux[AUX_PLACE_EXECFN].type = AUX_EXECFN;
-    aux[AUX_PLACE_PLATFORM].type = AUX_PLATFORM;
+    u32 n = 0;
     if (l->vdso)
         aux[n++] = (struct aux){ AUX_SYSINFO_EHDR, l->vdso };
     aux[n++] =
@@ -271,9 +268,12 @@ make_aux(const struct load *l, const u32 ids[4], struct aux aux[AUX_MAX])
     aux[n++] = (struct aux){ AUX_GID, ids[2] };
     aux[n++] = (struct aux){ AUX_EGID, ids[3] };
     aux[n++] = (struct aux){ AUX_SECURE, l->secure };
+    aux[n++] = (struct aux){ AUX_RANDOM, 0 };
     aux[n++] = (struct aux){ AUX_HWCAP2,
                              machine_record->features & FB_FEATURE_FSGSBASE ? 2 : 0 };
-    ASSERT(n < AUX_MAX);
+    aux[n++] = (struct aux){ AUX_EXECFN, 0 };
+    aux[n++] = (struct aux){ AUX_PLATFORM, 0 };
+    ASSERT(n < AUX_MAX && aux[n - AUX_BACK_RANDOM].type == AUX_RANDOM);
     return n;
 }
 

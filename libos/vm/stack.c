@@ -189,9 +189,9 @@ stack_build(struct mm *m, uaddr top, u32 prot, u64 shift, const struct exec_args
     rc = image_make(&g, top, top - p.vectors);
     if (rc != 0)
         goto free_image;
-    aux[AUX_PLACE_RANDOM].value = p.random;
-    aux[AUX_PLACE_EXECFN].value = p.name;
-    aux[AUX_PLACE_PLATFORM].value = p.platform;
+    aux[count - AUX_BACK_RANDOM].value = p.random;
+    aux[count - AUX_BACK_EXECFN].value = p.name;
+    aux[count - AUX_BACK_PLATFORM].value = p.platform;
     put_strings(&g, &p, args);
     put_vectors(&g, &p, args, &m->layout, aux, count);
     *sp = p.vectors;

@@ -39,12 +39,12 @@ enum {
     AUX_SYSINFO_EHDR = 33,
     AUX_MINSIGSTKSZ = 51
 };
-/* Entries that stack_build fills in stand first. */
-enum { AUX_PLACE_RANDOM, AUX_PLACE_EXECFN, AUX_PLACE_PLATFORM, AUX_PLACES };
+/* Entries that stack_build fills in: their places from the end. */
+enum { AUX_BACK_PLATFORM = 1, AUX_BACK_EXECFN = 2, AUX_BACK_RANDOM = 4 };
 
 /*
  * Build it below `top` in an mm that is empty there, and its area.  `aux` has count
- * entries, without the last; the values of the AUX_PLACES are written here.  *sp: the
+ * entries, without the last; the values of three are written here (AUX_BACK_*).  *sp: the
  * stack pointer.
  * -E_2BIG -E_NOMEM -E_EXIST
  */
