@@ -20,6 +20,8 @@ i64 copy_string_from_user(char *to, uaddr from, size_t size) MUST_CHECK;
 /* 0: done or not, *expected has what was there */
 int user_cmpxchg32(uaddr at, u32 *expected, u32 desired) MUST_CHECK;
 int user_load32(uaddr at, u32 *value) MUST_CHECK;
+int user_load64(uaddr at, u64 *value) MUST_CHECK;
+int user_store16(uaddr at, u16 value) MUST_CHECK;
 /* Without sleeping and paging: bytes NOT copied; for paths that hold spinlocks. */
 size_t copy_to_user_nofault(uaddr to, const void *from, size_t bytes);
 size_t copy_from_user_nofault(void *to, uaddr from, size_t bytes);

@@ -244,17 +244,17 @@ pipe_write(struct file *f, struct uio *u, u64 *pos)
     return done != 0 ? done : r;
 }
 
-static u32
+static inline __attribute__((always_inline)) u32
 state_of(const struct pipe *p, const struct file *f)
 {
-    u32 mask = 0;
-    if ((f->flags & OPEN_READ) != 0) {
+    u32 mask = 0, flags = atomic_load_explicit(&f->flags, memory_order_relaxed);
+    if ((flags & OPEN_READ) != 0) {
         if (!pipe_empty(p))
             mask |= POLL_IN;
         if (p->writers == 0 && p->writer_opens != (u32)f->pos)
             mask |= POLL_HUP;
     }
-    if ((f->flags & OPEN_WRITE) != 0) {
+    if ((flags & OPEN_WRITE) != 0) {
         if (!pipe_full(p))
             mask |= POLL_OUT;
         if (p->readers == 0)
@@ -263,14 +263,10 @@ state_of(const struct pipe *p, const struct file *f)
     return mask;
 }
 
-/* Who registers looks under the mutex (I4).  Who only asks needs no lock: whatever
- * changes afterwards would be news in any case. */
-u32
-pipe_poll(struct file *f, struct poll_table *t)
+/* Who registers looks under the mutex (I4). */
+static __attribute__((noinline)) u32
+poll_registering(struct pipe *p, struct file *f, struct poll_table *t)
 {
-    struct pipe *p = f->priv;
-    if (t == NULL)
-        return state_of(p, f);
     if ((f->flags & OPEN_READ) != 0)
         t->add(t, &p->readable);
     if ((f->flags & OPEN_WRITE) != 0)
@@ -279,6 +275,14 @@ pipe_poll(struct file *f, struct poll_table *t)
     u32 mask = state_of(p, f);
     mutex_unlock(&p->mutex);
     return mask;
+}
+
+/* Who only asks needs no lock: whatever changes afterwards would be news in any case. */
+u32
+pipe_poll(struct file *f, struct poll_table *t)
+{
+    struct pipe *p = f->priv;
+    return t == NULL ? state_of(p, f) : poll_registering(p, f, t);
 }
 
 i64

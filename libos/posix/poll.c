@@ -25,44 +25,48 @@ struct poll_entry {
  * program may ask by them alone. */
 #define POLL_RDNORM 0x040u
 #define POLL_WRNORM 0x100u
+_Static_assert(POLL_RDNORM == POLL_IN << 6 && POLL_WRNORM == POLL_OUT << 6, "one shift");
 
-static u32
-state_of(struct file *f, struct poll_table *t)
+/* What is true of the file and was asked for, or is told in any case. */
+static inline u32
+state_of(struct file *f, struct poll_table *t, u32 events)
 {
     u32 mask = file_poll(f, t);
-    return mask | ((mask & POLL_IN) != 0 ? POLL_RDNORM : 0) |
-           ((mask & POLL_OUT) != 0 ? POLL_WRNORM : 0);
+    return (mask | (mask & (POLL_IN | POLL_OUT)) << 6) &
+           (events | POLL_ERR | POLL_HUP | POLL_NVAL);
 }
 
+/* Ask all; with a table, register until one of them is ready. */
 static u32
-poll_pass(struct poll_entry *e, u32 n, struct poll_wait *w)
+poll_pass(struct poll_entry *e, u32 n, struct poll_table *t)
 {
     u32 ready = 0;
-    for (u32 i = 0; i < n; i++) {
-        if (e[i].file != NULL)
-            e[i].revents = state_of(e[i].file, ready == 0 ? poll_wait_table(w) : NULL) &
-                           (e[i].events | POLL_ERR | POLL_HUP | POLL_NVAL);
-        if (e[i].revents != 0)
+    for (struct poll_entry *end = e + n; e < end; e++) {
+        if (e->file != NULL)
+            e->revents = state_of(e->file, t, e->events);
+        if (e->revents != 0) {
             ready++;
+            t = NULL;
+        }
     }
     return ready;
 }
 
-/* How many are ready (0: time is up), or -E_INTR, -E_NOMEM. */
+/* Register, look, and sleep in turns: how many are ready (0: time is up), or -E_INTR,
+ * -E_NOMEM. */
 static i64
-poll_entries(struct poll_entry *e, u32 n, u64 deadline_ns)
+poll_until(struct poll_entry *e, u32 n, u64 deadline_ns)
 {
     struct poll_wait w;
     i64 r;
     poll_wait_begin(&w);
-    w.registering = deadline_ns != 0;
     for (;;) {
-        r = poll_pass(e, n, &w);
-        if (r != 0 || deadline_ns == 0)
+        r = poll_pass(e, n, poll_wait_table(&w));
+        if (r != 0)
             break;
         r = poll_wait_sleep(&w, deadline_ns);
         if (r == -E_TIMEDOUT)
-            r = poll_pass(e, n, &w);
+            r = poll_pass(e, n, NULL);
         else if (r == 0)
             continue;
         break;
@@ -154,15 +158,44 @@ entries_from_pollfds(struct poll_entry *e, const struct linux_pollfd *fds, u32 n
 {
     struct fdtable *t = proc_current()->files;
     for (u32 i = 0; i < n; i++) {
-        e[i] = (struct poll_entry){ NULL, (u16)fds[i].events, 0 };
-        if (fds[i].fd < 0)
-            continue;
-        e[i].file = entry_file(t, fds[i].fd, counted);
-        if (e[i].file == NULL)
-            e[i].revents = POLL_NVAL;
+        struct file *f = fds[i].fd < 0 ? NULL : entry_file(t, fds[i].fd, counted);
+        e[i] = (struct poll_entry){ f, (u16)fds[i].events,
+                                    f == NULL && fds[i].fd >= 0 ? POLL_NVAL : 0 };
     }
 }
 
+/* One look, without waiting: entry by entry, as it is in the user's array. */
+static i64
+poll_once(uaddr at, u32 n)
+{
+    const struct process *p = proc_current();
+    bool counted = must_count(p);
+    i64 ready = 0;
+    for (uaddr end = at + n * sizeof(struct linux_pollfd); at != end;
+         at += sizeof(struct linux_pollfd)) {
+        union {
+            u64 word;
+            struct linux_pollfd fields;
+        } u;
+        u32 revents = 0;
+        if (user_load64(at, &u.word) != 0)
+            return -E_FAULT;
+        if (u.fields.fd >= 0) {
+            struct file *f = entry_file(p->files, u.fields.fd, counted);
+            revents = f == NULL ? POLL_NVAL
+                                : state_of(f, NULL, (u16)u.fields.events);
+            if (counted && f != NULL)
+                file_release(f);
+        }
+        if (user_store16(at + offsetof(struct linux_pollfd, revents),
+                         (u16)revents) != 0)
+            return -E_FAULT;
+        ready += revents != 0;
+    }
+    return ready;
+}
+
+/* Nothing was ready: wait for it, with the files held (Q2). */
 static i64
 poll_fds(struct linux_pollfd *fds, struct poll_entry *e, uaddr at, u32 n, u64 deadline_ns)
 {
@@ -171,34 +204,39 @@ poll_fds(struct linux_pollfd *fds, struct poll_entry *e, uaddr at, u32 n, u64 de
         return r;
     bool counted = must_count(proc_current());
     entries_from_pollfds(e, fds, n, counted);
-    i64 ready = poll_entries(e, n, deadline_ns);
+    i64 ready = poll_until(e, n, deadline_ns);
     entries_release(e, n, counted);
-    for (u32 i = 0; i < n && ready >= 0; i++) {
-        int16_t revents = (int16_t)e[i].revents;
-        if (copy_to_user(at + i * sizeof *fds + offsetof(struct linux_pollfd, revents),
-                         &revents, sizeof revents) != 0)
+    at += offsetof(struct linux_pollfd, revents);
+    for (u32 i = 0; i < n && ready > 0; i++, at += sizeof *fds)
+        if (user_store16(at, (u16)e[i].revents) != 0)
             return -E_FAULT;
-    }
     return ready;
+}
+
+/* Many are on the heap. */
+static __attribute__((noinline)) i64
+poll_wait_for(uaddr at, u32 n, u64 deadline_ns)
+{
+    struct linux_pollfd few[POLL_INLINE];
+    struct poll_entry few_entries[POLL_INLINE];
+    if (n <= POLL_INLINE)
+        return poll_fds(few, few_entries, at, n, deadline_ns);
+    struct linux_pollfd *fds = heap_alloc(n * sizeof *fds);
+    struct poll_entry *e = heap_alloc(n * sizeof *e);
+    i64 r = fds == NULL || e == NULL ? -E_NOMEM : poll_fds(fds, e, at, n, deadline_ns);
+    heap_free(fds);
+    heap_free(e);
+    return r;
 }
 
 /* deadline 0: only look. */
 static i64
 poll_user(uaddr at, u64 n, u64 deadline_ns)
 {
-    struct linux_pollfd few[POLL_INLINE];
-    struct poll_entry few_entries[POLL_INLINE];
     if (n > MIN(proc_current()->limits[LIMIT_NOFILE].soft, (u64)FD_LIMIT_MAX))
         return -E_INVAL;
-    if (n <= POLL_INLINE)
-        return poll_fds(few, few_entries, at, (u32)n, deadline_ns);
-    struct linux_pollfd *fds = heap_alloc(n * sizeof *fds);
-    struct poll_entry *e = heap_alloc(n * sizeof *e);
-    i64 r = fds == NULL || e == NULL ? -E_NOMEM
-                                     : poll_fds(fds, e, at, (u32)n, deadline_ns);
-    heap_free(fds);
-    heap_free(e);
-    return r;
+    i64 r = poll_once(at, (u32)n);
+    return r != 0 || deadline_ns == 0 ? r : poll_wait_for(at, (u32)n, deadline_ns);
 }
 
 /* A poll that a signal without a handler interrupted goes on to the same deadline. */
@@ -352,7 +390,9 @@ select_user(i32 n, const uaddr at[3], u64 deadline)
     struct poll_entry *e = heap_alloc((s->entries + 1) * sizeof *e);
     i64 r = e == NULL ? -E_NOMEM : sets_to_entries(s, e, &count, counted);
     if (r == 0)
-        r = poll_entries(e, count, deadline);
+        r = poll_pass(e, count, NULL);
+    if (r == 0 && deadline != 0)
+        r = poll_until(e, count, deadline);
     if (e != NULL)
         entries_release(e, count, counted);
     if (r >= 0)

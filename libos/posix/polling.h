@@ -2,9 +2,11 @@
 /*
  * Private to posix: waiting for any of many files.
  *
- * Q1. The first pass over the files registers a waiter with each queue that they name,
- *     then asks for the state (files do it in this order); later passes only ask.  A
- *     wake-up sets `woken`, so one between a pass and the sleep is not lost.
+ * Q1. The first pass over the files that can lead to a sleep registers a waiter with each
+ *     queue that they name, then asks for the state (files do it in this order); later
+ *     passes only ask.  A wake-up sets `woken`, so one between a pass and the sleep is
+ *     not lost.  Before it one may look without registering: what is ready at once needs
+ *     no queue.
  * Q2. The waiters stay registered, and the files held, until poll_wait_end.
  */
 #ifndef LIBOS_POSIX_POLLING_H

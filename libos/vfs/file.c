@@ -186,16 +186,6 @@ file_write(struct file *f, struct uio *u, u64 *pos)
     return n;
 }
 
-u32
-file_poll(struct file *f, struct poll_table *t)
-{
-    if ((f->flags & OPEN_PATH) != 0)
-        return POLL_NVAL;
-    if (f->ops->poll != NULL)
-        return f->ops->poll(f, t);
-    return POLL_IN | POLL_OUT;
-}
-
 i64
 file_ioctl(struct file *f, u32 request, uaddr arg)
 {

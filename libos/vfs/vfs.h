@@ -274,7 +274,14 @@ void file_end_writing(struct file *f); /* file_release's: open.c */
 /* pos NULL: the file's own, locked; checks OPEN_READ */
 i64 file_read(struct file *f, struct uio *u, u64 *pos);
 i64 file_write(struct file *f, struct uio *u, u64 *pos);
-u32 file_poll(struct file *f, struct poll_table *t);
+/* O_PATH: its operations poll nothing. */
+static inline u32
+file_poll(struct file *f, struct poll_table *t)
+{
+    if (f->ops->poll != NULL)
+        return f->ops->poll(f, t);
+    return (f->flags & OPEN_PATH) != 0 ? POLL_NVAL : POLL_IN | POLL_OUT;
+}
 bool file_seekable(const struct file *f);
 /* 0 set, 1 current, 2 end, 3 data, 4 hole */
 i64 file_seek(struct file *f, i64 offset, int whence);

@@ -411,6 +411,18 @@ copy_string_from_user(char *to, uaddr from, size_t size)
 }
 
 int
+user_load64(uaddr at, u64 *value)
+{
+    return copy_from_user(value, at, 8);
+}
+
+int
+user_store16(uaddr at, u16 value)
+{
+    return copy_to_user(at, &value, sizeof value);
+}
+
+int
 user_load32(uaddr at, u32 *value)
 {
     return copy_from_user(value, at, 4);

@@ -194,6 +194,29 @@ user_load32(uaddr at, u32 *value)
 }
 
 int
+user_load64(uaddr at, u64 *value)
+{
+    if (__builtin_expect(at > USER_TOP - sizeof *value, 0))
+        return -E_FAULT;
+    return load64(at, value) ? 0 : copy_from_user(value, at, sizeof *value);
+}
+
+int
+user_store16(uaddr at, u16 value)
+{
+    if (__builtin_expect(at > USER_TOP - sizeof value, 0))
+        return -E_FAULT;
+    __asm__ goto("1: movw %w1, (%0)\n\t" FIXUP("1b", "%l[fault]")
+                 :
+                 : "r"(at), "r"(value)
+                 : "memory"
+                 : fault);
+    return 0;
+fault:
+    return copy_to_user(at, &value, sizeof value);
+}
+
+int
 user_cmpxchg32(uaddr at, u32 *expected, u32 desired)
 {
     if (at & 3)
