@@ -42,6 +42,66 @@ bytes_equal(const char *a, const char *b, size_t bytes)
             return x == y;
     }
 }
+/* The same for copying. */
+static inline void
+bytes_copy(char *to, const char *from, size_t bytes)
+{
+    if (bytes >= 8) {
+        for (size_t i = 0; i + 8 < bytes; i += 8)
+            __builtin_memcpy(to + i, from + i, 8);
+        u64 last;
+        __builtin_memcpy(&last, from + bytes - 8, 8);
+        __builtin_memcpy(to + bytes - 8, &last, 8);
+    } else if (bytes >= 4) {
+        u32 first, last;
+        __builtin_memcpy(&first, from, 4);
+        __builtin_memcpy(&last, from + bytes - 4, 4);
+        __builtin_memcpy(to, &first, 4);
+        __builtin_memcpy(to + bytes - 4, &last, 4);
+    } else if (bytes != 0) {
+        to[0] = from[0];
+        to[bytes / 2] = from[bytes / 2];
+        to[bytes - 1] = from[bytes - 1];
+    }
+}
+
+/* ---- names: what stands between the slashes of a path ---- */
+/* Their hash, by words of eight bytes, the last one filled with zeroes. */
+#define NAME_HASH_FACTOR 0x9e3779b97f4a7c15ull
+static inline u64
+name_hash_step(u64 hash, u64 word)
+{
+    hash = (hash ^ word) * NAME_HASH_FACTOR;
+    return hash ^ hash >> 32;
+}
+static inline u32
+name_hash(const char *name, size_t length)
+{
+    u64 hash = 0, word = 0;
+    size_t at = 0;
+    for (; at + 8 <= length; at += 8) {
+        __builtin_memcpy(&word, name + at, 8);
+        hash = name_hash_step(hash, word);
+    }
+    size_t rest = length - at;
+    if (rest == 0)
+        return (u32)hash;
+    name += at;
+    if (at != 0) {
+        __builtin_memcpy(&word, name + rest - 8, 8);
+        word >>= 64 - 8 * rest;
+    } else if (rest >= 4) {
+        u32 first, last;
+        __builtin_memcpy(&first, name, 4);
+        __builtin_memcpy(&last, name + rest - 4, 4);
+        word = first | (u64)last << 8 * (rest - 4);
+    } else { /* the first, the middle and the last are all */
+        word = (u8)name[0] | (u64)(u8)name[rest / 2] << 8 * (rest / 2) |
+               (u64)(u8)name[rest - 1] << 8 * (rest - 1);
+    }
+    return (u32)name_hash_step(hash, word);
+}
+
 /* Copy with NUL, cut off at size; returns strlen(from), so that >= size means it was
  * cut. */
 size_t string_copy(char *to, const char *from, size_t size);

@@ -264,12 +264,10 @@ sys_readlinkat(struct user_frame *f)
 
 #define DIRENT_BUFFER 32768u
 
-/* struct linux_dirent64: ino, off, reclen, type, name; struct linux_dirent has the
- * type in its last byte. */
 struct gathering {
-    u8 *buffer;
-    u64 size, used, next;
-    bool old_format, full;
+    u8 *at, *end; /* where the next one goes, and the end of the space */
+    u64 next;     /* position */
+    bool full;
 };
 
 static u8
@@ -282,50 +280,66 @@ dirent_type(enum inode_type t)
     return types[t];
 }
 
-static bool
-gather(void *arg, const char *name, u32 length, u64 ino, enum inode_type type,
-       u64 next_offset)
+/* struct linux_dirent64: ino, off, reclen, type, name; in struct linux_dirent the name
+ * comes before the type, which is the last byte.  The last eight bytes are written first:
+ * they fill up what the name leaves. */
+static inline __attribute__((always_inline)) bool
+gather(struct gathering *g, const char *name, u32 length, u64 ino, u8 type,
+       u64 next_offset, bool old_format)
 {
-    struct gathering *g = arg;
-    u32 head = g->old_format ? 18 : 19;
-    u16 bytes = (u16)((head + length + 1 + (g->old_format ? 1 : 0) + 7) & ~7u);
-    if (g->size - g->used < bytes) {
+    u8 *to = g->at;
+    u64 bytes = ((old_format ? 18u + 2 : 19u + 1) + length + 7) & ~7u;
+    if (to + bytes > g->end) {
         g->full = true;
         return false;
     }
-    u8 *to = g->buffer + g->used;
-    memset(to + bytes - 8, 0, 8);
-    memcpy(to, &ino, 8);
-    memcpy(to + 8, &next_offset, 8);
-    memcpy(to + 16, &bytes, 2);
-    memcpy(to + head, name, length);
-    to[head + length] = '\0';
-    to[g->old_format ? bytes - 1 : 18] = dirent_type(type);
-    g->used += bytes;
-    g->next = next_offset;
+    u64 end = old_format ? (u64)type << 56 : 0, next = next_offset + DIR_DOTS;
+    u32 head = (u32)bytes | (u32)type << 16;
+    __builtin_memcpy(to + bytes - 8, &end, 8);
+    __builtin_memcpy(to, &ino, 8);
+    __builtin_memcpy(to + 8, &next, 8);
+    __builtin_memcpy(to + 16, &head, 4); /* and into the name, which comes now */
+    bytes_copy((char *)to + (old_format ? 18 : 19), name, length);
+    g->at = to + bytes;
+    g->next = next;
     return true;
+}
+
+static bool
+gather_64(void *arg, const char *name, u32 length, u64 ino, enum inode_type type,
+          u64 next_offset)
+{
+    return gather(arg, name, length, ino, dirent_type(type), next_offset, false);
+}
+
+static bool
+gather_old(void *arg, const char *name, u32 length, u64 ino, enum inode_type type,
+           u64 next_offset)
+{
+    return gather(arg, name, length, ino, dirent_type(type), next_offset, true);
 }
 
 static i64
 list_into(struct file *dir, uaddr to, u64 size, bool old_format)
 {
-    struct gathering g = { .size = MIN(size, (u64)DIRENT_BUFFER),
-                           .old_format = old_format };
-    g.buffer = heap_alloc(g.size + 8);
-    if (g.buffer == NULL)
+    size = MIN(size, (u64)DIRENT_BUFFER);
+    u8 *buffer = heap_alloc(size + 8);
+    if (buffer == NULL)
         return -E_NOMEM;
+    struct gathering g = { .at = buffer, .end = buffer + size };
     mutex_lock(&dir->pos_mutex);
     g.next = dir->pos;
-    i64 r = vfs_list(dir, dir->pos, gather, &g);
-    if (r == 0 && g.used == 0 && g.full)
+    i64 r = vfs_list(dir, dir->pos, old_format ? gather_old : gather_64, &g);
+    u64 used = (u64)(g.at - buffer);
+    if (r == 0 && used == 0 && g.full)
         r = -E_INVAL;
     if (r == 0)
-        r = g.used == 0 ? 0 : copy_to_user(to, g.buffer, g.used);
+        r = used == 0 ? 0 : copy_to_user(to, buffer, used);
     if (r == 0)
         dir->pos = g.next;
     mutex_unlock(&dir->pos_mutex);
-    heap_free(g.buffer);
-    return r == 0 ? (i64)g.used : r;
+    heap_free(buffer);
+    return r == 0 ? (i64)used : r;
 }
 
 static i64

@@ -245,20 +245,6 @@ file_seek(struct file *f, i64 offset, int whence)
 
 /* ---- directories ---- */
 
-struct listing {
-    dirent_fn fn;
-    void *arg;
-};
-
-/* Positions 0 and 1 are . and .., the file system's begin at 2. */
-static bool
-list_one(void *arg, const char *name, u32 length, u64 ino, enum inode_type type,
-         u64 next_offset)
-{
-    struct listing *l = arg;
-    return l->fn(l->arg, name, length, ino, type, next_offset + 2);
-}
-
 static u64
 parent_ino(const struct file *dir)
 {
@@ -283,20 +269,19 @@ vfs_list(struct file *dir, u64 offset, dirent_fn fn, void *arg)
     if (i == NULL || i->type != IT_DIR || i->ops->list == NULL)
         return -E_NOTDIR;
     if (offset == 0) {
-        if (!fn(arg, ".", 1, i->ino, IT_DIR, 1))
+        if (!fn(arg, ".", 1, i->ino, IT_DIR, 1ull - DIR_DOTS))
             return 0;
         offset = 1;
     }
     if (offset == 1) {
-        if (!fn(arg, "..", 2, parent_ino(dir), IT_DIR, 2))
+        if (!fn(arg, "..", 2, parent_ino(dir), IT_DIR, 2ull - DIR_DOTS))
             return 0;
-        offset = 2;
+        offset = DIR_DOTS;
     }
-    struct listing l = { fn, arg };
     mutex_lock(&i->mutex);
     int r = dir->path.dentry != NULL && dir->path.dentry->dead
                 ? -E_NOENT
-                : i->ops->list(i, offset - 2, list_one, &l);
+                : i->ops->list(i, offset - DIR_DOTS, fn, arg);
     mutex_unlock(&i->mutex);
     if (r == 0) {
         touch_atime(dir);

@@ -59,8 +59,9 @@ struct vattr {
 #define VSET_ATIME 0x10u
 #define VSET_MTIME 0x20u
 
-/* one entry at a time: returns false when the caller's buffer is full */
-struct dirent_sink;
+/* One entry at a time: returns false when the caller's buffer is full.  A position in a
+ * directory is next_offset + DIR_DOTS, modulo 2^64: 0 and 1 are . and .. */
+#define DIR_DOTS 2u
 typedef bool (*dirent_fn)(void *arg, const char *name, u32 length, u64 ino,
                           enum inode_type type, u64 next_offset);
 

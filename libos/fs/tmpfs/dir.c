@@ -1,150 +1,47 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Directories of tmpfs: a hash table for names, a tree by cookie for readers (T3).  The
- * vfs has checked rights, existence and emptiness of what it names, and holds the mutexes
- * (N2, N6 of vfs.h); what would break the structure is checked here again.
- * Costs: look-up, create, unlink, rename O(1) hash steps and O(log n) in the tree; list
- * O(log n) and then O(1) for each entry.
+ * Directories of tmpfs: the operations on names.  The vfs has checked rights, existence
+ * and emptiness of what it names, and holds the mutexes (N2, N6 of vfs.h); what would
+ * break the structure is checked here again.  Costs: entries.c.
  */
 #include "core/error.h"
 #include "core/heap.h"
-#include "core/log.h"
 #include "core/string.h"
 #include "fs/tmpfs/private.h"
 
-#define FIRST_BUCKETS 8u
 #define NAME_MAX_BYTES 255u
 #define LINKS_MAX 0x7fffffffu
 #define ENTRY_SIZE 20u /* what an entry adds to a directory's size, as on Linux's tmpfs \
                         */
 
-static u32
-name_hash(const char *name, u32 length)
+static inline struct directory *
+dir_of(struct inode *dir)
 {
-    u32 h = 2166136261u; /* FNV-1a */
-    for (u32 i = 0; i < length; i++)
-        h = (h ^ (u8)name[i]) * 16777619u;
-    return h ^ h >> 15;
-}
-
-static int
-by_cookie(const struct tree_node *a, const struct tree_node *b)
-{
-    u64 x = container_of(a, const struct dirent, node)->cookie,
-        y = container_of(b, const struct dirent, node)->cookie;
-    return x < y ? -1 : x > y;
-}
-
-static int
-cookie_key(const void *key, const struct tree_node *n)
-{
-    u64 x = *(const u64 *)key, y = container_of(n, const struct dirent, node)->cookie;
-    return x < y ? -1 : x > y;
-}
-
-void
-dir_init(struct directory *d)
-{
-    *d = (struct directory){ .buckets = 0 };
-    tree_init(&d->order, by_cookie);
-}
-
-static struct dirent **
-find_link(struct directory *d, const char *name, u32 length, u32 hash)
-{
-    if (d->buckets == 0)
-        return NULL;
-    for (struct dirent **l = &d->bucket[hash & (d->buckets - 1)]; *l; l = &(*l)->next)
-        if ((*l)->hash == hash && (*l)->length == length &&
-            bytes_equal((*l)->name, name, length))
-            return l;
-    return NULL;
+    return &node_of(dir)->dir;
 }
 
 static struct dirent *
-find(struct directory *d, const char *name, u32 length)
+find(struct inode *dir, const char *name, u32 length)
 {
-    struct dirent **l = find_link(d, name, length, name_hash(name, length));
-    return l ? *l : NULL;
-}
-
-/* Make room for one more entry.  A table that cannot grow goes on with longer chains. */
-static int
-reserve(struct directory *d)
-{
-    if (d->count < d->buckets)
-        return 0;
-    u32 n = d->buckets ? d->buckets * 2 : FIRST_BUCKETS;
-    struct dirent **bucket = heap_alloc_zeroed((size_t)n * sizeof(struct dirent *));
-    if (!bucket)
-        return d->buckets ? 0 : -E_NOMEM;
-    for (u32 i = 0; i < d->buckets; i++) {
-        for (struct dirent *e = d->bucket[i], *next; e; e = next) {
-            next = e->next;
-            e->next = bucket[e->hash & (n - 1)];
-            bucket[e->hash & (n - 1)] = e;
-        }
-    }
-    heap_free(d->bucket);
-    d->bucket = bucket;
-    d->buckets = n;
-    return 0;
-}
-
-static struct dirent *
-dirent_new(const char *name, u32 length, struct inode *inode)
-{
-    struct dirent *e = heap_alloc(sizeof(*e) + length);
-    if (!e)
-        return NULL;
-    e->inode = inode;
-    e->hash = name_hash(name, length);
-    e->length = (u16)length;
-    memcpy(e->name, name, length);
-    return e;
-}
-
-/* After reserve(). */
-static void
-insert(struct directory *d, struct dirent *e)
-{
-    struct dirent **l = &d->bucket[e->hash & (d->buckets - 1)];
-    e->next = *l;
-    *l = e;
-    e->cookie = d->next_cookie++;
-    struct tree_node *there = tree_insert(&d->order, &e->node);
-    ASSERT(!there);
-    d->count++;
+    struct dirent **at = dir_find(dir_of(dir), name, length);
+    return at != NULL ? *at : NULL;
 }
 
 static void
-erase(struct directory *d, struct dirent *e)
+dir_changed(struct inode *dir, struct timestamp now)
 {
-    struct dirent **l = find_link(d, e->name, e->length, e->hash);
-    ASSERT(l && *l == e);
-    *l = e->next;
-    tree_remove(&d->order, &e->node);
-    d->count--;
+    dir->size = 2 * ENTRY_SIZE + (u64)dir_of(dir)->count * ENTRY_SIZE;
+    dir->mtime = dir->ctime = now;
 }
 
-static void
-dir_changed(struct inode *dir)
-{
-    dir->size = 2 * ENTRY_SIZE + (u64)node_of(dir)->dir.count * ENTRY_SIZE;
-    dir->mtime = dir->ctime = vfs_now();
-}
-
-/* nlink of something that is linked from directories; T4: the last link's reference goes.
- * How many there were. */
-static u32
-add_link(struct inode *i, i32 change)
+u32
+node_link(struct inode *i, i32 change, struct timestamp now)
 {
     struct tmpfs *t = node_of(i)->tmpfs;
     spin_lock(&t->links_lock);
-    u32 before = i->nlink;
-    i->nlink = (u32)((i32)i->nlink + change);
-    i->ctime = vfs_now();
-    u32 after = i->nlink;
+    u32 before = i->nlink, after = (u32)((i32)before + change);
+    i->nlink = after;
+    i->ctime = now;
     spin_unlock(&t->links_lock);
     if (change < 0 && after != 0 && i->type != IT_DIR)
         tmpfs_uncharge(t);
@@ -153,39 +50,6 @@ add_link(struct inode *i, i32 change)
     else if (before != 0 && after == 0)
         inode_release(i);
     return before;
-}
-
-/* Put all entries of a directory in front of a list, and leave it empty. */
-static struct dirent *
-take_entries(struct directory *d, struct dirent *list)
-{
-    for (u32 b = 0; b < d->buckets; b++) {
-        for (struct dirent *e = d->bucket[b], *next; e; e = next) {
-            next = e->next;
-            e->next = list;
-            list = e;
-        }
-    }
-    heap_free(d->bucket);
-    dir_init(d);
-    return list;
-}
-
-/* Only when the file system is destroyed are there entries; a tree of any depth is taken
- * down without recursion. */
-void
-dir_free(struct node *n)
-{
-    struct dirent *list = take_entries(&n->dir, NULL);
-    while (list) {
-        struct dirent *e = list;
-        struct inode *i = e->inode;
-        list = e->next;
-        if (i->type == IT_DIR)
-            list = take_entries(&node_of(i)->dir, list);
-        add_link(i, i->type == IT_DIR ? -(i32)i->nlink : -1);
-        heap_free(e);
-    }
 }
 
 /* ---- operations ---- */
@@ -205,7 +69,7 @@ dir_tmpfile(struct inode *dir, u32 mode, const struct cred *cred, struct inode *
 static int
 dir_lookup(struct inode *dir, const char *name, u32 length, struct inode **out)
 {
-    struct dirent *e = find(&node_of(dir)->dir, name, length);
+    struct dirent *e = find(dir, name, length);
     if (!e)
         return -E_NOENT;
     inode_hold(e->inode);
@@ -215,25 +79,23 @@ dir_lookup(struct inode *dir, const char *name, u32 length, struct inode **out)
 
 /* Enter an inode under a new name; nothing has changed on an error. */
 static int
-enter(struct inode *dir, const char *name, u32 length, struct inode *inode)
+enter(struct inode *dir, const char *name, u32 length, struct inode *inode,
+      struct timestamp now)
 {
-    struct directory *d = &node_of(dir)->dir;
     if (length > NAME_MAX_BYTES)
         return -E_NAMETOOLONG;
     if (dir->nlink == 0)
         return -E_NOENT; /* removed, and kept by those who are in it */
-    if (find(d, name, length))
-        return -E_EXIST;
-    int rc = reserve(d);
+    int rc = dir_reserve(dir_of(dir));
     if (rc != 0)
         return rc;
     struct dirent *e = dirent_new(name, length, inode);
     if (!e)
         return -E_NOMEM;
-    insert(d, e);
+    dir_insert(dir_of(dir), e);
     if (inode->type == IT_DIR)
-        add_link(dir, 1);
-    dir_changed(dir);
+        node_link(dir, 1, now);
+    dir_changed(dir, now);
     return 0;
 }
 
@@ -241,7 +103,7 @@ static int
 enter_new(struct inode *dir, const char *name, u32 length, struct node *n,
           struct inode **out)
 {
-    int rc = enter(dir, name, length, &n->inode);
+    int rc = enter(dir, name, length, &n->inode, n->inode.btime);
     if (rc != 0) {
         n->inode.nlink = 0;
         inode_release(&n->inode);
@@ -296,8 +158,9 @@ dir_link(struct inode *dir, const char *name, u32 length, struct inode *target)
     int rc = charge ? tmpfs_charge(t) : 0;
     if (rc != 0)
         return rc;
-    rc = enter(dir, name, length, target);
-    bool first = rc == 0 && add_link(target, 1) == 0;
+    struct timestamp now = vfs_now();
+    rc = enter(dir, name, length, target, now);
+    bool first = rc == 0 && node_link(target, 1, now) == 0;
     /* Another link or unlink may have come in between. */
     if (charge && (rc != 0 || first))
         tmpfs_uncharge(t);
@@ -306,18 +169,14 @@ dir_link(struct inode *dir, const char *name, u32 length, struct inode *target)
     return rc;
 }
 
-/* Take an entry out; its inode loses the link (a directory both of its own and its parent
- * the one of ..). */
+/* An inode loses a name (a directory both of its own links, and its parent the one of
+ * ..). */
 static void
-leave(struct inode *dir, struct dirent *e)
+lose_link(struct inode *dir, struct inode *i, struct timestamp now)
 {
-    struct inode *i = e->inode;
-    erase(&node_of(dir)->dir, e);
-    heap_free(e);
-    dir_changed(dir);
     if (i->type == IT_DIR)
-        add_link(dir, -1);
-    add_link(i, i->type == IT_DIR ? -(i32)i->nlink : -1);
+        node_link(dir, -1, now);
+    node_link(i, i->type == IT_DIR ? -(i32)i->nlink : -1, now);
 }
 
 static int
@@ -335,91 +194,110 @@ may_leave(const struct dirent *e, bool directory)
 static int
 dir_unlink(struct inode *dir, const char *name, u32 length, bool directory)
 {
-    struct dirent *e = find(&node_of(dir)->dir, name, length);
-    int rc = may_leave(e, directory);
-    if (rc == 0)
-        leave(dir, e);
-    return rc;
+    struct dirent **at = dir_find(dir_of(dir), name, length);
+    int rc = may_leave(at != NULL ? *at : NULL, directory);
+    if (rc != 0)
+        return rc;
+    struct inode *i = (*at)->inode;
+    struct timestamp now = vfs_now();
+    dir_remove(dir_of(dir), at);
+    dir_changed(dir, now);
+    lose_link(dir, i, now);
+    return 0;
 }
 
 static void
-swap_entries(struct inode *from, struct dirent *a, struct inode *to, struct dirent *b)
+swap_entries(struct inode *from, struct dirent *a, struct inode *to, struct dirent *b,
+             struct timestamp now)
 {
     struct inode *moved = a->inode;
     if (from != to && a->inode->type != b->inode->type) {
         /* A directory moves from one to the other, and .. with it. */
         if (a->inode->type == IT_DIR) {
-            add_link(from, -1);
-            add_link(to, 1);
+            node_link(from, -1, now);
+            node_link(to, 1, now);
         } else if (b->inode->type == IT_DIR) {
-            add_link(to, -1);
-            add_link(from, 1);
+            node_link(to, -1, now);
+            node_link(from, 1, now);
         }
     }
     a->inode = b->inode;
     b->inode = moved;
-    a->inode->ctime = b->inode->ctime = vfs_now();
+    a->inode->ctime = b->inode->ctime = now;
+    dir_changed(from, now);
+    dir_changed(to, now);
+}
+
+/* The entry b stays, what it names changes: readers see the name without a break. */
+static int
+replace(struct inode *from, struct dirent **at, struct inode *to, struct dirent *b,
+        struct timestamp now)
+{
+    struct inode *moved = (*at)->inode, *old = b->inode;
+    int rc = may_leave(b, moved->type == IT_DIR);
+    if (rc != 0)
+        return rc;
+    b->inode = moved;
+    dir_remove(dir_of(from), at);
+    lose_link(to, old, now);
+    return 0;
+}
+
+/* To a name that is free. */
+static int
+move(struct inode *from, struct dirent **at, struct inode *to, const char *name,
+     u32 length)
+{
+    if (length > NAME_MAX_BYTES)
+        return -E_NAMETOOLONG;
+    if (from == to)
+        return dir_rename_entry(dir_of(from), at, name, length);
+    struct inode *moved = (*at)->inode;
+    if (to->nlink == 0)
+        return -E_NOENT;
+    int rc = dir_reserve(dir_of(to));
+    if (rc != 0)
+        return rc;
+    struct dirent *e = dirent_new(name, length, moved);
+    if (!e)
+        return -E_NOMEM;
+    dir_insert(dir_of(to), e);
+    dir_remove(dir_of(from), at);
+    return 0;
 }
 
 static int
 dir_rename(struct inode *from, const char *name, u32 length, struct inode *to,
            const char *new_name, u32 new_length, u32 flags)
 {
-    struct dirent *a = find(&node_of(from)->dir, name, length);
-    struct dirent *b = find(&node_of(to)->dir, new_name, new_length);
+    struct dirent **at = dir_find(dir_of(from), name, length);
+    struct dirent *a = at != NULL ? *at : NULL, *b = find(to, new_name, new_length);
+    struct timestamp now = vfs_now();
     if (!a)
         return -E_NOENT;
-    if (a->inode == to)
+    struct inode *moved = a->inode;
+    if (moved == to)
         return -E_INVAL; /* into itself; the vfs knows the longer ways */
     if (flags & RENAME_SWAP) {
-        if (!b)
-            return -E_NOENT;
-        swap_entries(from, a, to, b);
-        dir_changed(from);
-        dir_changed(to);
-        return 0;
+        if (b)
+            swap_entries(from, a, to, b, now);
+        return b ? 0 : -E_NOENT;
     }
     if (b && (flags & RENAME_NO_REPLACE))
         return -E_EXIST;
-    if (b && b->inode == a->inode)
+    if (b && b->inode == moved)
         return 0; /* two links to one file: POSIX says that nothing happens */
-    struct inode *moved = a->inode;
-    int rc = b ? may_leave(b, moved->type == IT_DIR) : 0;
+    int rc = b ? replace(from, at, to, b, now)
+               : move(from, at, to, new_name, new_length);
     if (rc != 0)
         return rc;
-    if (b) { /* the entry stays, what it names changes: readers see the name without a
-                break */
-        struct inode *old = b->inode;
-        b->inode = moved;
-        if (old->type == IT_DIR)
-            add_link(to, -1);
-        add_link(old, old->type == IT_DIR ? -(i32)old->nlink : -1);
-        if (moved->type == IT_DIR)
-            add_link(to, 1);
-        dir_changed(to);
-    } else {
-        rc = enter(to, new_name, new_length, moved);
-        if (rc != 0)
-            return rc;
+    if (moved->type == IT_DIR && from != to) { /* .. moves with it */
+        node_link(from, -1, now);
+        node_link(to, 1, now);
     }
-    erase(&node_of(from)->dir, a);
-    heap_free(a);
-    if (moved->type == IT_DIR)
-        add_link(from, -1);
-    dir_changed(from);
-    moved->ctime = vfs_now();
-    return 0;
-}
-
-static int
-dir_list(struct inode *dir, u64 offset, dirent_fn fn, void *arg)
-{
-    struct tree_node *n = tree_at_or_after(&node_of(dir)->dir.order, &offset, cookie_key);
-    for (; n; n = tree_next(n)) {
-        const struct dirent *e = container_of(n, struct dirent, node);
-        if (!fn(arg, e->name, e->length, e->inode->ino, e->inode->type, e->cookie + 1))
-            break;
-    }
+    dir_changed(from, now);
+    dir_changed(to, now);
+    moved->ctime = now;
     return 0;
 }
 

@@ -6,9 +6,10 @@
  *     source_bytes, in the archive; else a hole.
  * T2. Bytes of a page behind the end of the file are zero, except where a shared mapping
  *     wrote them; they are cleared when the file grows over them.
- * T3. A directory's entries are in its hash table and in its tree, which is sorted by
- *     cookie; cookies are never used again, so a reader's position stays valid whatever
- *     changes.
+ * T3. A directory's entries are in its hash table and, by cookie, in its blocks; cookies
+ *     are never used again, so a reader's position stays valid whatever changes.  An
+ *     entry that is renamed within its directory keeps its cookie.  A block has at least
+ *     one entry, or is the last.
  * T4. An inode with links has one reference for all of them (N5 of vfs.h).
  * Locking: a file's pages, source and size by inode->mutex; a directory's entries by its
  * mutex; nlink and ctime of what a directory operation changes by links_lock, because an
@@ -46,19 +47,29 @@ int pages_split(struct pages *p, u64 first, struct pages *rest) MUST_CHECK;
 /* The first present page at or after index; false: none. */
 bool pages_next(const struct pages *p, u64 index, u64 *found);
 
+/* The entries with DIRENT_BLOCK cookies that follow each other: number * DIRENT_BLOCK is
+ * the first. */
+#define DIRENT_BLOCK 16u
+struct dirent_block {
+    struct tree_node node; /* by number */
+    u64 number;
+    u32 used;              /* a bit for each entry that is there */
+    struct dirent *entry[DIRENT_BLOCK];
+};
 struct dirent {
-    struct tree_node node; /* by cookie */
-    struct dirent *next;   /* in the bucket */
+    struct dirent *next; /* in the bucket */
     struct inode *inode;
-    u64 cookie;
+    struct dirent_block *block;
     u32 hash;
-    u16 length;
+    u8 index;            /* in the block */
+    u8 length, room;     /* of the name; of the space for it */
     char name[];
 };
 struct directory {
     struct dirent **bucket;
     u32 buckets, count; /* buckets is a power of two, or 0 */
     u64 next_cookie;
+    struct dirent_block *last; /* the one of the newest cookie; NULL: none yet */
     struct tree order;
 };
 struct contents {
@@ -131,11 +142,26 @@ int file_make_page(struct contents *c, u64 index, bool raw, frame_t *out) MUST_C
 /* T2: clear from `from` to the end of its page, if there is a page. */
 void file_clear_after(struct contents *c, u64 from);
 int file_allocate(struct inode *i, u32 mode, u64 offset, u64 bytes) MUST_CHECK;
+/* entries.c */
+void dir_init(struct directory *d);
+/* All entries go; those of directories below, too. */
+void dir_free(struct node *n);
+/* What points at the entry; NULL: there is none. */
+struct dirent **dir_find(struct directory *d, const char *name, u32 length);
+int dir_reserve(struct directory *d) MUST_CHECK; /* room for one more: -E_NOMEM */
+struct dirent *dirent_new(const char *name, u32 length, struct inode *inode);
+void dir_insert(struct directory *d, struct dirent *e); /* after dir_reserve */
+void dir_remove(struct directory *d, struct dirent **at); /* frees it */
+/* Give the entry another name, which is free. -E_NOMEM */
+int dir_rename_entry(struct directory *d, struct dirent **at, const char *name,
+                     u32 length) MUST_CHECK;
+int dir_list(struct inode *dir, u64 offset, dirent_fn fn, void *arg); /* inode_ops.list */
 /* dir.c */
 extern const struct inode_ops dir_inode_ops;
 extern const struct file_ops tmpfs_dir_ops;
-void dir_init(struct directory *d);
-void dir_free(struct node *n);
+/* nlink of something that is linked from directories; T4: the last link's reference goes.
+ * How many there were. */
+u32 node_link(struct inode *i, i32 change, struct timestamp now);
 extern const struct inode_ops link_inode_ops, special_inode_ops;
 extern const struct file_ops tmpfs_no_ops;
 
