@@ -27,13 +27,15 @@ work()
 # vCPUs' stacks and caches, and this shell's own memory, come with their first work: the
 # first rounds are not compared.
 bad=0 round=0
+# One round at the least: without one after it, the first sample would be compared with itself.
 rounds_until()
 {
-    while [ "$(date +%s)" -lt "$1" ]; do
+    while :; do
         round=$((round + 1))
         work "$round"
         now=$(sample)
         echo "# $((end - $(date +%s))) s left: round $round, failed $bad, $now"
+        [ "$(date +%s)" -lt "$1" ] || break
     done
 }
 end=$(($(date +%s) + seconds))
