@@ -20,11 +20,13 @@ guest-programs: $(GUEST_PROGRAMS) $(GUEST_SCRIPTS) $(AGENT) $(BUILD)/rootfs.cpio
 host-tests: $(HOST_TESTS)
 
 # A part that does not build must not hide the results of the others: the runner reports what is missing.
+# All cores build, unless make was told how many: the tests' programs are a minute of one core's work.
+TEST_JOBS = $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
 TEST_ARGS ?=
 RUN_TESTS = tools/runtests --host-tests "$(HOST_TESTS)"
 test:
 	@tools/deps.sh test
-	-@$(MAKE) --no-print-directory -k all host-tests guest-programs benches
+	-@$(MAKE) --no-print-directory $(TEST_JOBS) -k all host-tests guest-programs benches
 	@tools/kernel-lines || true # the table; the runner's job of this name judges
 	@$(RUN_TESTS) $(TEST_ARGS)
 

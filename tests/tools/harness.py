@@ -11,10 +11,17 @@ REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__
 sys.path.insert(0, os.path.join(REPO, "tools"))
 FEUER = os.path.join(REPO, "tools", "feuer")
 KERNEL = os.environ.get("FEUER_TEST_KERNEL")
+QUICK = os.environ.get("FEUER_TEST_QUICK")
 
 
 class Skip(Exception):
     """Raised by a test that cannot run here."""
+
+
+def full_run_only():
+    """Leave a test that takes long and finds little more out of the quick run."""
+    if QUICK:
+        raise Skip("it is in the full run")
 
 
 def kernel_options():

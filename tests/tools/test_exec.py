@@ -9,7 +9,8 @@ import subprocess
 import sys
 import time
 
-from harness import FEUER, KERNEL, Skip, exec_command, feuer_exec, kernel_options, run_all
+from harness import (FEUER, KERNEL, Skip, exec_command, feuer_exec, full_run_only,
+                     kernel_options, run_all)
 
 ALL_BYTES = bytes(range(256)) * 40
 
@@ -187,6 +188,7 @@ def test_add_when_tree_is_given_then_all_is_there(directory):
 
 def test_add_when_hundreds_of_megabytes_then_intact(directory):
     """Verify a file of 300 MB by its sum."""
+    full_run_only()
     tree = os.path.join(directory, "tree")
     os.mkdir(tree)
     digest = hashlib.md5()

@@ -6,7 +6,8 @@ within 15):
   host       All in both: the unit tests and fuzzers take about 40 s together; a fuzzer's
              rounds are bounded by its defaults, and more are had by its arguments.
   proofs     Only in the full run: they take minutes and change only with the kernel.
-  tools      All in both: about a minute of waiting for guests rather than of work.
+  tools      All in both, but for what a test itself leaves to the full run
+             (harness.full_run_only): waiting for guests rather than work.
   guest      The programs tests/guest/c/test_*.c run one after the other in a few boots
              (tests/guest/c/several.c), with a time limit and an empty /tmp for each.
              quick: on 2 CPUs, where races are, without the LONG ones; full: all on 1, 2
@@ -89,6 +90,8 @@ def proof_jobs(options):
 def tool_jobs(options):
     """Tests of the runner itself; those that boot use the kernel under test."""
     environment = {"FEUER_TEST_KERNEL": options.kernel} if options.kernel else {}
+    if options.quick:
+        environment["FEUER_TEST_QUICK"] = "1"
     for path in sorted(glob.glob(os.path.join(REPO, "tests", "tools", "test_*.py"))):
         yield Job("tools " + os.path.basename(path)[5:-3], ["python3", path], 900,
                   environment=environment)
