@@ -59,17 +59,7 @@ walk(u32 which, i32 who, struct walk_state *w)
             proc_release(p);
         }
     } else if (which == WHO_USER) {
-        u32 uid = who == 0 ? proc_current()->cred->uid : (u32)who;
-        i32 at = 0;
-        for (struct process *p = proc_next(at); p != NULL; p = proc_next(at)) {
-            at = p->pid;
-            spin_lock(&p->lock);
-            bool match = p->cred != NULL && p->cred->uid == uid;
-            spin_unlock(&p->lock);
-            if (match)
-                visit(p, w);
-            proc_release(p);
-        }
+        proc_each_of_user(who == 0 ? proc_current()->cred->uid : (u32)who, visit, w);
     } else {
         return -E_INVAL;
     }

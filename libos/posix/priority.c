@@ -65,21 +65,6 @@ visit(struct process *p, void *arg)
     return true;
 }
 
-static void
-visit_user(u32 uid, struct walk_state *w)
-{
-    i32 at = 0;
-    for (struct process *p = proc_next(at); p != NULL; p = proc_next(at)) {
-        at = p->pid;
-        spin_lock(&p->lock);
-        bool match = p->cred != NULL && p->cred->uid == uid;
-        spin_unlock(&p->lock);
-        if (match)
-            visit(p, w);
-        proc_release(p);
-    }
-}
-
 static long
 walk(u32 which, i32 who, struct walk_state *w)
 {
@@ -97,7 +82,7 @@ walk(u32 which, i32 who, struct walk_state *w)
             proc_release(p);
         }
     } else {
-        visit_user(who == 0 ? proc_current()->cred->uid : (u32)who, w);
+        proc_each_of_user(who == 0 ? proc_current()->cred->uid : (u32)who, visit, w);
     }
     return w->found ? w->error : -E_SRCH;
 }

@@ -63,13 +63,15 @@ name_get(char name[XATTR_NAME_MAX + 1], uaddr at)
     return n == 0 || n == -E_NAMETOOLONG ? -E_RANGE : n < 0 ? (int)n : 0;
 }
 
-static int
-set_value(struct target *t, uaddr name_at, uaddr value_at, u64 bytes, u32 flags)
+static i64
+set_value(struct target *t, struct user_frame *f)
 {
     char name[XATTR_NAME_MAX + 1];
+    u64 bytes = SYS_ARG3(f);
+    u32 flags = (u32)SYS_ARG4(f);
     if ((flags & ~(SET_CREATE | SET_REPLACE)) != 0)
         return -E_INVAL;
-    int r = name_get(name, name_at);
+    int r = name_get(name, SYS_ARG1(f));
     if (r != 0)
         return r;
     if (bytes > XATTR_VALUE_MAX)
@@ -77,28 +79,12 @@ set_value(struct target *t, uaddr name_at, uaddr value_at, u64 bytes, u32 flags)
     void *value = heap_alloc(MAX(bytes, 1ull));
     if (value == NULL)
         return -E_NOMEM;
-    r = bytes != 0 ? copy_from_user(value, value_at, bytes) : 0;
+    r = bytes != 0 ? copy_from_user(value, SYS_ARG2(f), bytes) : 0;
     if (r == 0)
         r = xattr_set(t->inode, proc_current()->cred, name, value, (u32)bytes,
                       ((flags & SET_CREATE) != 0 ? XATTR_MUST_CREATE : 0) |
                           ((flags & SET_REPLACE) != 0 ? XATTR_MUST_REPLACE : 0));
     heap_free(value);
-    return r;
-}
-
-static long
-do_set(struct user_frame *f, enum target_kind kind)
-{
-    struct target t;
-    int r = target_get(&t, SYS_ARG0(f), kind);
-    if (r != 0)
-        return r;
-    r = path_may_write(t.path);
-    if (r == 0)
-        r = set_value(&t, SYS_ARG1(f), SYS_ARG2(f), SYS_ARG3(f), (u32)SYS_ARG4(f));
-    if (r == 0)
-        notify_dentry(t.path->dentry, NOTIFY_ATTRIB);
-    target_done(&t);
     return r;
 }
 
@@ -119,47 +105,43 @@ value_to_user(struct target *t, const char *name, uaddr to, u64 size)
     return n;
 }
 
-static long
-do_get(struct user_frame *f, enum target_kind kind)
+static i64
+get_value(struct target *t, struct user_frame *f)
 {
     char name[XATTR_NAME_MAX + 1];
-    struct target t;
-    i64 n = target_get(&t, SYS_ARG0(f), kind);
-    if (n != 0)
-        return n;
-    n = name_get(name, SYS_ARG1(f));
-    if (n == 0)
-        n = value_to_user(&t, name, SYS_ARG2(f), SYS_ARG3(f));
-    target_done(&t);
-    return n;
+    int r = name_get(name, SYS_ARG1(f));
+    return r != 0 ? r : value_to_user(t, name, SYS_ARG2(f), SYS_ARG3(f));
 }
 
-static long
-do_list(struct user_frame *f, enum target_kind kind)
+static i64
+list_names(struct target *t, struct user_frame *f)
 {
-    struct target t;
-    i64 n = target_get(&t, SYS_ARG0(f), kind);
-    if (n != 0)
-        return n;
-    n = value_to_user(&t, NULL, SYS_ARG1(f), SYS_ARG2(f));
-    target_done(&t);
-    return n;
+    return value_to_user(t, NULL, SYS_ARG1(f), SYS_ARG2(f));
 }
 
-static long
-do_remove(struct user_frame *f, enum target_kind kind)
+static i64
+remove_value(struct target *t, struct user_frame *f)
 {
     char name[XATTR_NAME_MAX + 1];
+    int r = name_get(name, SYS_ARG1(f));
+    return r != 0 ? r : xattr_remove(t->inode, proc_current()->cred, name);
+}
+
+/* Find what the first argument names and act on it; what CHANGES it must be allowed by
+ * the mount, and is told of. */
+static long
+on_target(struct user_frame *f, enum target_kind kind, bool changes,
+          i64 (*action)(struct target *t, struct user_frame *f))
+{
     struct target t;
-    int r = target_get(&t, SYS_ARG0(f), kind);
+    i64 r = target_get(&t, SYS_ARG0(f), kind);
     if (r != 0)
         return r;
-    r = path_may_write(t.path);
+    if (changes)
+        r = path_may_write(t.path);
     if (r == 0)
-        r = name_get(name, SYS_ARG1(f));
-    if (r == 0)
-        r = xattr_remove(t.inode, proc_current()->cred, name);
-    if (r == 0)
+        r = action(&t, f);
+    if (changes && r == 0)
         notify_dentry(t.path->dentry, NOTIFY_ATTRIB);
     target_done(&t);
     return r;
@@ -168,71 +150,71 @@ do_remove(struct user_frame *f, enum target_kind kind)
 long
 sys_setxattr(struct user_frame *f)
 {
-    return do_set(f, BY_PATH);
+    return on_target(f, BY_PATH, true, set_value);
 }
 
 long
 sys_lsetxattr(struct user_frame *f)
 {
-    return do_set(f, BY_LINK);
+    return on_target(f, BY_LINK, true, set_value);
 }
 
 long
 sys_fsetxattr(struct user_frame *f)
 {
-    return do_set(f, BY_FD);
+    return on_target(f, BY_FD, true, set_value);
 }
 
 long
 sys_getxattr(struct user_frame *f)
 {
-    return do_get(f, BY_PATH);
+    return on_target(f, BY_PATH, false, get_value);
 }
 
 long
 sys_lgetxattr(struct user_frame *f)
 {
-    return do_get(f, BY_LINK);
+    return on_target(f, BY_LINK, false, get_value);
 }
 
 long
 sys_fgetxattr(struct user_frame *f)
 {
-    return do_get(f, BY_FD);
+    return on_target(f, BY_FD, false, get_value);
 }
 
 long
 sys_listxattr(struct user_frame *f)
 {
-    return do_list(f, BY_PATH);
+    return on_target(f, BY_PATH, false, list_names);
 }
 
 long
 sys_llistxattr(struct user_frame *f)
 {
-    return do_list(f, BY_LINK);
+    return on_target(f, BY_LINK, false, list_names);
 }
 
 long
 sys_flistxattr(struct user_frame *f)
 {
-    return do_list(f, BY_FD);
+    return on_target(f, BY_FD, false, list_names);
 }
 
 long
 sys_removexattr(struct user_frame *f)
 {
-    return do_remove(f, BY_PATH);
+    return on_target(f, BY_PATH, true, remove_value);
 }
 
 long
 sys_lremovexattr(struct user_frame *f)
 {
-    return do_remove(f, BY_LINK);
+    return on_target(f, BY_LINK, true, remove_value);
 }
 
 long
 sys_fremovexattr(struct user_frame *f)
 {
-    return do_remove(f, BY_FD);
+    return on_target(f, BY_FD, true, remove_value);
 }

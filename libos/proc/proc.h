@@ -130,6 +130,9 @@ void proc_release(struct process *p);
 /* Call fn on each process of a group (0: all), under family_lock; fn must not sleep.
  * Returns how many. */
 u32 proc_each_in_group(i32 pgid, bool (*fn)(struct process *p, void *arg), void *arg);
+/* Call fn on each process whose real user is uid, zombies too, with a reference and no
+ * lock, until it says false. */
+void proc_each_of_user(u32 uid, bool (*fn)(struct process *p, void *arg), void *arg);
 
 #define FORK_VFORK 0x1u
 #define FORK_SHARE_MM 0x2u

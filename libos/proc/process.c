@@ -197,6 +197,21 @@ proc_each_in_group(i32 pgid, bool (*fn)(struct process *p, void *arg), void *arg
     return count;
 }
 
+void
+proc_each_of_user(u32 uid, bool (*fn)(struct process *p, void *arg), void *arg)
+{
+    bool more = true;
+    i32 at = 0;
+    for (struct process *p; more && (p = proc_next(at)) != NULL;) {
+        at = p->pid;
+        spin_lock(&p->lock);
+        bool match = p->cred != NULL && p->cred->uid == uid;
+        spin_unlock(&p->lock);
+        more = !match || fn(p, arg);
+        proc_release(p);
+    }
+}
+
 u64
 proc_threads(void)
 {

@@ -34,17 +34,32 @@ struct numbers {
     bool may_inspect, executed, has_memory;
 };
 
-static void
-numbers_get(const struct view *v, struct numbers *n)
+/* What a file shows: of the process, and of its memory, if it has any.  -E_SRCH; what was
+ * got with 0 goes with shown. */
+static int
+numbers_get(const struct view *v, struct facts *f, struct numbers *n)
 {
+    int r = facts_get(view_who(v), f);
+    if (r != 0)
+        return r;
     memset(n, 0, sizeof *n);
     struct mm *m = memory_of(v, &n->may_inspect, &n->executed);
     if (m == NULL)
-        return;
+        return 0;
     n->has_memory = true;
     mm_count(m, &n->counts);
     mm_layout(m, &n->layout);
     mm_drop(m);
+    return 0;
+}
+
+/* The whole of the file is in its text. */
+static int
+shown(struct view *v, struct facts *f)
+{
+    facts_drop(f);
+    v->ended = true;
+    return 0;
 }
 
 static void
@@ -82,10 +97,9 @@ stat_show(struct view *v, struct text *t)
 {
     struct facts f;
     struct numbers n;
-    int r = facts_get(view_who(v), &f);
+    int r = numbers_get(v, &f, &n);
     if (r != 0)
         return r;
-    numbers_get(v, &n);
     u32 flags = FLAG_RANDOM | (f.exiting ? FLAG_EXITING : 0) |
                 (n.executed ? 0 : FLAG_NO_EXEC);
     text_add(t, "%d (%s) %c %d %d %d %lu %d %u", f.tid, f.name, f.state, f.ppid, f.pgid,
@@ -101,9 +115,7 @@ stat_show(struct view *v, struct text *t)
     text_add(t, " %d 0 0 %d %u %u %u 0 0 0", n.may_inspect && f.asleep, f.exit_signal,
              f.cpu, f.rt_priority, f.policy);
     stat_more_places(t, &n, &f);
-    facts_drop(&f);
-    v->ended = true;
-    return 0;
+    return shown(v, &f);
 }
 
 static u64
@@ -117,17 +129,14 @@ statm_show(struct view *v, struct text *t)
 {
     struct facts f;
     struct numbers n;
-    int r = facts_get(view_who(v), &f);
+    int r = numbers_get(v, &f, &n);
     if (r != 0)
         return r;
-    numbers_get(v, &n);
     const struct mm_counts *c = &n.counts;
     text_add(t, "%lu %lu %lu %lu 0 %lu 0\n", c->bytes_virtual >> PAGE_SHIFT,
              c->pages_mapped, c->pages_file + c->pages_shared, text_pages(&n.layout),
              c->pages_data + c->pages_stack);
-    facts_drop(&f);
-    v->ended = true;
-    return 0;
+    return shown(v, &f);
 }
 
 static const char *
@@ -226,19 +235,16 @@ status_show(struct view *v, struct text *t)
 {
     struct facts f;
     struct numbers n;
-    int r = facts_get(view_who(v), &f);
+    int r = numbers_get(v, &f, &n);
     if (r != 0)
         return r;
-    numbers_get(v, &n);
     status_identity(t, &f);
     if (n.has_memory)
         status_memory(t, &n);
     text_add(t, "Threads:\t%u\n", f.threads);
     status_rights(t, &f);
     status_cpus(t, &f);
-    facts_drop(&f);
-    v->ended = true;
-    return 0;
+    return shown(v, &f);
 }
 
 int
