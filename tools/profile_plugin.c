@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A plugin for QEMU that counts how often each guest instruction is executed, for
- * tools/profile.  The counts are in a mapped file, named by the argument out=, so that they
- * are there however QEMU ends: pairs of 64-bit words, address and count, a hash table whose
- * empty places are zeros.
+ * A plugin for QEMU that counts how often each guest instruction is executed, or, with the
+ * argument stores=on, how many bytes each instruction of the kernel's half of the addresses
+ * stores, for tools/profile and tools/copied.  The counts are in a mapped file, named by the
+ * argument out=, so that they are there however QEMU ends: pairs of 64-bit words, address
+ * and count, a hash table whose empty places are zeros.
  *
  *  - The same virtual address in two address spaces has one count: the kernel and the
  *    LibOS have addresses of their own, programs share theirs.
@@ -22,6 +23,9 @@
 #define INLINE_ADD 0
 #define SLOTS      ((size_t)1 << 20)
 #define INTERFACE  1
+#define NO_REGS    0
+#define STORES     2
+#define UPPER_HALF ((uint64_t)1 << 63)
 
 struct qemu_plugin_tb;
 struct qemu_plugin_insn;
@@ -34,6 +38,12 @@ uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn,
                                                 int operation, void *counter,
                                                 uint64_t addend);
+unsigned qemu_plugin_mem_size_shift(uint32_t access);
+_Bool qemu_plugin_mem_is_store(uint32_t access);
+void qemu_plugin_register_vcpu_mem_cb(struct qemu_plugin_insn *insn,
+                                      void (*callback)(unsigned, uint32_t, uint64_t,
+                                                       void *),
+                                      int flags, int accesses, void *argument);
 void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id,
                                            void (*callback)(uint64_t,
                                                             struct qemu_plugin_tb *));
@@ -45,6 +55,7 @@ struct slot {
     uint64_t count;
 };
 static struct slot *slots;
+static int count_stores;
 
 static uint64_t *
 counter_of(uint64_t address)
@@ -58,6 +69,16 @@ counter_of(uint64_t address)
 }
 
 static void
+on_store(unsigned cpu, uint32_t access, uint64_t address, void *counter)
+{
+    (void)cpu;
+    (void)address;
+    /* QEMU 7.2 calls for loads as well, whatever it was asked for. */
+    if (qemu_plugin_mem_is_store(access))
+        *(uint64_t *)counter += (uint64_t)1 << qemu_plugin_mem_size_shift(access);
+}
+
+static void
 on_translation(uint64_t id, struct qemu_plugin_tb *tb)
 {
     size_t count = qemu_plugin_tb_n_insns(tb);
@@ -65,9 +86,14 @@ on_translation(uint64_t id, struct qemu_plugin_tb *tb)
     (void)id;
     for (size_t i = 0; i < count; i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+        uint64_t address = qemu_plugin_insn_vaddr(insn);
 
-        qemu_plugin_register_vcpu_insn_exec_inline(
-            insn, INLINE_ADD, counter_of(qemu_plugin_insn_vaddr(insn)), 1);
+        if (!count_stores)
+            qemu_plugin_register_vcpu_insn_exec_inline(insn, INLINE_ADD,
+                                                       counter_of(address), 1);
+        else if (address >= UPPER_HALF)
+            qemu_plugin_register_vcpu_mem_cb(insn, on_store, NO_REGS, STORES,
+                                             counter_of(address));
     }
 }
 
@@ -77,8 +103,9 @@ qemu_plugin_install(uint64_t id, const qemu_info_t *info, int argc, char **argv)
     int fd;
 
     (void)info;
-    if (argc != 1 || strncmp(argv[0], "out=", 4) != 0)
+    if (argc < 1 || strncmp(argv[0], "out=", 4) != 0)
         return -1;
+    count_stores = argc == 2 && strcmp(argv[1], "stores=on") == 0;
     fd = open(argv[0] + 4, O_RDWR | O_CREAT | O_TRUNC, 0600);
     if (fd < 0 || ftruncate(fd, SLOTS * sizeof *slots) != 0)
         return -1;

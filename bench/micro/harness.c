@@ -192,7 +192,7 @@ bench_measure(const struct row *row, int samples, struct figures *figures)
 static void
 list(const struct group *group)
 {
-    static const char *const words[] = { "rep", "derived", "user" };
+    static const char *const words[] = { "rep", "derived", "user", "zero-copy" };
 
     for (size_t i = 0; i < group->count; i++) {
         const struct row *row = &group->rows[i];

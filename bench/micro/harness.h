@@ -26,6 +26,7 @@
 #define ROW_REP     1u /* It copies or clears memory, mostly by `rep` instructions. */
 #define ROW_DERIVED 2u /* It is computed from other rows, by derive. */
 #define ROW_USER    4u /* The program's own instructions alone, or nearly so: no call. */
+#define ROW_ZERO    8u /* zero-copy: a path on which nobody needs bytes copied. */
 
 /* For one operation. */
 struct figures {
