@@ -11,7 +11,7 @@ VM_HEADERS := $(wildcard libos/core/*.h libos/vm/*.h libos/vm/test/*.h libos/fs/
 
 $(VM_T)/test_area: libos/vm/test/test_area.c libos/vm/area.c $(VM_FAKE)
 $(VM_T)/test_elf: libos/vm/test/test_elf.c libos/vm/elf.c $(VM_FAKE)
-$(VM_T)/test_inflate: libos/fs/cpio/test/test_inflate.c libos/fs/cpio/inflate.c libos/fs/cpio/crc32.c $(VM_FAKE) | $(VM_T)/vectors
+$(VM_T)/test_inflate: libos/fs/cpio/test/test_inflate.c libos/fs/cpio/inflate.c libos/fs/cpio/huffman.c libos/fs/cpio/crc32.c $(VM_FAKE) | $(VM_T)/vectors
 $(VM_T)/test_area $(VM_T)/test_elf $(VM_T)/test_inflate: $(VM_HEADERS)
 	@mkdir -p $(@D)
 	gcc $(VM_FLAGS) -DVECTORS='"$(abspath $(VM_T))/vectors"' -o $@ $(filter %.c,$^)
@@ -34,8 +34,8 @@ $(addprefix $(VM_T)/,$(VM_ROOM_TESTS)): $(BUILD)/host/libos.a $(VM_HEADERS)
 VM_FUZZERS := fuzz_elf fuzz_inflate fuzz_cpio
 VM_FUZZ_RUNS ?= 20000
 $(VM_T)/bin/fuzz_elf: libos/vm/test/fuzz_elf.c libos/vm/elf.c $(VM_FAKE)
-$(VM_T)/bin/fuzz_inflate: libos/fs/cpio/test/fuzz_inflate.c libos/fs/cpio/inflate.c libos/fs/cpio/crc32.c $(VM_FAKE)
-$(VM_T)/bin/fuzz_cpio: libos/fs/cpio/test/fuzz_cpio.c libos/fs/cpio/parse.c libos/fs/cpio/cpio.c libos/fs/cpio/inflate.c libos/fs/cpio/crc32.c \
+$(VM_T)/bin/fuzz_inflate: libos/fs/cpio/test/fuzz_inflate.c libos/fs/cpio/inflate.c libos/fs/cpio/huffman.c libos/fs/cpio/crc32.c $(VM_FAKE)
+$(VM_T)/bin/fuzz_cpio: libos/fs/cpio/test/fuzz_cpio.c libos/fs/cpio/parse.c libos/fs/cpio/cpio.c libos/fs/cpio/inflate.c libos/fs/cpio/huffman.c libos/fs/cpio/crc32.c \
     $(VM_FAKE)
 $(addprefix $(VM_T)/bin/,$(VM_FUZZERS)): $(VM_HEADERS)
 	@mkdir -p $(@D)

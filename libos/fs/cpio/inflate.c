@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Inflate (inflate.h).  Codes are looked up in two steps: a root table of the next ROOT
- * bits, and for longer codes a sub-table.  An entry has all that the loop needs: how many
- * bits, what kind, how many extra bits, and a value.
+ * Inflate (inflate.h), with the tables of huffman.h.
  *
  * Bits come from a 64-bit reservoir that is refilled eight bytes at a time; behind the
  * end of the input it is filled with zeros, which are counted, so that the use of one is
@@ -14,25 +12,14 @@
 #include "core/heap.h"
 #include "core/page.h"
 #include "core/string.h"
+#include "fs/cpio/huffman.h"
 
-#define CODE_MAX 15u
-#define LITERALS 288u
 #define DISTANCES 32u
 #define ROOT_LITERAL 10u
 #define ROOT_DISTANCE 8u
 /* root and sub-tables: at most 1,334 for 286 codes of 15 bits (zlib's enough.c) */
 #define TABLE_LITERAL 2048u
 #define TABLE_DISTANCE 1024u
-
-/* Entries: bits 0-7 length of the code, 8-11 kind, 12-15 extra bits (or bits of the
- * sub-table), 16-31 value. */
-enum kind { KIND_BAD, KIND_LITERAL, KIND_COPY, KIND_END, KIND_TABLE };
-#define ENTRY(length, kind, extra, value) \
-    ((u32)(length) | (u32)(kind) << 8 | (u32)(extra) << 12 | (u32)(value) << 16)
-#define ENTRY_LENGTH(e) ((e)&0xffu)
-#define ENTRY_KIND(e) ((e) >> 8 & 0xfu)
-#define ENTRY_EXTRA(e) ((e) >> 12 & 0xfu)
-#define ENTRY_VALUE(e) ((e) >> 16)
 
 struct inflate {
     const u8 *in, *in_end;
@@ -181,132 +168,7 @@ copy_match(struct inflate *s, u64 distance, u32 length)
     return 0;
 }
 
-/* ---- codes ---- */
-
-static u32
-reverse(u32 code, unsigned bits)
-{
-    u32 r = 0;
-    for (; bits; bits--, code >>= 1)
-        r = r << 1 | (code & 1);
-    return r;
-}
-
-/* What symbol `i` means, without the length of its code. */
-static u32
-literal_entry(u32 i)
-{
-    static const u16 base[] = { 3,  4,  5,  6,   7,   8,   9,   10,  11, 13,
-                                15, 17, 19, 23,  27,  31,  35,  43,  51, 59,
-                                67, 83, 99, 115, 131, 163, 195, 227, 258 };
-    if (i < 256)
-        return ENTRY(0, KIND_LITERAL, 0, i);
-    if (i == 256)
-        return ENTRY(0, KIND_END, 0, 0);
-    if (i > 285)
-        return ENTRY(0, KIND_BAD, 0, 0);
-    u32 n = i - 257;
-    return ENTRY(0, KIND_COPY, n < 8 || n == 28 ? 0 : n / 4 - 1, base[n]);
-}
-
-static u32
-distance_entry(u32 i)
-{
-    if (i > 29)
-        return ENTRY(0, KIND_BAD, 0, 0);
-    u32 extra = i < 4 ? 0 : i / 2 - 1;
-    u32 base = i < 4 ? i + 1 : ((2 + (i & 1)) << extra) + 1;
-    return ENTRY(0, KIND_COPY, extra, base);
-}
-
-static u32
-plain_entry(u32 i)
-{
-    return ENTRY(0, KIND_LITERAL, 0, i);
-}
-
-struct code {
-    u32 *table;
-    u32 size; /* entries there are */
-    unsigned root;
-    u32 (*entry)(u32 symbol);
-};
-
-/* Bits for the sub-table that begins with this code: enough for the longest codes that
- * share its root bits. */
-static unsigned
-sub_bits(const u16 *count, unsigned length, unsigned root)
-{
-    unsigned bits = length - root;
-    i32 left = 1 << bits;
-    for (unsigned l = length; l < CODE_MAX; l++) {
-        left -= count[l];
-        if (left <= 0)
-            break;
-        bits++;
-        left <<= 1;
-    }
-    return bits;
-}
-
-static void
-fill(u32 *table, u32 first, u32 step, u32 size, u32 entry)
-{
-    for (u32 i = first; i < size; i += step)
-        table[i] = entry;
-}
-
-/* Make the tables of a canonical Huffman code (RFC 1951, 3.2.2). */
-static int
-build(struct inflate *s, const struct code *c, const u8 *lengths, u32 n)
-{
-    u16 count[CODE_MAX + 1] = { 0 }, sorted[LITERALS], offset[CODE_MAX + 2];
-    for (u32 i = 0; i < n; i++)
-        count[lengths[i]]++;
-    u32 codes = n - count[0];
-    count[0] = 0;
-    i32 left = 1;
-    for (unsigned l = 1; l <= CODE_MAX; l++) {
-        left = (left << 1) - count[l];
-        if (left < 0)
-            return bad(s, "an oversubscribed code");
-    }
-    if (left > 0 && (codes > 1 || count[1] != codes))
-        return bad(s, "an incomplete code");
-    fill(c->table, 0, 1, 1u << c->root, ENTRY(1, KIND_BAD, 0, 0));
-    offset[1] = 0;
-    for (unsigned l = 1; l <= CODE_MAX; l++)
-        offset[l + 1] = (u16)(offset[l] + count[l]);
-    for (u32 i = 0; i < n; i++)
-        if (lengths[i])
-            sorted[offset[lengths[i]]++] = (u16)i;
-    u32 code = 0, next = 1u << c->root, sub = 0, sub_size = 0, sub_root = ~0u, i = 0;
-    for (unsigned l = 1; l <= CODE_MAX; l++, code <<= 1) {
-        for (u32 k = count[l]; k > 0; k--, code++, i++) {
-            u32 r = reverse(code, l), e = c->entry(sorted[i]);
-            if (l <= c->root) {
-                fill(c->table, r, 1u << l, 1u << c->root, e | l);
-                continue;
-            }
-            u32 root_bits = r & ((1u << c->root) - 1);
-            if (root_bits != sub_root) {
-                count[l] = (u16)k; /* those of this length that are still to come */
-                unsigned bits = sub_bits(count, l, c->root);
-                sub_root = root_bits;
-                sub = next;
-                sub_size = 1u << bits;
-                if (sub_size > c->size - next)
-                    return bad(s, "a code that needs too large a table");
-                next += sub_size;
-                fill(c->table + sub, 0, 1, sub_size, ENTRY(1, KIND_BAD, 0, 0));
-                c->table[root_bits] = ENTRY(c->root, KIND_TABLE, bits, sub);
-            }
-            fill(c->table + sub, r >> c->root, 1u << (l - c->root), sub_size,
-                 e | (l - c->root));
-        }
-    }
-    return 0;
-}
+/* ---- blocks ---- */
 
 /* Next symbol's entry; at least 15 bits are in the reservoir. */
 static inline u32
@@ -320,8 +182,6 @@ decode(struct inflate *s, const u32 *table, unsigned root)
     (void)take(s, ENTRY_LENGTH(e));
     return e;
 }
-
-/* ---- blocks ---- */
 
 /*
  * As long as there is room on both sides: the state is in registers, up to three literals
@@ -489,11 +349,11 @@ build_codes(struct inflate *s, const u8 *lengths, u32 literals, u32 distances)
     struct code c = { s->literal, TABLE_LITERAL, ROOT_LITERAL, literal_entry };
     if (lengths[256] == 0)
         return bad(s, "a code without an end of block");
-    int rc = build(s, &c, lengths, literals);
+    int rc = code_build(&c, lengths, literals, &s->why);
     if (rc != 0)
         return rc;
     c = (struct code){ s->distance, TABLE_DISTANCE, ROOT_DISTANCE, distance_entry };
-    return build(s, &c, lengths + literals, distances);
+    return code_build(&c, lengths + literals, distances, &s->why);
 }
 
 static int
@@ -555,7 +415,7 @@ block_dynamic(struct inflate *s)
         first[order[i]] = (u8)take(s, 3);
     }
     struct code c = { s->distance, TABLE_DISTANCE, 7, plain_entry };
-    int rc = build(s, &c, first, 19);
+    int rc = code_build(&c, first, 19, &s->why);
     if (rc == 0)
         rc = read_lengths(s, lengths, literals + distances);
     if (rc == 0)
