@@ -65,6 +65,8 @@ ticks_per_ns(void)
     static double rate;
     uint64_t first, last, begin, end;
 
+    if (rate == 0 && getenv("BENCH_TICKS") != NULL)
+        rate = 1;
     if (rate != 0)
         return rate;
     begin = clock_and_ticks(&first);

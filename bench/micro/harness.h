@@ -2,7 +2,8 @@
 /*
  * The bench programs' harness: it measures rows and prints them, one line each,
  *     NAME MINIMUM MEDIAN          in ns for one operation, or      NAME - ERROR TEXT
- * Under `feuer exec --icount` a virtual nanosecond is one guest instruction.
+ * Under `feuer exec --icount` a virtual nanosecond is one guest instruction.  With
+ * BENCH_TICKS in the environment figures are ticks of the time stamp counter.
  *
  * H1. Each row is measured in a program image of its own (the program executes itself for
  *     every row), so that no figure depends on the rows that came before, and a row that

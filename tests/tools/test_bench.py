@@ -10,7 +10,7 @@ from feuerlib.benchrun import Column, Figure, Measured, Row
 from feuerlib.benchstore import Line, Table
 from feuerlib.common import UserError
 
-LIST = "null calls - 100\nfault memory rep 63\nsum pipes rep,count 1\nfork/64 growth - 1\n"
+LIST = "null calls - 100\nfault memory rep 63\nsum pipes rep,derived 1\nfork/64 growth - 1\n"
 
 
 def refuses(function, *arguments):
@@ -49,7 +49,7 @@ def test_list_when_parsed_then_rows_in_order(_directory):
     rows = benchrun.parse_list(LIST)
     assert list(rows) == ["null", "fault", "sum", "fork/64"]
     assert rows["null"] == Row("null", "calls", frozenset(), 100)
-    assert rows["sum"].flags == {"rep", "count"} and benchstore.is_count(rows["sum"])
+    assert rows["sum"].flags == {"rep", "derived"}
     for text in ("null calls -\n", "null calls - many\n", "usage: micro [NAME]\n"):
         refuses(benchrun.parse_list, text)
 
@@ -70,9 +70,23 @@ def test_only_when_globs_then_those_rows(_directory):
     assert "fourk" in refuses(benchrun.chosen, rows, ["null", "fourk*"])
 
 
+def test_command_when_several_programs_then_all_run(_directory):
+    """Verify which names are passed, and the guest's command."""
+    rows = benchrun.parse_list(LIST)
+    owner = {name: "micro" if name != "sum" else "more" for name in rows}
+    some = {name: rows[name] for name in ("null", "sum")}
+    assert benchrun.commands(rows, rows, owner) == {"micro": [], "more": []}
+    programs = benchrun.commands(some, rows, owner)
+    assert programs == {"micro": ["null"], "more": []}
+    shell = benchrun.guest_command(programs, 5)
+    assert shell[:2] == ["sh", "-c"]
+    assert "/add/micro -n 5 null || status=$?; /add/more -n 5 ||" in shell[2]
+    assert benchrun.guest_command({"micro": ["null"]}, 5) == ["/add/micro", "-n", "5", "null"]
+
+
 def test_figure_when_several_runs_then_median_least_and_most(_directory):
     """Verify B2, an even number of runs, an error, and a row that was not measured."""
-    measured = Measured({}, [Column("tuned", [], False)], True)
+    measured = Measured({}, [Column("tuned", [], False)], "counted")
     measured.runs["tuned"] = [{"a": (9, 10), "b": (1, 1)}, {"a": (9, 30), "b": "gone"},
                               {"a": (9, 20)}]
     assert measured.figure("tuned", "a") == Figure(20, 10, 30)
@@ -94,17 +108,15 @@ def test_runs_when_they_differ_then_said(_directory):
 
 
 def test_ratio_when_a_side_is_missing_then_none(_directory):
-    """Verify ratios, also of zero, errors, counts; spreads; the mean."""
+    """Verify ratios, also of zero and of errors; spreads; the mean."""
     lines = example().lines
     assert benchtable.ratio(lines["null"], "views") == 3
     assert benchtable.ratio(lines["null"], "direct") == 6
     assert benchtable.ratio(lines["fault"], "direct") is None
     assert benchtable.ratio(lines["zeros"], "views") is None
-    count = Line(row("bytes", ["count"]), "count", {"tuned": figure(4), "views": figure(2)})
-    assert benchtable.ratio(count, "views") is None
     assert benchtable.spread(figure(300, 299, 305)) == 0.02
     assert benchtable.spread(None) == 0 and benchtable.spread_text("gone") == "-"
-    assert abs(benchtable.mean_ratio(lines.values(), "views") - (3 * 1.5) ** 0.5) < 1e-9
+    assert abs(benchtable.mean([3, None, 1.5]) - (3 * 1.5) ** 0.5) < 1e-9
 
 
 def test_table_when_shown_then_all_is_there(_directory):

@@ -11,28 +11,36 @@ import os
 import shlex
 import sys
 
-from . import benchguard, benchpage, benchplot, benchrun, benchstore, benchtable
-from .benchstore import Line, Table, is_count
+from . import accel, benchguard, benchpage, benchplot, benchrun, benchstore, benchtable, machine
+from .benchstore import Line, Table
 from .common import REPO, UserError, build_dir, replace_file, say
 
 RESULTS = os.path.join(REPO, "docs", "results")
-WALL_RUNS = 3
+RUNS = 3
+SAMPLES = {"counted": 31, "wall": 11, "cycles": 31}
 # What is shown beside the counts of rows that copy or clear: a rep instruction counts once
 # for each of its iterations.
-WALL_BESIDE = ("tuned", "views", "direct")
+BESIDE = ("tuned", "views", "direct")
+UNITS = {"counted": "instructions", "wall": "ns"}
+
+
+def mode_of(options):
+    return "wall" if options.wall else "counted"
 
 
 def base_name(options):
     """bench, bench-wall, growth, ...: the file's name without its end."""
-    name = "bench" if options.program == "micro" else options.program
+    programs = tuple(options.program)
+    name = "bench" if programs == benchrun.DEFAULT_PROGRAMS else "-".join(programs)
     return name + ("-wall" if options.wall else "")
 
 
 def as_typed(options):
     """The command that makes this table again."""
     words = ["tools/feuer", "bench"]
-    if options.program != "micro":
-        words += ["--program", options.program]
+    if tuple(options.program) != benchrun.DEFAULT_PROGRAMS:
+        for program in options.program:
+            words += ["--program", program]
     words += ["--wall"] if options.wall else []
     words += ["--runs", str(options.runs), "--samples", str(options.samples)]
     words += ["--no-linux"] if options.no_linux else []
@@ -41,45 +49,41 @@ def as_typed(options):
     return shlex.join(words)
 
 
-def unit(row, counted):
-    return "count" if is_count(row) else "instructions" if counted else "ns"
-
-
-def make_table(measured, options, beside):
-    """The Table of what was measured; BESIDE: wall times of the rep rows, or None."""
-    titles = [column.title for column in measured.columns]
+def make_table(measured, extra, options, programs):
+    """The Table of what was measured; EXTRA: what stands beside it, Measured as well."""
+    every = [("", measured)] + [("." + one.mode, one) for one in extra]
+    titles = [column.title + end for end, one in every for column in one.columns]
     lines = {}
     for name, row in measured.rows.items():
-        values = {title: measured.figure(title, name) for title in titles}
-        if beside is not None:
-            values.update({column.title + ".wall": beside.figure(column.title, name)
-                           for column in beside.columns})
-        lines[name] = Line(row, unit(row, measured.counted), values)
-    if beside is not None:
-        titles = titles + [column.title + ".wall" for column in beside.columns]
-    jobs = {column.title: benchrun.run_command(
-        options.program, column, [], options.samples, measured.counted)
-        for column in measured.columns}
+        lines[name] = Line(row, UNITS[measured.mode], {
+            column.title + end: one.figure(column.title, name)
+            for end, one in every for column in one.columns})
+    jobs = {column.title: benchrun.run_command(programs, column, options.samples,
+                                               measured.mode)
+            for column in measured.columns}
     notes = benchstore.describe(as_typed(options), options.runs, options.samples, jobs)
     return Table(notes, titles, lines)
 
 
 def measure(options):
     """(Table, problems) of what the options ask for."""
-    everything = benchrun.list_rows(options.program)
+    everything, owner = benchrun.list_all(options.program)
     rows = benchrun.chosen(everything, options.only + options.rows)
     which = benchrun.columns(options.kernel, not options.no_linux)
-    counted = not options.wall
-    measured = benchrun.measure(options.program, rows, which, options.runs,
-                                options.samples, counted, len(everything))
-    problems, beside = measured.problems, None
+    programs = benchrun.commands(rows, everything, owner)
+    measured = benchrun.measure(programs, rows, which, options.runs, options.samples,
+                                mode_of(options))
+    few = [column for column in which if column.title in BESIDE]
+    extra = []
     copying = {name: row for name, row in rows.items() if "rep" in row.flags}
-    if counted and copying:
-        beside = benchrun.measure(
-            options.program, copying, [one for one in which if one.title in WALL_BESIDE],
-            WALL_RUNS, options.samples, False, len(everything))
-        problems = problems + beside.problems
-    return make_table(measured, options, beside), problems
+    if measured.mode == "counted" and copying:
+        extra.append(benchrun.measure(benchrun.commands(copying, everything, owner), copying,
+                                      few, RUNS, SAMPLES["wall"], "wall"))
+    if measured.mode == "counted" and accel.kvm_works(machine.find_qemu()):
+        extra.append(benchrun.measure(programs, rows, few, RUNS, SAMPLES["cycles"],
+                                      "cycles"))
+    problems = [line for one in [measured] + extra for line in one.problems]
+    return make_table(measured, extra, options, programs), problems
 
 
 def show(table, wall):
@@ -99,7 +103,7 @@ def keep(table, options, folder):
     path = os.path.join(folder, base_name(options))
     benchstore.write(path + ".tsv", table)
     found = [path + ".tsv"]
-    plot = benchplot.for_table(table, options.program)
+    plot = benchplot.for_table(table)
     if plot:
         replace_file(path + ".svg", lambda file: file.write(plot.encode()))
         found.append(path + ".svg")
@@ -114,7 +118,10 @@ def main(options):
     if options.keep and (options.only or options.rows or options.no_linux):
         raise UserError("--keep is for whole tables; leave out rows and --no-linux")
     if options.runs is None:
-        options.runs = WALL_RUNS
+        options.runs = RUNS
+    if options.samples is None:
+        options.samples = SAMPLES[mode_of(options)]
+    options.program = options.program or list(benchrun.DEFAULT_PROGRAMS)
     table, problems = measure(options)
     show(table, options.wall)
     folder = RESULTS if options.keep else os.path.join(build_dir(), "bench-results")

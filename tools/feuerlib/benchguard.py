@@ -65,8 +65,8 @@ def lowered(text, values):
 def count(limits, kernel):
     """({row: what it cost}, status) of one guest with the rows of LIMITS."""
     known = benchrun.list_rows("micro")
-    command = benchrun.run_command("micro", benchrun.columns(kernel, False)[0],
-                                   [name for name in limits if name in known], SAMPLES, True)
+    command = benchrun.run_command({"micro": [name for name in limits if name in known]},
+                                   benchrun.columns(kernel, False)[0], SAMPLES, "counted")
     return benchrun.run_once(command, lambda name: None)
 
 

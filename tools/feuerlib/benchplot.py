@@ -8,7 +8,6 @@ import math
 from xml.sax.saxutils import escape
 
 from .benchrun import Figure
-from .benchstore import is_count
 from .benchtable import AIM, ratio, ratio_text
 
 INK, PALE, GRID, PAPER = "#1f2328", "#59636e", "#d1d9e0", "#ffffff"
@@ -225,6 +224,7 @@ def growth(table):
     return drawing.text()
 
 
-def for_table(table, program):
-    """The plot that belongs to a program's table; None where there is nothing to plot."""
-    return growth(table) if program == "growth" else ratios(table)
+def for_table(table):
+    """The plot that belongs to a table: curves if its rows are BASE/N, else ratios; None
+    where there is nothing to plot."""
+    return growth(table) or ratios(table)

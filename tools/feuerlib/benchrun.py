@@ -16,6 +16,7 @@ import collections
 import concurrent.futures
 import fnmatch
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -31,11 +32,16 @@ COUNTED_JOBS = 2
 QUIET_SECONDS = 2
 LINE_SECONDS = 10
 
-# The same processor in both worlds: without ERMS Linux copies by words, as it does where it is
-# fast on an emulator, and CR4.PKE makes its signals several times slower there.
-WALL_PROCESSOR = "max,-erms,-pku"
+# What a figure is.  Wall time is had from the same processor as the count: with ERMS Linux copies
+# by bytes, and with CR4.PKE its signals are several times slower, on an emulator only.
+MODES = {
+    "counted": ["--icount"],
+    "wall": ["--qemu-arg=-cpu", "--qemu-arg=max,-erms,-pku"],
+    "cycles": ["--accel", "kvm", "--env", "BENCH_TICKS=1"],
+}
 
 Row = collections.namedtuple("Row", "name group flags operations")
+DEFAULT_PROGRAMS = ("micro", "micro-glibc")
 # Of several runs: their median, the least and the greatest.
 Figure = collections.namedtuple("Figure", "value least most")
 
@@ -112,12 +118,21 @@ def chosen(rows, patterns):
 
 # ---- one run ----
 
-def run_command(program, column, names, samples, counted):
-    """The `feuer exec` command of one run."""
-    machine = ["--icount"] if counted else ["--qemu-arg=-cpu", "--qemu-arg=" + WALL_PROCESSOR]
-    return [FEUER, "exec", *machine, "--mem", str(MEMORY_MB), "--image", "debian",
+def guest_command(programs, samples):
+    """What runs in the guest: each of PROGRAMS, {name: its rows' names or [] for all}."""
+    each = [["/add/" + name, "-n", str(samples), *rows] for name, rows in programs.items()]
+    if len(each) == 1:
+        return each[0]
+    # The others run even if one fails.
+    return ["sh", "-c", "status=0; " + " ".join(shlex.join(one) + " || status=$?;"
+                                                for one in each) + " exit $status"]
+
+
+def run_command(programs, column, samples, mode):
+    """The `feuer exec` command of one run; PROGRAMS as in guest_command."""
+    return [FEUER, "exec", *MODES[mode], "--mem", str(MEMORY_MB), "--image", "debian",
             "--add", os.path.join(build_dir(), "bench"), "--timeout", str(RUN_SECONDS),
-            *column.arguments, "--", "/add/" + program, "-n", str(samples), *names]
+            *column.arguments, "--", *guest_command(programs, samples)]
 
 
 def run_once(command, on_row):
@@ -175,8 +190,8 @@ class Measured:
     what went wrong, which the caller shows and fails for.
     """
 
-    def __init__(self, rows, which, counted):
-        self.rows, self.columns, self.counted = rows, which, counted
+    def __init__(self, rows, which, mode):
+        self.rows, self.columns, self.mode = rows, which, mode
         self.runs = {column.title: [] for column in which}
         self.problems = []
 
@@ -204,18 +219,39 @@ def differences(runs):
     return lines
 
 
-def measure(program, rows, which, runs, samples, counted, all_rows):
-    """Run all columns RUNS times, in turn, and return a Measured."""
-    result = Measured(rows, which, counted)
+def list_all(programs):
+    """({name: Row} of all PROGRAMS, {name: its program})."""
+    rows, owner = {}, {}
+    for program in programs:
+        for name, row in list_rows(program).items():
+            if name in rows:
+                raise UserError("%s and %s both have a row %s" % (owner[name], program, name))
+            rows[name], owner[name] = row, program
+    return rows, owner
+
+
+def commands(rows, everything, owner):
+    """For guest_command: which rows of which program; no names for all that it has."""
+    found = {}
+    for program in dict.fromkeys(owner[name] for name in rows):
+        names = [name for name in rows if owner[name] == program]
+        whole = sum(owner[name] == program for name in everything) == len(names)
+        found[program] = [] if whole else names
+    return found
+
+
+def measure(programs, rows, which, runs, samples, mode):
+    """Run all columns RUNS times, in turn, and return a Measured of ROWS."""
+    result = Measured(rows, which, mode)
     progress = Progress(len(rows) * len(which) * runs)
-    names = [] if len(rows) == all_rows else list(rows)
 
     def one(column):
-        command = run_command(program, column, names, samples, counted)
-        return run_once(command, lambda name: progress.row(column.title, name))
+        return run_once(run_command(programs, column, samples, mode),
+                        lambda name: progress.row(column.title, name))
 
     jobs = [column for _ in range(runs) for column in which]
-    with concurrent.futures.ThreadPoolExecutor(COUNTED_JOBS if counted else 1) as pool:
+    with concurrent.futures.ThreadPoolExecutor(
+            COUNTED_JOBS if mode == "counted" else 1) as pool:
         for column, (found, status) in zip(jobs, pool.map(one, jobs)):
             result.runs[column.title].append(found)
             missing = [name for name in rows if name not in found]
@@ -224,7 +260,7 @@ def measure(program, rows, which, runs, samples, counted, all_rows):
                     column.title, status, "" if not missing else ", without the rows "
                     + " ".join(missing[:10]) + (" ..." if len(missing) > 10 else "")))
     progress.end()
-    if counted:
+    if mode == "counted":
         for column in which:
             if column.feuerbird:
                 result.problems += ["column %s: %s" % (column.title, line) for line in

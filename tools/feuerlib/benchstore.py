@@ -4,7 +4,8 @@
     # KEY: TEXT                    lines of the description
     name group flags operations unit COLUMN COLUMN_min COLUMN_max ...
 One line for each row; an empty field was not measured, and a COLUMN that could not be
-holds the error's text, which is no number.  ROW.wall columns are in ns.
+holds the error's text, which is no number.  COLUMN.wall is in ns, COLUMN.cycles in ticks
+of the time stamp counter.
 """
 import collections
 import datetime
@@ -25,11 +26,6 @@ FIXED = ["name", "group", "flags", "operations", "unit"]
 Table = collections.namedtuple("Table", "notes titles lines")
 # values: {title: Figure, a text, or None}.
 Line = collections.namedtuple("Line", "row unit values")
-
-
-def is_count(row):
-    """The row is a count of something, and no cost in instructions or in time."""
-    return "count" in row.flags
 
 
 # ---- the machine ----
@@ -80,7 +76,7 @@ def describe(command, runs, samples, jobs):
         notes["linux kernel"] = linux_version(debian.linux_kernel())
     works = accel.kvm_works(machine.find_qemu())
     notes["kvm"] = "works here" if works else \
-        "not run here: no guest gets anywhere on it, so there is no column of cycles"
+        "not run here, since the trial guest does not run on it: no column of cycles"
     for title, job in jobs.items():
         cut = job.index("--")
         shown = first_line([*job[:2], "--show", *job[2:cut], "--", *job[cut + 1:]])

@@ -3,10 +3,11 @@
 import math
 
 from .benchrun import Figure
-from .benchstore import is_count
 
 # Every row costs at most half of what Linux, tuned, takes for it.
 AIM = 2.0
+# How the columns are called where people read them.
+NAMES = {"linux": "Linux", "tuned": "Linux tuned"}
 
 
 def number(figure):
@@ -20,7 +21,7 @@ def cell(value):
 def ratio(line, ours, theirs="tuned"):
     """How many times what OURS costs THEIRS takes; None where one of them is missing."""
     one, other = line.values.get(ours), line.values.get(theirs)
-    if not isinstance(one, Figure) or not isinstance(other, Figure) or is_count(line.row):
+    if not isinstance(one, Figure) or not isinstance(other, Figure):
         return None
     return other.value / one.value if one.value else None
 
@@ -44,32 +45,44 @@ def range_text(figure):
     return "{:,}..{:,}".format(figure.least, figure.most) if isinstance(figure, Figure) else "-"
 
 
-def mean_ratio(lines, ours):
-    """The geometric mean of the rows' ratios, or None."""
-    found = [one for one in (ratio(line, ours) for line in lines) if one]
+def mean(ratios):
+    """The geometric mean of RATIOS; None of none."""
+    found = [one for one in ratios if one]
     return math.exp(sum(map(math.log, found)) / len(found)) if found else None
+
+
+def is_user(row):
+    """The row is the program's own instructions: no kernel can make it cheaper."""
+    return "user" in row.flags
+
+
+def unit_text(line):
+    return " ".join([line.unit] + [flag for flag in ("rep", "user") if flag in
+                                   line.row.flags])
 
 
 def headings(table, wall):
     """The titles of the table's columns and, for each, line -> text."""
     found = [("name", lambda line: line.row.name),
-             ("unit", lambda line: line.unit + (" rep" if "rep" in line.row.flags else ""))]
-    main = [title for title in table.titles if not title.endswith(".wall")]
+             ("unit", unit_text)]
+    main = [title for title in table.titles if "." not in title]
     for title in main:
-        found.append((title, lambda line, t=title: cell(line.values.get(t))))
+        found.append((NAMES.get(title, title), lambda line, t=title: cell(line.values.get(t))))
     for title in main:
         if wall:
-            found.append((title + " from..to", lambda line, t=title:
+            found.append((NAMES.get(title, title) + " from..to", lambda line, t=title:
                           range_text(line.values.get(t))))
         elif title in ("linux", "tuned"):
-            found.append((title + " +-", lambda line, t=title:
+            found.append((NAMES[title] + " +-", lambda line, t=title:
                           spread_text(line.values.get(t))))
     if "tuned" in main:
         for ours in ("views", "direct"):
             found.append(("tuned/" + ours, lambda line, o=ours: ratio_text(ratio(line, o))))
     for title in table.titles:
         if title not in main:
-            found.append((title[:-5] + " ns", lambda line, t=title: cell(line.values.get(t))))
+            name, _, mode = title.partition(".")
+            found.append((NAMES.get(name, name) + (" ns" if mode == "wall" else " " + mode),
+                          lambda line, t=title: cell(line.values.get(t))))
     return found
 
 
@@ -98,7 +111,8 @@ def summary(table):
     found = []
     if "tuned" in table.titles:
         for ours in ("views", "direct"):
-            measured = {line.row.name: ratio(line, ours) for line in table.lines.values()}
+            measured = {line.row.name: ratio(line, ours) for line in table.lines.values()
+                        if not is_user(line.row)}
             measured = {name: one for name, one in measured.items() if one is not None}
             if not measured:
                 continue
@@ -106,7 +120,7 @@ def summary(table):
             found.append("%s: %d of %d rows take at most half of what Linux tuned takes; "
                          "geometric mean of the ratios %s" % (
                              ours, len(measured) - len(short), len(measured),
-                             ratio_text(mean_ratio(table.lines.values(), ours))))
+                             ratio_text(mean(measured.values()))))
             if short:
                 found.append("  above half: " + ", ".join(
                     "%s (%s)" % (name, ratio_text(measured[name])) for name in short))

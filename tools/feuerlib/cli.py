@@ -78,10 +78,11 @@ def add_bench_options(commands):
     add("--only", action="append", default=[], metavar="NAME",
         help="only this row; may be repeated, and * stands for any text")
     add("--runs", type=positive, metavar="N", help="runs of each column (3)")
-    add("--samples", type=positive, default=31, metavar="N", help="of each row (31)")
+    add("--samples", type=positive, metavar="N", help="of each row (31; wall time 11)")
     add("--no-linux", action="store_true", help="FeuerBird alone")
     add("--kernel", metavar="FILE", help="(build/feuerbird)")
-    add("--program", default="micro", metavar="NAME", help="build/bench/NAME (micro)")
+    add("--program", action="append", default=[], metavar="NAME",
+        help="build/bench/NAME; may be repeated (micro and micro-glibc)")
     add("--keep", action="store_true", help="write docs/results and the pages made of it")
     add("--guard", action="store_true", help="compare a few rows with their limits")
     add("--limits", metavar="FILE", help="of --guard (tests/bench/limits.tsv)")
