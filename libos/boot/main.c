@@ -37,7 +37,7 @@ start_others(void)
         if (stack == FRAME_NONE || fault == FRAME_NONE)
             libos_panic("no memory for vCPU %u", i);
         struct thread *t = page_ptr(stack);
-        c->ended = page_ptr(fault); /* handed over; boot_other takes it out again */
+        c->leaving = page_ptr(fault); /* handed over; boot_other takes it out again */
         page_init_lcpu(c);
         timers_init(c);
         sched_init_lcpu(c);
@@ -52,8 +52,8 @@ start_others(void)
 void
 boot_other(struct lcpu *c)
 {
-    struct thread *fault = c->ended;
-    c->ended = NULL;
+    struct thread *fault = c->leaving;
+    c->leaving = NULL;
     machine_setup_lcpu(c, fault);
     thread_idle();
 }

@@ -53,6 +53,8 @@ u64 timers_next_tsc(struct lcpu *c);     /* deadline of the first; FB_FOREVER */
 /* Arm the kernel's timer for the first timer or the end of the slice, unless it is armed
  * for no later already. */
 void timers_program(struct lcpu *c, u64 slice_end_tsc);
+/* For a vCPU that does not idle, whose timer is armed for the rest already. */
+void timers_slice(struct lcpu *c, u64 slice_end_tsc);
 void clock_init(void);
 
 #endif

@@ -48,7 +48,7 @@ look_around(struct lcpu *c, bool user)
     struct runq *q = runq_of(c);
     spin_lock(&q->lock);
     if (q->queued && q->slice_end == FB_FOREVER)
-        sched_start_slice(c);
+        sched_start_slice(c, machine_tsc());
     bool over = sched_slice_over(c);
     u64 slice_end = over ? FB_FOREVER : q->slice_end;
     spin_unlock(&q->lock);

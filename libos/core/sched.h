@@ -19,13 +19,13 @@ struct runq {
     struct spinlock lock;
     u32 queued;         /* [lock] threads that wait for the vCPU */
     u32 rt_queued;      /* [lock] how many of them are real-time */
-    u64 rt_levels[2];   /* [lock] a bit for each level that has one */
-    struct list rt[SCHED_RT_LEVELS]; /* [lock] */
-    struct tree fair;   /* [lock] by vruntime */
-    u64 load;           /* [lock] sum of the queued weights */
+    struct thread *fair_first; /* [lock] the one of least vruntime: in no tree */
+    struct tree fair;   /* [lock] the others, by vruntime */
     u64 min_vruntime;   /* [lock] never goes back */
     /* [lock] TSC at which the current thread should go; ~0 while nobody waits */
     u64 slice_end;
+    u64 rt_levels[2];   /* [lock] a bit for each level that has one */
+    struct list rt[SCHED_RT_LEVELS]; /* [lock] */
 };
 static inline struct runq *
 runq_of(struct lcpu *c)
@@ -49,16 +49,17 @@ sched_allowed(const struct thread *t, const struct lcpu *c)
     return (t->sched.allowed >> c->id & 1) != 0;
 }
 
-/* With the queue's lock held: */
+/* With the queue's lock held. `now` is the TSC, read once for all that happens at once. */
 enum sched_put_reason { SCHED_NEW, SCHED_WOKEN, SCHED_PREEMPTED, SCHED_YIELDED };
-void sched_put(struct lcpu *c, struct thread *t, enum sched_put_reason why);
+void sched_put(struct lcpu *c, struct thread *t, enum sched_put_reason why, u64 now);
 struct thread *sched_pick(struct lcpu *c);               /* takes it out; NULL: none */
-void sched_charge(struct lcpu *c, struct thread *t);     /* the running one, up to now */
+/* the running one, up to now */
+void sched_charge(struct lcpu *c, struct thread *t, u64 now);
 /* should it replace the running one? */
-bool sched_preempts(struct lcpu *c, struct thread *woken);
+bool sched_preempts(struct lcpu *c, struct thread *woken, u64 now);
 bool sched_slice_over(struct lcpu *c);
 /* after a switch, and when the first waiter comes */
-void sched_start_slice(struct lcpu *c);
+void sched_start_slice(struct lcpu *c, u64 now);
 void sched_migrate(struct thread *t, struct lcpu *from, struct lcpu *to);
 
 /* Without locks: where a woken or new thread should go; a thread of another queue for an

@@ -12,7 +12,7 @@
  *   4. sleeper: under that lock, still SLEEPING: it leaves the CPU; RUNNABLE: it goes on
  *      at once.
  *   The waker puts it into a queue only if it has left the CPU, which the lock decides
- *   (Q2).
+ *   (Q2). What it may still touch of the sleeper it touches before it drops that lock.
  */
 #include "core/thread.h"
 
@@ -49,51 +49,54 @@ thread_release(struct thread *t)
 
 static void make_ready(struct thread *t, struct lcpu *old, enum sched_put_reason why);
 
-static void
-move_away(struct lcpu *c)
+/* A thread has left this vCPU for good: it is dead, or goes to another queue. Releases
+ * the lock of c's queue. */
+static __attribute__((noinline, cold)) void
+see_off(struct lcpu *c)
 {
-    struct thread *t = c->moving;
-    c->moving = NULL;
-    make_ready(t, c, SCHED_PREEMPTED);
+    struct thread *t = c->leaving;
+    c->leaving = NULL;
+    if (atomic_load_explicit(&t->state, memory_order_relaxed) != THREAD_DEAD) {
+        make_ready(t, c, SCHED_PREEMPTED);
+    } else {
+        spin_unlock(&runq_of(c)->lock);
+        thread_release(t);
+    }
 }
 
-/* On the new thread's stack: Q2's release, and the end of a thread that went for good. */
-static void
+/* On the new thread's stack: Q2's release. */
+static inline void
 finish_switch(void)
 {
     struct lcpu *c = lcpu_current();
-    struct thread *ended = c->ended;
-    c->ended = NULL;
-    if (__builtin_expect(c->moving != NULL, 0))
-        move_away(c); /* releases the lock */
+    if (__builtin_expect(c->leaving != NULL, 0))
+        see_off(c);
     else
         spin_unlock(&runq_of(c)->lock);
-    if (ended)
-        thread_release(ended);
 }
 
 /* The queue's lock is held. `from` is in its queue, asleep, or dead; `to` is in no
  * queue. */
 static void
-switch_to(struct lcpu *c, struct thread *from, struct thread *to)
+switch_to(struct lcpu *c, struct thread *from, struct thread *to, u64 now)
 {
     ASSERT(from->canary == THREAD_CANARY);
     c->current = to;
     to->cpu = c;
     to->cb = c->cb;
-    u64 now = machine_tsc();
     to->sched.started = now;
     c->switches++;
-    if (from == c->idle)
-        account_idle_ends(c, now);
-    else if (to == c->idle)
-        account_idle_begins(c, now);
     atomic_store_explicit(&to->state, THREAD_RUNNING, memory_order_relaxed);
-    sched_start_slice(c);
-    /* The slice is new, and an idle vCPU slept by fb_wait's deadline instead of the
-     * timer. */
-    if (to->process)
+    sched_start_slice(c, now);
+    if (from == c->idle) {
+        account_idle_ends(c, now);
+        /* It slept by fb_wait's deadline instead of the timer. */
         timers_program(c, runq_of(c)->slice_end);
+    } else if (to == c->idle) {
+        account_idle_begins(c, now);
+    } else {
+        timers_slice(c, runq_of(c)->slice_end);
+    }
     if (from->process)
         machine_user_leave(from);
     if (to->space && to->space != c->space)
@@ -102,6 +105,14 @@ switch_to(struct lcpu *c, struct thread *from, struct thread *to)
         machine_user_enter(to);
     machine_switch(from, to);
     finish_switch();
+}
+
+/* The queue's lock is held; `from` is charged, and is in its queue, asleep, or dead. */
+static void
+switch_to_next(struct lcpu *c, struct thread *from, u64 now)
+{
+    struct thread *next = sched_pick(c);
+    switch_to(c, from, next != NULL ? next : c->idle, now);
 }
 
 /* Lock the queue of the vCPU to which t belongs. */
@@ -117,26 +128,12 @@ lock_queue_of(struct thread *t)
     }
 }
 
-/* Something was put into c's queue, and c's lock was released: make c look. */
-static void
-kick(struct lcpu *c, bool preempt, bool first)
-{
-    if (c != lcpu_current()) {
-        atomic_thread_fence(
-            memory_order_seq_cst); /* the queue before `sleeping` (thread_idle) */
-        if (preempt || first || atomic_load(&c->sleeping))
-            machine_signal(c, 1ull << EVENT_POKE);
-    } else if (first) {
-        timers_program(c, runq_of(c)->slice_end);
-    }
-}
-
 /* t is RUNNABLE, in no queue, and off its CPU; the lock of t->cpu's queue is held, and
  * released here. */
 static void
 make_ready(struct thread *t, struct lcpu *old, enum sched_put_reason why)
 {
-    struct lcpu *c = sched_place(t);
+    struct lcpu *c = lcpu_count == 1 ? old : sched_place(t);
     if (c != old) {
         sched_migrate(t, old, c);
         __atomic_store_n(&t->cpu, c, __ATOMIC_RELAXED);
@@ -144,15 +141,30 @@ make_ready(struct thread *t, struct lcpu *old, enum sched_put_reason why)
         spin_lock(&runq_of(c)->lock);
     }
     struct runq *q = runq_of(c);
-    sched_put(c, t, why);
-    bool first = q->queued == 1 && c->current != c->idle;
-    bool preempt = sched_preempts(c, t);
-    if (first)
-        sched_start_slice(c);
-    if (preempt && c->current != c->idle) /* under the lock: it could end and be freed */
-        atomic_fetch_or(&c->current->work, WORK_RESCHED);
+    struct thread *running = c->current;
+    u64 now = machine_tsc();
+    sched_put(c, t, why, now);
+    if (running == c->idle) {
+        spin_unlock(&q->lock);
+        if (c != lcpu_current()) {
+            /* the queue before `sleeping` (thread_idle) */
+            atomic_thread_fence(memory_order_seq_cst);
+            if (atomic_load(&c->sleeping))
+                machine_signal(c, 1ull << EVENT_POKE);
+        }
+        return;
+    }
+    if (q->queued == 1)
+        sched_start_slice(c, now);
+    u64 slice_end = q->slice_end;
+    bool preempt = sched_preempts(c, t, now);
+    if (preempt) /* under the lock: it could end and be freed */
+        atomic_fetch_or(&running->work, WORK_RESCHED);
     spin_unlock(&q->lock);
-    kick(c, preempt, first);
+    if (c == lcpu_current())
+        timers_slice(c, slice_end);
+    else if (preempt) /* else it sees at its next tick that somebody waits */
+        machine_signal(c, 1ull << EVENT_POKE);
 }
 
 bool
@@ -161,11 +173,11 @@ thread_wake(struct thread *t, int result)
     if (atomic_load(&t->state) != THREAD_SLEEPING)
         return false;
     struct lcpu *c = lock_queue_of(t);
-    u32 expected = THREAD_SLEEPING;
-    if (!atomic_compare_exchange_strong(&t->state, &expected, THREAD_RUNNABLE)) {
+    if (atomic_load_explicit(&t->state, memory_order_relaxed) != THREAD_SLEEPING) {
         spin_unlock(&runq_of(c)->lock);
         return false;
     }
+    atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed); /* T3 */
     t->wake_result = result;
     if (c->current == t) { /* step 4 is still to come */
         spin_unlock(&runq_of(c)->lock);
@@ -181,21 +193,20 @@ thread_prepare(bool interruptible)
     struct thread *t = thread_current();
     t->interruptible = interruptible;
     t->wake_result = 0;
-    atomic_store(&t->state, THREAD_SLEEPING);
-    atomic_thread_fence(memory_order_seq_cst);
+    atomic_exchange(&t->state, THREAD_SLEEPING); /* step 1, and the fence */
 }
 
 /* True: nobody woke it before; false: somebody did, and wake_result is set. */
 static bool
 take_back(struct thread *t)
 {
-    u32 expected = THREAD_SLEEPING;
-    if (atomic_compare_exchange_strong(&t->state, &expected, THREAD_RUNNING))
-        return true;
-    struct lcpu *c = lock_queue_of(t); /* the waker may be writing wake_result */
-    atomic_store(&t->state, THREAD_RUNNING);
-    spin_unlock(&runq_of(c)->lock);
-    return false;
+    struct runq *q = runq_of(t->cpu); /* it runs: Q3 */
+    spin_lock(&q->lock);
+    bool asleep = atomic_load_explicit(&t->state,
+                                       memory_order_relaxed) == THREAD_SLEEPING;
+    atomic_store_explicit(&t->state, THREAD_RUNNING, memory_order_relaxed);
+    spin_unlock(&q->lock);
+    return asleep;
 }
 
 void
@@ -223,15 +234,15 @@ block(struct thread *t)
     struct lcpu *c = t->cpu;
     struct runq *q = runq_of(c);
     spin_lock(&q->lock);
-    if (atomic_load(&t->state) != THREAD_SLEEPING) {
-        atomic_store(&t->state, THREAD_RUNNING);
+    if (atomic_load_explicit(&t->state, memory_order_relaxed) != THREAD_SLEEPING) {
+        atomic_store_explicit(&t->state, THREAD_RUNNING, memory_order_relaxed);
         spin_unlock(&q->lock);
         return;
     }
-    sched_charge(c, t);
+    u64 now = machine_tsc();
+    sched_charge(c, t, now);
     t->switches_voluntary++;
-    struct thread *next = sched_pick(c);
-    switch_to(c, t, next ? next : c->idle);
+    switch_to_next(c, t, now);
 }
 
 int
@@ -262,34 +273,29 @@ give_way(enum sched_put_reason why)
     struct thread *t = thread_current();
     struct lcpu *c = t->cpu;
     struct runq *q = runq_of(c);
-    atomic_fetch_and(&t->work, ~WORK_RESCHED);
+    atomic_fetch_and(&t->work, ~WORK_RESCHED); /* before the look at the queue */
+    bool allowed = sched_allowed(t, c);
+    if (__atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0 && allowed)
+        return;
     spin_lock(&q->lock);
-    sched_charge(c, t);
-    if (__builtin_expect(!sched_allowed(t, c), 0)) {
-        /* It is put into another queue when its stack is left (Q2). */
-        atomic_store(&t->state, THREAD_RUNNABLE);
-        t->switches_involuntary++;
-        c->moving = t;
-        struct thread *other = sched_pick(c);
-        switch_to(c, t, other ? other : c->idle);
-        return;
-    }
-    if (q->queued == 0) {
-        spin_unlock(&q->lock);
-        return;
-    }
-    atomic_store(&t->state, THREAD_RUNNABLE);
-    sched_put(c, t, why);
+    u64 now = machine_tsc();
+    sched_charge(c, t, now);
+    atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
+    if (__builtin_expect(!allowed, 0))
+        c->leaving = t; /* it is put into another queue when its stack is left (Q2) */
+    else
+        sched_put(c, t, why, now);
     struct thread *next = sched_pick(c);
     if (next == t) {
-        atomic_store(&t->state, THREAD_RUNNING);
-        sched_start_slice(c);
+        atomic_store_explicit(&t->state, THREAD_RUNNING, memory_order_relaxed);
+        sched_start_slice(c, now);
+        u64 slice_end = q->slice_end;
         spin_unlock(&q->lock);
-        timers_program(c, q->slice_end);
+        timers_slice(c, slice_end);
         return;
     }
     t->switches_involuntary++;
-    switch_to(c, t, next);
+    switch_to(c, t, next != NULL ? next : c->idle, now);
 }
 
 void
@@ -470,13 +476,13 @@ thread_exit(void)
     struct thread *t = thread_current();
     struct lcpu *c = t->cpu;
     spin_lock(&runq_of(c)->lock);
-    sched_charge(c, t);
+    u64 now = machine_tsc();
+    sched_charge(c, t, now);
     atomic_store(&t->state, THREAD_DEAD);
-    c->ended = t;
+    c->leaving = t;
     if (c->fpu_owner == t)
         c->fpu_owner = NULL;
-    struct thread *next = sched_pick(c);
-    switch_to(c, t, next ? next : c->idle);
+    switch_to_next(c, t, now);
     libos_panic("a dead thread ran");
 }
 
@@ -539,7 +545,7 @@ thread_idle(void)
                 spin_lock(&q->lock);
         }
         if (next) {
-            switch_to(c, t, next);
+            switch_to(c, t, next, machine_tsc());
             continue;
         }
         mmu_leave_dying(c);

@@ -7,7 +7,8 @@
  * T2. LibOS code is never preempted by the LibOS; a thread gives its vCPU away in
  *     thread_block, thread_yield, or when it returns to
  *     the user with `work` set.
- * T3. state changes to RUNNABLE by exactly one waker (compare-and-swap from SLEEPING).
+ * T3. state changes from SLEEPING under the lock of the thread's queue only, so exactly
+ *     one waker makes it RUNNABLE.
  * T4. The user's vector state, FS and GS bases are in the CPU while the thread is
  *     current, in `fpu`, `fs_base`, `gs_base` else.
  */
@@ -122,8 +123,8 @@ struct lcpu {
     void *queue;            /* sched's */
     void *caches;           /* page and heap caches */
     struct thread *fpu_owner; /* whose vector state was last in this CPU */
-    struct thread *ended;   /* a thread that has left this vCPU for good, to be freed */
-    struct thread *moving;  /* one that may not run here any more: goes to another queue */
+    /* one that has left this vCPU for good: to be freed, or to go to another queue */
+    struct thread *leaving;
     struct timers *timers;  /* clock's */
     u64 timer_tsc;          /* the deadline that the kernel's timer is armed for */
     /* core/account.h; written by the vCPU itself. */

@@ -57,10 +57,15 @@ timers_next_tsc(struct lcpu *c)
 void
 timers_program(struct lcpu *c, u64 slice_end_tsc)
 {
-    u64 next = MIN(MIN(timers_next_tsc(c), slice_end_tsc), c->tick_tsc);
-    if (next < c->timer_tsc) {
-        c->timer_tsc = next;
-        machine_timer(next);
+    timers_slice(c, MIN(MIN(timers_next_tsc(c), slice_end_tsc), c->tick_tsc));
+}
+
+void
+timers_slice(struct lcpu *c, u64 slice_end_tsc)
+{
+    if (slice_end_tsc < c->timer_tsc) {
+        c->timer_tsc = slice_end_tsc;
+        machine_timer(slice_end_tsc);
     }
 }
 

@@ -23,18 +23,18 @@ void fair_init_queue(struct runq *q);
 void fair_init_thread(struct runq *q, struct thread *t);
 void fair_set_weight(struct thread *t); /* from its policy and nice value */
 void fair_charge(struct runq *q, struct thread *t, u64 ticks);
-void fair_put(struct runq *q, struct thread *t, enum sched_put_reason why);
+void fair_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now);
 void fair_take(struct runq *q, struct thread *t);
 /* The first that may run on `cpus`; NULL: none. */
 struct thread *fair_first(struct runq *q, u64 cpus);
-u64 fair_slice_end(struct runq *q, struct thread *t);
-bool fair_preempts(struct thread *current, struct thread *woken);
+u64 fair_slice_end(struct runq *q, u64 now);
+bool fair_preempts(struct thread *current, struct thread *woken, u64 now);
 
 void rt_init_queue(struct runq *q);
-void rt_put(struct runq *q, struct thread *t, enum sched_put_reason why);
+void rt_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now);
 void rt_take(struct runq *q, struct thread *t);
 struct thread *rt_first(struct runq *q, u64 cpus);
-u64 rt_slice_end(struct runq *q, struct thread *t);
+u64 rt_slice_end(struct runq *q, struct thread *t, u64 now);
 u64 rt_slice_ticks(void);
 
 #endif

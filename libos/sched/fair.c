@@ -14,9 +14,10 @@
  *     millisecond (a fork bomb before the shell that is to end it), since min_vruntime
  *     stands still meanwhile. Who sleeps as often as it can gains at most that part of
  *     a CPU.
- * R4. While somebody waits, slice_end is when the running thread has had its part of the
- *     latency; else it is ~0, and no timer
- *     is armed for it.
+ * R4. A turn depends only on how many wait; what a weight is worth, vruntime says: who
+ *     has had less than its part goes on for another turn.
+ * R5. The first is kept outside of the tree, so a queue of one (two that take turns: a
+ *     pipe, a futex) costs neither an insertion nor a search.
  * Locking: Q1-Q3 in core/sched.h.
  */
 #include "sched/class.h"
@@ -32,8 +33,10 @@
 #define WEIGHT_IDLE 3u  /* of SCHED_IDLE: as good as nothing while others want to run */
 #define FORGIVE 4u      /* R3: one tick for so many that it slept */
 #define SEARCH_MAX 32u  /* threads that are looked at for one that may run elsewhere */
+#define TURNS (LATENCY_MS / LEAST_MS)
 
-static u64 latency_ticks, least_ticks, wakeup_ticks;
+static u64 latency_ticks, wakeup_ticks;
+static u64 turn_ticks[TURNS]; /* R4: by how many wait; more have as short a turn */
 
 /* 1024 * 1.25^-nice, rounded: each step is about ten percent of a CPU between two. */
 static const u32 weights[40] = {
@@ -63,8 +66,9 @@ fair_init(void)
 {
     u64 ms = machine_record->tsc_hz / 1000;
     latency_ticks = LATENCY_MS * ms;
-    least_ticks = LEAST_MS * ms;
     wakeup_ticks = LEAST_MS * ms;
+    for (u32 waiting = 0; waiting < TURNS; waiting++)
+        turn_ticks[waiting] = latency_ticks / (waiting + 1);
 }
 
 u64
@@ -106,14 +110,13 @@ fair_charge(struct runq *q, struct thread *t, u64 ticks)
 {
     t->sched.vruntime += weighted(t, ticks);
     u64 least = t->sched.vruntime;
-    struct thread *first = thread_of(tree_first(&q->fair));
-    if (first && first->sched.vruntime < least)
-        least = first->sched.vruntime;
+    if (q->fair_first != NULL)
+        least = MIN(least, q->fair_first->sched.vruntime);
     q->min_vruntime = MAX(q->min_vruntime, least);
 }
 
 void
-fair_put(struct runq *q, struct thread *t, enum sched_put_reason why)
+fair_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
 {
     struct sched_entity *e = &t->sched;
     switch (why) {
@@ -121,7 +124,7 @@ fair_put(struct runq *q, struct thread *t, enum sched_put_reason why)
         e->vruntime = MAX(e->vruntime, q->min_vruntime) + weighted(t, wakeup_ticks / 2);
         break;
     case SCHED_WOKEN: {
-        u64 slept = machine_tsc() - e->started, ahead = e->vruntime - q->min_vruntime;
+        u64 slept = now - e->started, ahead = e->vruntime - q->min_vruntime;
         u64 forgiven = MIN(slept / FORGIVE, e->vruntime > q->min_vruntime ? ahead : 0);
         e->vruntime = MAX(e->vruntime - forgiven, q->min_vruntime - latency_ticks / 2);
         break;
@@ -129,29 +132,37 @@ fair_put(struct runq *q, struct thread *t, enum sched_put_reason why)
     case SCHED_PREEMPTED:
         break;
     /* behind the first that waits, so that yielding threads alternate */
-    case SCHED_YIELDED: {
-        struct thread *first = thread_of(tree_first(&q->fair));
-        if (first)
-            e->vruntime = MAX(e->vruntime, first->sched.vruntime + 1);
+    case SCHED_YIELDED:
+        if (q->fair_first != NULL)
+            e->vruntime = MAX(e->vruntime, q->fair_first->sched.vruntime + 1);
         break;
     }
+    struct thread *first = q->fair_first;
+    if (first == NULL || e->vruntime < first->sched.vruntime) { /* R5 */
+        q->fair_first = t;
+        t = first;
     }
-    q->load += e->weight;
-    tree_insert_equal(&q->fair, &e->node);
+    if (t != NULL)
+        tree_insert_equal(&q->fair, &t->sched.node);
 }
 
-/* A new nice value counts from here on: while it waited its weight was part of the load. */
 void
 fair_take(struct runq *q, struct thread *t)
 {
-    tree_remove(&q->fair, &t->sched.node);
-    q->load -= t->sched.weight;
-    fair_set_weight(t);
+    if (q->fair_first == t) {
+        t = thread_of(tree_first(&q->fair));
+        q->fair_first = t;
+    }
+    if (t != NULL)
+        tree_remove(&q->fair, &t->sched.node);
 }
 
 struct thread *
 fair_first(struct runq *q, u64 cpus)
 {
+    struct thread *first = q->fair_first;
+    if (first == NULL || (first->sched.allowed & cpus) != 0)
+        return first;
     struct tree_node *n = tree_first(&q->fair);
     for (u32 i = 0; n != NULL && i < SEARCH_MAX; i++, n = tree_next(n)) {
         if (thread_of(n)->sched.allowed & cpus)
@@ -161,20 +172,19 @@ fair_first(struct runq *q, u64 cpus)
 }
 
 u64
-fair_slice_end(struct runq *q, struct thread *t)
+fair_slice_end(struct runq *q, u64 now)
 {
-    u64 part = latency_ticks * t->sched.weight / (q->load + t->sched.weight);
-    return machine_tsc() + MAX(part, least_ticks);
+    return now + turn_ticks[MIN(q->queued, TURNS - 1)];
 }
 
 bool
-fair_preempts(struct thread *current, struct thread *woken)
+fair_preempts(struct thread *current, struct thread *woken, u64 now)
 {
     if (current->sched.policy == SCHED_FAIR_IDLE)
         return woken->sched.policy != SCHED_FAIR_IDLE;
     if (woken->sched.policy != SCHED_FAIR)
         return false; /* batch and idle ones wait for their turn */
-    u64 run = machine_tsc() - current->sched.started;
+    u64 run = now - current->sched.started;
     u64 v = current->sched.vruntime + weighted(current, run);
     return woken->sched.vruntime + wakeup_ticks < v;
 }

@@ -30,10 +30,10 @@ rt_init_queue(struct runq *q)
 }
 
 void
-rt_put(struct runq *q, struct thread *t, enum sched_put_reason why)
+rt_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
 {
     u32 level = t->sched.priority;
-    bool head = why == SCHED_PREEMPTED && machine_tsc() < q->slice_end;
+    bool head = why == SCHED_PREEMPTED && now < q->slice_end;
     if (head)
         list_push_front(&q->rt[level], &t->sched.level);
     else
@@ -70,9 +70,9 @@ rt_first(struct runq *q, u64 cpus)
 }
 
 u64
-rt_slice_end(struct runq *q, struct thread *t)
+rt_slice_end(struct runq *q, struct thread *t, u64 now)
 {
     if (t->sched.policy != SCHED_RT_RR || list_empty(&q->rt[t->sched.priority]))
         return FB_FOREVER; /* R2 */
-    return machine_tsc() + rt_slice_ticks();
+    return now + rt_slice_ticks();
 }

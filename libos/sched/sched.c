@@ -65,35 +65,31 @@ sched_interval_ticks(const struct thread *t)
 void
 sched_set_nice(struct thread *t, int nice)
 {
-    nice = MAX(-20, MIN(19, nice));
-    t->sched.nice = nice;
-    /* a queued weight is part of the load; sched_pick takes the new one */
-    if (!t->sched.queued)
-        fair_set_weight(t);
+    t->sched.nice = MAX(-20, MIN(19, nice));
+    fair_set_weight(t);
 }
 
 void
-sched_charge(struct lcpu *c, struct thread *t)
+sched_charge(struct lcpu *c, struct thread *t, u64 now)
 {
-    u64 now = machine_tsc();
     u64 ticks = now - t->sched.started;
     t->sched.started = now;
     t->sched.runtime += ticks;
-    if (t != c->idle && !is_rt(t))
+    if (!is_rt(t))
         fair_charge(runq_of(c), t, ticks);
 }
 
 void
-sched_put(struct lcpu *c, struct thread *t, enum sched_put_reason why)
+sched_put(struct lcpu *c, struct thread *t, enum sched_put_reason why, u64 now)
 {
     struct runq *q = runq_of(c);
     ASSERT(!t->sched.queued);
     t->sched.queued = 1;
     q->queued++;
     if (is_rt(t))
-        rt_put(q, t, why);
+        rt_put(q, t, why, now);
     else
-        fair_put(q, t, why);
+        fair_put(q, t, why, now);
 }
 
 void
@@ -140,18 +136,18 @@ sched_change(struct lcpu *c, struct thread *t, const struct sched_params *to)
     t->sched.reset_on_fork = to->reset_on_fork;
     fair_set_weight(t);
     if (queued)
-        sched_put(c, t, SCHED_NEW);
+        sched_put(c, t, SCHED_NEW, machine_tsc());
 }
 
 void
-sched_start_slice(struct lcpu *c)
+sched_start_slice(struct lcpu *c, u64 now)
 {
     struct runq *q = runq_of(c);
     struct thread *t = c->current;
-    if (q->queued == 0 || t == c->idle)
+    if (q->queued == 0)
         q->slice_end = FB_FOREVER;
     else
-        q->slice_end = is_rt(t) ? rt_slice_end(q, t) : fair_slice_end(q, t);
+        q->slice_end = is_rt(t) ? rt_slice_end(q, t, now) : fair_slice_end(q, now);
 }
 
 bool
@@ -162,14 +158,14 @@ sched_slice_over(struct lcpu *c)
 }
 
 bool
-sched_preempts(struct lcpu *c, struct thread *woken)
+sched_preempts(struct lcpu *c, struct thread *woken, u64 now)
 {
     struct thread *t = c->current;
     if (t == c->idle)
         return true;
     if (is_rt(t) || is_rt(woken))
         return woken->sched.priority > t->sched.priority; /* S1 */
-    return fair_preempts(t, woken);
+    return fair_preempts(t, woken, now);
 }
 
 void
