@@ -30,64 +30,70 @@ struct mutex_waiter {
 void
 mutex_init(struct mutex *m)
 {
+    atomic_init(&m->owner, 0);
     atomic_init(&m->guard.held, 0);
-    m->owner = NULL;
     list_init(&m->waiters);
 }
 
-bool
-mutex_try(struct mutex *m)
+static struct thread *
+owner_of(const struct mutex *m)
 {
-    bool got = false;
-    spin_lock(&m->guard);
-    if (!m->owner) {
-        m->owner = thread_current();
-        got = true;
-    }
-    spin_unlock(&m->guard);
-    return got;
+    uintptr_t word = atomic_load_explicit(&m->owner, memory_order_relaxed);
+    return (struct thread *)(word & ~(uintptr_t)MUTEX_WAITED);
 }
 
-void
-mutex_lock(struct mutex *m)
+/* With the guard held: the mutex is ours (true), or its owner knows that somebody
+ * waits. */
+static bool
+take_or_mark(struct mutex *m, struct thread *t)
+{
+    uintptr_t word = atomic_load_explicit(&m->owner, memory_order_relaxed);
+    for (;;) {
+        if (word & MUTEX_WAITED)
+            return false;
+        uintptr_t to = word == 0 ? (uintptr_t)t : word | MUTEX_WAITED;
+        if (atomic_compare_exchange_weak_explicit(&m->owner, &word, to,
+                                                  memory_order_acquire,
+                                                  memory_order_relaxed))
+            return word == 0;
+    }
+}
+
+__attribute__((noinline)) void
+mutex_lock_slow(struct mutex *m)
 {
     struct thread *t = thread_current();
+    ASSERT(owner_of(m) != t);
     spin_lock(&m->guard);
-    if (__builtin_expect(!m->owner, 1)) {
-        m->owner = t;
-        spin_unlock(&m->guard);
-        return;
-    }
-    ASSERT(m->owner != t);
-    struct mutex_waiter w = { .thread = t };
-    list_push_back(&m->waiters, &w.link);
-    while (m->owner != t) {
-        thread_prepare(false);
-        spin_unlock(&m->guard);
-        thread_block(~0ull);
-        spin_lock(&m->guard);
+    if (!take_or_mark(m, t)) {
+        struct mutex_waiter w = { .thread = t };
+        list_push_back(&m->waiters, &w.link);
+        while (owner_of(m) != t) {
+            thread_prepare(false);
+            spin_unlock(&m->guard);
+            thread_block(~0ull);
+            spin_lock(&m->guard);
+        }
     }
     spin_unlock(&m->guard);
 }
 
-void
-mutex_unlock(struct mutex *m)
+__attribute__((noinline)) void
+mutex_unlock_slow(struct mutex *m)
 {
     spin_lock(&m->guard);
-    ASSERT(m->owner == thread_current());
-    if (list_empty(&m->waiters)) {
-        m->owner = NULL;
-    } else {
-        struct mutex_waiter *w = container_of(m->waiters.next, struct mutex_waiter, link);
-        list_remove(&w->link);
-        m->owner = w->thread;
-        thread_wake(w->thread, 0); /* under the guard: w is on the sleeper's stack */
-    }
+    ASSERT(owner_of(m) == thread_current() && !list_empty(&m->waiters));
+    struct mutex_waiter *w = container_of(m->waiters.next, struct mutex_waiter, link);
+    list_remove(&w->link);
+    uintptr_t waited = list_empty(&m->waiters) ? 0 : MUTEX_WAITED;
+    atomic_store_explicit(&m->owner, (uintptr_t)w->thread | waited,
+                          memory_order_release);
+    thread_wake(w->thread, 0); /* under the guard: w is on the sleeper's stack */
     spin_unlock(&m->guard);
 }
 
 bool
 mutex_held(const struct mutex *m)
 {
-    return __atomic_load_n(&m->owner, __ATOMIC_RELAXED) == thread_current();
+    return owner_of(m) == thread_current();
 }

@@ -14,6 +14,7 @@
 #ifndef LIBOS_CORE_LOCK_H
 #define LIBOS_CORE_LOCK_H
 
+#include "core/current.h"
 #include "core/types.h"
 
 struct spinlock {
@@ -43,17 +44,46 @@ spin_unlock(struct spinlock *l)
     atomic_store_explicit(&l->held, 0, memory_order_release);
 }
 
-struct thread;
+/*
+ * The owner's word is the owning thread; 0: free. While MUTEX_WAITED is set in it the
+ * guard is needed to change it, and whoever unlocks hands the mutex to the waiter that
+ * came first; so without waiters locking and unlocking are one compare-and-swap each.
+ */
+#define MUTEX_WAITED 1u
 struct mutex {
+    _Atomic(uintptr_t) owner;
     struct spinlock guard;
-    struct thread *owner;  /* NULL: free */
-    struct list waiters;
+    struct list waiters; /* [guard] */
 };
-#define MUTEX_INIT(m) { SPINLOCK_INIT, NULL, LIST_INIT((m).waiters) }
+#define MUTEX_INIT(m) { 0, SPINLOCK_INIT, LIST_INIT((m).waiters) }
 void mutex_init(struct mutex *m);
-void mutex_lock(struct mutex *m);
-bool mutex_try(struct mutex *m);
-void mutex_unlock(struct mutex *m);
+void mutex_lock_slow(struct mutex *m);
+void mutex_unlock_slow(struct mutex *m);
+static inline bool
+mutex_try(struct mutex *m)
+{
+    uintptr_t free = 0;
+    return atomic_compare_exchange_strong_explicit(&m->owner, &free,
+                                                   (uintptr_t)thread_current(),
+                                                   memory_order_acquire,
+                                                   memory_order_relaxed);
+}
+static inline void
+mutex_lock(struct mutex *m)
+{
+    if (__builtin_expect(!mutex_try(m), 0))
+        mutex_lock_slow(m);
+}
+static inline void
+mutex_unlock(struct mutex *m)
+{
+    uintptr_t self = (uintptr_t)thread_current();
+    if (__builtin_expect(
+            !atomic_compare_exchange_strong_explicit(&m->owner, &self, 0,
+                                                     memory_order_release,
+                                                     memory_order_relaxed), 0))
+        mutex_unlock_slow(m);
+}
 bool mutex_held(const struct mutex *m); /* by the current thread; for asserts */
 
 #endif

@@ -53,6 +53,9 @@ sched_allowed(const struct thread *t, const struct lcpu *c)
 enum sched_put_reason { SCHED_NEW, SCHED_WOKEN, SCHED_PREEMPTED, SCHED_YIELDED };
 void sched_put(struct lcpu *c, struct thread *t, enum sched_put_reason why, u64 now);
 struct thread *sched_pick(struct lcpu *c);               /* takes it out; NULL: none */
+/* Put t into its queue, in which somebody waits, and take out who should run: maybe t. */
+struct thread *sched_exchange(struct lcpu *c, struct thread *t, enum sched_put_reason why,
+                              u64 now);
 /* the running one, up to now */
 void sched_charge(struct lcpu *c, struct thread *t, u64 now);
 /* should it replace the running one? */

@@ -281,11 +281,15 @@ give_way(enum sched_put_reason why)
     u64 now = machine_tsc();
     sched_charge(c, t, now);
     atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
-    if (__builtin_expect(!allowed, 0))
+    struct thread *next;
+    if (__builtin_expect(allowed && q->queued != 0, 1)) {
+        next = sched_exchange(c, t, why, now);
+    } else if (allowed) {
+        next = t;
+    } else {
         c->leaving = t; /* it is put into another queue when its stack is left (Q2) */
-    else
-        sched_put(c, t, why, now);
-    struct thread *next = sched_pick(c);
+        next = sched_pick(c);
+    }
     if (next == t) {
         atomic_store_explicit(&t->state, THREAD_RUNNING, memory_order_relaxed);
         sched_start_slice(c, now);

@@ -3,7 +3,7 @@
  * LibOS threads over vCPUs: each process thread has one, with a 16 KiB stack whose lowest
  * bytes are its struct thread.
  *
- * T1. The current thread is found by masking rsp; no segment register is the LibOS's.
+ * T1. The current thread is found by masking rsp (core/current.h); no segment register is the LibOS's.
  * T2. LibOS code is never preempted by the LibOS; a thread gives its vCPU away in
  *     thread_block, thread_yield, or when it returns to
  *     the user with `work` set.
@@ -15,11 +15,11 @@
 #ifndef LIBOS_CORE_THREAD_H
 #define LIBOS_CORE_THREAD_H
 
+#include "core/current.h"
 #include "core/lock.h"
 #include "core/tree.h"
 #include "core/types.h"
 
-#define THREAD_STACK 16384u
 #define THREAD_CANARY 0x5afe57ac6b0bbed5ull
 
 /* The user's registers, at the top of the thread's stack while it is in the LibOS. */
@@ -136,17 +136,6 @@ struct lcpu {
 extern struct lcpu lcpus[];
 extern u32 lcpu_count;
 
-#ifdef LIBOS_HOST
-struct thread *thread_current(void);
-#else
-static inline struct thread *
-thread_current(void) /* T1 */
-{
-    u64 rsp;
-    __asm__("mov %%rsp, %0" : "=r"(rsp));
-    return (struct thread *)(rsp & ~(u64)(THREAD_STACK - 1));
-}
-#endif
 static inline struct lcpu *
 lcpu_current(void)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Wait queues: W1 and W2 in wait.h. */
+/* Wait queues: W1 to W3 in wait.h. */
 #include "core/wait.h"
 
 void
@@ -9,6 +9,15 @@ waitq_init(struct waitq *q)
     list_init(&q->waiters);
 }
 
+static inline void
+stand(struct waitq *q, struct waiter *w)
+{
+    if (w->exclusive)
+        list_push_back(&q->waiters, &w->link); /* behind those that all wakes reach */
+    else
+        list_push_front(&q->waiters, &w->link);
+}
+
 void
 wait_add(struct waitq *q, struct waiter *w)
 {
@@ -16,10 +25,29 @@ wait_add(struct waitq *q, struct waiter *w)
         w->thread = thread_current();
     w->queue = q;
     spin_lock(&q->lock);
-    if (w->exclusive)
-        list_push_back(&q->waiters, &w->link); /* behind those that all wakes reach */
-    else
-        list_push_front(&q->waiters, &w->link);
+    stand(q, w);
+    spin_unlock(&q->lock);
+}
+
+void
+wait_enter(struct waitq *q, struct waiter *w, bool exclusive)
+{
+    w->thread = thread_current();
+    w->wake = NULL;
+    w->exclusive = exclusive;
+    w->queue = q;
+    spin_lock(&q->lock);
+    stand(q, w);
+    spin_unlock(&q->lock);
+}
+
+void
+wait_again(struct waiter *w)
+{
+    struct waitq *q = w->queue;
+    spin_lock(&q->lock);
+    if (list_empty(&w->link))
+        stand(q, w);
     spin_unlock(&q->lock);
 }
 
@@ -30,9 +58,27 @@ wait_remove(struct waiter *w)
     if (!q)
         return;
     spin_lock(&q->lock);
-    list_remove(&w->link);
+    list_remove(&w->link); /* nothing happens if W3 did it */
     spin_unlock(&q->lock);
     w->queue = NULL;
+}
+
+/* True unless it was a thread that does not sleep yet, or any more: that one stays, since
+ * it may find its condition taken by another and go to sleep after all. */
+static inline bool
+wake_one(struct waiter *w)
+{
+    if (w->wake) {
+        w->wake(w);
+        return true;
+    }
+    struct list *next = w->link.next;
+    struct thread *t = w->thread;
+    list_remove(&w->link); /* W3 */
+    if (thread_wake(t, 0))
+        return true;
+    list_add_before(next, &w->link);
+    return false;
 }
 
 void
@@ -45,14 +91,10 @@ wait_wake(struct waitq *q, unsigned n)
     spin_lock(&q->lock);
     list_for_each_safe(it, &q->waiters) {
         struct waiter *w = container_of(it, struct waiter, link);
-        if (w->exclusive && n == 0)
+        bool exclusive = w->exclusive;
+        if (exclusive && n == 0)
             break;
-        bool woke = true;
-        if (w->wake)
-            w->wake(w);
-        else
-            woke = thread_wake(w->thread, 0);
-        if (w->exclusive && woke && n != ~0u)
+        if (wake_one(w) && exclusive)
             n--;
     }
     spin_unlock(&q->lock);

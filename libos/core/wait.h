@@ -3,10 +3,14 @@
  * Wait queues. A waiter queues itself, tests its condition, and sleeps; a waker changes
  * the condition first, then wakes.
  *
- * W1. A waiter stands in the queue from wait_add to wait_remove, so a waker that changed
- *     the condition after the
- *     waiter's test finds it there: no wake-up is lost.
- * W2. `wake` may be a callback instead of a thread (poll).
+ * W1. A waiter stands in the queue from wait_add to wait_remove, or until it is woken
+ *     through it, so a waker that changed the condition after the waiter's test finds it
+ *     there: no wake-up is lost.
+ * W2. `wake` may be a callback instead of a thread (poll); such a waiter stays in the
+ *     queue when it is called.
+ * W3. A thread is taken out before it is woken, and its waiter is not touched after that.
+ *     So who was woken (thread_block gave 0) and stands in no other queue need not remove
+ *     it; in all other cases wait_remove also waits until a waker has let go of it.
  */
 #ifndef LIBOS_CORE_WAIT_H
 #define LIBOS_CORE_WAIT_H
@@ -31,6 +35,10 @@ struct waiter {
 #define WAITQ_INIT(q) { SPINLOCK_INIT, LIST_INIT((q).waiters) }
 void waitq_init(struct waitq *q);
 void wait_add(struct waitq *q, struct waiter *w); /* w->thread = current, unless set */
+/* The same for the current thread, with a waiter that nothing was set in. */
+void wait_enter(struct waitq *q, struct waiter *w, bool exclusive);
+/* Stand in the queue again, if it was taken out (W3). */
+void wait_again(struct waiter *w);
 void wait_remove(struct waiter *w);
 /* Wake all non-exclusive waiters and at most n exclusive ones (n = ~0u: all). */
 void wait_wake(struct waitq *q, unsigned n);
@@ -44,23 +52,22 @@ static inline bool wait_idle(const struct waitq *q) { return list_empty(&q->wait
 #define wait_until(q, condition, is_interruptible, deadline_ns)                      \
     ({                                                                               \
         int wait_result_ = 0;                                                        \
-        if (!(condition)) {                                                          \
-            struct waiter wait_w_ = { .thread = NULL };                              \
-            wait_add((q), &wait_w_);                                                 \
-            for (;;) {                                                               \
-                thread_prepare(is_interruptible);                                    \
-                if (condition) {                                                     \
-                    thread_cancel();                                                 \
-                    wait_result_ = 0;                                                \
-                    break;                                                           \
-                }                                                                    \
-                wait_result_ = thread_block(deadline_ns);                            \
-                if (wait_result_ != 0)                                               \
-                    break;                                                           \
+        while (!(condition)) {                                                       \
+            struct waiter wait_w_;                                                   \
+            wait_enter((q), &wait_w_, false);                                        \
+            thread_prepare(is_interruptible);                                        \
+            if (condition) {                                                         \
+                thread_cancel();                                                     \
+                wait_remove(&wait_w_);                                               \
+                break;                                                               \
             }                                                                        \
-            wait_remove(&wait_w_);                                                   \
-            if (wait_result_ != 0 && (condition))                                    \
-                wait_result_ = 0;                                                    \
+            wait_result_ = thread_block(deadline_ns);                                \
+            if (wait_result_ != 0) {                                                 \
+                wait_remove(&wait_w_);                                               \
+                if (condition)                                                       \
+                    wait_result_ = 0;                                                \
+                break;                                                               \
+            }                                                                        \
         }                                                                            \
         wait_result_;                                                                \
     })

@@ -80,12 +80,13 @@ pipe_free(struct pipe *p)
 int
 pipe_wait(struct pipe *p, struct waitq *q)
 {
-    struct waiter w = { .exclusive = true };
-    wait_add(q, &w);
+    struct waiter w;
+    wait_enter(q, &w, true);
     thread_prepare(true);
     mutex_unlock(&p->mutex);
     int r = thread_block(~0ull);
-    wait_remove(&w);
+    if (r != 0)
+        wait_remove(&w);
     mutex_lock(&p->mutex);
     return r != 0 ? -E_RESTART : 0;
 }

@@ -2,11 +2,13 @@
 /*
  * futex(2): sleeping on a word of user memory.
  *
- * U1. A waiter stands in the bucket of its key from before it loads the word to the end
- *     of its call; who changed the word after that load finds it there.
- * U2. `woken` is set by the one who takes it out, under the bucket's lock. A waiter goes
- *     only after it has held that lock once more, so that the waker never touches a
- *     waiter that is gone.
+ * U1. A waiter reads the word, and enters the bucket of its key if it has not changed,
+ *     under the bucket's lock, which a waker takes after it changed the word: either the
+ *     waiter sees the change, or the waker finds the waiter.
+ * U2. `woken` is set by the one who takes it out, under the bucket's lock, and wakes the
+ *     thread then; it does not touch the waiter after that. Who was woken by that
+ *     goes at once; who woke up otherwise goes only after it has held the lock once more,
+ *     so that the waker never touches a waiter that is gone.
  * Locking: one bucket's lock; of two, that of the lower address first. Requeue changes
  * waiter->bucket under both.
  */
@@ -103,13 +105,27 @@ same_key(const struct futex_key *a, const struct futex_key *b)
 
 /* ---- waiting ---- */
 
-static void
-enter(struct futex_waiter *w)
+/* U1; 0: it stands there, and is about to sleep (thread_prepare). -E_AGAIN -E_FAULT */
+static int
+enter(struct futex_waiter *w, uaddr at, u32 value)
 {
-    w->bucket = bucket_of(&w->key);
-    spin_lock(&w->bucket->lock);
-    list_push_back(&w->bucket->waiters, &w->link);
-    spin_unlock(&w->bucket->lock);
+    struct futex_bucket *b = bucket_of(&w->key);
+    u32 word;
+    for (;;) {
+        spin_lock(&b->lock);
+        if (user_load32_nofault(at, &word))
+            break;
+        spin_unlock(&b->lock);
+        if (user_load32(at, &word) != 0) /* so that its page is there */
+            return -E_FAULT;
+    }
+    if (word == value) {
+        w->bucket = b;
+        list_push_back(&b->waiters, &w->link);
+        thread_prepare(true);
+    }
+    spin_unlock(&b->lock);
+    return word == value ? 0 : -E_AGAIN;
 }
 
 /* U2; true: it was woken. */
@@ -146,46 +162,55 @@ deadline_of(const struct futex_limit *limit)
     return deadline_after(limit->at_ns > now ? limit->at_ns - now : 0);
 }
 
-static int
-sleep_until_woken(struct futex_waiter *w, const struct futex_limit *limit)
+static bool
+was_woken(const struct futex_waiter *w)
 {
-    int result = 0;
+    return __atomic_load_n(&w->woken, __ATOMIC_ACQUIRE);
+}
+
+/* The wall clock can be set while it sleeps, which moves the deadline. */
+static int
+sleep_to_real(struct futex_waiter *w, const struct futex_limit *limit)
+{
     struct waiter clock = { .thread = NULL };
-    if (limit->real)
-        wait_add(&clock_changed, &clock);
-    while (result == 0) {
+    wait_add(&clock_changed, &clock);
+    int result = thread_block(deadline_of(limit));
+    while (result == 0 && !was_woken(w)) {
+        wait_again(&clock);
         thread_prepare(true);
-        if (__atomic_load_n(&w->woken, __ATOMIC_ACQUIRE)) {
+        if (!was_woken(w))
+            result = thread_block(deadline_of(limit));
+        else
             thread_cancel();
-            break;
-        }
-        result = thread_block(deadline_of(limit));
     }
     wait_remove(&clock);
-    return result;
+    return leave(w) ? 0 : result;
 }
 
 /* 0; -E_AGAIN: the word differs; -E_TIMEDOUT, -E_INTR, -E_FAULT. */
 static int
 wait_on(uaddr at, bool private, u32 value, u32 bits, struct futex_limit limit)
 {
-    struct futex_waiter w = { .thread = thread_current(), .bits = bits };
-    u32 word;
+    struct futex_waiter w;
+    w.thread = thread_current();
+    w.bits = bits;
+    w.woken = false;
     int result = make_key(at, private, &w.key);
+    if (result == 0)
+        result = enter(&w, at, value);
     if (result != 0)
         return result;
-    enter(&w);
-    result = user_load32(at, &word);
-    if (result == 0 && word != value)
-        result = -E_AGAIN;
-    if (result == 0)
-        result = sleep_until_woken(&w, &limit);
+    if (limit.real)
+        return sleep_to_real(&w, &limit);
+    result = thread_block(limit.at_ns);
+    if (result == 0) /* U2: only a waker of this futex does that */
+        return 0;
     return leave(&w) ? 0 : result;
 }
 
 /* restart[1..5]: address, value, limit, private (1) and real (2), bits. */
 static long
-wait_again(struct user_frame *f)
+go_on_waiting(struct user_frame *f)
 {
     (void)f;
     struct thread *t = thread_current();
@@ -194,7 +219,7 @@ wait_again(struct user_frame *f)
                          (u32)t->restart[5], limit);
     if (result != -E_INTR)
         return result;
-    t->restart[0] = (u64)(uintptr_t)wait_again;
+    t->restart[0] = (u64)(uintptr_t)go_on_waiting;
     return -E_RESTART_BLOCK;
 }
 
@@ -220,7 +245,7 @@ futex_wait(struct user_frame *f, u32 op, u32 bits)
         return result;
     if (limit.at_ns == ~0ull)
         return -E_RESTART;
-    t->restart[0] = (u64)(uintptr_t)wait_again;
+    t->restart[0] = (u64)(uintptr_t)go_on_waiting;
     t->restart[1] = SYS_ARG0(f);
     t->restart[2] = SYS_ARG2(f);
     t->restart[3] = limit.at_ns;
@@ -246,11 +271,6 @@ wake_key(const struct futex_key *key, u32 count, u32 bits)
 {
     struct futex_bucket *b = bucket_of(key);
     u32 woken = 0;
-    /* A waiter enters before it loads the word: without one in the bucket, it will see
-     * the new value (U1). */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (list_empty(&b->waiters))
-        return 0;
     spin_lock(&b->lock);
     list_for_each_safe(it, &b->waiters) {
         struct futex_waiter *w = container_of(it, struct futex_waiter, link);

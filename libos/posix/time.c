@@ -239,6 +239,7 @@ sleep_to_real(u64 real_ns)
             break;
         }
         woken = thread_block(deadline_after(real_ns - now));
+        wait_again(&w);
     }
     wait_remove(&w);
     return woken == -E_INTR ? woken : 0;

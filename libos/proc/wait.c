@@ -120,6 +120,7 @@ proc_wait(i32 which, u32 flags, struct wait_report *out)
                 result = -E_RESTART;
             break;
         }
+        wait_again(&w);
     }
     wait_remove(&w);
     return result;

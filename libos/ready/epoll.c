@@ -387,16 +387,18 @@ any_ready(struct watch_set *s)
 static int
 wait_ready(struct watch_set *s, u64 deadline_ns)
 {
-    struct waiter w = { .exclusive = true };
-    int r = 0;
-    wait_add(&s->wait, &w);
+    struct waiter w;
+    wait_enter(&s->wait, &w, true);
     thread_prepare(true);
-    if (any_ready(s))
-        thread_cancel();
-    else
-        r = thread_block(deadline_ns);
+    if (!any_ready(s)) {
+        int r = thread_block(deadline_ns);
+        if (r != 0)
+            wait_remove(&w);
+        return r;
+    }
+    thread_cancel();
     wait_remove(&w);
-    return r;
+    return 0;
 }
 
 i64

@@ -25,6 +25,9 @@ void fair_set_weight(struct thread *t); /* from its policy and nice value */
 void fair_charge(struct runq *q, struct thread *t, u64 ticks);
 void fair_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now);
 void fair_take(struct runq *q, struct thread *t);
+struct thread *fair_pick(struct runq *q); /* the first; there is one */
+struct thread *fair_exchange(struct runq *q, struct thread *t, enum sched_put_reason why,
+                             u64 now);
 /* The first that may run on `cpus`; NULL: none. */
 struct thread *fair_first(struct runq *q, u64 cpus);
 u64 fair_slice_end(struct runq *q, u64 now);

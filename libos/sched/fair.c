@@ -115,8 +115,9 @@ fair_charge(struct runq *q, struct thread *t, u64 ticks)
     q->min_vruntime = MAX(q->min_vruntime, least);
 }
 
-void
-fair_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
+/* Where t stands among the others, in its vruntime. */
+static inline void
+place(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
 {
     struct sched_entity *e = &t->sched;
     switch (why) {
@@ -137,8 +138,14 @@ fair_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
             e->vruntime = MAX(e->vruntime, q->fair_first->sched.vruntime + 1);
         break;
     }
+}
+
+/* R5 */
+static inline void
+enqueue(struct runq *q, struct thread *t)
+{
     struct thread *first = q->fair_first;
-    if (first == NULL || e->vruntime < first->sched.vruntime) { /* R5 */
+    if (first == NULL || t->sched.vruntime < first->sched.vruntime) {
         q->fair_first = t;
         t = first;
     }
@@ -147,14 +154,46 @@ fair_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
 }
 
 void
+fair_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
+{
+    place(q, t, why, now);
+    enqueue(q, t);
+}
+
+static __attribute__((noinline)) struct thread *
+first_of_others(struct runq *q)
+{
+    struct tree_node *n = tree_first(&q->fair);
+    tree_remove(&q->fair, n);
+    return thread_of(n);
+}
+
+struct thread *
+fair_pick(struct runq *q)
+{
+    struct thread *t = q->fair_first;
+    q->fair_first = tree_empty(&q->fair) ? NULL : first_of_others(q);
+    return t;
+}
+
+void
 fair_take(struct runq *q, struct thread *t)
 {
-    if (q->fair_first == t) {
-        t = thread_of(tree_first(&q->fair));
-        q->fair_first = t;
-    }
-    if (t != NULL)
+    if (q->fair_first == t)
+        (void)fair_pick(q);
+    else
         tree_remove(&q->fair, &t->sched.node);
+}
+
+struct thread *
+fair_exchange(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
+{
+    place(q, t, why, now);
+    if (t->sched.vruntime < q->fair_first->sched.vruntime)
+        return t;
+    struct thread *next = fair_pick(q);
+    enqueue(q, t);
+    return next;
 }
 
 struct thread *

@@ -117,9 +117,30 @@ sched_pick(struct lcpu *c)
     struct runq *q = runq_of(c);
     if (q->queued == 0)
         return NULL;
-    struct thread *t = first_for(q, ~0ull);
-    sched_take(c, t);
+    struct thread *t;
+    if (__builtin_expect(q->rt_queued == 0, 1)) {
+        t = fair_pick(q);
+    } else {
+        t = rt_first(q, ~0ull); /* S1 */
+        rt_take(q, t);
+    }
+    q->queued--;
+    t->sched.queued = 0;
     return t;
+}
+
+struct thread *
+sched_exchange(struct lcpu *c, struct thread *t, enum sched_put_reason why, u64 now)
+{
+    struct runq *q = runq_of(c);
+    if (q->rt_queued != 0 || is_rt(t)) {
+        sched_put(c, t, why, now);
+        return sched_pick(c);
+    }
+    struct thread *next = fair_exchange(q, t, why, now);
+    t->sched.queued = 1;
+    next->sched.queued = 0;
+    return next;
 }
 
 void

@@ -410,6 +410,12 @@ copy_string_from_user(char *to, uaddr from, size_t size)
     return -E_NAMETOOLONG;
 }
 
+bool
+user_load32_nofault(uaddr at, u32 *value)
+{
+    return copy_from_user(value, at, 4) == 0;
+}
+
 int
 user_load64(uaddr at, u64 *value)
 {

@@ -171,26 +171,33 @@ copy_string_from_user(char *to, uaddr from, size_t size)
     return -E_NAMETOOLONG;
 }
 
+bool
+user_load32_nofault(uaddr at, u32 *value)
+{
+    u32 v;
+    if (!user_range(at, 4))
+        return false;
+    __asm__ goto("1: movl (%1), %0\n\t" FIXUP("1b", "%l[fault]")
+                 : "=r"(v)
+                 : "r"(at)
+                 : "memory"
+                 : fault);
+    *value = v;
+    return true;
+fault:
+    return false;
+}
+
 int
 user_load32(uaddr at, u32 *value)
 {
     if (at & 3)
         return copy_from_user(value, at, 4);
-    for (;;) {
-        u32 v;
-        if (!user_range(at, 4))
-            return -E_FAULT;
-        __asm__ goto("1: movl (%1), %0\n\t" FIXUP("1b", "%l[fault]")
-                     : "=r"(v)
-                     : "r"(at)
-                     : "memory"
-                     : fault);
-        *value = v;
-        return 0;
-    fault:
-        if (!usercopy_pager || usercopy_pager(at, false) != 0)
+    while (!user_load32_nofault(at, value)) {
+        if (!user_range(at, 4) || !usercopy_pager || usercopy_pager(at, false) != 0)
             return -E_FAULT;
     }
+    return 0;
 }
 
 int
