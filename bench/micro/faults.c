@@ -2,7 +2,9 @@
 /*
  * Faults that bring pages: each row touches 63 or 64 pages and says what one page costs.
  * In order, a system may bring several pages at one fault; the isolated rows touch pages
- * 128 KiB apart in an order that jumps about, so that each fault is alone.
+ * 128 KiB apart in an order that jumps about, so that each fault is alone.  What all this
+ * comes to for a program that says nothing, with large pages where there are any, is in
+ * anonymous_fill_64mib: one page of 64 MiB, from mmap to munmap.
  */
 #define _GNU_SOURCE
 #include <sys/mman.h>
@@ -13,6 +15,8 @@
 #define AREA_PAGES 64
 #define AREA_BYTES ((size_t)AREA_PAGES * PAGE)
 #define FILE_PATH  "/tmp/micro.faults"
+
+#define LARGE_BYTES ((size_t)64 << 20)
 
 /* Isolated pages: STEP is odd, so that its multiples reach each of them. */
 #define APART       ((size_t)128 << 10)
@@ -32,6 +36,7 @@ drop_area(void)
     area = NULL;
 }
 
+/* In pages of 4 KiB, where a system has larger ones. */
 static void
 map_area(size_t size, int protection, int flags)
 {
@@ -39,6 +44,7 @@ map_area(size_t size, int protection, int flags)
     bytes = size;
     area = mmap(NULL, size, protection, flags, fd, 0);
     must(area != MAP_FAILED, "mmap");
+    (void)madvise(area, size, MADV_NOHUGEPAGE);
 }
 
 /* ---- without a file ---- */
@@ -103,6 +109,20 @@ op_read_isolated(void)
     for (int i = 0; i < AREA_PAGES; i++)
         (void)*(volatile char *)&area[isolated(i)];
     return 0;
+}
+
+/* 64 MiB made, written to and taken away, in whatever pages the system thinks best. */
+static long
+op_fill_large(void)
+{
+    char *large = mmap(NULL, LARGE_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (large == MAP_FAILED)
+        return -1;
+    for (size_t i = 0; i < LARGE_BYTES; i += PAGE)
+        *(volatile char *)&large[i] = 1;
+    return munmap(large, LARGE_BYTES);
 }
 
 static void
@@ -186,6 +206,10 @@ static const struct row rows[] = {
       .parts = AREA_PAGES,
       .flags = ROW_REP,
       .before = wide_area },
+    { .name = "anonymous_fill_64mib",
+      .operation = op_fill_large,
+      .parts = LARGE_BYTES / PAGE,
+      .flags = ROW_REP },
     { .name = "anonymous_read_fault",
       .operation = op_read_pages,
       .parts = AREA_PAGES - 1,

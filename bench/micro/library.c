@@ -121,6 +121,7 @@ static const struct row rows[] = {
     { .name = "fprintf_line",
       .operation = op_fprintf,
       .batch = 500,
+      .flags = ROW_USER,
       .before = to_begin,
       .set_up = open_stream,
       .tear_down = close_stream },

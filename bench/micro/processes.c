@@ -141,16 +141,31 @@ op_bash(void)
     return shell("/bin/bash");
 }
 
+/* In pages of 4 KiB, or, without advice, in whatever pages the system thinks best. */
 static int
-fill_large(void)
+fill_with(int advice)
 {
     large = mmap(NULL, LARGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
                  -1, 0);
     if (large == MAP_FAILED)
         return -1;
+    if (advice)
+        (void)madvise(large, LARGE_BYTES, MADV_NOHUGEPAGE);
     for (size_t i = 0; i < LARGE_BYTES; i += PAGE)
         large[i] = 1;
     return 0;
+}
+
+static int
+fill_small_pages(void)
+{
+    return fill_with(1);
+}
+
+static int
+fill_default(void)
+{
+    return fill_with(0);
 }
 
 static void
@@ -191,7 +206,12 @@ static const struct row rows[] = {
     { .name = "fork_exit_wait_64mib",
       .operation = op_fork,
       .flags = ROW_REP,
-      .set_up = fill_large,
+      .set_up = fill_small_pages,
+      .tear_down = drop_large },
+    { .name = "fork_exit_wait_64mib_default",
+      .operation = op_fork,
+      .flags = ROW_REP,
+      .set_up = fill_default,
       .tear_down = drop_large },
     { .name = "vfork_exit_wait", .operation = op_vfork, .batch = 4 },
     { .name = "vfork_exec_wait",
