@@ -66,7 +66,10 @@ bytes_copy(char *to, const char *from, size_t bytes)
 }
 
 /* ---- names: what stands between the slashes of a path ---- */
-/* Their hash, by words of eight bytes, the last one filled with zeroes. */
+/* Their hash, by words of eight bytes, the last one filled with zeroes.  A step is one to
+ * one, so names of at most eight bytes are the same if their hashes are: no name has a
+ * zero in it. */
+#define NAME_HASH_EXACT 8u
 #define NAME_HASH_FACTOR 0x9e3779b97f4a7c15ull
 static inline u64
 name_hash_step(u64 hash, u64 word)
@@ -74,7 +77,7 @@ name_hash_step(u64 hash, u64 word)
     hash = (hash ^ word) * NAME_HASH_FACTOR;
     return hash ^ hash >> 32;
 }
-static inline u32
+static inline u64
 name_hash(const char *name, size_t length)
 {
     u64 hash = 0, word = 0;
@@ -85,7 +88,7 @@ name_hash(const char *name, size_t length)
     }
     size_t rest = length - at;
     if (rest == 0)
-        return (u32)hash;
+        return hash;
     name += at;
     if (at != 0) {
         __builtin_memcpy(&word, name + rest - 8, 8);
@@ -99,7 +102,45 @@ name_hash(const char *name, size_t length)
         word = (u8)name[0] | (u64)(u8)name[rest / 2] << 8 * (rest / 2) |
                (u64)(u8)name[rest - 1] << 8 * (rest - 1);
     }
-    return (u32)name_hash_step(hash, word);
+    return name_hash_step(hash, word);
+}
+
+/* Eight bytes of a string; those behind its NUL are anything.  No page is read that has
+ * none of it (which is all that the sanitizer on the host would not know). */
+#if defined(__SANITIZE_ADDRESS__)
+__attribute__((no_sanitize("address")))
+#endif
+static inline u64
+string_word(const char *s)
+{
+    u64 word = 0;
+    if (__builtin_expect(((uintptr_t)s & (PAGE_SIZE - 1)) <= PAGE_SIZE - 8, 1)) {
+        __builtin_memcpy(&word, s, 8);
+        return word;
+    }
+    for (unsigned i = 0; i < 8 && s[i] != '\0'; i++)
+        word |= (u64)(u8)s[i] << 8 * i;
+    return word;
+}
+/* The name at the start of a path: where it ends (at a slash or NUL), and its hash. */
+static inline const char *
+name_scan(const char *s, u64 *hash)
+{
+    const u64 ones = 0x0101010101010101ull, tops = 0x8080808080808080ull;
+    for (u64 h = 0;; s += 8) {
+        u64 word = string_word(s), slashes = word ^ ones * '/';
+        /* The lowest top bit that is set marks the first byte that was zero. */
+        u64 ends = (((word - ones) & ~word) | ((slashes - ones) & ~slashes)) & tops;
+        if (ends == 0) {
+            h = name_hash_step(h, word);
+            continue;
+        }
+        u64 before = (ends ^ (ends - 1)) >> 8;
+        if (before != 0)
+            h = name_hash_step(h, word & before);
+        *hash = h;
+        return s + (unsigned)__builtin_ctzll(ends) / 8;
+    }
 }
 
 /* Copy with NUL, cut off at size; returns strlen(from), so that >= size means it was

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A process's place in the tree: root, current directory, umask. The spinlock guards
- * the two paths; contexts_lock, the list of all, and is taken before it.
+ * the two paths; contexts_lock, the list of all, and is taken before it.  The paths change
+ * under dentry_lock as well, so that a walk, which takes that one, needs no other.
  */
 #include "core/heap.h"
 #include "vfs/dentry.h"
@@ -77,7 +78,9 @@ set_place(struct fs_context *c, struct path *place, const struct cred *cred,
     path_hold(&fresh);
     spin_lock(&c->lock);
     struct path old = *place;
+    spin_lock(&dentry_lock);
     *place = fresh;
+    spin_unlock(&dentry_lock);
     spin_unlock(&c->lock);
     path_release(&old);
     return 0;
@@ -109,8 +112,11 @@ replace_locked(const struct path *from, const struct path *to)
         for (int k = 0; k < 2; k++) {
             if (places[k]->mount != from->mount || places[k]->dentry != from->dentry)
                 continue;
-            *places[k] = *to;
-            path_hold(places[k]);
+            struct path fresh = *to;
+            path_hold(&fresh);
+            spin_lock(&dentry_lock);
+            *places[k] = fresh;
+            spin_unlock(&dentry_lock);
             replaced++;
         }
         spin_unlock(&c->lock);

@@ -10,42 +10,14 @@
 
 struct spinlock dentry_lock = SPINLOCK_INIT;
 u64 dentry_moves;
-static struct dentry *buckets[DENTRY_BUCKETS];     /* dentry_lock */
+struct dentry *dentry_buckets[DENTRY_BUCKETS];
 static struct list idle_list = LIST_INIT(idle_list); /* dentry_lock; oldest first */
 static u32 idle_count;                             /* dentry_lock */
-
-u32
-dentry_hash(const struct dentry *parent, const char *name, u32 length)
-{
-    u32 h = dentry_hash_seed(parent);
-    for (u32 i = 0; i < length; i++)
-        h = dentry_hash_step(h, name[i]);
-    return h;
-}
-
-static struct dentry **
-bucket_of(u32 hash)
-{
-    return &buckets[(hash ^ hash >> 16) & (DENTRY_BUCKETS - 1)];
-}
-
-struct dentry *
-dentry_find_locked(struct dentry *parent, const char *name, u32 length, u32 hash)
-{
-    for (struct dentry *d = *bucket_of(hash); d != NULL; d = d->next) {
-        if (d->hash == hash && d->parent == parent && d->length == length &&
-            bytes_equal(d->name, name, length)) {
-            d->used = true;
-            return d;
-        }
-    }
-    return NULL;
-}
 
 static void
 hash_locked(struct dentry *d)
 {
-    struct dentry **head = bucket_of(d->hash);
+    struct dentry **head = dentry_bucket(d->parent, d->hash);
     d->next = *head;
     d->link = head;
     if (d->next != NULL)
@@ -193,19 +165,20 @@ dentry_name_prepare(u32 length, char **out)
 }
 
 static void
-set_name(struct dentry *d, const char *name, u32 length, char *space)
+set_name(struct dentry *d, const struct name *name, char *space)
 {
     d->name = space != NULL ? space : d->small;
-    memcpy(d->name, name, length);
-    d->name[length] = '\0';
-    d->length = (u16)length;
+    bytes_copy(d->name, name->text, name->length);
+    d->name[name->length] = '\0';
+    d->length = (u16)name->length;
+    d->hash = name->hash;
 }
 
 struct dentry *
-dentry_new(struct dentry *parent, const char *name, u32 length, struct inode *inode)
+dentry_new(struct dentry *parent, const struct name *name, struct inode *inode)
 {
     char *space;
-    if (dentry_name_prepare(length, &space) != 0)
+    if (dentry_name_prepare(name->length, &space) != 0)
         return NULL;
     struct dentry *d = heap_alloc(sizeof *d);
     if (d == NULL) {
@@ -222,8 +195,7 @@ dentry_new(struct dentry *parent, const char *name, u32 length, struct inode *in
     d->doomed = false;
     d->dead = false;
     d->notify_seen = 0;
-    set_name(d, name, length, space);
-    d->hash = parent == NULL ? 0 : dentry_hash(parent, name, length);
+    set_name(d, name, space);
     if (parent != NULL)
         dentry_hold(parent);
     return d;
@@ -238,11 +210,10 @@ dentry_insert(struct dentry *d)
 }
 
 int
-dentry_get(struct dentry *dir, const char *name, u32 length, struct dentry **out)
+dentry_get(struct dentry *dir, const struct name *name, struct dentry **out)
 {
-    u32 hash = dentry_hash(dir, name, length);
     spin_lock(&dentry_lock);
-    struct dentry *d = dentry_find_locked(dir, name, length, hash);
+    struct dentry *d = dentry_find_locked(dir, name);
     if (d != NULL)
         dentry_hold(d);
     spin_unlock(&dentry_lock);
@@ -252,10 +223,10 @@ dentry_get(struct dentry *dir, const char *name, u32 length, struct dentry **out
             return -E_NOTDIR;
         if (dir->dead)
             return -E_NOENT;
-        int r = dir->inode->ops->lookup(dir->inode, name, length, &inode);
+        int r = dir->inode->ops->lookup(dir->inode, name->text, name->length, &inode);
         if (r != 0)
             return r;
-        d = dentry_new(dir, name, length, inode);
+        d = dentry_new(dir, name, inode);
         if (d == NULL) {
             inode_release(inode);
             return -E_NOMEM;
@@ -279,19 +250,17 @@ dentry_remove(struct dentry *d)
 /* Give d another place; what it leaves is returned in *old_parent and *old_name, to be
  * dropped without the lock. */
 static void
-place_locked(struct dentry *d, struct dentry *parent, const char *name, u32 length,
-             char *space)
+place_locked(struct dentry *d, struct dentry *parent, const struct name *name, char *space)
 {
     unhash_locked(d);
     d->parent = parent;
     d->notify_seen = 0;
-    set_name(d, name, length, space);
-    d->hash = dentry_hash(parent, name, length);
+    set_name(d, name, space);
     hash_locked(d);
 }
 
 void
-dentry_move(struct dentry *d, struct dentry *parent, const char *name, u32 length,
+dentry_move(struct dentry *d, struct dentry *parent, const struct name *name,
             char *space, struct dentry *replaced)
 {
     struct dentry *old_parent = d->parent;
@@ -303,7 +272,7 @@ dentry_move(struct dentry *d, struct dentry *parent, const char *name, u32 lengt
         replaced->dead = true;
     }
     dentry_moves++;
-    place_locked(d, parent, name, length, space);
+    place_locked(d, parent, name, space);
     spin_unlock(&dentry_lock);
     heap_free(old_name);
     dentry_release(old_parent);
@@ -317,12 +286,12 @@ dentry_swap(struct dentry *a, char *space_a, struct dentry *b, char *space_b)
     char *old_a = a->name != a->small ? a->name : NULL;
     char *old_b = b->name != b->small ? b->name : NULL;
     struct dentry *parent_a = a->parent, *parent_b = b->parent;
-    u32 length_a = a->length, length_b = b->length;
-    memcpy(name_a, a->name, length_a);
-    memcpy(name_b, b->name, length_b);
+    struct name of_a = { name_a, a->length, a->hash }, of_b = { name_b, b->length, b->hash };
+    memcpy(name_a, a->name, a->length);
+    memcpy(name_b, b->name, b->length);
     /* Each takes over the other's reference on its parent. */
-    place_locked(a, parent_b, name_b, length_b, space_a);
-    place_locked(b, parent_a, name_a, length_a, space_b);
+    place_locked(a, parent_b, &of_b, space_a);
+    place_locked(b, parent_a, &of_a, space_b);
     dentry_moves++;
     spin_unlock(&dentry_lock);
     heap_free(old_a);

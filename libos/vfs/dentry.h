@@ -22,6 +22,7 @@
 #ifndef LIBOS_VFS_DENTRY_H
 #define LIBOS_VFS_DENTRY_H
 
+#include "core/string.h"
 #include "vfs/mount.h"
 
 #define NAME_BYTES_MAX 255u
@@ -31,7 +32,8 @@
 
 struct dentry {
     _Atomic u32 refs;
-    u32 hash;
+    u32 notify_seen;           /* vfs/notify.h, V3; written without a lock */
+    u64 hash;                  /* of the name */
     struct dentry *next;       /* in the bucket; in a list of doomed ones */
     struct dentry **link;      /* what points at it in the bucket; NULL: not hashed */
     struct dentry *parent;     /* NULL: a file system's root */
@@ -42,7 +44,6 @@ struct dentry {
     bool doomed;               /* on a list for dentry_bury, though it may be used again */
     /* its entry was removed; also: nothing may be created in it */
     bool dead;
-    u32 notify_seen;           /* vfs/notify.h, V3; written without a lock */
     char *name;                /* small, or on the heap */
     char small[DENTRY_NAME_INLINE];
 };
@@ -52,23 +53,28 @@ extern struct spinlock dentry_lock;
  * changes may have left the tree it was to stay in. */
 extern u64 dentry_moves;
 
-/* The hash of a name in a directory: seed with the parent, then one step for each
- * byte. */
-static inline u32
-dentry_hash_seed(const struct dentry *parent)
+extern struct dentry *dentry_buckets[DENTRY_BUCKETS]; /* dentry_lock */
+static inline struct dentry **
+dentry_bucket(const struct dentry *parent, u64 hash)
 {
-    return (u32)((uintptr_t)parent >> 5) * 0x9e3779b1u;
+    u32 mixed = ((u32)hash ^ (u32)((uintptr_t)parent >> 5)) * 0x9e3779b1u;
+    return &dentry_buckets[mixed / (0x100000000ull / DENTRY_BUCKETS)];
 }
-static inline u32
-dentry_hash_step(u32 hash, char c)
-{
-    return (hash ^ (u8)c) * 0x01000193u;
-}
-u32 dentry_hash(const struct dentry *parent, const char *name, u32 length);
-
 /* Under dentry_lock.  No reference is taken. */
-struct dentry *dentry_find_locked(struct dentry *parent, const char *name, u32 length,
-                                  u32 hash);
+static inline struct dentry *
+dentry_find_locked(const struct dentry *parent, const struct name *name)
+{
+    struct dentry *d = *dentry_bucket(parent, name->hash);
+    for (; d != NULL; d = d->next) {
+        if (d->hash == name->hash && d->parent == parent && d->length == name->length &&
+            (name->length <= NAME_HASH_EXACT ||
+             bytes_equal(d->name, name->text, name->length))) {
+            d->used = true;
+            break;
+        }
+    }
+    return d;
+}
 /* Drop a reference under dentry_lock; what dies is put on *doomed, to be given to
  * dentry_bury when the lock is free. */
 void dentry_put_locked(struct dentry *d, struct dentry **doomed);
@@ -84,12 +90,12 @@ dentry_hold(struct dentry *d)
 void dentry_release(struct dentry *d);
 /* A root dentry or a child, not hashed; takes over the caller's reference on the
  * inode.  NULL: no memory. */
-struct dentry *dentry_new(struct dentry *parent, const char *name, u32 length,
+struct dentry *dentry_new(struct dentry *parent, const struct name *name,
                           struct inode *inode);
 void dentry_insert(struct dentry *d);
 /* The entry `name` of a directory whose mutex is held: with a reference.  -E_NOENT,
  * the file system's errors, -E_NOMEM. */
-int dentry_get(struct dentry *dir, const char *name, u32 length,
+int dentry_get(struct dentry *dir, const struct name *name,
                struct dentry **out) MUST_CHECK;
 /* The entry is gone from the directory (mutex held). */
 void dentry_remove(struct dentry *d);
@@ -97,7 +103,7 @@ void dentry_remove(struct dentry *d);
 int dentry_name_prepare(u32 length, char **out) MUST_CHECK;
 /* The entry has moved (both mutexes held).  Takes `space` from dentry_name_prepare.
  * `replaced` may be NULL. */
-void dentry_move(struct dentry *d, struct dentry *parent, const char *name, u32 length,
+void dentry_move(struct dentry *d, struct dentry *parent, const struct name *name,
                  char *space, struct dentry *replaced);
 void dentry_swap(struct dentry *a, char *space_a, struct dentry *b, char *space_b);
 /* Drop idle dentries of a file system (unmount). */
@@ -143,8 +149,8 @@ void context_replace(const struct path *from, const struct path *to);
 const struct cred *vfs_cred(const struct cred *cred); /* NULL: root's */
 /* Create an entry: directory's mutex held, name known not to exist.  Checks rights;
  * the dentry has a reference. */
-int vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name,
-                      u32 length, enum inode_type type, u32 mode, u64 rdev,
+int vfs_create_locked(struct dentry *dir, const struct cred *cred,
+                      const struct name *name, enum inode_type type, u32 mode, u64 rdev,
                       struct dentry **out) MUST_CHECK;
 u32 vfs_mode_for_group(u32 mode, const struct cred *cred, u32 gid);
 #define LINKS_MAX 40u

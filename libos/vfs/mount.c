@@ -83,7 +83,7 @@ prepare_root(struct filesystem *fs)
     if (fs->root_dentry != NULL)
         return 0;
     inode_hold(fs->root);
-    fs->root_dentry = dentry_new(NULL, "", 0, fs->root);
+    fs->root_dentry = dentry_new(NULL, &(struct name){ "", 0, 0 }, fs->root);
     if (fs->root_dentry == NULL) {
         inode_release(fs->root);
         return -E_NOMEM;

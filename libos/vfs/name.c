@@ -58,9 +58,8 @@ cred_in(const struct inode *dir, const struct cred *cred, struct cred *space)
 }
 
 int
-vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name,
-                  u32 length, enum inode_type type, u32 mode, u64 rdev,
-                  struct dentry **out)
+vfs_create_locked(struct dentry *dir, const struct cred *cred, const struct name *name,
+                  enum inode_type type, u32 mode, u64 rdev, struct dentry **out)
 {
     struct inode *parent = dir->inode, *made;
     int r = may_create(dir, cred);
@@ -80,13 +79,14 @@ vfs_create_locked(struct dentry *dir, const struct cred *cred, const char *name,
             mode = vfs_mode_for_group(mode, cred, parent->gid);
         cred = cred_in(parent, cred, &for_group);
     }
-    r = parent->ops->create(parent, name, length, type, mode, rdev, cred, &made);
+    r = parent->ops->create(parent, name->text, name->length, type, mode, rdev, cred,
+                            &made);
     if (r != 0)
         return r;
-    struct dentry *d = dentry_new(dir, name, length, made);
+    struct dentry *d = dentry_new(dir, name, made);
     /* the entry is there, but nobody will see that it was made: take it back */
     if (d == NULL) {
-        if (parent->ops->unlink(parent, name, length, type == IT_DIR) != 0)
+        if (parent->ops->unlink(parent, name->text, name->length, type == IT_DIR) != 0)
             log_error("vfs: out of memory; a new name stays");
         inode_release(made);
         return -E_NOMEM;
@@ -105,7 +105,7 @@ enter_parent(struct walk *w, const char *path)
     int r = path_walk(w, path);
     if (r != 0)
         return r;
-    if (w->last_length == 0 || name_is_dots(w->last, w->last_length)) {
+    if (w->last.length == 0 || name_is_dots(w->last.text, w->last.length)) {
         path_release(&w->found);
         return -E_EXIST;
     }
@@ -125,7 +125,7 @@ static int
 name_is_free(struct walk *w)
 {
     struct dentry *d;
-    int r = dentry_get(w->found.dentry, w->last, w->last_length, &d);
+    int r = dentry_get(w->found.dentry, &w->last, &d);
     if (r == 0)
         dentry_release(d);
     return r == 0 ? -E_EXIST : r == -E_NOENT ? 0 : r;
@@ -144,11 +144,11 @@ make(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev)
     if (r == 0)
         r = path_may_write(&w->found);
     if (r == 0)
-        r = vfs_create_locked(w->found.dentry, w->cred, w->last, w->last_length, type,
+        r = vfs_create_locked(w->found.dentry, w->cred, &w->last, type,
                               mode & ~umask_of(w), rdev, &d);
     if (r == 0) {
-        notify_name(w->found.inode, NOTIFY_CREATE | notify_type(d->inode), 0, w->last,
-                    w->last_length);
+        notify_name(w->found.inode, NOTIFY_CREATE | notify_type(d->inode), 0, w->last.text,
+                    w->last.length);
         dentry_release(d);
     }
     leave_parent(w);
@@ -186,11 +186,11 @@ vfs_symlink(struct walk *w, const char *path, const char *target)
         r = may_create(w->found.dentry, w->cred);
     if (r == 0)
         r = dir->ops->symlink == NULL ? -E_PERM
-                                      : dir->ops->symlink(dir, w->last, w->last_length,
+                                      : dir->ops->symlink(dir, w->last.text, w->last.length,
                                                           target,
                                                           cred_in(dir, w->cred, &space));
     if (r == 0)
-        notify_name(dir, NOTIFY_CREATE, 0, w->last, w->last_length);
+        notify_name(dir, NOTIFY_CREATE, 0, w->last.text, w->last.length);
     leave_parent(w);
     return r;
 }
@@ -228,11 +228,11 @@ vfs_link(struct walk *w, const char *path, const struct path *target)
     if (r == 0 && i->nlink == 0 && !i->linkable)
         r = -E_NOENT;
     if (r == 0)
-        r = dir->ops->link(dir, w->last, w->last_length, i);
+        r = dir->ops->link(dir, w->last.text, w->last.length, i);
     if (r == 0) {
         i->linkable = false;
         notify_name(i, NOTIFY_ATTRIB, 0, "", 0);
-        notify_name(dir, NOTIFY_CREATE, 0, w->last, w->last_length);
+        notify_name(dir, NOTIFY_CREATE, 0, w->last.text, w->last.length);
     }
     leave_parent(w);
     return r;
@@ -245,10 +245,10 @@ vfs_unlink(struct walk *w, const char *path, bool directory)
     int r = path_walk(w, path);
     if (r != 0)
         return r;
-    if (w->last_length == 0 || name_is_dots(w->last, w->last_length)) {
+    if (w->last.length == 0 || name_is_dots(w->last.text, w->last.length)) {
         r = !directory            ? -E_ISDIR
-            : w->last_length == 0 ? -E_BUSY
-            : w->last_length == 1 ? -E_INVAL
+            : w->last.length == 0 ? -E_BUSY
+            : w->last.length == 1 ? -E_INVAL
                                   : -E_NOTEMPTY;
         path_release(&w->found);
         return r;
@@ -258,7 +258,7 @@ vfs_unlink(struct walk *w, const char *path, bool directory)
     mutex_lock(&dir->mutex);
     r = path_may_write(&w->found);
     if (r == 0)
-        r = dentry_get(w->found.dentry, w->last, w->last_length, &d);
+        r = dentry_get(w->found.dentry, &w->last, &d);
     if (r == 0 && !directory && w->trailing_slash)
         r = d->inode->type == IT_DIR ? -E_ISDIR : -E_NOTDIR;
     if (r == 0)
@@ -268,7 +268,7 @@ vfs_unlink(struct walk *w, const char *path, bool directory)
     if (r == 0) {
         if (directory)
             mutex_lock(&d->inode->mutex);
-        r = dir->ops->unlink(dir, w->last, w->last_length, directory);
+        r = dir->ops->unlink(dir, w->last.text, w->last.length, directory);
         if (r == 0)
             dentry_remove(d);
         if (directory)
@@ -276,8 +276,8 @@ vfs_unlink(struct walk *w, const char *path, bool directory)
         if (r == 0) {
             if (!directory)
                 notify_name(d->inode, NOTIFY_ATTRIB, 0, "", 0); /* its links */
-            notify_name(dir, NOTIFY_DELETE | notify_type(d->inode), 0, w->last,
-                        w->last_length);
+            notify_name(dir, NOTIFY_DELETE | notify_type(d->inode), 0, w->last.text,
+                        w->last.length);
         }
     }
     mutex_unlock(&dir->mutex);
@@ -366,8 +366,8 @@ tell_move(struct inode *i, const struct walk *from, const struct walk *to)
     struct inode *a = from->found.inode, *b = to->found.inode;
     if (a->watches != NULL || b->watches != NULL) {
         u32 cookie = notify_cookie(), type = notify_type(i);
-        notify_name(a, NOTIFY_MOVED_FROM | type, cookie, from->last, from->last_length);
-        notify_name(b, NOTIFY_MOVED_TO | type, cookie, to->last, to->last_length);
+        notify_name(a, NOTIFY_MOVED_FROM | type, cookie, from->last.text, from->last.length);
+        notify_name(b, NOTIFY_MOVED_TO | type, cookie, to->last.text, to->last.length);
     }
     notify_name(i, NOTIFY_MOVE_SELF | notify_type(i), 0, "", 0);
 }
@@ -384,19 +384,18 @@ rename_commit(struct renaming *n)
     char *space_old = NULL, *space_target = NULL;
     if (dir->ops->rename == NULL)
         return -E_PERM;
-    int r = dentry_name_prepare(t->last_length, &space_old);
+    int r = dentry_name_prepare(t->last.length, &space_old);
     if (r == 0 && swap)
-        r = dentry_name_prepare(f->last_length, &space_target);
+        r = dentry_name_prepare(f->last.length, &space_target);
     if (r == 0) {
         if (lock_victim)
             mutex_lock(&victim->mutex);
-        r = dir->ops->rename(dir, f->last, f->last_length, t->found.inode, t->last,
-                             t->last_length, n->flags);
+        r = dir->ops->rename(dir, f->last.text, f->last.length, t->found.inode, t->last.text,
+                             t->last.length, n->flags);
         if (r == 0 && swap)
             dentry_swap(n->old, space_old, n->target, space_target);
         else if (r == 0)
-            dentry_move(n->old, t->found.dentry, t->last, t->last_length, space_old,
-                        n->target);
+            dentry_move(n->old, t->found.dentry, &t->last, space_old, n->target);
         if (lock_victim)
             mutex_unlock(&victim->mutex);
     }
@@ -418,10 +417,10 @@ static int
 rename_locked(struct renaming *n)
 {
     struct walk *f = n->from, *t = n->to;
-    int r = dentry_get(f->found.dentry, f->last, f->last_length, &n->old);
+    int r = dentry_get(f->found.dentry, &f->last, &n->old);
     if (r != 0)
         return r;
-    r = dentry_get(t->found.dentry, t->last, t->last_length, &n->target);
+    r = dentry_get(t->found.dentry, &t->last, &n->target);
     if (r == -E_NOENT && !t->found.dentry->dead)
         r = 0;
     if (r != 0)
@@ -438,7 +437,7 @@ walk_to_rename(struct walk *w, const char *path, u32 flags)
 {
     w->flags = (w->flags & ~(WALK_FOLLOW | WALK_EMPTY | WALK_DIRECTORY)) | WALK_PARENT;
     int r = path_walk(w, path);
-    if (r == 0 && (w->last_length == 0 || name_is_dots(w->last, w->last_length))) {
+    if (r == 0 && (w->last.length == 0 || name_is_dots(w->last.text, w->last.length))) {
         path_release(&w->found);
         r = (flags & RENAME_NO_REPLACE) != 0 ? -E_EXIST : -E_BUSY;
     }

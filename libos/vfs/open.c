@@ -2,6 +2,7 @@
 /* Opening files by path, with everything that open(2) says about flags. */
 #include "core/heap.h"
 #include "core/log.h"
+#include "core/string.h"
 #include "fs/dev/dev.h"
 #include "pipe/pipe.h"
 #include "vfs/dentry.h"
@@ -211,7 +212,7 @@ find_or_make(struct walk *w, u32 flags, u32 mode, struct dentry **out, bool *mad
 {
     struct dentry *dir = w->found.dentry;
     *made = false;
-    int r = dentry_get(dir, w->last, w->last_length, out);
+    int r = dentry_get(dir, &w->last, out);
     if (r == 0)
         return (flags & OPEN_EXCL) != 0 ? -E_EXIST : w->trailing_slash ? -E_ISDIR : 0;
     if (r != -E_NOENT)
@@ -223,10 +224,10 @@ find_or_make(struct walk *w, u32 flags, u32 mode, struct dentry **out, bool *mad
         return r;
     *made = true;
     u32 umask = w->context != NULL ? w->context->umask : 0;
-    r = vfs_create_locked(dir, w->cred, w->last, w->last_length, IT_FILE,
+    r = vfs_create_locked(dir, w->cred, &w->last, IT_FILE,
                           mode & 07777u & ~umask, 0, out);
     if (r == 0)
-        notify_name(dir->inode, NOTIFY_CREATE, 0, w->last, w->last_length);
+        notify_name(dir->inode, NOTIFY_CREATE, 0, w->last.text, w->last.length);
     return r;
 }
 
@@ -255,7 +256,7 @@ create_round(struct walk *w, const char *path, u32 flags, u32 mode, char **text,
     int r = path_walk(w, path);
     if (r != 0)
         return r;
-    if (w->last_length == 0 || name_is_dots(w->last, w->last_length)) {
+    if (w->last.length == 0 || name_is_dots(w->last.text, w->last.length)) {
         path_release(&w->found);
         return (flags & OPEN_EXCL) != 0 ? -E_EXIST : -E_ISDIR;
     }
@@ -343,9 +344,11 @@ make_nameless(struct walk *w, u32 flags, u32 mode, struct path *out)
     if (r != 0)
         return r;
     made->linkable = (flags & OPEN_EXCL) == 0;
-    char name[32];
-    u32 length = (u32)format_text(name, sizeof name, "#%lu", (unsigned long)made->ino);
-    struct dentry *d = dentry_new(w->found.dentry, name, length, made);
+    char text[32];
+    struct name name = { .text = text };
+    name.length = (u32)format_text(text, sizeof text, "#%lu", (unsigned long)made->ino);
+    name.hash = name_hash(text, name.length);
+    struct dentry *d = dentry_new(w->found.dentry, &name, made);
     if (d == NULL) {
         inode_release(made);
         return -E_NOMEM;

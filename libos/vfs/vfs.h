@@ -357,6 +357,12 @@ struct vfs_protection {
 };
 extern struct vfs_protection vfs_protected;
 
+/* One name of a path, not ended by a NUL; `hash` is name_hash of it (core/string.h). */
+struct name {
+    const char *text;
+    u32 length;
+    u64 hash;
+};
 struct walk {
     struct fs_context *context;
     const struct cred *cred;
@@ -365,8 +371,7 @@ struct walk {
     const struct path *top;
     u32 flags;
     struct path found;     /* result; release with path_release */
-    const char *last;      /* WALK_PARENT: points into the path */
-    u32 last_length;
+    struct name last;      /* WALK_PARENT: points into the path; length 0: there is none */
     bool trailing_slash;
     u32 links;             /* symbolic links followed so far */
 };

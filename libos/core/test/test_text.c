@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests of core/format.c, string.c, cmdline.c, uio.c, random.c. */
 #include <string.h>
+#include <sys/mman.h>
 
 #include "core/cmdline.h"
 #include "core/error.h"
@@ -131,6 +132,39 @@ test_random_repeats_only_with_the_seed(void)
     CHECK(random_u64() != random_u64());
 }
 
+/* Verify that a name is found with its end and its hash wherever it lies, up to the last
+ * byte before memory that is not there; that each byte counts in the hash, and that a copy
+ * has each of them. */
+static void
+test_name_scan_at_each_place_then_as_name_hash(void)
+{
+    char *two = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    CHECK(two != MAP_FAILED && mprotect(two + 4096, 4096, PROT_NONE) == 0);
+    for (size_t length = 0; length <= 255; length++) {
+        for (size_t slack = 0; slack < 24; slack++) {
+            char *name = two + 4096 - slack - 1 - length, copy[256];
+            u64 hash, other;
+            memset(two, '/', 4096);
+            for (size_t i = 0; i < length; i++)
+                name[i] = (char)(0x30 + (i * 7 + length) % 0xd0);
+            name[length] = slack % 2 == 0 ? '\0' : '/';
+            two[4095] = '\0';
+            CHECK(name_scan(name, &hash) == name + length);
+            CHECK(hash == name_hash(name, length));
+            memset(copy, 1, sizeof copy);
+            bytes_copy(copy, name, length);
+            CHECK(memcmp(copy, name, length) == 0 && copy[length] == 1);
+            for (size_t i = 0; i < length; i++) {
+                copy[i] ^= 1;
+                other = name_hash(copy, length);
+                copy[i] ^= 1;
+                CHECK(other != hash);
+            }
+        }
+    }
+    munmap(two, 8192);
+}
+
 int
 main(void)
 {
@@ -140,6 +174,7 @@ main(void)
     RUN(test_string_number_checks);
     RUN(test_cmdline_options);
     RUN(test_bytes_equal_sees_each_byte);
+    RUN(test_name_scan_at_each_place_then_as_name_hash);
     RUN(test_uio_moves_through_segments);
     RUN(test_random_repeats_only_with_the_seed);
     DONE();

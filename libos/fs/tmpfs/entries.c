@@ -43,7 +43,7 @@ dir_find(struct directory *d, const char *name, u32 length)
 {
     if (d->buckets == 0)
         return NULL;
-    u32 hash = name_hash(name, length);
+    u32 hash = (u32)name_hash(name, length);
     for (struct dirent **l = &d->bucket[hash & (d->buckets - 1)], *e; (e = *l) != NULL;
          l = &e->next)
         if (e->hash == hash && e->length == length && bytes_equal(e->name, name, length))
@@ -109,7 +109,7 @@ dir_reserve(struct directory *d)
 static void
 set_name(struct dirent *e, const char *name, u32 length)
 {
-    e->hash = name_hash(name, length);
+    e->hash = (u32)name_hash(name, length);
     e->length = (u8)length;
     bytes_copy(e->name, name, length);
 }
