@@ -9,7 +9,7 @@
 import os
 import re
 
-from . import benchstore, benchtable
+from . import benchstore, benchtable, copied
 from .common import REPO, UserError, replace_file, say
 
 PAGE = os.path.join(REPO, "docs", "performance.md")
@@ -109,7 +109,7 @@ def growth_section(results):
 
 # Each takes the folder of kept tables and returns markdown, or None where its table is not
 # there.  A further section is one more function here.
-SECTIONS = [counted_section, wall_section, growth_section]
+SECTIONS = [counted_section, wall_section, growth_section, copied.section]
 
 
 def page(results, old):
