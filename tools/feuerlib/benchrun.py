@@ -128,9 +128,15 @@ def guest_command(programs, samples):
                                                 for one in each) + " exit $status"]
 
 
-def run_command(programs, column, samples, mode):
-    """The `feuer exec` command of one run; PROGRAMS as in guest_command."""
-    return [FEUER, "exec", *MODES[mode], "--mem", str(MEMORY_MB), "--image", "debian",
+def run_command(programs, column, samples, mode, seed=1):
+    """The `feuer exec` command of one run; PROGRAMS as in guest_command.
+
+    Counted runs of Linux with one SEED are equal, and its cost depends on where it happened
+    to lay things out: so each run gets a seed of its own.
+    """
+    seeds = [] if column.feuerbird or mode != "counted" else \
+        ["--seed", str(seed)]
+    return [FEUER, "exec", *MODES[mode], *seeds, "--mem", str(MEMORY_MB), "--image", "debian",
             "--add", os.path.join(build_dir(), "bench"), "--timeout", str(RUN_SECONDS),
             *column.arguments, "--", *guest_command(programs, samples)]
 
@@ -245,14 +251,15 @@ def measure(programs, rows, which, runs, samples, mode):
     result = Measured(rows, which, mode)
     progress = Progress(len(rows) * len(which) * runs)
 
-    def one(column):
-        return run_once(run_command(programs, column, samples, mode),
+    def one(job):
+        seed, column = job
+        return run_once(run_command(programs, column, samples, mode, seed),
                         lambda name: progress.row(column.title, name))
 
-    jobs = [column for _ in range(runs) for column in which]
+    jobs = [(seed, column) for seed in range(1, runs + 1) for column in which]
     with concurrent.futures.ThreadPoolExecutor(
             COUNTED_JOBS if mode == "counted" else 1) as pool:
-        for column, (found, status) in zip(jobs, pool.map(one, jobs)):
+        for (_, column), (found, status) in zip(jobs, pool.map(one, jobs)):
             result.runs[column.title].append(found)
             missing = [name for name in rows if name not in found]
             if status != 0 or missing:

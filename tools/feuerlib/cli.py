@@ -60,6 +60,8 @@ def add_machine_options(parser):
     add("--append", metavar="STR", help="more kernel parameters")
     add("--icount", action="store_true", help="count instructions: TCG, one CPU, virtual "
         "clock, fixed date and seed")
+    add("--seed", type=positive, default=1, metavar="N",
+        help="of what is random under --icount (1)")
     add("--accel", choices=("auto", "kvm", "tcg"), default="auto",
         help="(auto: KVM where a trial guest runs on it)")
     add("--tuned", action="store_true", help="Linux without its optional checks")

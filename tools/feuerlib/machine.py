@@ -178,7 +178,7 @@ def kernel_parameters(options, linux, extra):
     if options.gate:
         words.append("feuer.gate=" + options.gate)
     if options.icount:
-        words.append("feuer.seed=1")
+        words.append("feuer.seed=%d" % options.seed)
     words += extra
     if options.append:
         words.append(options.append)
@@ -235,7 +235,8 @@ class Machine:
             raise UserError("--icount is a machine with one CPU; leave --cpus out")
         self.command = [
             self.qemu, *machine_arguments(options.machine),
-            *accel.arguments(self.qemu, options.icount, options.cpus, options.accel),
+            *accel.arguments(self.qemu, options.icount, options.cpus, options.accel,
+                              options.seed),
             "-m", str(memory_mb(options, size)),
             "-nodefaults", "-no-user-config", "-display", "none", "-monitor", "none",
             "-no-reboot", "-kernel", kernel,
