@@ -137,7 +137,7 @@ trap 'echo trapped USR1' USR1; kill -USR1 $$; trap - USR1
 (trap 'echo got TERM; exit 9' TERM; sleep 5 & wait) & sleep 0.5; kill -TERM $!; wait $!; show status $?
 sleep 50 & kill $!; wait $! 2>/dev/null; show killed $?
 sleep 50 & kill -9 $!; wait $! 2>/dev/null; show killed $?
-(sleep 0.05; exit 3) & (sleep 0.1; exit 4) & wait -n; show first $?; wait -n; show second $?; wait -n; show none $?
+wait; (sleep 0.5; exit 3) & (sleep 4; exit 4) & wait -n; show first $?; wait -n; show second $?; wait -n; show none $?
 (kill -STOP $BASHPID; echo continued) & sleep 0.3; kill -CONT $!; wait $!; show stopped $?
 bash -c 'trap "" INT; kill -INT $$; echo ignored'
 bash -c 'kill -SEGV $$' 2>/dev/null; show segv $?
