@@ -11,8 +11,9 @@
 
 #include "core/types.h"
 
-int copy_from_user(void *to, uaddr from, size_t bytes) MUST_CHECK;
-int copy_to_user(uaddr to, const void *from, size_t bytes) MUST_CHECK;
+/* At the end of this file: */
+static inline int copy_from_user(void *to, uaddr from, size_t bytes) MUST_CHECK;
+static inline int copy_to_user(uaddr to, const void *from, size_t bytes) MUST_CHECK;
 int zero_user(uaddr to, size_t bytes) MUST_CHECK;
 /* A string of less than `size` bytes with its NUL: its length; -E_FAULT;
  * -E_NAMETOOLONG. */
@@ -55,5 +56,121 @@ int uio_put(struct uio *u, const void *from, size_t bytes) MUST_CHECK;
 /* write(2) direction */
 int uio_get(struct uio *u, void *to, size_t bytes) MUST_CHECK;
 int uio_put_zero(struct uio *u, size_t bytes) MUST_CHECK;
+
+static inline bool
+user_range(uaddr at, size_t bytes)
+{
+    return at <= USER_TOP && bytes <= USER_TOP - at;
+}
+
+/*
+ * One word, without sleeping and paging, of a range that was checked (user_range): false:
+ * it is not there. An instruction each: for who writes or reads a structure of the user's
+ * in place, and turns to the functions above when that fails.
+ */
+#ifdef LIBOS_HOST
+static inline bool
+user_put64(uaddr at, u64 value)
+{
+    return copy_to_user_nofault(at, &value, sizeof value) == 0;
+}
+static inline bool
+user_get64(uaddr at, u64 *value)
+{
+    return copy_from_user_nofault(value, at, sizeof *value) == 0;
+}
+static inline bool
+user_put32(uaddr at, u32 value)
+{
+    return copy_to_user_nofault(at, &value, sizeof value) == 0;
+}
+#else
+/* Where a fault of the instruction at the one label goes on (core/arch). */
+#define USER_FIXUP(label_at, label_to)                                                   \
+    ".pushsection .fixups, \"aw\", @progbits\n\t"                                        \
+    ".quad " label_at ", " label_to "\n\t"                                               \
+    ".popsection\n\t"
+
+static inline __attribute__((always_inline)) bool
+user_put64(uaddr at, u64 value)
+{
+    __asm__ goto("1: movq %0, %1\n\t" USER_FIXUP("1b", "%l[fault]")
+                 :
+                 : "er"(value), "m"(*(u64 *)at)
+                 : "memory"
+                 : fault);
+    return true;
+fault:
+    return false;
+}
+static inline __attribute__((always_inline)) bool
+user_put32(uaddr at, u32 value)
+{
+    __asm__ goto("1: movl %0, %1\n\t" USER_FIXUP("1b", "%l[fault]")
+                 :
+                 : "ri"(value), "m"(*(u32 *)at)
+                 : "memory"
+                 : fault);
+    return true;
+fault:
+    return false;
+}
+static inline __attribute__((always_inline)) bool
+user_get64(uaddr at, u64 *value)
+{
+    u64 v;
+    __asm__ goto("1: movq %1, %0\n\t" USER_FIXUP("1b", "%l[fault]")
+                 : "=r"(v)
+                 : "m"(*(const u64 *)at)
+                 :
+                 : fault);
+    *value = v;
+    return true;
+fault:
+    return false;
+}
+#endif
+
+/* Small structures are moved where they are used. */
+#define USERCOPY_INLINE 32u
+int copy_from_user_any(void *to, uaddr from, size_t bytes) MUST_CHECK;
+int copy_to_user_any(uaddr to, const void *from, size_t bytes) MUST_CHECK;
+
+static inline __attribute__((always_inline)) int
+copy_from_user(void *to, uaddr from, size_t bytes)
+{
+    if (__builtin_constant_p(bytes) && bytes % 8 == 0 && bytes <= USERCOPY_INLINE &&
+        __builtin_expect(user_range(from, bytes), 1)) {
+        bool there = true;
+#pragma GCC unroll 4
+        for (size_t i = 0; i < bytes / 8; i++) {
+            u64 word;
+            there = there && user_get64(from + i * 8, &word);
+            if (there)
+                __builtin_memcpy((u8 *)to + i * 8, &word, 8);
+        }
+        if (there)
+            return 0;
+    }
+    return copy_from_user_any(to, from, bytes);
+}
+
+static inline __attribute__((always_inline)) int
+copy_to_user(uaddr to, const void *from, size_t bytes)
+{
+    if (__builtin_constant_p(bytes) && bytes % 8 == 0 && bytes <= USERCOPY_INLINE &&
+        __builtin_expect(user_range(to, bytes), 1)) {
+        bool there = true;
+#pragma GCC unroll 4
+        for (size_t i = 0; i < bytes / 8; i++) {
+            u64 word;
+            __builtin_memcpy(&word, (const u8 *)from + i * 8, 8);
+            there = there && user_put64(to + i * 8, word);
+        }
+        if (there)
+            return 0;
+    }
+    return copy_to_user_any(to, from, bytes);
+}
 
 #endif

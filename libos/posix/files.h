@@ -96,11 +96,6 @@ struct iov_arg {
 int iov_arg_get(struct iov_arg *v, uaddr iov, u64 count) MUST_CHECK;
 void iov_arg_done(struct iov_arg *v);
 
-static inline bool
-user_range(uaddr at, u64 bytes)
-{
-    return at <= USER_TOP && bytes <= USER_TOP - at;
-}
 /* What a write gave: SIG_PIPE is raised for -E_PIPE. */
 i64 write_result(i64 r);
 /* A write with all that write(2) says: the limit, the set-id bits, SIG_PIPE. pos NULL:

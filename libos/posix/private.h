@@ -32,24 +32,27 @@ void posix_exception(struct thread *t, struct user_frame *f, unsigned vector, u6
                      uaddr address);
 
 /* siginfo_t: 128 bytes, all of them written. */
+struct linux_siginfo_sent {
+    i32 pid;
+    u32 uid;
+    u64 value;
+};
+struct linux_siginfo_child {
+    i32 pid;
+    u32 uid;
+    i32 status, pad;
+    i64 utime, stime;
+};
+struct linux_siginfo_io {
+    i64 band;
+    i32 fd;
+};
 struct linux_siginfo {
     i32 signo, error, code, pad;
     union {
-        struct {
-            i32 pid;
-            u32 uid;
-            u64 value;
-        } sent;
-        struct {
-            i32 pid;
-            u32 uid;
-            i32 status, pad;
-            i64 utime, stime;
-        } child;
-        struct {
-            i64 band;
-            i32 fd;
-        } io;
+        struct linux_siginfo_sent sent;
+        struct linux_siginfo_child child;
+        struct linux_siginfo_io io;
         u64 addr;
         u8 bytes[112];
     } u;
@@ -61,6 +64,9 @@ enum siginfo_layout {
 };
 enum siginfo_layout siginfo_layout(const struct signal_info *info);
 void siginfo_to_linux(struct linux_siginfo *to, const struct signal_info *from);
+/* The same, to user memory in a range that was checked, without paging: false: it is not
+ * there. */
+bool siginfo_put(uaddr to, const struct signal_info *from) MUST_CHECK;
 void siginfo_from_linux(struct signal_info *to, const struct linux_siginfo *from);
 
 struct linux_timespec {

@@ -8,8 +8,9 @@
  *   64-al.   | vector state: FXSAVE or XSAVE area, then the second magic number
  *   16n + 8  | restorer's address | ucontext | siginfo      <- rsp at the handler's entry
  *
- * X1. The user's vector state is live in the CPU and goes through thread->fpu, which is
- *     overwritten with it when the thread sleeps.
+ * X1. The frame is written and read in place, word by word, and the vector state goes
+ *     straight between it and the CPU. Where a page is not there it is brought in, and all
+ *     is done again (ATTEMPTS).
  * X2. What comes back from the user is made harmless: fpu_valid checks the vector state,
  *     the kernel clamps rip and rflags on the way out, segments are constants, SIG_KILL
  *     and SIG_STOP never get blocked.
@@ -76,11 +77,8 @@ struct fx_software {
 };
 _Static_assert(sizeof(struct fx_software) == 48, "_fpx_sw_bytes");
 
-static inline bool
-user_range(uaddr at, u64 bytes)
-{
-    return at < USER_TOP && bytes <= USER_TOP - at;
-}
+/* How often a frame is begun anew whose pages go while it is written or read. */
+#define ATTEMPTS 8
 
 /* Bytes on the stack for the vector state. */
 static u32
@@ -89,50 +87,45 @@ state_bytes(void)
     return fpu_features() != 0 ? fpu_bytes() + 4 : FX_BYTES;
 }
 
-/* What the processor leaves as it is in the user's area: the software's bytes and, behind
- * them, the header, which must have been cleared. The same for all frames. */
-static struct {
-    struct fx_software sw;
-    u8 header[XSAVE_HEADER];
-} state_words;
+/* The software's bytes for all frames, but for their end, which is zero. */
+static struct fx_software state_words;
 
 void
 sigframe_init(void)
 {
     u32 bytes = fpu_bytes();
-    state_words.sw = (struct fx_software){ .magic1 = FP_MAGIC1,
-                                           .extended_size = bytes + 4,
-                                           .features = fpu_features(),
-                                           .state_size = bytes };
+    state_words = (struct fx_software){ .magic1 = FP_MAGIC1,
+                                        .extended_size = bytes + 4,
+                                        .features = fpu_features(),
+                                        .state_size = bytes };
 }
 
-/* The short way: straight to the user's stack, when its pages are there. */
+/* `to` is 64-byte aligned. What XSAVE leaves as it is are the software's bytes and,
+ * behind them, the header, which must have been cleared. */
 static bool
-save_state_directly(uaddr to)
+put_state(uaddr to)
 {
-    u32 bytes = fpu_bytes(), magic2 = FP_MAGIC2;
-    return copy_to_user(to + FX_SOFTWARE, &state_words, sizeof state_words) == 0 &&
-           fpu_save_user(to) == 0 &&
-           copy_to_user(to + bytes, &magic2, sizeof magic2) == 0;
+    u64 word[3];
+    memcpy(word, &state_words, sizeof word);
+    uaddr at = to + FX_SOFTWARE;
+    if (!user_put64(at, word[0]) || !user_put64(at + 8, word[1]) ||
+        !user_put64(at + 16, word[2]) || !user_put64(at + 24, 0) ||
+        !user_put64(at + 32, 0) || !user_put64(at + 40, 0) || !user_put64(at + 48, 0) ||
+        !user_put64(at + 56, 0) || !user_put64(at + 64, 0) || !user_put64(at + 72, 0) ||
+        !user_put64(at + 80, 0) || !user_put64(at + 88, 0) || !user_put64(at + 96, 0) ||
+        !user_put64(at + 104, 0))
+        return false;
+    return fpu_save_user(to) == 0 && user_put32(to + fpu_bytes(), FP_MAGIC2);
 }
 
+/* Without XSAVE: by way of thread->fpu, whose last bytes are the software's. */
 static int
-save_state(struct thread *t, uaddr to)
+save_legacy_state(struct thread *t, uaddr to)
 {
-    if (fpu_features() != 0 && user_range(to, fpu_bytes()) && save_state_directly(to))
-        return 0;
-    u32 bytes = fpu_bytes();
-    bool extended = fpu_features() != 0;
     const struct fx_software none = { 0 };
-    u32 magic2 = FP_MAGIC2;
-    /* Those bytes of the area are software's: the processor neither reads nor writes
-     * them. Should the copy sleep, the state that is saved meanwhile is the same (X1). */
     fpu_save(t);
-    memcpy((char *)t->fpu + FX_SOFTWARE, extended ? &state_words.sw : &none, sizeof none);
-    int error = copy_to_user(to, t->fpu, bytes);
-    if (error == 0 && extended)
-        error = copy_to_user(to + bytes, &magic2, sizeof magic2);
-    return error;
+    memcpy((char *)t->fpu + FX_SOFTWARE, &none, sizeof none);
+    return copy_to_user(to, t->fpu, FX_BYTES);
 }
 
 /* How much of the area at `from` is there: by its software bytes, as Linux believes them
@@ -140,15 +133,18 @@ save_state(struct thread *t, uaddr to)
 static int
 area_size(uaddr from, u32 *bytes)
 {
-    struct fx_software sw;
+    union {
+        u64 word[3];
+        struct fx_software sw;
+    } u;
     u32 magic2 = 0;
     *bytes = FX_BYTES;
-    if (copy_from_user(&sw, from + FX_SOFTWARE, sizeof sw) != 0)
+    if (copy_from_user(u.word, from + FX_SOFTWARE, sizeof u.word) != 0)
         return -E_FAULT;
-    if (fpu_features() == 0 || sw.magic1 != FP_MAGIC1 || sw.state_size != fpu_bytes() ||
-        sw.extended_size < sw.state_size + 4)
+    if (fpu_features() == 0 || u.sw.magic1 != FP_MAGIC1 ||
+        u.sw.state_size != fpu_bytes() || u.sw.extended_size < u.sw.state_size + 4)
         return 0;
-    if (user_load32(from + sw.state_size, &magic2) != 0)
+    if (user_load32(from + u.sw.state_size, &magic2) != 0)
         return -E_FAULT;
     if (magic2 == FP_MAGIC2)
         *bytes = fpu_bytes();
@@ -169,13 +165,11 @@ load_fresh(struct thread *t, int error)
  * is made again: the second time its pages are there, and only somebody who takes them
  * away on purpose can go on like that.
  */
-#define ATTEMPTS 8
-
 static int
 load_state(struct thread *t, uaddr from)
 {
     u32 bytes;
-    if (from >= USER_TOP || (from & 15) != 0 || area_size(from, &bytes) != 0)
+    if ((from & 15) != 0 || !user_range(from, FX_BYTES) || area_size(from, &bytes) != 0)
         return -E_FAULT;
     if (bytes != FX_BYTES && (from & 63) == 0 && user_range(from, bytes) &&
         fpu_load_user(from) == 0)
@@ -228,45 +222,75 @@ place_frame(struct thread *t, const struct user_frame *f,
     return *frame < sp && sp < USER_TOP ? 0 : -E_FAULT;
 }
 
-static void
-fill_context(struct linux_ucontext *uc, struct thread *t, const struct user_frame *f,
-             u64 mask, uaddr state)
+/* Registers of sigcontext and of the frame, in sigcontext's order. */
+#define EACH_REGISTER(DO)                                                                \
+    DO(r8) DO(r9) DO(r10) DO(r11) DO(r12) DO(r13) DO(r14) DO(r15)                        \
+    DO(rdi) DO(rsi) DO(rbp) DO(rbx) DO(rdx) DO(rax) DO(rcx) DO(rsp) DO(rip)
+
+/* What the frame tells besides the registers. */
+struct context {
+    u64 mask, error, trap, cr2;
+    uaddr state;
+};
+
+#define PUT(field, value)                                                                \
+    if (!user_put64((uaddr)&to->field, (value)))                                         \
+    return false
+
+static bool
+put_context(struct linux_ucontext *to, const struct thread *t, const struct user_frame *f,
+            const struct context *c)
 {
-    uc->flags = (fpu_features() != 0 ? UC_FP_XSTATE : 0) | UC_SIGCONTEXT_SS |
-                UC_STRICT_RESTORE_SS;
-    uc->link = 0;
-    uc->stack.pad = 0;
-    uc->stack.base = t->altstack_base;
-    uc->stack.size = t->altstack_size;
-    uc->stack.flags = t->altstack_size == 0 ? (i32)SS_DISABLE
-                                           : (i32)t->altstack_flags;
-    struct linux_sigcontext *mc = &uc->mc;
-    mc->r8 = f->r8;
-    mc->r9 = f->r9;
-    mc->r10 = f->r10;
-    mc->r11 = f->r11;
-    mc->r12 = f->r12;
-    mc->r13 = f->r13;
-    mc->r14 = f->r14;
-    mc->r15 = f->r15;
-    mc->rdi = f->rdi;
-    mc->rsi = f->rsi;
-    mc->rbp = f->rbp;
-    mc->rbx = f->rbx;
-    mc->rdx = f->rdx;
-    mc->rax = f->rax;
-    mc->rcx = f->rcx;
-    mc->rsp = f->rsp;
-    mc->rip = f->rip;
-    mc->rflags = f->rflags;
-    mc->cs = (u16)f->cs;
-    mc->ss = (u16)f->ss;
-    mc->gs = mc->fs = 0;
-    mc->error = mc->trap = mc->cr2 = 0;
-    mc->oldmask = mask;
-    mc->fpstate = state;
-    __builtin_memset(mc->reserved, 0, sizeof mc->reserved);
-    uc->mask = mask;
+    u32 stack = t->altstack_size == 0 ? SS_DISABLE : t->altstack_flags;
+    PUT(flags, (fpu_features() != 0 ? UC_FP_XSTATE : 0) | UC_SIGCONTEXT_SS |
+                   UC_STRICT_RESTORE_SS);
+    PUT(link, 0);
+    PUT(stack.base, t->altstack_base);
+    PUT(stack.flags, stack);
+    PUT(stack.size, t->altstack_size);
+#define PUT_REGISTER(name) PUT(mc.name, f->name);
+    EACH_REGISTER(PUT_REGISTER)
+#undef PUT_REGISTER
+    PUT(mc.rflags, f->rflags);
+    PUT(mc.cs, USER_CS | (u64)USER_SS << 48);
+    PUT(mc.error, c->error);
+    PUT(mc.trap, c->trap);
+    PUT(mc.oldmask, c->mask);
+    PUT(mc.cr2, c->cr2);
+    PUT(mc.fpstate, c->state);
+    PUT(mask, c->mask);
+    return true;
+}
+#undef PUT
+
+/* All of it but the reserved words, which stay as they were, as on Linux. */
+static bool
+put_frame(uaddr at, const struct thread *t, const struct user_frame *f,
+          const struct signal_action *action, const struct signal_info *info,
+          const struct context *c)
+{
+    struct linux_rt_sigframe *to = (struct linux_rt_sigframe *)at;
+    if (!user_put64(at, action->restorer) || !put_context(&to->uc, t, f, c))
+        return false;
+    /* Only who asked for it gets the siginfo, as on Linux. */
+    if ((action->flags & SA_F_SIGINFO) != 0 && !siginfo_put((uaddr)&to->info, info))
+        return false;
+    return fpu_features() == 0 || put_state(c->state);
+}
+
+/* As put_frame, bringing in what is not there. */
+static int
+put_frame_slowly(uaddr at, const struct thread *t, const struct user_frame *f,
+                 const struct signal_action *action, const struct signal_info *info,
+                 const struct context *c)
+{
+    for (int i = 0; i < ATTEMPTS; i++) {
+        if (zero_user(at, c->state - at + state_bytes()) != 0)
+            return -E_FAULT;
+        if (put_frame(at, t, f, action, info, c))
+            return 0;
+    }
+    return -E_FAULT;
 }
 
 int
@@ -274,25 +298,20 @@ sigframe_push(struct thread *t, struct user_frame *f, int number,
               const struct signal_action *action, const struct signal_info *info,
               u64 mask)
 {
-    uaddr at, state;
-    struct linux_rt_sigframe frame;
-    frame.restorer = action->restorer;
-    if (!(action->flags & SA_F_RESTORER) || place_frame(t, f, action, &at, &state) != 0)
+    uaddr at;
+    struct context c = { .mask = mask };
+    if (!(action->flags & SA_F_RESTORER) || place_frame(t, f, action, &at, &c.state) != 0)
         return -E_FAULT; /* without a restorer there is no way back, as on Linux */
-    fill_context(&frame.uc, t, f, mask, state);
     if (siginfo_layout(info) == SIGINFO_FAULT) {
         bool page = info->trap == 0 && info->number != SIG_FPE;
-        frame.uc.mc.error = page ? f->error : info->error_code;
-        frame.uc.mc.trap = page ? TRAP_PAGE_FAULT : info->trap;
-        frame.uc.mc.cr2 = page ? info->addr : 0;
+        c.error = page ? f->error : info->error_code;
+        c.trap = page ? TRAP_PAGE_FAULT : info->trap;
+        c.cr2 = page ? info->addr : 0;
     }
-    /* Only who asked for it gets the siginfo, as on Linux. */
-    bool asked = (action->flags & SA_F_SIGINFO) != 0;
-    if (asked)
-        siginfo_to_linux(&frame.info, info);
-    if (save_state(t, state) != 0 ||
-        copy_to_user(at, &frame, asked ? sizeof frame : offsetof(struct linux_rt_sigframe,
-                                                                 info)) != 0)
+    if (!put_frame(at, t, f, action, info, &c) &&
+        put_frame_slowly(at, t, f, action, info, &c) != 0)
+        return -E_FAULT;
+    if (fpu_features() == 0 && save_legacy_state(t, c.state) != 0)
         return -E_FAULT;
     if (t->altstack_flags & SS_AUTODISARM) {
         t->altstack_base = t->altstack_size = 0;
@@ -313,39 +332,75 @@ sigframe_push(struct thread *t, struct user_frame *f, int number,
     return 0;
 }
 
-static void
-take_context(struct user_frame *f, const struct linux_sigcontext *mc)
+/* What of the context is no register. */
+struct context_head {
+    u64 flags;
+    struct linux_stack stack;
+    u64 rip, segments, rflags, fpstate, mask;
+};
+
+#define GET(field, value)                                                                \
+    if (!user_get64((uaddr)&from->field, (value)))                                       \
+    return false
+
+static bool
+get_head(const struct linux_ucontext *from, struct context_head *to)
 {
-    /* What a program may set (the kernel clamps again). */
-    const u64 flags = 0x50dd5;
-    f->r8 = mc->r8;
-    f->r9 = mc->r9;
-    f->r10 = mc->r10;
-    f->r11 = mc->r11;
-    f->r12 = mc->r12;
-    f->r13 = mc->r13;
-    f->r14 = mc->r14;
-    f->r15 = mc->r15;
-    f->rdi = mc->rdi;
-    f->rsi = mc->rsi;
-    f->rbp = mc->rbp;
-    f->rbx = mc->rbx;
-    f->rdx = mc->rdx;
-    f->rax = mc->rax;
-    f->rcx = mc->rcx;
-    f->rsp = mc->rsp;
-    f->rip = mc->rip;
-    f->rflags = (mc->rflags & flags) | RFLAGS_FIXED;
-    f->orig_rax = ~0ull;
+    u64 stack_flags;
+    GET(flags, &to->flags);
+    GET(stack.base, &to->stack.base);
+    GET(stack.flags, &stack_flags);
+    GET(stack.size, &to->stack.size);
+    to->stack.flags = (i32)stack_flags;
+    GET(mc.rip, &to->rip);
+    GET(mc.cs, &to->segments);
+    GET(mc.rflags, &to->rflags);
+    GET(mc.fpstate, &to->fpstate);
+    GET(mask, &to->mask);
+    return true;
+}
+
+static bool
+get_registers(const struct linux_ucontext *from, struct user_frame *f)
+{
+#define GET_REGISTER(name) GET(mc.name, &f->name);
+    EACH_REGISTER(GET_REGISTER)
+#undef GET_REGISTER
+    return true;
+}
+#undef GET
+
+/* What a program may set of rflags (the kernel clamps again); the rest is fixed. */
+#define RFLAGS_SET 0x250dd5u
+
+/* All of the frame at `at`, but rip (it is another one when somebody writes there
+ * meanwhile). */
+static int
+get_frame(uaddr at, struct user_frame *f, struct context_head *head)
+{
+    const struct linux_ucontext *from = (const struct linux_ucontext *)at;
+    if (!user_range(at, sizeof *from))
+        return -E_FAULT;
+    for (int i = 0; !get_head(from, head) || !get_registers(from, f); i++) {
+        struct linux_ucontext pages;
+        if (i == ATTEMPTS || copy_from_user(&pages, at, sizeof pages) != 0)
+            return -E_FAULT;
+    }
+    f->rip = head->rip;
+    f->rflags = (head->rflags & RFLAGS_SET) | RFLAGS_FIXED;
+    f->cs = USER_CS;
+    f->ss = USER_SS;
+    return 0;
 }
 
 /* There is one code and one stack segment; what another kernel would load and fault on
  * is refused here. The two lowest bits do not count. */
 static bool
-segments_fit(const struct linux_ucontext *uc)
+segments_fit(const struct context_head *head)
 {
-    return (uc->mc.cs | 3u) == USER_CS &&
-           (!(uc->flags & UC_STRICT_RESTORE_SS) || (uc->mc.ss | 3u) == USER_SS);
+    return ((head->segments & 0xffff) | 3u) == USER_CS &&
+           (!(head->flags & UC_STRICT_RESTORE_SS) ||
+            (head->segments >> 48 | 3u) == USER_SS);
 }
 
 static int
@@ -367,38 +422,42 @@ set_altstack(struct thread *t, const struct linux_stack *s)
     return 0;
 }
 
+static int
+return_state(struct thread *t, uaddr from)
+{
+    if (from != 0)
+        return load_state(t, from);
+    fpu_save(t); /* for the bases, which stay */
+    fpu_init_state(t->fpu);
+    fpu_load(t);
+    return 0;
+}
+
 long
 sys_rt_sigreturn(struct user_frame *f)
 {
     struct thread *t = thread_current();
-    struct linux_ucontext uc;
+    struct context_head head;
     /* The handler's `ret` took the restorer's address off. */
     uaddr at = machine_user_rsp(t) - sizeof(u64) + offsetof(struct linux_rt_sigframe, uc);
     THREAD_RESTART_KIND(t) = 0;
-    int error = copy_from_user(&uc, at, sizeof uc);
-    if (error == 0 && !segments_fit(&uc))
+    int error = get_frame(at, f, &head);
+    if (error == 0)
+        f->orig_rax = ~0ull; /* the frame is the interrupted program's, whatever comes */
+    if (error == 0 && (!segments_fit(&head) || head.rip >= USER_TOP))
         error = -E_FAULT;
-    if (error == 0 && uc.mc.rip >= USER_TOP)
-        error = -E_FAULT;
-    if (error == 0 && uc.mc.fpstate != 0) {
-        error = load_state(t, uc.mc.fpstate);
-    } else if (error == 0) {
-        fpu_save(t); /* for the bases, which stay */
-        fpu_init_state(t->fpu);
-        fpu_load(t);
-    }
+    if (error == 0)
+        error = return_state(t, head.fpstate);
     if (error != 0) {
         struct signal_info info = { .number = SIG_SEGV, .code = SIGNAL_CODE_KERNEL };
         signal_fault(SIG_SEGV, &info);
         return 0;
     }
-    take_context(f, &uc.mc);
     /* A stack that does not fit any more is not an error, as on Linux. */
-    if (!on_altstack(t, uc.mc.rsp))
-        error = set_altstack(t, &uc.stack);
-    signal_mask_set(uc.mask);
-    thread_set_work(t, WORK_FULL);
-    return (long)f->rax;
+    if (!on_altstack(t, f->rsp))
+        (void)set_altstack(t, &head.stack);
+    signal_mask_set(head.mask);
+    machine_enter_user(t);
 }
 
 long

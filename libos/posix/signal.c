@@ -44,35 +44,69 @@ siginfo_layout(const struct signal_info *info)
     return info->code <= SIGNAL_POLL_HUP ? SIGINFO_IO : SIGINFO_SENT;
 }
 
-void
-siginfo_to_linux(struct linux_siginfo *to, const struct signal_info *from)
+/* siginfo_t without its end, which is zero. */
+union siginfo_head {
+    struct {
+        i32 signo, error, code, pad;
+        union {
+            struct linux_siginfo_sent sent;
+            struct linux_siginfo_child child;
+            struct linux_siginfo_io io;
+            u64 addr;
+        } u;
+    } info;
+    u64 word[6];
+};
+_Static_assert(sizeof(union siginfo_head) == 48, "siginfo_head");
+
+static inline union siginfo_head
+head_of(const struct signal_info *from)
 {
-    memset(to, 0, sizeof *to);
-    to->signo = from->number;
-    to->error = from->error;
-    to->code = from->code;
+    union siginfo_head h = { .word = { 0 } };
+    h.info.signo = from->number;
+    h.info.error = from->error;
+    h.info.code = from->code;
     switch (siginfo_layout(from)) {
     case SIGINFO_CHILD:
-        to->u.child.pid = from->pid;
-        to->u.child.uid = from->uid;
-        to->u.child.status = from->status;
-        to->u.child.utime = (i64)(clock_ticks_to_ns((u64)from->utime) / 10000000);
-        to->u.child.stime = (i64)(clock_ticks_to_ns((u64)from->stime) / 10000000);
+        h.info.u.child.pid = from->pid;
+        h.info.u.child.uid = from->uid;
+        h.info.u.child.status = from->status;
+        h.info.u.child.utime = (i64)(clock_ticks_to_ns((u64)from->utime) / 10000000);
+        h.info.u.child.stime = (i64)(clock_ticks_to_ns((u64)from->stime) / 10000000);
         break;
     case SIGINFO_FAULT:
-        to->u.addr = from->addr;
+        h.info.u.addr = from->addr;
         break;
     case SIGINFO_IO:
-        to->u.io.band = (i64)from->value;
-        to->u.io.fd = from->status;
+        h.info.u.io.band = (i64)from->value;
+        h.info.u.io.fd = from->status;
         break;
     case SIGINFO_TIMER: /* pid and uid are the timer's number and its overrun */
     case SIGINFO_SENT:
-        to->u.sent.pid = from->pid;
-        to->u.sent.uid = from->uid;
-        to->u.sent.value = from->value;
+        h.info.u.sent.pid = from->pid;
+        h.info.u.sent.uid = from->uid;
+        h.info.u.sent.value = from->value;
         break;
     }
+    return h;
+}
+
+void
+siginfo_to_linux(struct linux_siginfo *to, const struct signal_info *from)
+{
+    union siginfo_head h = head_of(from);
+    memset(to, 0, sizeof *to);
+    memcpy(to, &h, sizeof h);
+}
+
+bool
+siginfo_put(uaddr to, const struct signal_info *from)
+{
+    union siginfo_head h = head_of(from);
+    bool there = true;
+    for (u32 i = 0; i < sizeof(struct linux_siginfo) / 8 && there; i++)
+        there = user_put64(to + i * 8, i < ARRAY_SIZE(h.word) ? h.word[i] : 0);
+    return there;
 }
 
 void
@@ -103,8 +137,8 @@ sys_rt_sigaction(struct user_frame *f)
         set = (struct signal_action){ .handler = in.handler, .restorer = in.restorer,
                                       .mask = in.mask, .flags = in.flags };
     }
-    int error =
-        signal_action_set(proc_current(), number, SYS_ARG1(f) != 0 ? &set : NULL, &old);
+    int error = signal_action_set(proc_current(), number, SYS_ARG1(f) != 0 ? &set : NULL,
+                                  SYS_ARG2(f) != 0 ? &old : NULL);
     if (error != 0 || SYS_ARG2(f) == 0)
         return error;
     in = (struct linux_sigaction){ .handler = old.handler, .flags = old.flags,

@@ -21,11 +21,12 @@ void
 vdso_update(void)
 {
     struct vdso_data *d = page_ptr(data_frame);
-    __atomic_store_n(&d->sequence, d->sequence + 1, __ATOMIC_SEQ_CST); /* Y1 */
-    d->tsc_base = machine_record->tsc_base;
+    d->tsc_base = machine_record->tsc_base; /* Y1: it does not change */
     d->tsc_mult = machine_record->tsc_mult;
-    d->real_offset_ns = clock_real_offset_ns();
-    __atomic_store_n(&d->sequence, d->sequence + 1, __ATOMIC_SEQ_CST);
+    for (u32 clock = 0; clock < VDSO_CLOCKS; clock++)
+        if (VDSO_CLOCKS_REAL >> clock & 1)
+            __atomic_store_n(&d->offset_ns[clock], clock_real_offset_ns(),
+                             __ATOMIC_RELAXED);
 }
 
 void

@@ -369,13 +369,13 @@ user_copy(uaddr at, u8 *libos, size_t bytes, enum kind kind, bool may_page)
 }
 
 int
-copy_from_user(void *to, uaddr from, size_t bytes)
+copy_from_user_any(void *to, uaddr from, size_t bytes)
 {
     return user_copy(from, to, bytes, FROM_USER, true) ? -E_FAULT : 0;
 }
 
 int
-copy_to_user(uaddr to, const void *from, size_t bytes)
+copy_to_user_any(uaddr to, const void *from, size_t bytes)
 {
     return user_copy(to, (u8 *)(uintptr_t)from, bytes, TO_USER, true) ? -E_FAULT : 0;
 }

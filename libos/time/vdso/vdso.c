@@ -34,22 +34,31 @@ call2(long number, long a, long b)
     return r;
 }
 
-/* Nanoseconds of the monotonic clock, or of the wall clock. */
+static inline int
+is_here(int clock)
+{
+    return (unsigned)clock < VDSO_CLOCKS && ((VDSO_CLOCKS_HERE >> clock) & 1);
+}
+
+/* Nanoseconds of a clock that is here. */
 static inline unsigned long
-now_ns(int real)
+now_ns(unsigned clock)
 {
     const struct vdso_data *d = data();
-    for (;;) {
-        unsigned int before = __atomic_load_n(&d->sequence, __ATOMIC_ACQUIRE);
-        unsigned long ticks = __builtin_ia32_rdtsc() - d->tsc_base;
-        unsigned __int128 product = (unsigned __int128)ticks * d->tsc_mult;
-        unsigned long ns = (unsigned long)(product >> 32);
-        if (real)
-            ns += d->real_offset_ns;
-        __atomic_thread_fence(__ATOMIC_ACQUIRE);
-        if (!(before & 1) && __atomic_load_n(&d->sequence, __ATOMIC_RELAXED) == before)
-            return ns;
-    }
+    unsigned long ticks = __builtin_ia32_rdtsc() - d->tsc_base;
+    unsigned __int128 product = (unsigned __int128)ticks * d->tsc_mult;
+    return (unsigned long)(product >> 32) +
+           __atomic_load_n(&d->offset_ns[clock], __ATOMIC_RELAXED);
+}
+
+/* ns / NS_PER_S, exact below 2^63: the error of the reciprocal, times ns, is less than
+ * 2^93. */
+static inline unsigned long
+seconds_of(unsigned long ns)
+{
+    const unsigned __int128 one = 1;
+    const unsigned long reciprocal = (unsigned long)((one << 93) / NS_PER_S) + 1;
+    return (unsigned long)(((unsigned __int128)ns * reciprocal) >> 93);
 }
 
 VISIBLE int __vdso_clock_gettime(int clock, struct vdso_timespec *out);
@@ -61,20 +70,18 @@ VISIBLE long __vdso_getcpu(unsigned *cpu, unsigned *node, void *unused);
 int
 __vdso_clock_gettime(int clock, struct vdso_timespec *out)
 {
-    /* 0 REALTIME, 1 MONOTONIC, 4 MONOTONIC_RAW, 5 REALTIME_COARSE, 6 MONOTONIC_COARSE, 7
-     * BOOTTIME, 11 TAI */
-    if ((unsigned)clock > 11 || !((0x8f3u >> clock) & 1))
+    if (!is_here(clock))
         return (int)call2(228, clock, (long)out);
-    unsigned long ns = now_ns((0x821u >> clock) & 1);
-    out->seconds = (long)(ns / NS_PER_S);
-    out->ns = (long)(ns % NS_PER_S);
+    unsigned long ns = now_ns((unsigned)clock), seconds = seconds_of(ns);
+    out->seconds = (long)seconds;
+    out->ns = (long)(ns - seconds * NS_PER_S);
     return 0;
 }
 
 int
 __vdso_clock_getres(int clock, struct vdso_timespec *out)
 {
-    if ((unsigned)clock > 11 || !((0x8f3u >> clock) & 1))
+    if (!is_here(clock))
         return (int)call2(229, clock, (long)out);
     if (out) {
         out->seconds = 0;
@@ -89,9 +96,9 @@ __vdso_gettimeofday(struct vdso_timeval *out, void *zone)
     if (zone) /* minutes west of Greenwich: nobody sets them */
         return (int)call2(96, (long)out, (long)zone);
     if (out) {
-        unsigned long ns = now_ns(1);
-        out->seconds = (long)(ns / NS_PER_S);
-        out->us = (long)(ns % NS_PER_S / 1000);
+        unsigned long ns = now_ns(0), seconds = seconds_of(ns);
+        out->seconds = (long)seconds;
+        out->us = (long)((ns - seconds * NS_PER_S) / 1000);
     }
     return 0;
 }
@@ -99,7 +106,7 @@ __vdso_gettimeofday(struct vdso_timeval *out, void *zone)
 long
 __vdso_time(long *out)
 {
-    long seconds = (long)(now_ns(1) / NS_PER_S);
+    long seconds = (long)seconds_of(now_ns(0));
     if (out)
         *out = seconds;
     return seconds;

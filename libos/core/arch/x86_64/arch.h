@@ -13,6 +13,7 @@ size_t usercopy_raw(void *to, const void *from, size_t bytes);
 size_t usercopy_exact(void *to, const void *from, size_t bytes);
 size_t usercopy_zero(void *to, size_t bytes);
 u64 fixup_find(u64 rip);
+void fixup_sort(void); /* before the first fault */
 
 /* entry.S */
 extern const char gate_entry[], gate_entry_direct[], upcall_entry[], thread_trampoline[];

@@ -19,6 +19,7 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/string.h"
+#include "core/usercopy.h"
 
 #define LEGACY_BYTES 512u
 #define HEADER_BYTES 64u
@@ -161,19 +162,13 @@ fpu_load(struct thread *t)
     t->fpu_cpu = t->cpu;
 }
 
-/* As in usercopy.c: where a fault in user memory, or a state that the processor refuses,
- * goes on. */
-#define FIXUP(label_at, label_to)                          \
-    ".pushsection .fixups, \"a\", @progbits\n\t"           \
-    ".quad " label_at ", " label_to "\n\t"                 \
-    ".popsection\n\t"
-
+/* A fault in user memory, or a state that the processor refuses, goes on at `fault`. */
 int
 fpu_save_user(u64 at)
 {
     if (features == 0)
         return -E_FAULT;
-    __asm__ goto("1: xsave64 (%0)\n\t" FIXUP("1b", "%l[fault]")
+    __asm__ goto("1: xsave64 (%0)\n\t" USER_FIXUP("1b", "%l[fault]")
                  : : "r"(at), "a"((u32)features), "d"((u32)(features >> 32))
                  : "memory" : fault);
     return 0;
@@ -186,7 +181,7 @@ fpu_load_user(u64 at)
 {
     if (features == 0)
         return -E_FAULT;
-    __asm__ goto("1: xrstor64 (%0)\n\t" FIXUP("1b", "%l[fault]")
+    __asm__ goto("1: xrstor64 (%0)\n\t" USER_FIXUP("1b", "%l[fault]")
                  : : "r"(at), "a"((u32)features), "d"((u32)(features >> 32))
                  : "memory" : fault);
     return 0;

@@ -280,6 +280,7 @@ machine_start(u64 index)
                                                     instance->memory[i].lo,
                                                     instance->memory[i].hi };
     machine_all_cpus = (1ull << machine_record->ncpus) - 1; /* at most 32: FB_CPUS_MAX */
+    fixup_sort();
     fpu_start();
     for (u32 i = 0; i < instance->ncpus; i++)
         mmu_start(i);

@@ -9,7 +9,7 @@
  * in .fixups (usercopy.c).
  */
         .macro fixup at, to
-        .pushsection .fixups, "a", @progbits
+        .pushsection .fixups, "aw", @progbits
         .quad   \at, \to
         .popsection
         .endm

@@ -18,27 +18,35 @@ int (*usercopy_pager)(uaddr at, bool write);
 struct fixup {
     u64 at, to;
 };
-extern const struct fixup fixups_start[], fixups_end[];
+extern struct fixup fixups_start[], fixups_end[];
+
+/* By address: in the order in which the linker met them they nearly are. */
+void
+fixup_sort(void)
+{
+    for (struct fixup *f = fixups_start + 1; f < fixups_end; f++) {
+        struct fixup moved = *f, *to = f;
+        for (; to > fixups_start && to[-1].at > moved.at; to--)
+            *to = to[-1];
+        *to = moved;
+    }
+}
 
 u64
 fixup_find(u64 rip)
 {
-    for (const struct fixup *f = fixups_start; f < fixups_end; f++)
-        if (f->at == rip)
-            return f->to;
+    const struct fixup *from = fixups_start;
+    for (size_t count = (size_t)(fixups_end - fixups_start); count != 0; count /= 2) {
+        const struct fixup *middle = from + count / 2;
+        if (middle->at == rip)
+            return middle->to;
+        if (middle->at < rip) {
+            from = middle + 1;
+            count--;
+        }
+    }
     return 0;
 }
-
-static inline bool
-user_range(uaddr at, size_t bytes)
-{
-    return at < USER_TOP && bytes <= USER_TOP - at;
-}
-
-#define FIXUP(label_at, label_to)                          \
-    ".pushsection .fixups, \"a\", @progbits\n\t"           \
-    ".quad " label_at ", " label_to "\n\t"                 \
-    ".popsection\n\t"
 
 enum kind { FROM_USER, TO_USER, ZERO_USER };
 
@@ -65,7 +73,7 @@ copy_slowly(uaddr at, u8 *libos, size_t bytes, enum kind kind)
 }
 
 int
-copy_from_user(void *to, uaddr from, size_t bytes)
+copy_from_user_any(void *to, uaddr from, size_t bytes)
 {
     if (__builtin_expect(!user_range(from, bytes), 0))
         return bytes == 0 ? 0 : -E_FAULT;
@@ -77,7 +85,7 @@ copy_from_user(void *to, uaddr from, size_t bytes)
 }
 
 int
-copy_to_user(uaddr to, const void *from, size_t bytes)
+copy_to_user_any(uaddr to, const void *from, size_t bytes)
 {
     if (__builtin_expect(!user_range(to, bytes), 0))
         return bytes == 0 ? 0 : -E_FAULT;
@@ -93,7 +101,10 @@ zero_user(uaddr to, size_t bytes)
 {
     if (!user_range(to, bytes))
         return bytes == 0 ? 0 : -E_FAULT;
-    return copy_slowly(to, NULL, bytes, ZERO_USER);
+    size_t left = usercopy_zero((void *)to, bytes);
+    if (__builtin_expect(left == 0, 1))
+        return 0;
+    return copy_slowly(to + (bytes - left), NULL, left, ZERO_USER);
 }
 
 size_t
@@ -113,27 +124,12 @@ static inline bool
 load8(uaddr at, u8 *value)
 {
     u32 v;
-    __asm__ goto("1: movzbl (%1), %0\n\t" FIXUP("1b", "%l[fault]")
+    __asm__ goto("1: movzbl (%1), %0\n\t" USER_FIXUP("1b", "%l[fault]")
                  : "=r"(v)
                  : "r"(at)
                  : "memory"
                  : fault);
     *value = (u8)v;
-    return true;
-fault:
-    return false;
-}
-
-static inline bool
-load64(uaddr at, u64 *value)
-{
-    u64 v;
-    __asm__ goto("1: mov (%1), %0\n\t" FIXUP("1b", "%l[fault]")
-                 : "=r"(v)
-                 : "r"(at)
-                 : "memory"
-                 : fault);
-    *value = v;
     return true;
 fault:
     return false;
@@ -149,7 +145,7 @@ copy_string_from_user(char *to, uaddr from, size_t size)
         u64 word;
         uaddr at = from + n;
         bool within = (at & (PAGE_SIZE - 1)) <= PAGE_SIZE - 8 && size - n >= 8;
-        if (within && load64(at, &word)) {
+        if (within && user_get64(at, &word)) {
             __builtin_memcpy(to + n, &word, 8);
             u64 zeros = (word - 0x0101010101010101ull) & ~word & 0x8080808080808080ull;
             if (zeros)
@@ -177,7 +173,7 @@ user_load32_nofault(uaddr at, u32 *value)
     u32 v;
     if (!user_range(at, 4))
         return false;
-    __asm__ goto("1: movl (%1), %0\n\t" FIXUP("1b", "%l[fault]")
+    __asm__ goto("1: movl (%1), %0\n\t" USER_FIXUP("1b", "%l[fault]")
                  : "=r"(v)
                  : "r"(at)
                  : "memory"
@@ -205,7 +201,7 @@ user_load64(uaddr at, u64 *value)
 {
     if (__builtin_expect(at > USER_TOP - sizeof *value, 0))
         return -E_FAULT;
-    return load64(at, value) ? 0 : copy_from_user(value, at, sizeof *value);
+    return user_get64(at, value) ? 0 : copy_from_user_any(value, at, sizeof *value);
 }
 
 int
@@ -213,14 +209,14 @@ user_store16(uaddr at, u16 value)
 {
     if (__builtin_expect(at > USER_TOP - sizeof value, 0))
         return -E_FAULT;
-    __asm__ goto("1: movw %w1, (%0)\n\t" FIXUP("1b", "%l[fault]")
+    __asm__ goto("1: movw %w1, (%0)\n\t" USER_FIXUP("1b", "%l[fault]")
                  :
                  : "r"(at), "r"(value)
                  : "memory"
                  : fault);
     return 0;
 fault:
-    return copy_to_user(at, &value, sizeof value);
+    return copy_to_user_any(at, &value, sizeof value);
 }
 
 int
@@ -232,7 +228,7 @@ user_cmpxchg32(uaddr at, u32 *expected, u32 desired)
         u32 seen = *expected;
         if (!user_range(at, 4))
             return -E_FAULT;
-        __asm__ goto("1: lock cmpxchgl %2, (%1)\n\t" FIXUP("1b", "%l[fault]")
+        __asm__ goto("1: lock cmpxchgl %2, (%1)\n\t" USER_FIXUP("1b", "%l[fault]")
                      : "+a"(seen)
                      : "r"(at), "r"(desired)
                      : "memory", "cc"
