@@ -19,6 +19,7 @@
 #include "fs/dev/dev.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "proc/proc.h"
+#include "vm/mm.h"
 
 static size_t
 write_counts(char *to, size_t size)
@@ -30,13 +31,18 @@ write_counts(char *to, size_t size)
     page_count(&pages);
     heap_count(&heap);
     tmpfs_count(&files);
+    /* A spare space is as free as a frame in a cache: its structure, its two roots, its
+     * name. */
+    u64 spares = mm_spares();
+    heap.objects -= spares;
+    pages.tables_free += 2 * spares;
     return format_text(
         to, size,
         "frames_total %lu\nframes_free %lu\nframes_tables %lu\nframes_tables_free %lu\n"
         "heap_objects %lu\nheap_bytes %lu\nheap_frames %lu\nslots_used %lu\n"
         "processes %lu\ninodes %lu\nfile_pages %lu\n",
         pages.total, pages.free, pages.tables, pages.tables_free, heap.objects,
-        heap.bytes, heap.frames, hw_slots_used(), proc_count(), files.inodes,
+        heap.bytes, heap.frames, hw_slots_used() - spares, proc_count(), files.inodes,
         files.pages);
 }
 

@@ -188,20 +188,26 @@ area_cut_locked(struct mm *m, uaddr start, uaddr end)
 int
 mm_create(struct mm **out)
 {
-    struct mm *m = heap_alloc_zeroed(sizeof(*m));
-    if (!m)
-        return -E_NOMEM;
+    struct mm *m = mm_spare_take();
+    if (!m) {
+        m = heap_alloc(sizeof(*m));
+        if (!m)
+            return -E_NOMEM;
+        int rc = mmu_space_create(&m->space);
+        if (rc != 0) {
+            heap_free(m);
+            return rc;
+        }
+    }
+    /* aux_words says that nothing of aux is valid. */
+    memset((u8 *)m + sizeof(m->space), 0,
+           offsetof(struct mm, layout.aux) - sizeof(m->space));
     m->refs = 1;
     m->keeps = 1;
     mutex_init(&m->lock);
     area_map_init(&m->areas, MM_LOW);
     m->map_top = USER_TOP - MM_TOP_GAP;
     m->truncation = vm_truncation();
-    int rc = mmu_space_create(&m->space);
-    if (rc != 0) {
-        heap_free(m);
-        return rc;
-    }
     *out = m;
     return 0;
 }
@@ -215,8 +221,10 @@ mm_hold(struct mm *m)
 void
 mm_keep_drop(struct mm *m)
 {
-    if (atomic_fetch_sub(&m->keeps, 1) == 1)
-        heap_free(m);
+    if (atomic_fetch_sub(&m->keeps, 1) != 1 || mm_spare_put(m))
+        return;
+    mmu_space_destroy(&m->space);
+    heap_free(m);
 }
 
 /* What fork does with an area's pages. */
@@ -275,7 +283,6 @@ mm_release(struct mm *m)
     memset(m->rss, 0, sizeof(m->rss));
     m->vm_data = m->vm_text = m->vm_stack = m->vm_locked = 0;
     mutex_unlock(&m->lock);
-    mmu_space_destroy(&m->space);
     mm_keep_drop(m);
 }
 

@@ -59,6 +59,7 @@ extern _Atomic u32 vm_max_areas;
 struct mm;
 
 int mm_create(struct mm **out) MUST_CHECK;
+u32 mm_spares(void); /* structures and spaces that wait for their next use */
 /* A copy for fork: copy-on-write for private areas.  -E_NOMEM. */
 int mm_fork(struct mm *from, struct mm **out) MUST_CHECK;
 void mm_hold(struct mm *m);

@@ -26,11 +26,11 @@
 enum { RSS_ANONYMOUS, RSS_FILE, RSS_SHARED, RSS_KINDS, RSS_NONE = RSS_KINDS };
 
 struct mm {
+    struct mmu_space space; /* outlives the use of the structure: spare.c */
     _Atomic u32 refs;  /* who runs in it or works on it as its own */
     _Atomic u32 keeps; /* who needs the structure: the refs together are one */
     struct mutex lock; /* everything below */
     struct area_map areas;
-    struct mmu_space space;
     uaddr map_top; /* mappings without a wish are placed below it */
     uaddr brk_start, brk;
     uaddr next_fault; /* where the next fault is if memory is touched page by page */
@@ -45,6 +45,10 @@ struct mm {
 };
 
 void mm_keep_drop(struct mm *m);
+/* spare.c: structures whose space is empty, to be used again.  NULL: none; false: there
+ * are enough. */
+struct mm *mm_spare_take(void);
+bool mm_spare_put(struct mm *m);
 u64 vm_truncation(void); /* the number of the last truncation */
 /* The program that runs in it, which nobody may open for writing meanwhile. */
 void mm_take_program(struct mm *m, struct file *program);

@@ -172,6 +172,16 @@ link_table(struct mmu_space *s, uaddr va, unsigned level)
     return 0;
 }
 
+/* All nodes that va lacks, of which the highest is of this level. */
+static int
+link_tables(struct mmu_space *s, uaddr va, unsigned level)
+{
+    int rc = 0;
+    for (; rc == 0 && level >= 1; level--)
+        rc = link_table(s, va, level);
+    return rc;
+}
+
 /* What a call that maps said, when it did not do all: 0: it is to be repeated.  -E_EXIST
  * -E_NOMEM */
 static int
@@ -180,7 +190,7 @@ map_failed(struct mmu_space *s, uaddr va, long r, unsigned missing)
     if (r == -FB_E_MAPPED)
         return -E_EXIST;
     if (r == -FB_E_NOTABLE)
-        return link_table(s, va, missing);
+        return link_tables(s, va, missing);
     if (r == -FB_E_COUNT)
         return -E_NOMEM;
     if (r != -FB_E_RESUME && !machine_again(r))
@@ -326,7 +336,7 @@ mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages, bool
             pages -= v & DONE_MASK;
         }
         if (r == -FB_E_NOTABLE) {
-            result = link_table(to, va, (unsigned)(v >> 56));
+            result = link_tables(to, va, (unsigned)(v >> 56));
             if (result != 0)
                 break;
         } else if (r == -FB_E_COUNT) {
