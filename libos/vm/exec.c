@@ -34,6 +34,7 @@
 
 #define DYN_BASE 0x555555554000ull /* 2/3 of the lower half, page-aligned */
 #define CLOCK_TICKS 100u
+#define RELRO_MAX (32u << 10) /* bytes: what is copied at once */
 
 struct load {
     struct mm *mm;
@@ -132,6 +133,36 @@ map_segment(struct mm *m, struct file *file, const struct elf_segment *s, u64 bi
     return rc;
 }
 
+/* Make a page present that the program is about to touch: it saves the fault.  What fails
+ * here fails again there. */
+static void
+bring_in(struct mm *m, uaddr at, u32 need)
+{
+    struct area *a = area_find(&m->areas, at);
+    if (a && a->start <= at)
+        (void)!mm_fault_locked(m, a, PAGE_DOWN(at), need, false);
+}
+
+/* Of each segment the pages around where it is entered or begins, as far as the file has
+ * them in memory; and a copy of what a program that is moved writes first of all. */
+static void
+bring_in_start(struct mm *m, const struct elf *e, u64 bias)
+{
+    const struct elf_segment *r = e->relro;
+    if (r && e->header.type == ELF_TYPE_DYN && r->memsz <= RELRO_MAX &&
+        r->vaddr >= e->low && r->vaddr < e->high)
+        for (uaddr at = PAGE_DOWN(r->vaddr); at < r->vaddr + r->memsz; at += PAGE_SIZE)
+            bring_in(m, at + bias, PROT_W);
+    for (u32 i = 0; i < e->header.phnum; i++) {
+        const struct elf_segment *s = &e->segments[i];
+        if (s->type != ELF_LOAD || s->filesz == 0 || !(s->flags & (ELF_R | ELF_X)))
+            continue;
+        bool entered = e->header.entry - s->vaddr < s->filesz;
+        bring_in(m, (entered ? e->header.entry : s->vaddr) + bias,
+                 s->flags & ELF_R ? PROT_R : PROT_X);
+    }
+}
+
 static int
 map_program(struct mm *m, struct file *file, const struct elf *e, u64 bias)
 {
@@ -145,6 +176,7 @@ map_program(struct mm *m, struct file *file, const struct elf *e, u64 bias)
         if (rc != 0)
             return rc;
     }
+    bring_in_start(m, e, bias);
     return 0;
 }
 
@@ -336,6 +368,8 @@ load_locked(struct load *l, const struct exec_args *args, const u32 ids[4],
         rc = map_vdso(m, &l->vdso);
     if (rc != 0)
         return rc;
+    if (l->interp_file && l->vdso)
+        bring_in(m, l->vdso, PROT_R); /* the interpreter looks into it */
     place_brk(l);
     note_program(l);
     u32 prot = PROT_R | PROT_W | (e->stack_exec ? PROT_X : 0);

@@ -53,13 +53,17 @@ area_release(struct area *a)
     heap_free(a);
 }
 
+/* Where vm_file_truncated will see it: in front, or behind the area that it is a copy of.
+ * That one comes first then, so that who forks again and again is reached: but if it was
+ * seen already, and its mm has perhaps still to be passed through, the copy is in front. */
 static void
-area_list_add(struct area *a)
+area_list_add(struct area *a, struct area *copy_of)
 {
     if (!a->inode)
         return;
     spin_lock(&a->inode->mappings_lock);
-    list_push_front(&a->inode->mappings, &a->mapping); /* vm_file_truncated */
+    bool seen = !copy_of || copy_of->stamp == vm_truncation();
+    list_push_front(seen ? &a->inode->mappings : &copy_of->mapping, &a->mapping);
     spin_unlock(&a->inode->mappings_lock);
 }
 
@@ -95,7 +99,7 @@ area_attach(struct mm *m, struct area *a)
 {
     area_insert(&m->areas, a);
     account(m, a, area_pages(a));
-    area_list_add(a);
+    area_list_add(a, NULL);
 }
 
 void
@@ -380,8 +384,8 @@ copy_areas(struct mm *to, const struct mm *from)
     to->areas.last = last;
     to->areas.count = from->areas.count;
     to->areas.pages = from->areas.pages;
-    for (struct area *a = to->areas.first; a; a = a->next)
-        area_list_add(a);
+    for (struct area *a = to->areas.first, *b = from->areas.first; a; a = a->next, b = b->next)
+        area_list_add(a, b);
     return 0;
 }
 
