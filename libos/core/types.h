@@ -58,6 +58,18 @@ list_remove(struct list *item)
     item->next->prev = item->prev;
     item->next = item->prev = item;
 }
+/* All of `from` to the end of another list. */
+static inline void
+list_move_all(struct list *head, struct list *from)
+{
+    if (list_empty(from))
+        return;
+    from->next->prev = head->prev;
+    from->prev->next = head;
+    head->prev->next = from->next;
+    head->prev = from->prev;
+    list_init(from);
+}
 #define list_for_each(it, head)                                                        \
     for (struct list *it = (head)->next; it != (head); it = it->next)
 #define list_for_each_safe(it, head)                                                    \

@@ -180,32 +180,27 @@ write_limit(struct file *f, struct uio *u, const u64 *pos)
     return 0;
 }
 
-static const struct {
-    u32 linux_flag, ours;
-} open_bits[] = {
-    /* The frequent ones first. */
-    { 02000000, OPEN_CLOEXEC },  { 0100, OPEN_CREATE },       { 01000, OPEN_TRUNC },
-    { 0200, OPEN_EXCL },         { 0200000, OPEN_DIRECTORY }, { 04000, OPEN_NONBLOCK },
-    { 02000, OPEN_APPEND },      { 0400, OPEN_NOCTTY },       { 0400000, OPEN_NOFOLLOW },
-    { 010000, OPEN_SYNC },       { 020000, OPEN_ASYNC },      { 040000, OPEN_DIRECT },
-    { 01000000, OPEN_NOATIME },  { 04000000, OPEN_SYNC_ALL }, { 010000000, OPEN_PATH },
-    { 020000000, OPEN_TMPFILE },
-};
+/* Linux's flag of each of ours, and the reverse, by the number of the bit; 0: there is none.
+ * Those of reading and writing are no bits there. */
+#define BIT(flag) [__builtin_ctz(flag)]
+#define FLAGS(X)                                                                        \
+    X(02000000, OPEN_CLOEXEC) X(0100, OPEN_CREATE) X(01000, OPEN_TRUNC)                 \
+    X(0200, OPEN_EXCL) X(0200000, OPEN_DIRECTORY) X(04000, OPEN_NONBLOCK)               \
+    X(02000, OPEN_APPEND) X(0400, OPEN_NOCTTY) X(0400000, OPEN_NOFOLLOW)                \
+    X(010000, OPEN_SYNC) X(020000, OPEN_ASYNC) X(040000, OPEN_DIRECT)                   \
+    X(01000000, OPEN_NOATIME) X(04000000, OPEN_SYNC_ALL) X(010000000, OPEN_PATH)        \
+    X(020000000, OPEN_TMPFILE)
+#define TO_OURS(linux_flag, ours) BIT(linux_flag) = (ours),
+#define TO_LINUX(linux_flag, ours) BIT(ours) = (linux_flag),
+static const u32 flags_to_ours[32] = { FLAGS(TO_OURS) };
+static const u32 flags_to_linux[32] = { FLAGS(TO_LINUX) };
 
 u32
 open_flags_from_linux(u64 flags)
 {
-    u32 ours = 0;
-    if ((flags & 3) != 1)
-        ours |= OPEN_READ;
-    if ((flags & 3) != 0)
-        ours |= OPEN_WRITE;
-    u64 rest = flags & ~0100003ull;
-    for (unsigned i = 0; i < ARRAY_SIZE(open_bits) && rest != 0; i++) {
-        if ((rest & open_bits[i].linux_flag) != 0)
-            ours |= open_bits[i].ours;
-        rest &= ~(u64)open_bits[i].linux_flag;
-    }
+    u32 ours = ((flags & 3) != 1 ? OPEN_READ : 0) | ((flags & 3) != 0 ? OPEN_WRITE : 0);
+    for (u32 rest = (u32)flags & ~3u; rest != 0; rest &= rest - 1)
+        ours |= flags_to_ours[__builtin_ctz(rest)];
     return ours;
 }
 
@@ -215,9 +210,8 @@ open_flags_to_linux(u32 flags)
     u64 out = (flags & (OPEN_READ | OPEN_WRITE)) == (OPEN_READ | OPEN_WRITE) ? 2
               : (flags & OPEN_WRITE) != 0                                    ? 1
                                                                              : 0;
-    for (unsigned i = 0; i < ARRAY_SIZE(open_bits); i++)
-        if ((flags & open_bits[i].ours) != 0)
-            out |= open_bits[i].linux_flag;
+    for (u32 rest = flags & ~(OPEN_READ | OPEN_WRITE); rest != 0; rest &= rest - 1)
+        out |= flags_to_linux[__builtin_ctz(rest)];
     return out;
 }
 

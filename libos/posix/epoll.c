@@ -153,6 +153,8 @@ static long
 masked_wait(struct user_frame *f, u64 deadline)
 {
     bool masked;
+    if (SYS_ARG4(f) == 0)
+        return wait_events(SYS_ARG0(f), SYS_ARG1(f), (i32)SYS_ARG2(f), deadline);
     int r = mask_begin(SYS_ARG4(f), SYS_ARG5(f), &masked);
     if (r != 0)
         return r;

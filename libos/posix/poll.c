@@ -139,8 +139,8 @@ remaining_to_user(uaddr at, u64 deadline_ns, bool timeval)
 {
     struct linux_timespec t = { 0, 0 };
     u64 now = clock_mono_ns();
-    if (at == 0 || deadline_ns == ~0ull)
-        return;
+    if (at == 0 || deadline_ns == ~0ull || deadline_ns == 0)
+        return; /* of no time, none is left: it stays as it is */
     if (deadline_ns > now)
         t = (struct linux_timespec){ (i64)((deadline_ns - now) / 1000000000u),
                                      (i64)((deadline_ns - now) % 1000000000u) };
@@ -299,40 +299,80 @@ sys_ppoll(struct user_frame *f)
 #define SELECT_IN (POLL_IN | POLL_HUP | POLL_ERR)
 #define SELECT_OUT (POLL_OUT | POLL_ERR)
 #define SELECT_EX POLL_PRI
+#define SELECT_WORDS_INLINE 4u
 
+/* Words of 64 descriptors: what is asked for (read, write, exceptional), and what is
+ * found. */
 struct select_sets {
-    u64 *in[3], *out[3]; /* read, write, exceptional; words of 64 */
-    u32 n, words, entries;
-    u64 memory[];
+    u64 *in[3], *out[3];
+    u32 words;
 };
 static const u32 select_events[3] = { SELECT_IN, SELECT_OUT, SELECT_EX };
 
-static struct select_sets *
-sets_new(u32 n, const uaddr at[3], int *error)
+/* A word of a set of n descriptors; at 0: there is no set. */
+static inline int
+set_word(uaddr at, u32 w, u32 n, u64 *word)
 {
-    u32 words = (n + 63) / 64;
-    struct select_sets *s = heap_alloc_zeroed(sizeof *s + 6 * words * sizeof(u64));
-    if (s == NULL) {
-        *error = -E_NOMEM;
-        return NULL;
+    *word = 0;
+    if (at == 0)
+        return 0;
+    int r = user_load64(at + w * sizeof *word, word);
+    if (n - w * 64 < 64)
+        *word &= ~0ull >> (64 - (n - w * 64));
+    return r;
+}
+
+/* The part of a look that is about one word. */
+static inline int
+select_word(const struct process *p, bool counted, u32 w, const u64 in[3], u64 out[3])
+{
+    u64 is_in = 0, is_out = 0, is_ex = 0;
+    for (u64 any = in[0] | in[1] | in[2]; any != 0; any &= any - 1) {
+        struct file *f = entry_file(p->files, (int)(w * 64) + __builtin_ctzll(any),
+                                    counted);
+        if (f == NULL)
+            return -E_BADF;
+        u32 mask = file_poll(f, NULL);
+        u64 bit = any & -any;
+        is_in |= (mask & SELECT_IN) != 0 ? bit : 0;
+        is_out |= (mask & SELECT_OUT) != 0 ? bit : 0;
+        is_ex |= (mask & SELECT_EX) != 0 ? bit : 0;
+        if (counted)
+            file_release(f);
     }
-    s->n = n;
-    s->words = words;
-    for (u32 k = 0; k < 3; k++) {
-        s->in[k] = s->memory + k * words;
-        s->out[k] = s->memory + (3 + k) * words;
-        if (at[k] != 0 && words != 0 &&
-            copy_from_user(s->in[k], at[k], words * sizeof(u64)) != 0) {
-            heap_free(s);
-            *error = -E_FAULT;
-            return NULL;
+    out[0] = is_in & in[0];
+    out[1] = is_out & in[1];
+    out[2] = is_ex & in[2];
+    return 0;
+}
+
+static u32
+bits_in(u64 word)
+{
+    return word == 0 ? 0 : (u32)__builtin_popcountll(word);
+}
+
+/* One look, without waiting: how many bits were found, or -E_BADF, -E_FAULT. */
+static i64
+select_once(u32 n, const uaddr at[3], struct select_sets *s)
+{
+    const struct process *p = proc_current();
+    bool counted = must_count(p);
+    i64 ready = 0;
+    for (u32 w = 0; w < s->words; w++) {
+        u64 in[3], out[3];
+        if (set_word(at[0], w, n, &in[0]) != 0 || set_word(at[1], w, n, &in[1]) != 0 ||
+            set_word(at[2], w, n, &in[2]) != 0)
+            return -E_FAULT;
+        int r = select_word(p, counted, w, in, out);
+        if (r != 0)
+            return r;
+        for (u32 k = 0; k < 3; k++) {
+            s->out[k][w] = out[k];
+            ready += bits_in(out[k]);
         }
-        if (n % 64 != 0)
-            s->in[k][words - 1] &= ~0ull >> (64 - n % 64);
     }
-    for (u32 w = 0; w < words; w++)
-        s->entries += (u32)__builtin_popcountll(s->in[0][w] | s->in[1][w] | s->in[2][w]);
-    return s;
+    return ready;
 }
 
 /* Fill in the entries in the order of their descriptors.  -E_BADF: one is not open;
@@ -376,32 +416,66 @@ entries_to_sets(struct select_sets *s, const struct poll_entry *e)
     return ready;
 }
 
+/* Wait for what is in s->in, with the files held (Q2). */
 static i64
-select_user(i32 n, const uaddr at[3], u64 deadline)
+select_entries(struct select_sets *s, u64 deadline)
 {
-    int error = 0;
-    u32 count = 0;
-    if (n < 0)
-        return -E_INVAL;
-    struct select_sets *s = sets_new(MIN((u32)n, (u32)FD_LIMIT_MAX), at, &error);
-    if (s == NULL)
-        return error;
+    u32 entries = 0, count = 0;
     bool counted = must_count(proc_current());
-    struct poll_entry *e = heap_alloc((s->entries + 1) * sizeof *e);
-    i64 r = e == NULL ? -E_NOMEM : sets_to_entries(s, e, &count, counted);
+    for (u32 w = 0; w < s->words; w++)
+        entries += bits_in(s->in[0][w] | s->in[1][w] | s->in[2][w]);
+    struct poll_entry *e = heap_alloc((entries + 1) * sizeof *e);
+    if (e == NULL)
+        return -E_NOMEM;
+    i64 r = sets_to_entries(s, e, &count, counted);
     if (r == 0)
-        r = poll_pass(e, count, NULL);
-    if (r == 0 && deadline != 0)
         r = poll_until(e, count, deadline);
-    if (e != NULL)
-        entries_release(e, count, counted);
+    entries_release(e, count, counted);
     if (r >= 0)
         r = entries_to_sets(s, e);
-    for (u32 k = 0; k < 3 && r >= 0; k++)
-        if (at[k] != 0 && copy_to_user(at[k], s->out[k], s->words * sizeof(u64)) != 0)
-            r = -E_FAULT;
     heap_free(e);
-    heap_free(s);
+    return r;
+}
+
+/* Nothing was ready: s->out is clear. */
+static __attribute__((noinline)) i64
+select_wait(u32 n, const uaddr at[3], struct select_sets *s, u64 deadline)
+{
+    u64 *memory = heap_alloc(3 * s->words * sizeof *memory + 1);
+    i64 r = memory == NULL ? -E_NOMEM : 0;
+    for (u32 k = 0; k < 3 && r == 0; k++) {
+        s->in[k] = memory + k * s->words;
+        for (u32 w = 0; w < s->words && r == 0; w++)
+            r = set_word(at[k], w, n, &s->in[k][w]);
+    }
+    if (r == 0)
+        r = select_entries(s, deadline);
+    heap_free(memory);
+    return r;
+}
+
+static i64
+select_user(i32 count, const uaddr at[3], u64 deadline)
+{
+    u64 few[3 * SELECT_WORDS_INLINE], *memory = few;
+    u32 n = MIN((u32)count, (u32)FD_LIMIT_MAX);
+    struct select_sets s = { .words = (n + 63) / 64 };
+    if (count < 0)
+        return -E_INVAL;
+    if (s.words > SELECT_WORDS_INLINE)
+        memory = heap_alloc(3 * s.words * sizeof *memory);
+    if (memory == NULL)
+        return -E_NOMEM;
+    for (u32 k = 0; k < 3; k++)
+        s.out[k] = memory + k * s.words;
+    i64 r = select_once(n, at, &s);
+    if (r == 0 && deadline != 0)
+        r = select_wait(n, at, &s, deadline);
+    for (u32 k = 0; k < 3 && r >= 0; k++)
+        if (at[k] != 0 && copy_to_user(at[k], s.out[k], s.words * sizeof(u64)) != 0)
+            r = -E_FAULT;
+    if (memory != few)
+        heap_free(memory);
     return r;
 }
 

@@ -7,7 +7,9 @@
  *     at no entry but those on the list.
  * P2. An entry is taken off the list before its file is asked, so that a change after
  *     the question puts it there again. One that is level-triggered and was ready goes
- *     back to the end of the list.
+ *     back to the end of the list.  While one may be off the list for that, the set's
+ *     `peeking` is true: who wants to know whether there is anything looks at both under
+ *     the set's lock.
  * P3. An entry holds no reference on its file. The last reference to a file removes its
  *     entries first (file_watchers_hook); until then the file may be asked, under the
  *     set's mutex.
@@ -147,12 +149,13 @@ slot_add(struct poll_table *t, struct waitq *q)
     wait_add(q, &s->waiter);
 }
 
-static u32
+_Static_assert(POLL_RDNORM == POLL_IN << 6 && POLL_WRNORM == POLL_OUT << 6, "one shift");
+
+static inline u32
 state_of(struct file *f, struct poll_table *t)
 {
     u32 mask = file_poll(f, t);
-    return mask | ((mask & POLL_IN) != 0 ? POLL_RDNORM : 0) |
-           ((mask & POLL_OUT) != 0 ? POLL_WRNORM : 0);
+    return mask | (mask & (POLL_IN | POLL_OUT)) << 6;
 }
 
 /* ---- adding and removing ---- */
@@ -329,58 +332,57 @@ watch_remove(struct file *set, struct file *file, i32 fd)
 
 /* ---- waiting ---- */
 
-/* P2: the first of the ready list, taken off; NULL: it is empty. */
-static struct watch_entry *
-pop_ready(struct watch_set *s)
-{
-    struct watch_entry *e = NULL;
-    spin_lock(&s->lock);
-    if (!list_empty(&s->ready)) {
-        e = container_of(s->ready.next, struct watch_entry, ready_link);
-        list_remove(&e->ready_link);
-    }
-    spin_unlock(&s->lock);
-    return e;
-}
-
-/* Up to n events. Level-triggered entries stay on `again` until all have been asked, so
- * that none is told twice; to a wake-up they are on the ready list. */
-static u32
-collect(struct watch_set *s, struct watch_event *out, u32 n)
-{
-    struct list again = LIST_INIT(again);
-    struct watch_entry *e;
-    u32 found = 0;
-    mutex_lock(&s->mutex);
-    while (found < n && (e = pop_ready(s)) != NULL) {
-        u32 events = state_of(e->file, NULL) & e->event.events;
-        if (events == 0)
-            continue;
-        out[found++] = (struct watch_event){ events, e->fd, e->event.data, e->file };
-        spin_lock(&s->lock);
-        if ((e->modes & WATCH_ONCE) != 0)
-            e->silenced = e->event.events;
-        if ((e->modes & WATCH_ONCE) != 0)
-            __atomic_store_n(&e->event.events, 0, __ATOMIC_SEQ_CST);
-        else if ((e->modes & WATCH_EDGE) == 0 && list_empty(&e->ready_link))
-            list_push_back(&again, &e->ready_link);
-        spin_unlock(&s->lock);
-    }
-    spin_lock(&s->lock);
-    while (!list_empty(&again)) {
-        struct list *it = again.next;
-        list_remove(it);
-        list_push_back(&s->ready, it);
-    }
-    spin_unlock(&s->lock);
-    mutex_unlock(&s->mutex);
-    return found;
-}
-
+/* P2.  The mutex is not needed. */
 static bool
 any_ready(struct watch_set *s)
 {
-    return !list_empty(&s->ready) || __atomic_load_n(&s->peeking, __ATOMIC_SEQ_CST);
+    spin_lock(&s->lock);
+    bool yes = !list_empty(&s->ready) || s->peeking;
+    spin_unlock(&s->lock);
+    return yes;
+}
+
+/* Mutex and lock are held: take the first of the list off, and ask its file (P2). */
+static struct watch_entry *
+ask_first(struct watch_set *s, u32 *events)
+{
+    struct watch_entry *e = container_of(s->ready.next, struct watch_entry, ready_link);
+    list_remove(&e->ready_link);
+    spin_unlock(&s->lock);
+    *events = state_of(e->file, NULL) & e->event.events;
+    spin_lock(&s->lock);
+    return e;
+}
+
+/* Up to n events; *left: there may be more. Level-triggered entries stay on `again` until
+ * all have been asked, so that none is told twice; to a wake-up they are on the ready
+ * list. */
+static u32
+collect(struct watch_set *s, struct watch_event *out, u32 n, bool *left)
+{
+    struct list again = LIST_INIT(again);
+    u32 found = 0, events;
+    mutex_lock(&s->mutex);
+    spin_lock(&s->lock);
+    s->peeking = true;
+    while (found < n && !list_empty(&s->ready)) {
+        struct watch_entry *e = ask_first(s, &events);
+        if (events == 0)
+            continue;
+        out[found++] = (struct watch_event){ events, e->fd, e->event.data, e->file };
+        if ((e->modes & WATCH_ONCE) != 0) {
+            e->silenced = e->event.events;
+            __atomic_store_n(&e->event.events, 0, __ATOMIC_SEQ_CST);
+        } else if ((e->modes & WATCH_EDGE) == 0 && list_empty(&e->ready_link)) {
+            list_push_back(&again, &e->ready_link);
+        }
+    }
+    list_move_all(&s->ready, &again);
+    *left = !list_empty(&s->ready);
+    s->peeking = false;
+    spin_unlock(&s->lock);
+    mutex_unlock(&s->mutex);
+    return found;
 }
 
 /* 0: look again; -E_TIMEDOUT, -E_INTR. */
@@ -406,13 +408,20 @@ watch_wait(struct file *set, struct watch_event *out, u32 n, u64 deadline_ns)
 {
     struct watch_set *s = set->priv;
     int r = 0;
-    u32 found;
-    while ((found = collect(s, out, n)) == 0 && r == 0) {
+    u32 found = 0;
+    bool left = false;
+    for (;;) {
+        /* The first look is a guess that saves the lock. */
+        if (!list_empty(&s->ready) || any_ready(s))
+            found = collect(s, out, n, &left);
+        if (found != 0 || r != 0)
+            break;
         if (deadline_ns == 0)
             return 0;
         r = wait_ready(s, deadline_ns);
     }
-    if (any_ready(s))
+    atomic_thread_fence(memory_order_seq_cst); /* as in wait_wake, W1 */
+    if (left && !wait_idle(&s->wait))
         wait_wake(&s->wait, 1); /* what is left is another's */
     return found != 0 || r == -E_TIMEDOUT ? found : (i64)r;
 }
@@ -441,22 +450,25 @@ static u32
 watch_set_poll(struct file *f, struct poll_table *t)
 {
     struct watch_set *s = f->priv;
-    struct watch_entry *e;
     u32 mask = 0;
     if (t != NULL)
         t->add(t, &s->wait);
+    if (!any_ready(s))
+        return 0;
     mutex_lock(&s->mutex);
-    __atomic_store_n(&s->peeking, true, __ATOMIC_SEQ_CST);
-    while (mask == 0 && (e = pop_ready(s)) != NULL) {
-        if ((state_of(e->file, NULL) & e->event.events) == 0)
+    spin_lock(&s->lock);
+    s->peeking = true;
+    while (mask == 0 && !list_empty(&s->ready)) {
+        u32 events;
+        struct watch_entry *e = ask_first(s, &events);
+        if (events == 0)
             continue;
         mask = POLL_IN;
-        spin_lock(&s->lock);
         if (list_empty(&e->ready_link))
             list_push_front(&s->ready, &e->ready_link);
-        spin_unlock(&s->lock);
     }
-    __atomic_store_n(&s->peeking, false, __ATOMIC_SEQ_CST);
+    s->peeking = false;
+    spin_unlock(&s->lock);
     mutex_unlock(&s->mutex);
     return mask;
 }

@@ -20,7 +20,7 @@ struct watch_set {
     struct tree entries;     /* mutex; by file and descriptor */
     struct spinlock lock;
     struct list ready;       /* lock */
-    bool peeking;            /* mutex; an entry may be off the list for a moment */
+    bool peeking;            /* lock; an entry may be off the list for a moment */
     struct waitq wait;       /* who waits, and who watches this set */
     struct usage *usage;     /* [I] of the user who made it: P5 */
     _Atomic u32 refs;        /* the file's, and of those who remove an entry (P3) */

@@ -80,12 +80,22 @@ eventfd_write(struct file *f, struct uio *u, u64 *pos)
     return sizeof value;
 }
 
+static u32 eventfd_poll(struct file *f, struct poll_table *t);
+
+static __attribute__((noinline)) u32
+poll_registering(struct file *f, struct poll_table *t)
+{
+    struct eventfd *e = f->priv;
+    t->add(t, &e->wait);
+    return eventfd_poll(f, NULL);
+}
+
 static u32
 eventfd_poll(struct file *f, struct poll_table *t)
 {
-    struct eventfd *e = f->priv;
+    const struct eventfd *e = f->priv;
     if (t != NULL)
-        t->add(t, &e->wait);
+        return poll_registering(f, t);
     u64 count = count_of(e);
     return (count != 0 ? POLL_IN : 0) | (count < COUNT_MAX ? POLL_OUT : 0);
 }
