@@ -50,18 +50,19 @@ sched_allowed(const struct thread *t, const struct lcpu *c)
 }
 
 /* With the queue's lock held. `now` is the TSC, read once for all that happens at once. */
-enum sched_put_reason { SCHED_NEW, SCHED_WOKEN, SCHED_PREEMPTED, SCHED_YIELDED };
-void sched_put(struct lcpu *c, struct thread *t, enum sched_put_reason why, u64 now);
-struct thread *sched_pick(struct lcpu *c);               /* takes it out; NULL: none */
-/* Put t into its queue, in which somebody waits, and take out who should run: maybe t. */
-struct thread *sched_exchange(struct lcpu *c, struct thread *t, enum sched_put_reason why,
-                              u64 now);
-/* the running one, up to now */
-void sched_charge(struct lcpu *c, struct thread *t, u64 now);
-/* should it replace the running one? */
-bool sched_preempts(struct lcpu *c, struct thread *woken, u64 now);
+enum sched_why {
+    SCHED_NEW, SCHED_WOKEN,         /* it becomes ready */
+    SCHED_PREEMPTED, SCHED_YIELDED, /* it gives its vCPU away, and stays ready */
+    SCHED_GONE                      /* it gives it away to sleep, or for good */
+};
+/* t is in no queue, and becomes ready here: true if it should replace who runs, which is
+ * no idle thread then. */
+bool sched_ready(struct lcpu *c, struct thread *t, enum sched_why why, u64 now);
+/* The running thread is charged and put into the queue, unless it is gone, and the one
+ * that should run is taken out, with a new slice: maybe t again. NULL: none. */
+struct thread *sched_next(struct lcpu *c, struct thread *t, enum sched_why why, u64 now);
 bool sched_slice_over(struct lcpu *c);
-/* after a switch, and when the first waiter comes */
+/* who runs has no slice, because nobody waited */
 void sched_start_slice(struct lcpu *c, u64 now);
 void sched_migrate(struct thread *t, struct lcpu *from, struct lcpu *to);
 

@@ -47,7 +47,7 @@ thread_release(struct thread *t)
     page_free_run(page_frame(t), STACK_ORDER);
 }
 
-static void make_ready(struct thread *t, struct lcpu *old, enum sched_put_reason why);
+static void make_ready(struct thread *t, struct lcpu *old, enum sched_why why);
 
 /* A thread has left this vCPU for good: it is dead, or goes to another queue. Releases
  * the lock of c's queue. */
@@ -75,27 +75,40 @@ finish_switch(void)
         spin_unlock(&runq_of(c)->lock);
 }
 
-/* The queue's lock is held. `from` is in its queue, asleep, or dead; `to` is in no
- * queue. */
-static void
-switch_to(struct lcpu *c, struct thread *from, struct thread *to, u64 now)
+/*
+ * The queue's lock is held; `from` gives its vCPU to who should run. It is ready, asleep,
+ * dead, or c->leaving. It comes back here when it has a vCPU again, without the lock.
+ */
+static __attribute__((noinline)) void
+give_cpu(struct lcpu *c, struct thread *from, enum sched_why why)
 {
+    u64 now = machine_tsc();
+    struct thread *to = sched_next(c, from, why, now);
+    u64 slice_end = runq_of(c)->slice_end;
+    if (to == NULL)
+        to = c->idle;
+    atomic_store_explicit(&to->state, THREAD_RUNNING, memory_order_relaxed);
+    if (to == from) {
+        spin_unlock(&runq_of(c)->lock);
+        timers_slice(c, slice_end);
+        return;
+    }
     ASSERT(from->canary == THREAD_CANARY);
+    if (why != SCHED_GONE)
+        from->switches_involuntary++;
+    c->switches++;
     c->current = to;
     to->cpu = c;
     to->cb = c->cb;
     to->sched.started = now;
-    c->switches++;
-    atomic_store_explicit(&to->state, THREAD_RUNNING, memory_order_relaxed);
-    sched_start_slice(c, now);
     if (from == c->idle) {
         account_idle_ends(c, now);
         /* It slept by fb_wait's deadline instead of the timer. */
-        timers_program(c, runq_of(c)->slice_end);
+        timers_program(c, slice_end);
     } else if (to == c->idle) {
         account_idle_begins(c, now);
     } else {
-        timers_slice(c, runq_of(c)->slice_end);
+        timers_slice(c, slice_end);
     }
     if (from->process)
         machine_user_leave(from);
@@ -105,14 +118,6 @@ switch_to(struct lcpu *c, struct thread *from, struct thread *to, u64 now)
         machine_user_enter(to);
     machine_switch(from, to);
     finish_switch();
-}
-
-/* The queue's lock is held; `from` is charged, and is in its queue, asleep, or dead. */
-static void
-switch_to_next(struct lcpu *c, struct thread *from, u64 now)
-{
-    struct thread *next = sched_pick(c);
-    switch_to(c, from, next != NULL ? next : c->idle, now);
 }
 
 /* Lock the queue of the vCPU to which t belongs. */
@@ -128,10 +133,20 @@ lock_queue_of(struct thread *t)
     }
 }
 
+/* c is another vCPU that idles, and whose queue got a thread. */
+static void
+rouse(struct lcpu *c)
+{
+    /* the queue before `sleeping` (thread_idle) */
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load(&c->sleeping))
+        machine_signal(c, 1ull << EVENT_POKE);
+}
+
 /* t is RUNNABLE, in no queue, and off its CPU; the lock of t->cpu's queue is held, and
  * released here. */
 static void
-make_ready(struct thread *t, struct lcpu *old, enum sched_put_reason why)
+make_ready(struct thread *t, struct lcpu *old, enum sched_why why)
 {
     struct lcpu *c = lcpu_count == 1 ? old : sched_place(t);
     if (c != old) {
@@ -141,30 +156,20 @@ make_ready(struct thread *t, struct lcpu *old, enum sched_put_reason why)
         spin_lock(&runq_of(c)->lock);
     }
     struct runq *q = runq_of(c);
-    struct thread *running = c->current;
-    u64 now = machine_tsc();
-    sched_put(c, t, why, now);
-    if (running == c->idle) {
-        spin_unlock(&q->lock);
-        if (c != lcpu_current()) {
-            /* the queue before `sleeping` (thread_idle) */
-            atomic_thread_fence(memory_order_seq_cst);
-            if (atomic_load(&c->sleeping))
-                machine_signal(c, 1ull << EVENT_POKE);
-        }
-        return;
-    }
-    if (q->queued == 1)
-        sched_start_slice(c, now);
+    bool preempt = sched_ready(c, t, why, machine_tsc());
+    bool idle = c->current == c->idle;
     u64 slice_end = q->slice_end;
-    bool preempt = sched_preempts(c, t, now);
     if (preempt) /* under the lock: it could end and be freed */
-        atomic_fetch_or(&running->work, WORK_RESCHED);
+        atomic_fetch_or(&c->current->work, WORK_RESCHED);
     spin_unlock(&q->lock);
-    if (c == lcpu_current())
-        timers_slice(c, slice_end);
-    else if (preempt) /* else it sees at its next tick that somebody waits */
+    if (c == lcpu_current()) {
+        if (!idle)
+            timers_slice(c, slice_end);
+    } else if (idle) {
+        rouse(c);
+    } else if (preempt) { /* else it sees at its next tick that somebody waits */
         machine_signal(c, 1ull << EVENT_POKE);
+    }
 }
 
 bool
@@ -228,21 +233,34 @@ sleep_over(struct timer *timer)
 }
 
 /* Leave the CPU if still asleep. */
-static void
+static inline int
 block(struct thread *t)
 {
     struct lcpu *c = t->cpu;
     struct runq *q = runq_of(c);
     spin_lock(&q->lock);
-    if (atomic_load_explicit(&t->state, memory_order_relaxed) != THREAD_SLEEPING) {
+    if (__builtin_expect(atomic_load_explicit(&t->state, memory_order_relaxed) ==
+                         THREAD_SLEEPING, 1)) {
+        t->switches_voluntary++;
+        give_cpu(c, t, SCHED_GONE);
+    } else {
         atomic_store_explicit(&t->state, THREAD_RUNNING, memory_order_relaxed);
         spin_unlock(&q->lock);
-        return;
     }
-    u64 now = machine_tsc();
-    sched_charge(c, t, now);
-    t->switches_voluntary++;
-    switch_to_next(c, t, now);
+    return t->wake_result;
+}
+
+static __attribute__((noinline)) int
+block_until(struct thread *t, u64 deadline_ns)
+{
+    if (deadline_ns <= clock_mono_ns())
+        return take_back(t) ? -E_TIMEDOUT : t->wake_result;
+    struct sleep_timer s = { .thread = t };
+    timer_init(&s.timer, sleep_over);
+    timer_arm(&s.timer, deadline_ns);
+    int result = block(t);
+    timer_disarm(&s.timer);
+    return result;
 }
 
 int
@@ -252,54 +270,28 @@ thread_block(u64 deadline_ns)
     ASSERT(t != t->cpu->idle);
     if (t->interruptible && (atomic_load(&t->work) & (WORK_SIGNAL | WORK_EXIT)))
         return take_back(t) ? -E_INTR : t->wake_result;
-    if (deadline_ns == ~0ull) {
-        block(t);
-        return t->wake_result;
-    }
-    if (deadline_ns <= clock_mono_ns())
-        return take_back(t) ? -E_TIMEDOUT : t->wake_result;
-    struct sleep_timer s = { .thread = t };
-    timer_init(&s.timer, sleep_over);
-    timer_arm(&s.timer, deadline_ns);
-    block(t);
-    timer_disarm(&s.timer);
-    return t->wake_result;
+    return deadline_ns == ~0ull ? block(t) : block_until(t, deadline_ns);
 }
 
 /* Let another thread run if there is one that should. */
-static void
-give_way(enum sched_put_reason why)
+static inline void
+give_way(enum sched_why why)
 {
     struct thread *t = thread_current();
     struct lcpu *c = t->cpu;
     struct runq *q = runq_of(c);
-    atomic_fetch_and(&t->work, ~WORK_RESCHED); /* before the look at the queue */
     bool allowed = sched_allowed(t, c);
+    atomic_fetch_and(&t->work, ~WORK_RESCHED); /* before the look at the queue */
     if (__atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0 && allowed)
         return;
     spin_lock(&q->lock);
-    u64 now = machine_tsc();
-    sched_charge(c, t, now);
     atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
-    struct thread *next;
-    if (__builtin_expect(allowed && q->queued != 0, 1)) {
-        next = sched_exchange(c, t, why, now);
-    } else if (allowed) {
-        next = t;
-    } else {
+    if (__builtin_expect(!allowed, 0)) {
         c->leaving = t; /* it is put into another queue when its stack is left (Q2) */
-        next = sched_pick(c);
+        t->switches_involuntary++;
+        why = SCHED_GONE;
     }
-    if (next == t) {
-        atomic_store_explicit(&t->state, THREAD_RUNNING, memory_order_relaxed);
-        sched_start_slice(c, now);
-        u64 slice_end = q->slice_end;
-        spin_unlock(&q->lock);
-        timers_slice(c, slice_end);
-        return;
-    }
-    t->switches_involuntary++;
-    switch_to(c, t, next != NULL ? next : c->idle, now);
+    give_cpu(c, t, why);
 }
 
 void
@@ -480,13 +472,11 @@ thread_exit(void)
     struct thread *t = thread_current();
     struct lcpu *c = t->cpu;
     spin_lock(&runq_of(c)->lock);
-    u64 now = machine_tsc();
-    sched_charge(c, t, now);
     atomic_store(&t->state, THREAD_DEAD);
     c->leaving = t;
     if (c->fpu_owner == t)
         c->fpu_owner = NULL;
-    switch_to_next(c, t, now);
+    give_cpu(c, t, SCHED_GONE);
     libos_panic("a dead thread ran");
 }
 
@@ -540,18 +530,17 @@ thread_idle(void)
     struct runq *q = runq_of(c);
     ASSERT(t == c->idle);
     for (;;) {
+        struct thread *stolen = NULL;
+        if (__atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0)
+            stolen = sched_steal(c);
         spin_lock(&q->lock);
-        struct thread *next = sched_pick(c);
-        if (!next) {
-            spin_unlock(&q->lock);
-            next = sched_steal(c);
-            if (next)
-                spin_lock(&q->lock);
-        }
-        if (next) {
-            switch_to(c, t, next, machine_tsc());
+        if (stolen != NULL)
+            (void)sched_ready(c, stolen, SCHED_PREEMPTED, machine_tsc());
+        if (q->queued != 0) {
+            give_cpu(c, t, SCHED_GONE);
             continue;
         }
+        spin_unlock(&q->lock);
         mmu_leave_dying(c);
         atomic_store(&c->sleeping, 1);
         atomic_thread_fence(memory_order_seq_cst);

@@ -23,10 +23,10 @@ void fair_init_queue(struct runq *q);
 void fair_init_thread(struct runq *q, struct thread *t);
 void fair_set_weight(struct thread *t); /* from its policy and nice value */
 void fair_charge(struct runq *q, struct thread *t, u64 ticks);
-void fair_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now);
+void fair_put(struct runq *q, struct thread *t, enum sched_why why, u64 now);
 void fair_take(struct runq *q, struct thread *t);
 struct thread *fair_pick(struct runq *q); /* the first; there is one */
-struct thread *fair_exchange(struct runq *q, struct thread *t, enum sched_put_reason why,
+struct thread *fair_exchange(struct runq *q, struct thread *t, enum sched_why why,
                              u64 now);
 /* The first that may run on `cpus`; NULL: none. */
 struct thread *fair_first(struct runq *q, u64 cpus);
@@ -34,7 +34,7 @@ u64 fair_slice_end(struct runq *q, u64 now);
 bool fair_preempts(struct thread *current, struct thread *woken, u64 now);
 
 void rt_init_queue(struct runq *q);
-void rt_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now);
+void rt_put(struct runq *q, struct thread *t, enum sched_why why, u64 now);
 void rt_take(struct runq *q, struct thread *t);
 struct thread *rt_first(struct runq *q, u64 cpus);
 u64 rt_slice_end(struct runq *q, struct thread *t, u64 now);

@@ -117,7 +117,7 @@ fair_charge(struct runq *q, struct thread *t, u64 ticks)
 
 /* Where t stands among the others, in its vruntime. */
 static inline void
-place(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
+place(struct runq *q, struct thread *t, enum sched_why why, u64 now)
 {
     struct sched_entity *e = &t->sched;
     switch (why) {
@@ -131,6 +131,7 @@ place(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
         break;
     }
     case SCHED_PREEMPTED:
+    case SCHED_GONE:
         break;
     /* behind the first that waits, so that yielding threads alternate */
     case SCHED_YIELDED:
@@ -154,7 +155,7 @@ enqueue(struct runq *q, struct thread *t)
 }
 
 void
-fair_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
+fair_put(struct runq *q, struct thread *t, enum sched_why why, u64 now)
 {
     place(q, t, why, now);
     enqueue(q, t);
@@ -186,7 +187,7 @@ fair_take(struct runq *q, struct thread *t)
 }
 
 struct thread *
-fair_exchange(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
+fair_exchange(struct runq *q, struct thread *t, enum sched_why why, u64 now)
 {
     place(q, t, why, now);
     if (t->sched.vruntime < q->fair_first->sched.vruntime)

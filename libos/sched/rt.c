@@ -30,7 +30,7 @@ rt_init_queue(struct runq *q)
 }
 
 void
-rt_put(struct runq *q, struct thread *t, enum sched_put_reason why, u64 now)
+rt_put(struct runq *q, struct thread *t, enum sched_why why, u64 now)
 {
     u32 level = t->sched.priority;
     bool head = why == SCHED_PREEMPTED && now < q->slice_end;

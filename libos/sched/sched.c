@@ -69,20 +69,9 @@ sched_set_nice(struct thread *t, int nice)
     fair_set_weight(t);
 }
 
-void
-sched_charge(struct lcpu *c, struct thread *t, u64 now)
+static void
+put(struct runq *q, struct thread *t, enum sched_why why, u64 now)
 {
-    u64 ticks = now - t->sched.started;
-    t->sched.started = now;
-    t->sched.runtime += ticks;
-    if (!is_rt(t))
-        fair_charge(runq_of(c), t, ticks);
-}
-
-void
-sched_put(struct lcpu *c, struct thread *t, enum sched_put_reason why, u64 now)
-{
-    struct runq *q = runq_of(c);
     ASSERT(!t->sched.queued);
     t->sched.queued = 1;
     q->queued++;
@@ -111,35 +100,61 @@ first_for(struct runq *q, u64 cpus)
     return t ? t : fair_first(q, cpus);
 }
 
-struct thread *
-sched_pick(struct lcpu *c)
+static inline void
+charge(struct runq *q, struct thread *t, u64 now)
 {
-    struct runq *q = runq_of(c);
+    u64 ticks = now - t->sched.started;
+    t->sched.started = now;
+    t->sched.runtime += ticks;
+    if (!is_rt(t))
+        fair_charge(q, t, ticks);
+}
+
+static inline u64
+slice_end(struct runq *q, struct thread *t, u64 now)
+{
     if (q->queued == 0)
-        return NULL;
-    struct thread *t;
-    if (__builtin_expect(q->rt_queued == 0, 1)) {
-        t = fair_pick(q);
-    } else {
-        t = rt_first(q, ~0ull); /* S1 */
-        rt_take(q, t);
-    }
+        return FB_FOREVER;
+    return is_rt(t) ? rt_slice_end(q, t, now) : fair_slice_end(q, now);
+}
+
+/* The same as below where a real-time thread waits, or gives way. */
+static __attribute__((noinline)) struct thread *
+next_of_all(struct runq *q, struct thread *t, enum sched_why why, u64 now)
+{
+    if (why != SCHED_GONE)
+        put(q, t, why, now);
+    struct thread *next = first_for(q, ~0ull); /* S1 */
+    if (is_rt(next))
+        rt_take(q, next);
+    else
+        fair_take(q, next);
     q->queued--;
-    t->sched.queued = 0;
-    return t;
+    return next;
 }
 
 struct thread *
-sched_exchange(struct lcpu *c, struct thread *t, enum sched_put_reason why, u64 now)
+sched_next(struct lcpu *c, struct thread *t, enum sched_why why, u64 now)
 {
     struct runq *q = runq_of(c);
-    if (q->rt_queued != 0 || is_rt(t)) {
-        sched_put(c, t, why, now);
-        return sched_pick(c);
+    struct thread *next;
+    if (t != c->idle)
+        charge(q, t, now);
+    if (q->queued == 0) {
+        q->slice_end = FB_FOREVER;
+        return why == SCHED_GONE ? NULL : t;
     }
-    struct thread *next = fair_exchange(q, t, why, now);
-    t->sched.queued = 1;
+    if (__builtin_expect((q->rt_queued | t->sched.priority) != 0, 0)) {
+        next = next_of_all(q, t, why, now);
+    } else if (why == SCHED_GONE) {
+        next = fair_pick(q);
+        q->queued--;
+    } else {
+        t->sched.queued = 1;
+        next = fair_exchange(q, t, why, now);
+    }
     next->sched.queued = 0;
+    q->slice_end = slice_end(q, next, now);
     return next;
 }
 
@@ -157,18 +172,14 @@ sched_change(struct lcpu *c, struct thread *t, const struct sched_params *to)
     t->sched.reset_on_fork = to->reset_on_fork;
     fair_set_weight(t);
     if (queued)
-        sched_put(c, t, SCHED_NEW, machine_tsc());
+        put(runq_of(c), t, SCHED_NEW, machine_tsc());
 }
 
 void
 sched_start_slice(struct lcpu *c, u64 now)
 {
     struct runq *q = runq_of(c);
-    struct thread *t = c->current;
-    if (q->queued == 0)
-        q->slice_end = FB_FOREVER;
-    else
-        q->slice_end = is_rt(t) ? rt_slice_end(q, t, now) : fair_slice_end(q, now);
+    q->slice_end = slice_end(q, c->current, now);
 }
 
 bool
@@ -179,14 +190,18 @@ sched_slice_over(struct lcpu *c)
 }
 
 bool
-sched_preempts(struct lcpu *c, struct thread *woken, u64 now)
+sched_ready(struct lcpu *c, struct thread *t, enum sched_why why, u64 now)
 {
-    struct thread *t = c->current;
-    if (t == c->idle)
-        return true;
-    if (is_rt(t) || is_rt(woken))
-        return woken->sched.priority > t->sched.priority; /* S1 */
-    return fair_preempts(t, woken, now);
+    struct runq *q = runq_of(c);
+    struct thread *running = c->current;
+    put(q, t, why, now);
+    if (running == c->idle)
+        return false;
+    if (q->queued == 1)
+        q->slice_end = slice_end(q, running, now);
+    if ((running->sched.priority | t->sched.priority) != 0)
+        return t->sched.priority > running->sched.priority; /* S1 */
+    return fair_preempts(running, t, now);
 }
 
 void
