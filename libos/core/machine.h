@@ -47,7 +47,29 @@ u64 machine_frame_maps(frame_t f);
  * switch stacks; go to the user. */
 void machine_thread_setup(struct thread *t);
 void machine_thread_release(struct thread *t);
+#if defined(LIBOS_HOST)
 void machine_switch(struct thread *from, struct thread *to);
+#else
+/* What the compiler keeps in registers here, and only that, goes to from's stack. On top
+ * of a stack is where it goes on (machine_thread_setup). */
+static inline void
+machine_switch(struct thread *from, struct thread *to)
+{
+    u64 *save = &from->saved_rsp, *load = &to->saved_rsp;
+    __asm__ volatile("push %%rbp\n\t"
+                     "lea 1f(%%rip), %%rax\n\t"
+                     "push %%rax\n\t"
+                     "mov %%rsp, (%0)\n\t"
+                     "mov (%1), %%rsp\n\t"
+                     "pop %%rax\n\t"
+                     "jmp *%%rax\n"
+                     "1:\tpop %%rbp"
+                     : "+D"(save), "+S"(load)
+                     :
+                     : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13",
+                       "r14", "r15", "memory", "cc");
+}
+#endif
 NORETURN void machine_enter_user(struct thread *t);
 /* The user's half of the CPU: vector state, bases, control block. `to` or `from` may be
  * without a process. */

@@ -30,7 +30,6 @@ struct mmu_top {
 struct mmu_space {
     u64 cap;            /* [I] SPACE capability */
     frame_t root;       /* [I] even root frame */
-    _Atomic u64 active; /* lcpus on which it is current */
     _Atomic u32 dying;  /* lcpus that idle in it leave it */
     u32 ntops;          /* M1 */
     u32 ntops_max;

@@ -118,7 +118,8 @@ struct lcpu {
     u64 cap;                /* of the vCPU */
     struct thread *current;
     struct thread *idle;
-    struct mmu_space *space; /* that is current */
+    struct mmu_space *space;      /* that is current */
+    struct mmu_space *next_space; /* the same, or the one that is about to be */
     _Atomic u32 sleeping;   /* in fb_wait */
     void *queue;            /* sched's */
     void *caches;           /* page and heap caches */

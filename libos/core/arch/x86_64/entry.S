@@ -89,7 +89,9 @@ _start: /* rdi = index of the vCPU, rsp = 0 */
 5:      mov     %rax, %rdi
         call    *libos_hooks+HOOK_CALL_ERROR(%rip)
         jmp     1b
-6:      mov     %rax, %rdx
+6:      cmpl    $RESCHED, FROM_FRAME(T_WORK)(%rsp)
+        je      8f
+        mov     %rax, %rdx
         mov     %rsp, %rdi
         cmpq    $-1, F_ORIG_RAX(%rsp)
         je      7f                      /* the call has made the frame itself */
@@ -98,6 +100,12 @@ _start: /* rdi = index of the vCPU, rsp = 0 */
         mov     %rsp, %rsi
         call    gate_do_work            /* rax, or goes back with all registers */
         jmp     \out
+8:      push    %rax                    /* the frame may stay as it is (G2) */
+        sub     $8, %rsp
+        call    thread_preempt
+        add     $8, %rsp
+        pop     %rax
+        jmp     1b
         .endm
 
         .globl  gate_entry
@@ -215,28 +223,6 @@ machine_on_stack:
         call    *%rax
         ud2
         .size   machine_on_stack, . - machine_on_stack
-
-/* void machine_switch(struct thread *from, struct thread *to) */
-        .globl  machine_switch
-        .type   machine_switch, @function
-        .p2align 4
-machine_switch:
-        push    %rbx
-        push    %rbp
-        push    %r12
-        push    %r13
-        push    %r14
-        push    %r15
-        mov     %rsp, T_SAVED_RSP(%rdi)
-        mov     T_SAVED_RSP(%rsi), %rsp
-        pop     %r15
-        pop     %r14
-        pop     %r13
-        pop     %r12
-        pop     %rbp
-        pop     %rbx
-        ret
-        .size   machine_switch, . - machine_switch
 
         .globl  thread_trampoline
         .type   thread_trampoline, @function

@@ -288,11 +288,12 @@ void
 machine_user_enter(struct thread *to)
 {
     struct lcpu *c = to->cpu;
+    struct fb_cb *cb = to->cb;
     struct user_frame *f = thread_frame(to);
-    c->cb->entry_rsp = (u64)f;
-    c->cb->user_rip = f->rip; /* for the gate's return (entry.S) */
-    c->cb->user_rflags = f->rflags;
-    c->cb->user_rsp = f->rsp;
+    cb->entry_rsp = (u64)f;
+    cb->user_rip = f->rip; /* for the gate's return (entry.S) */
+    cb->user_rflags = f->rflags;
+    cb->user_rsp = f->rsp;
     if (c->fpu_owner != to || to->fpu_cpu != c) {
         state_load(to->fpu);
         c->fpu_owner = to;

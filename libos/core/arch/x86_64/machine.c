@@ -43,9 +43,9 @@ _Static_assert(offsetof(struct user_frame, rdi) == F_RDI, "offsets.h");
 _Static_assert(offsetof(struct user_frame, rip) == F_RIP, "offsets.h");
 _Static_assert(offsetof(struct user_frame, rflags) == F_RFLAGS, "offsets.h");
 _Static_assert(offsetof(struct user_frame, rsp) == F_RSP, "offsets.h");
-_Static_assert(offsetof(struct thread, saved_rsp) == T_SAVED_RSP, "offsets.h");
 _Static_assert(offsetof(struct thread, work) == T_WORK, "offsets.h");
-_Static_assert(offsetof(struct thread, cb) == T_CB, "offsets.h");
+_Static_assert(offsetof(struct thread, cb) == T_CB && WORK_RESCHED == RESCHED,
+               "offsets.h");
 _Static_assert(offsetof(struct fb_cb, user_rip) == CB_USER_RIP, "offsets.h");
 _Static_assert(offsetof(struct fb_cb, user_rflags) == CB_USER_RFLAGS, "offsets.h");
 _Static_assert(offsetof(struct fb_cb, user_rsp) == CB_USER_RSP, "offsets.h");
@@ -187,9 +187,7 @@ machine_thread_setup(struct thread *t)
     /* Nothing pushes here when the thread starts in the LibOS; the user frame is
      * above. */
     u64 *sp = (u64 *)thread_frame(t) - 1; /* the trampoline starts with rsp % 16 == 0 */
-    *--sp = (u64)thread_trampoline;
-    for (unsigned i = 0; i < 6; i++)
-        *--sp = 0;
+    *--sp = (u64)thread_trampoline; /* machine_switch */
     t->saved_rsp = (u64)sp;
 }
 

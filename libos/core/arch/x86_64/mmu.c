@@ -27,14 +27,23 @@ _Static_assert(MMU_REPLACE_MAX == FB_MAP_REPLACE_MAX && MMU_NOADD == FB_MAP_NOAD
  * vCPUs. */
 static struct mmu_space base_space;
 
-/* The CPUs of the other vCPUs on which s is current. */
+/* c may have translations of s: it is current there, is about to be, or just was. */
+static inline bool
+is_active(struct lcpu *c, struct mmu_space *s)
+{
+    return __atomic_load_n(&c->next_space, __ATOMIC_SEQ_CST) == s ||
+           __atomic_load_n(&c->space, __ATOMIC_SEQ_CST) == s;
+}
+
+/* The CPUs of the other vCPUs on which s is active. */
 static u64
 other_cpus(struct mmu_space *s)
 {
-    u64 active = atomic_load(&s->active) & ~(1ull << lcpu_current()->id);
+    struct lcpu *self = lcpu_current();
     u64 cpus = 0;
-    for (; active; active &= active - 1)
-        cpus |= 1ull << lcpus[__builtin_ctzll(active)].cpu;
+    for (u32 i = 0; i < lcpu_count; i++)
+        if (&lcpus[i] != self && is_active(&lcpus[i], s))
+            cpus |= 1ull << lcpus[i].cpu;
     return cpus;
 }
 
@@ -471,15 +480,13 @@ mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg
 void
 mmu_activate(struct lcpu *c, struct mmu_space *s)
 {
-    struct mmu_space *old = c->space;
-    /* before it can fill the TLB: M2's senders look here */
-    atomic_fetch_or(&s->active, 1ull << c->id);
+    /* Before it can fill the TLB: M2's senders look here. */
+    __atomic_store_n(&c->next_space, s, __ATOMIC_SEQ_CST);
     long r = fb_switch(s->cap, NULL);
     if (r != 0)
         libos_panic("switch: %s", fb_error_name(r));
-    c->space = s;
-    if (old)
-        atomic_fetch_and(&old->active, ~(1ull << c->id));
+    /* The old one's translations are gone. */
+    __atomic_store_n(&c->space, s, __ATOMIC_RELEASE);
 }
 
 void
@@ -518,6 +525,20 @@ wait_quiet(void)
     thread_block(clock_mono_ns() + 100000);
 }
 
+/* False: there are none. */
+static bool
+poke_active(struct mmu_space *s)
+{
+    bool any = false;
+    for (u32 i = 0; i < lcpu_count; i++) {
+        if (is_active(&lcpus[i], s)) {
+            machine_signal(&lcpus[i], 1ull << EVENT_POKE);
+            any = true;
+        }
+    }
+    return any;
+}
+
 void
 mmu_space_destroy(struct mmu_space *s)
 {
@@ -526,9 +547,7 @@ mmu_space_destroy(struct mmu_space *s)
         t->space = NULL;
     atomic_store(&s->dying, 1);
     mmu_leave_dying(t->cpu);
-    while (atomic_load(&s->active)) { /* vCPUs that idle in it */
-        for (u64 set = atomic_load(&s->active); set; set &= set - 1)
-            machine_signal(&lcpus[__builtin_ctzll(set)], 1ull << EVENT_POKE);
+    while (poke_active(s)) { /* vCPUs that idle in it */
         thread_prepare(false);
         thread_block(clock_mono_ns() + 200000);
     }
@@ -549,6 +568,5 @@ mmu_start(u32 lcpu)
     base_space.cap = instance->cap_space;
     base_space.root = instance->space_root_frame;
     base_space.tops = base_space.first_tops;
-    lcpus[lcpu].space = &base_space;
-    atomic_fetch_or(&base_space.active, 1ull << lcpu);
+    lcpus[lcpu].space = lcpus[lcpu].next_space = &base_space;
 }

@@ -27,9 +27,9 @@
 #define F_RFLAGS 152
 #define F_RSP 160
 
-#define T_SAVED_RSP 0
 #define T_WORK 16
 #define T_CB 56
+#define RESCHED 2 /* WORK_RESCHED, alone */
 
 #define CB_USER_RIP 0x00
 #define CB_USER_RFLAGS 0x08
