@@ -154,18 +154,32 @@ page_free_run(frame_t f, unsigned order)
     spin_unlock(&buddy_lock);
 }
 
+/* Blocks of the smallest order that there is go in back to front: frames that are asked
+ * for one after another then lie one behind the other as far as memory is in one piece,
+ * and a file or an area of them is mapped in runs. */
+static void
+fill_cache_locked(struct lcpu_cache *c)
+{
+    struct zone *z = &zones[WHOLE];
+    while (c->pages < PAGE_CACHE / 2) {
+        unsigned order = 0;
+        while (2u << order <= PAGE_CACHE / 2 - c->pages && list_empty(&z->free_lists[order]))
+            order++;
+        frame_t f = take_block_locked(z, order);
+        if (f == FRAME_NONE)
+            break;
+        for (u32 i = 1u << order; i-- > 0;)
+            c->page[c->pages++] = f + i;
+    }
+}
+
 frame_t
 page_alloc(void)
 {
     struct lcpu_cache *c = lcpu_current()->caches;
     if (__builtin_expect(c->pages == 0, 0)) {
         spin_lock(&buddy_lock);
-        while (c->pages < PAGE_CACHE / 2) {
-            frame_t f = take_block_locked(&zones[WHOLE], 0);
-            if (f == FRAME_NONE)
-                break;
-            c->page[c->pages++] = f;
-        }
+        fill_cache_locked(c);
         spin_unlock(&buddy_lock);
         if (c->pages == 0)
             return FRAME_NONE;
