@@ -76,13 +76,15 @@ struct removal {
     void *arg;
 };
 
-/* `base` is the index of the node's first page. */
+/* `base` is the index of the node's first page, before r->last.  From the last page to the
+ * first, so that frames which are freed one after another are given out in order again. */
 static void
 remove_in(struct pages_node *n, u32 level, u64 base, const struct removal *r)
 {
     u64 span = 1ull << shift_at(level);
     u64 from = r->first > base ? (r->first - base) >> shift_at(level) : 0;
-    for (u64 i = from; i < PAGES_WAYS && base + i * span < r->last; i++) {
+    u64 last = (r->last - 1 - base) >> shift_at(level);
+    for (u64 i = MIN(last, (u64)PAGES_WAYS - 1) + 1; i-- > from;) {
         u64 slot = n->slot[i], at = base + i * span;
         if (!slot)
             continue;

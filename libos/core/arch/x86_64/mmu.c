@@ -289,11 +289,12 @@ mmu_protect(struct mmu_space *s, uaddr va, u64 pages, u32 flags)
         mmu_flush(s);
 }
 
-/* Give back what one space_unmap listed. */
+/* Give back what one space_unmap listed, from the last to the first: core/page.c gives out
+ * first what came back last, so that runs of frames stay runs. */
 static void
 take_list(struct mmu_space *s, const u64 *list, u64 listed, mmu_lost_fn lost, void *arg)
 {
-    for (u64 i = 0; i < listed; i++) {
+    for (u64 i = listed; i-- > 0;) {
         u64 e = list[i];
         if (e & FB_OUT_TABLE) {
             tops_forget(s, FB_OUT_FRAME(e));
