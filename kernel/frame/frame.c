@@ -137,10 +137,38 @@ frame_give_run(frame_t f, u64 n, enum fb_frame_type to)
     return 0;
 }
 
+/* A clean TABLE is linked by its pin alone (F5): it stands in its heads as a TABLE already,
+ * so that no large page could be mapped over it, and nobody could write it.  What may be
+ * left of its last link are entries in the CPUs' caches of paging structures: its stamp
+ * says whether they have gone, and is looked at when the pin keeps all others out.  False:
+ * it is none, or others are at it. */
+static bool
+link_clean(frame_t f, int *error)
+{
+    struct fb_frame_record *r = frame_record(f);
+    u64 word = __atomic_load_n(&r->word, __ATOMIC_ACQUIRE);
+    if (FB_FRAME_TYPE(word) != FB_FRAME_TABLE || FB_FRAME_PINS(word) ||
+        !__atomic_compare_exchange_n(&r->word, &word, word + FRAME_PIN_ONE, false,
+                                     __ATOMIC_ACQ_REL, __ATOMIC_RELAXED))
+        return false;
+    *error = frame_stamp_passed(&r->stamp, false) ? 0 : -FB_E_FLUSH;
+    if (*error) {
+        __atomic_fetch_sub(&r->word, FRAME_PIN_ONE, __ATOMIC_ACQ_REL);
+        return true;
+    }
+    ASSERT(r->used == 0);
+    __atomic_store_n(&r->stamp, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&r->flags, FB_FRAME_F_LINKED, __ATOMIC_RELAXED);
+    return true;
+}
+
 int
 frame_link(frame_t f)
 {
-    int error = frame_claim(f, FB_FRAME_TABLE);
+    int error;
+    if (f < frame_count && link_clean(f, &error))
+        return error;
+    error = frame_claim(f, FB_FRAME_TABLE);
     if (!error)
         frame_commit(f, FB_FRAME_TABLE, true);
     return error;

@@ -475,7 +475,7 @@ proc_exec(struct user_frame *frame, const char *path, const struct exec_args *ar
     int error = may_run(p);
     if (error == 0)
         error = prepare(p, &e);
-    if (error == 0 && p->mm_shared)
+    if (error == 0 && signal_actions_shared(p->actions))
         error = unshare_actions(p);
     if (error == 0)
         error = process_end_others(p);

@@ -27,10 +27,17 @@ signal_actions_copy(struct signal_actions *from)
     memcpy(a->action, from->action, sizeof a->action);
     a->ignored = from->ignored;
     a->caught = from->caught;
+    a->set = from->set;
     spin_unlock(&from->lock);
     atomic_init(&a->refs, 1);
     atomic_init(&a->lock.held, 0);
     return a;
+}
+
+bool
+signal_actions_shared(const struct signal_actions *a)
+{
+    return atomic_load_explicit(&a->refs, memory_order_relaxed) > 1;
 }
 
 void
@@ -54,6 +61,7 @@ put_action(struct signal_actions *a, int number, const struct signal_action *set
 {
     a->action[number - 1] = *set;
     u64 bit = SIG_BIT(number);
+    a->set |= bit;
     a->ignored =
         set->handler == SIG_HANDLER_IGNORE ? a->ignored | bit : a->ignored & ~bit;
     a->caught = set->handler > SIG_HANDLER_IGNORE ? a->caught | bit : a->caught & ~bit;
@@ -65,10 +73,13 @@ signal_actions_exec(struct process *p)
     struct signal_actions *a = p->actions;
     spin_lock(&a->lock);
     u64 ignored = a->ignored;
-    memset(a->action, 0, sizeof a->action);
+    for (u64 left = a->set; left != 0; left &= left - 1) {
+        u32 i = (u32)__builtin_ctzll(left);
+        u64 handler = ignored >> i & 1 ? SIG_HANDLER_IGNORE : SIG_HANDLER_DEFAULT;
+        a->action[i] = (struct signal_action){ .handler = handler };
+    }
     a->caught = 0;
-    for (u64 left = ignored; left != 0; left &= left - 1)
-        a->action[__builtin_ctzll(left)].handler = SIG_HANDLER_IGNORE;
+    a->set = ignored;
     spin_unlock(&a->lock);
 }
 

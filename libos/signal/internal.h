@@ -46,6 +46,7 @@ struct signal_actions {
     u64 ignored; /* [lock, readable without] handler is SIG_HANDLER_IGNORE */
     u64 caught;  /* [lock, readable without] handler is a function */
     struct signal_action action[SIG_MAX];
+    u64 set; /* [lock] whose action was ever set: the others are zero */
 };
 
 static inline struct signal_pending_set

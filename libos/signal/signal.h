@@ -90,6 +90,8 @@ struct signal_info {
 
 struct signal_actions *signal_actions_new(void);
 struct signal_actions *signal_actions_copy(struct signal_actions *from);
+/* Has another process the same table? */
+bool signal_actions_shared(const struct signal_actions *a);
 void signal_actions_hold(struct signal_actions *a);
 void signal_actions_release(struct signal_actions *a);
 void signal_actions_exec(struct process *p); /* handlers become default, ignored stay */

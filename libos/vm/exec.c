@@ -90,7 +90,7 @@ static int
 clear_tail(struct mm *m, struct inode *inode, uaddr end, u64 file_page)
 {
     struct area *a = area_find(&m->areas, end - 1);
-    frame_t cached, frame = page_alloc_zeroed();
+    frame_t cached, frame = page_alloc();
     if (frame == FRAME_NONE)
         return -E_NOMEM;
     mutex_lock(&inode->mutex);
@@ -99,6 +99,7 @@ clear_tail(struct mm *m, struct inode *inode, uaddr end, u64 file_page)
                  : -E_IO;
     if (rc == 0)
         memcpy(page_ptr(frame), page_ptr(cached), end % PAGE_SIZE);
+    memset((u8 *)page_ptr(frame) + end % PAGE_SIZE, 0, PAGE_SIZE - end % PAGE_SIZE);
     mutex_unlock(&inode->mutex);
     u32 flags = area_mmu_flags(a);
     if (rc == 0) /* no page is mapped without any right: those are taken away after it */
