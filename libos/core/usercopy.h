@@ -80,6 +80,11 @@ user_get64(uaddr at, u64 *value)
     return copy_from_user_nofault(value, at, sizeof *value) == 0;
 }
 static inline bool
+user_get32(uaddr at, u32 *value)
+{
+    return copy_from_user_nofault(value, at, sizeof *value) == 0;
+}
+static inline bool
 user_put32(uaddr at, u32 value)
 {
     return copy_to_user_nofault(at, &value, sizeof value) == 0;
@@ -122,6 +127,20 @@ user_get64(uaddr at, u64 *value)
     __asm__ goto("1: movq %1, %0\n\t" USER_FIXUP("1b", "%l[fault]")
                  : "=r"(v)
                  : "m"(*(const u64 *)at)
+                 :
+                 : fault);
+    *value = v;
+    return true;
+fault:
+    return false;
+}
+static inline __attribute__((always_inline)) bool
+user_get32(uaddr at, u32 *value)
+{
+    u32 v;
+    __asm__ goto("1: movl %1, %0\n\t" USER_FIXUP("1b", "%l[fault]")
+                 : "=r"(v)
+                 : "m"(*(const u32 *)at)
                  :
                  : fault);
     *value = v;

@@ -144,7 +144,9 @@ area_size(uaddr from, u32 *bytes)
     if (fpu_features() == 0 || u.sw.magic1 != FP_MAGIC1 ||
         u.sw.state_size != fpu_bytes() || u.sw.extended_size < u.sw.state_size + 4)
         return 0;
-    if (user_load32(from + u.sw.state_size, &magic2) != 0)
+    uaddr end = from + u.sw.state_size;
+    if (!user_range(end, sizeof magic2) ||
+        (!user_get32(end, &magic2) && user_load32(end, &magic2) != 0))
         return -E_FAULT;
     if (magic2 == FP_MAGIC2)
         *bytes = fpu_bytes();
@@ -227,19 +229,13 @@ place_frame(struct thread *t, const struct user_frame *f,
     DO(r8) DO(r9) DO(r10) DO(r11) DO(r12) DO(r13) DO(r14) DO(r15)                        \
     DO(rdi) DO(rsi) DO(rbp) DO(rbx) DO(rdx) DO(rax) DO(rcx) DO(rsp) DO(rip)
 
-/* What the frame tells besides the registers. */
-struct context {
-    u64 mask, error, trap, cr2;
-    uaddr state;
-};
-
 #define PUT(field, value)                                                                \
     if (!user_put64((uaddr)&to->field, (value)))                                         \
     return false
 
 static bool
 put_context(struct linux_ucontext *to, const struct thread *t, const struct user_frame *f,
-            const struct context *c)
+            const struct signal_info *info, u64 mask, uaddr state)
 {
     u32 stack = t->altstack_size == 0 ? SS_DISABLE : t->altstack_flags;
     PUT(flags, (fpu_features() != 0 ? UC_FP_XSTATE : 0) | UC_SIGCONTEXT_SS |
@@ -253,44 +249,37 @@ put_context(struct linux_ucontext *to, const struct thread *t, const struct user
 #undef PUT_REGISTER
     PUT(mc.rflags, f->rflags);
     PUT(mc.cs, USER_CS | (u64)USER_SS << 48);
-    PUT(mc.error, c->error);
-    PUT(mc.trap, c->trap);
-    PUT(mc.oldmask, c->mask);
-    PUT(mc.cr2, c->cr2);
-    PUT(mc.fpstate, c->state);
-    PUT(mask, c->mask);
+    PUT(mc.oldmask, mask);
+    PUT(mc.fpstate, state);
+    PUT(mask, mask);
+    if (siginfo_layout(info) == SIGINFO_FAULT) {
+        bool page = info->trap == 0 && info->number != SIG_FPE;
+        PUT(mc.error, page ? f->error : info->error_code);
+        PUT(mc.trap, page ? TRAP_PAGE_FAULT : info->trap);
+        PUT(mc.cr2, page ? info->addr : 0);
+    } else {
+        PUT(mc.error, 0);
+        PUT(mc.trap, 0);
+        PUT(mc.cr2, 0);
+    }
     return true;
 }
 #undef PUT
 
 /* All of it but the reserved words, which stay as they were, as on Linux. */
-static bool
+static inline bool
 put_frame(uaddr at, const struct thread *t, const struct user_frame *f,
-          const struct signal_action *action, const struct signal_info *info,
-          const struct context *c)
+          const struct signal_action *action, const struct signal_info *info, u64 mask,
+          uaddr state)
 {
     struct linux_rt_sigframe *to = (struct linux_rt_sigframe *)at;
-    if (!user_put64(at, action->restorer) || !put_context(&to->uc, t, f, c))
+    if (!user_put64(at, action->restorer) ||
+        !put_context(&to->uc, t, f, info, mask, state))
         return false;
     /* Only who asked for it gets the siginfo, as on Linux. */
     if ((action->flags & SA_F_SIGINFO) != 0 && !siginfo_put((uaddr)&to->info, info))
         return false;
-    return fpu_features() == 0 || put_state(c->state);
-}
-
-/* As put_frame, bringing in what is not there. */
-static int
-put_frame_slowly(uaddr at, const struct thread *t, const struct user_frame *f,
-                 const struct signal_action *action, const struct signal_info *info,
-                 const struct context *c)
-{
-    for (int i = 0; i < ATTEMPTS; i++) {
-        if (zero_user(at, c->state - at + state_bytes()) != 0)
-            return -E_FAULT;
-        if (put_frame(at, t, f, action, info, c))
-            return 0;
-    }
-    return -E_FAULT;
+    return fpu_features() == 0 || put_state(state);
 }
 
 int
@@ -298,20 +287,13 @@ sigframe_push(struct thread *t, struct user_frame *f, int number,
               const struct signal_action *action, const struct signal_info *info,
               u64 mask)
 {
-    uaddr at;
-    struct context c = { .mask = mask };
-    if (!(action->flags & SA_F_RESTORER) || place_frame(t, f, action, &at, &c.state) != 0)
+    uaddr at, state;
+    if (!(action->flags & SA_F_RESTORER) || place_frame(t, f, action, &at, &state) != 0)
         return -E_FAULT; /* without a restorer there is no way back, as on Linux */
-    if (siginfo_layout(info) == SIGINFO_FAULT) {
-        bool page = info->trap == 0 && info->number != SIG_FPE;
-        c.error = page ? f->error : info->error_code;
-        c.trap = page ? TRAP_PAGE_FAULT : info->trap;
-        c.cr2 = page ? info->addr : 0;
-    }
-    if (!put_frame(at, t, f, action, info, &c) &&
-        put_frame_slowly(at, t, f, action, info, &c) != 0)
-        return -E_FAULT;
-    if (fpu_features() == 0 && save_legacy_state(t, c.state) != 0)
+    for (int i = 0; !put_frame(at, t, f, action, info, mask, state); i++)
+        if (i == ATTEMPTS || zero_user(at, state - at + state_bytes()) != 0)
+            return -E_FAULT;
+    if (fpu_features() == 0 && save_legacy_state(t, state) != 0)
         return -E_FAULT;
     if (t->altstack_flags & SS_AUTODISARM) {
         t->altstack_base = t->altstack_size = 0;
@@ -422,6 +404,14 @@ set_altstack(struct thread *t, const struct linux_stack *s)
     return 0;
 }
 
+static inline bool
+is_altstack(const struct thread *t, const struct linux_stack *s)
+{
+    return s->base == t->altstack_base && s->size == t->altstack_size &&
+           (t->altstack_size == 0 ? s->flags == (i32)SS_DISABLE
+                                  : (u32)s->flags == t->altstack_flags);
+}
+
 static int
 return_state(struct thread *t, uaddr from)
 {
@@ -454,7 +444,7 @@ sys_rt_sigreturn(struct user_frame *f)
         return 0;
     }
     /* A stack that does not fit any more is not an error, as on Linux. */
-    if (!on_altstack(t, f->rsp))
+    if (!on_altstack(t, f->rsp) && !is_altstack(t, &head.stack))
         (void)set_altstack(t, &head.stack);
     signal_mask_set(head.mask);
     machine_enter_user(t);

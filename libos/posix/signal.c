@@ -300,7 +300,12 @@ posix_raise(int number)
 static struct process *
 find_any(i32 pid)
 {
-    struct process *p = proc_find(pid);
+    struct process *p = proc_current();
+    if (pid == p->pid) {
+        proc_hold(p);
+        return p;
+    }
+    p = proc_find(pid);
     if (p != NULL)
         return p;
     spin_lock(&pid_lock);

@@ -20,6 +20,19 @@
 
 struct signal_abi signal_abi;
 
+/* What t was to take, and now blocks, may be another's; p->lock is held. */
+static __attribute__((noinline, cold)) void
+hand_over(struct thread *t, struct process *p, u64 set)
+{
+    list_for_each(it, &p->threads) {
+        struct thread *other = container_of(it, struct thread, process_link);
+        if (other == t || (set & ~other->signal_mask) == 0)
+            continue;
+        thread_set_work(other, WORK_SIGNAL);
+        thread_poke(other);
+    }
+}
+
 void
 signal_mask_set(u64 mask)
 {
@@ -32,16 +45,8 @@ signal_mask_set(u64 mask)
     u64 newly_blocked = mask & ~t->signal_mask & p->signal_pending;
     t->signal_mask = mask;
     signal_recheck_locked(t);
-    /* What this thread was to take may now be another's. */
-    if (newly_blocked != 0 && p->nthreads > 1) {
-        list_for_each(it, &p->threads) {
-            struct thread *other = container_of(it, struct thread, process_link);
-            if (other == t || (newly_blocked & ~other->signal_mask) == 0)
-                continue;
-            thread_set_work(other, WORK_SIGNAL);
-            thread_poke(other);
-        }
-    }
+    if (__builtin_expect(newly_blocked != 0 && p->nthreads > 1, 0))
+        hand_over(t, p, newly_blocked);
     spin_unlock(&p->lock);
 }
 
@@ -81,16 +86,24 @@ signal_thread_exec(struct thread *t)
     THREAD_SET_TID(t) = 0;
 }
 
+/* The thread's own come before the process's; p->lock is held. */
+static int
+take_locked(struct thread *t, struct process *p, u64 set, struct signal_info *out)
+{
+    u32 gone = 0;
+    bool own = (t->signal_pending & set) != 0;
+    int number = queue_take(own ? pending_of_thread(t) : pending_of_process(p), set, out,
+                            &gone);
+    p->signals_queued -= gone;
+    return number;
+}
+
 int
 signal_take(struct thread *t, u64 set, struct signal_info *out)
 {
     struct process *p = t->process;
-    u32 gone = 0;
     spin_lock(&p->lock);
-    int number = queue_take(pending_of_thread(t), set, out, &gone);
-    if (number == 0)
-        number = queue_take(pending_of_process(p), set, out, &gone);
-    p->signals_queued -= gone;
+    int number = take_locked(t, p, set, out);
     spin_unlock(&p->lock);
     return number;
 }
@@ -194,7 +207,6 @@ static enum taken
 take_one(struct thread *t, struct process *p, struct signal_info *info,
          struct signal_action *action, int *number, u32 *continues)
 {
-    u32 gone = 0;
     u64 set = ~t->signal_mask;
     /* A sender sets its bit before it sets WORK_SIGNAL: what is not seen here is seen on
      * the next way to the user. */
@@ -206,10 +218,7 @@ take_one(struct thread *t, struct process *p, struct signal_info *info,
         return TAKEN_IGNORE;
     }
     *continues = p->continues;
-    *number = queue_take(pending_of_thread(t), set, info, &gone);
-    if (*number == 0)
-        *number = queue_take(pending_of_process(p), set, info, &gone);
-    p->signals_queued -= gone;
+    *number = take_locked(t, p, set, info);
     if (*number == 0) {
         spin_unlock(&p->lock);
         return TAKEN_NONE;

@@ -58,6 +58,11 @@ pending_of_thread(struct thread *t)
 #define SIGNAL_READER_QUEUES 64u
 void signal_readers_init(void);
 bool signal_is_ignored(const struct process *p, int number);
-struct signal_pending_set pending_of_process(struct process *p);
+static inline struct signal_pending_set
+pending_of_process(struct process *p)
+{
+    return (struct signal_pending_set){ &p->signal_pending, &p->signal_queue,
+                                        &p->signal_spare };
+}
 
 #endif

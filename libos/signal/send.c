@@ -26,13 +26,6 @@ signal_readers_init(void)
         waitq_init(&reader_queues[i]);
 }
 
-struct signal_pending_set
-pending_of_process(struct process *p)
-{
-    return (struct signal_pending_set){ &p->signal_pending, &p->signal_queue,
-                                        &p->signal_spare };
-}
-
 bool
 signal_is_ignored(const struct process *p, int number)
 {
@@ -78,7 +71,8 @@ static void
 look_now(struct thread *t)
 {
     thread_set_work(t, WORK_SIGNAL);
-    thread_poke(t);
+    if (t != thread_current()) /* which looks when its call is over */
+        thread_poke(t);
 }
 
 static void
@@ -259,6 +253,12 @@ int
 signal_send_tid(i32 tgid, i32 tid, int number, const struct signal_info *info,
                 int (*permit)(struct process *p, int number))
 {
+    struct thread *self = thread_current();
+    if (tid == self->tid && (tgid == 0 || tgid == self->process->pid)) {
+        int allowed = permit != NULL ? permit(self->process, number) : 0;
+        return allowed != 0 || number == 0 ? allowed
+                                           : signal_queue_thread(self, number, info);
+    }
     spin_lock(&pid_lock);
     struct pid_slot *slot = pid_slot_locked(tid);
     struct thread *t = slot != NULL ? slot->thread : NULL;
