@@ -147,7 +147,7 @@ struct fb_cb {
 /*
  * An upcall enters at the registered `upcall` address with rdi = area (enum fb_save), rsi
  * = vector, and the stack that the control block names for the area; all other registers
- * are zero; the mask is 1.
+ * are the interrupted program's; the mask is 1.
  */
 /* Vectors: 0-31 as the CPU's; */
 #define FB_VECTOR_EVENT 256u /* events, in save[area].events */

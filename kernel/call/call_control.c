@@ -39,38 +39,52 @@ frame_regs(const struct call_frame *f, int64_t error, struct fb_regs *regs)
     };
 }
 
-struct ret
-call_resume(u64 area, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+/* Where there is more to do than to load the registers. */
+static NORETURN __attribute__((noinline)) void
+resume_seldom(struct cpu *c, struct vcpu *v, enum fb_save area)
 {
-    struct cpu *c = this_cpu();
-    struct vcpu *v = c->current;
     struct fb_cb *cb = v->cb;
     struct fb_regs regs;
 
-    (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
-    if (area >= FB_SAVES)
-        return ERR(-FB_E_ARG);
     __builtin_memcpy(&regs, &cb->save[area].regs, sizeof(regs)); /* each field once */
-    u64 mask = cb->save[area].mask;
     regs.cs = HAL_USER_CS;
     regs.ss = HAL_USER_SS;
     regs.rflags = (regs.rflags & (HAL_RFLAGS_USER | 0x10000)) | HAL_RFLAGS_FIXED;
-    cb->save[area].busy = 0;
     if (area == FB_SAVE_USER) {
         regs.rip &= (1ull << 47) - 1;
-        cb->mask = 0;
         if (v->domain->gate == FB_GATE_VIEWS)
             hal_cr3_write(c->user_cr3);
         event_deliver(c, v, &regs, true);
     } else {
         regs.rip |= ~((1ull << 47) -
                       1); /* upper half, canonical: what is not the window faults */
-        cb->mask = mask;
+        cb->mask = cb->save[area].mask;
         event_deliver(c, v, &regs, false);
     }
     if (!domain_alive(v->domain))
         domain_drop_current(c);
     hal_load(&regs);
+}
+
+struct ret
+call_resume(u64 area, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+    struct cpu *c = this_cpu();
+    struct vcpu *v = c->current;
+    struct fb_cb *cb = v->cb;
+
+    (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
+    if (area >= FB_SAVES)
+        return ERR(-FB_E_ARG);
+    cb->save[area].busy = 0;
+    if (area != FB_SAVE_USER)
+        resume_seldom(c, v, (enum fb_save)area);
+    cb->mask = 0;
+    if (__atomic_load_n(&cb->pending, __ATOMIC_RELAXED) != 0)
+        resume_seldom(c, v, FB_SAVE_USER);
+    if (v->domain->gate == FB_GATE_VIEWS)
+        hal_cr3_write(c->user_cr3);
+    hal_load_user(&cb->save[FB_SAVE_USER].regs); /* as gate_return */
 }
 
 struct ret

@@ -25,6 +25,27 @@ _Static_assert(offsetof(struct fb_cb, user_rsp) == CB_USER_RSP, "entry.S");
 _Static_assert(offsetof(struct fb_cb, entry_rsp) == CB_ENTRY_RSP, "entry.S");
 _Static_assert(offsetof(struct fb_cb, mask) == CB_MASK, "entry.S");
 _Static_assert(offsetof(struct fb_cb, pending) == CB_PENDING, "entry.S");
+#define REG(name, offset)                                                                \
+    _Static_assert(offsetof(struct fb_regs, name) == (offset), "entry.S")
+REG(r15, REGS_R15);
+REG(r14, REGS_R14);
+REG(r13, REGS_R13);
+REG(r12, REGS_R12);
+REG(rbp, REGS_RBP);
+REG(rbx, REGS_RBX);
+REG(r11, REGS_R11);
+REG(r10, REGS_R10);
+REG(r9, REGS_R9);
+REG(r8, REGS_R8);
+REG(rax, REGS_RAX);
+REG(rcx, REGS_RCX);
+REG(rdx, REGS_RDX);
+REG(rsi, REGS_RSI);
+REG(rdi, REGS_RDI);
+REG(rip, REGS_RIP);
+REG(rflags, REGS_RFLAGS);
+REG(rsp, REGS_RSP);
+#undef REG
 _Static_assert(RFLAGS_FIXED == HAL_RFLAGS_FIXED && RFLAGS_USER == HAL_RFLAGS_USER,
                "entry.S");
 _Static_assert(USER_SS == HAL_USER_SS && USER_CS == HAL_USER_CS, "entry.S");

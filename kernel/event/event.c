@@ -24,15 +24,6 @@ event_send(struct vcpu *v, u64 bits)
     }
 }
 
-bool
-event_in_user_view(const struct vcpu *v, const struct fb_regs *regs)
-{
-    if (v->domain->gate == FB_GATE_DIRECT)
-        return (int64_t)regs->rip >= 0;
-    return (hal_cr3_read() & PAGE_SIZE) ==
-           0; /* S1: the user view's root is the even frame */
-}
-
 void
 event_upcall(struct cpu *c, struct vcpu *v, struct fb_regs *regs, enum fb_save area,
              u32 vector, u64 cr2)
@@ -57,15 +48,13 @@ event_upcall(struct cpu *c, struct vcpu *v, struct fb_regs *regs, enum fb_save a
     u64 stack = area == FB_SAVE_USER    ? cb->entry_rsp
                 : area == FB_SAVE_FAULT ? cb->fault_rsp
                                         : cb->event_rsp;
-    *regs = (struct fb_regs){
-        .rdi = area,
-        .rsi = vector,
-        .rip = v->upcall_rip,
-        .cs = HAL_USER_CS,
-        .rflags = HAL_RFLAGS_FIXED,
-        .rsp = stack,
-        .ss = HAL_USER_SS,
-    };
+    regs->rdi = area;
+    regs->rsi = vector;
+    regs->rip = v->upcall_rip;
+    regs->cs = HAL_USER_CS;
+    regs->rflags = HAL_RFLAGS_FIXED;
+    regs->rsp = stack;
+    regs->ss = HAL_USER_SS;
     if (area == FB_SAVE_USER && v->domain->gate == FB_GATE_VIEWS)
         hal_cr3_write(c->libos_cr3);
 }

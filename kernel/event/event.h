@@ -12,6 +12,7 @@
 
 #include "base/cpu.h"
 #include "domain/domain.h"
+#include "hal/hal.h"
 
 /* Set bits of a vCPU and see to it that it notices. Any CPU. */
 void event_send(struct vcpu *v, u64 bits);
@@ -22,6 +23,13 @@ void event_upcall(struct cpu *c, struct vcpu *v, struct fb_regs *regs, enum fb_s
 /* If events are pending and unmasked: upcall, true. `user`: regs are of the user view. */
 bool event_deliver(struct cpu *c, struct vcpu *v, struct fb_regs *regs, bool user);
 /* Is this Ring 3 state one of the user view? (direct gate: by the address) */
-bool event_in_user_view(const struct vcpu *v, const struct fb_regs *regs);
+static inline bool
+event_in_user_view(const struct vcpu *v, const struct fb_regs *regs)
+{
+    if (v->domain->gate == FB_GATE_DIRECT)
+        return (int64_t)regs->rip >= 0;
+    return (hal_cr3_read() & PAGE_SIZE) ==
+           0; /* S1: the user view's root is the even frame */
+}
 
 #endif

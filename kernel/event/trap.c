@@ -56,12 +56,25 @@ leave_to_ring3(struct cpu *c, struct fb_regs *regs)
         domain_drop_current(c);
 }
 
+/* What the program has done, not the machine. */
+static bool
+is_exception(u64 vector)
+{
+    return vector < 32 && vector != VECTOR_NMI && vector != VECTOR_MACHINE_CHECK;
+}
+
 void
 trap(struct fb_regs *regs)
 {
     struct cpu *c = this_cpu();
     bool ring3 = (regs->cs & 3) != 0;
 
+    if (ring3 && is_exception(regs->vector)) {
+        exception(c, regs);
+        if (c->resched || !domain_alive(c->current->domain))
+            leave_to_ring3(c, regs);
+        return; /* the upcall's rip was checked, and it masks events */
+    }
     if (!ring3 && regs->vector >= 32)
         epoch_idle_leave(); /* it idled: from here on it uses vCPUs (E3) */
     switch (regs->vector) {
@@ -81,10 +94,8 @@ trap(struct fb_regs *regs)
     default:
         if (regs->vector >= HAL_VECTOR_IRQ && regs->vector < HAL_VECTOR_IRQ + HAL_IRQS) {
             irq_fired((u32)regs->vector - HAL_VECTOR_IRQ);
-        } else if (!ring3 || regs->vector >= 32) {
-            panic_trap(regs, hal_cr2_read());
         } else {
-            exception(c, regs);
+            panic_trap(regs, hal_cr2_read());
         }
         break;
     }

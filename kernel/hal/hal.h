@@ -113,6 +113,9 @@ void hal_stop_others(void);
 
 /* Load all registers and iretq. */
 NORETURN void hal_load(const struct fb_regs *regs);
+/* The same, to the user view, of registers that nobody has looked at: rip and rflags are
+ * clamped, the segments are constants, each word is read once. */
+NORETURN void hal_load_user(const struct fb_regs *regs);
 
 /* Segment selectors, fixed (the order is SYSRET's). */
 #define HAL_KERNEL_CS   0x08

@@ -167,6 +167,40 @@ hal_load:
     mov %rdi, %rsp
     jmp trap_return
 
+/*
+ * hal_load_user(regs): go to the user view with registers that the domain may be writing
+ * to meanwhile: each word is read once, and what counts is made harmless on the way.
+ */
+    .global hal_load_user
+hal_load_user:
+    push $USER_SS
+    push REGS_RSP(%rdi)
+    mov REGS_RFLAGS(%rdi), %rax
+    and $(RFLAGS_USER | RFLAGS_RF), %eax
+    or $RFLAGS_FIXED, %eax
+    push %rax
+    push $USER_CS
+    mov REGS_RIP(%rdi), %rax
+    shl $17, %rax                       /* clamp to 47 bits: canonical, lower half */
+    shr $17, %rax
+    push %rax
+    mov REGS_R15(%rdi), %r15
+    mov REGS_R14(%rdi), %r14
+    mov REGS_R13(%rdi), %r13
+    mov REGS_R12(%rdi), %r12
+    mov REGS_RBP(%rdi), %rbp
+    mov REGS_RBX(%rdi), %rbx
+    mov REGS_R11(%rdi), %r11
+    mov REGS_R10(%rdi), %r10
+    mov REGS_R9(%rdi), %r9
+    mov REGS_R8(%rdi), %r8
+    mov REGS_RAX(%rdi), %rax
+    mov REGS_RCX(%rdi), %rcx
+    mov REGS_RDX(%rdi), %rdx
+    mov REGS_RSI(%rdi), %rsi
+    mov REGS_RDI(%rdi), %rdi
+    iretq
+
 /* dispatch_again(): the stack is empty from here on. */
     .global dispatch_reset
 dispatch_reset:

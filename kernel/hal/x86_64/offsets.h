@@ -18,6 +18,27 @@
 #define CB_MASK        0x20
 #define CB_PENDING     0x28
 
+/* struct fb_regs */
+#define REGS_R15    0x00
+#define REGS_R14    0x08
+#define REGS_R13    0x10
+#define REGS_R12    0x18
+#define REGS_RBP    0x20
+#define REGS_RBX    0x28
+#define REGS_R11    0x30
+#define REGS_R10    0x38
+#define REGS_R9     0x40
+#define REGS_R8     0x48
+#define REGS_RAX    0x50
+#define REGS_RCX    0x58
+#define REGS_RDX    0x60
+#define REGS_RSI    0x68
+#define REGS_RDI    0x70
+#define REGS_RIP    0x88
+#define REGS_RFLAGS 0x98
+#define REGS_RSP    0xa0
+
+#define RFLAGS_RF        0x10000
 #define RFLAGS_FIXED     0x202
 #define RFLAGS_USER      0x240dd5
 #define USER_SS          0x1b
