@@ -51,8 +51,8 @@ class Drawing:
                           % (x, y, max(width, 0.5), height, fill))
 
     def dot(self, x, y, fill, radius=3.0):
-        self.parts.append('<circle cx="%.1f" cy="%.1f" r="%.1f" fill="%s"/>'
-                          % (x, y, radius, fill))
+        self.parts.append('<circle cx="%.1f" cy="%.1f" r="%.1f" fill="%s" stroke="%s" '
+                          'stroke-width="0.8"/>' % (x, y, radius, fill, PAPER))
 
     def path(self, points, stroke):
         self.parts.append('<polyline points="%s" fill="none" stroke="%s" '
@@ -111,6 +111,17 @@ def by_group(lines):
     return found
 
 
+def halves(entries):
+    """by_group's list in two, each of which begins with a heading."""
+    cut = -(-len(entries) // 2)
+    if cut < len(entries) and entries[cut - 1][1] is None:
+        cut -= 1
+    left, right = entries[:cut], entries[cut:]
+    if right and right[0][1] is not None:
+        right = [(right[0][1].row.group, None)] + right
+    return left, right
+
+
 def draw_panel(drawing, entries, scale, left, top):
     bottom = top + ROW * len(entries)
     for tick in scale.ticks(7):
@@ -144,14 +155,10 @@ def ratios(table):
     values = [one for line in lines for one in (ratio(line, "views"), ratio(line, "direct"))
               if one] + [0.8, 4.0]
     scale = LogScale(values, LABEL, LABEL + BARS)
-    entries = by_group(lines)
-    half = -(-len(entries) // 2)
-    if half < len(entries) and half > 0 and entries[half - 1][1] is None:
-        half -= 1
+    left, right = halves(by_group(lines))
     top = 78
-    what = table.lines and next(iter(lines)).unit
-    title = "How many times FeuerBird's %s Linux takes (log scale)" % what
-    drawing = Drawing(WIDTH, top + ROW * max(half, len(entries) - half) + 16, title)
+    title = "How many times FeuerBird's %s Linux takes (log scale)" % lines[0].unit
+    drawing = Drawing(WIDTH, top + ROW * max(len(left), len(right)) + 16, title)
     drawing.words(14, 24, title, size=15, bold=True)
     drawing.bar(14, 34, 22, 8, COLOURS["views"])
     drawing.words(41, 42, "gate views, and its figure at the right")
@@ -159,8 +166,8 @@ def ratios(table):
     drawing.words(275, 42, "gate direct")
     drawing.words(352, 42, "line at 1: Debian's kernel, tuned; dashed at 2: half of Linux; "
                   "same binary and machine", fill=PALE)
-    draw_panel(drawing, entries[:half], scale, 0, top)
-    draw_panel(drawing, entries[half:], scale, PANEL, top)
+    draw_panel(drawing, left, scale, 0, top)
+    draw_panel(drawing, right, scale, PANEL, top)
     return drawing.text()
 
 
