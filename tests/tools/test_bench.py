@@ -67,6 +67,9 @@ def test_only_when_globs_then_those_rows(_directory):
     rows = benchrun.parse_list(LIST)
     assert list(benchrun.chosen(rows, ["f*", "null"])) == ["null", "fault", "fork/64"]
     assert list(benchrun.chosen(rows, [])) == list(rows)
+    rows["on_4"] = Row("on_4", "cpus", frozenset(["wall"]), 1)
+    assert "on_4" not in benchrun.chosen(rows, []) and "null" in benchrun.chosen(rows, [])
+    assert list(benchrun.chosen(rows, [], 4)) == ["on_4"]
     assert "fourk" in refuses(benchrun.chosen, rows, ["null", "fourk*"])
 
 

@@ -2,7 +2,7 @@
 """`feuer bench`: what each basic operation costs, on FeuerBird and on Linux, in one run.
 
 The same program boots on FeuerBird with both gates and on Debian's kernel as shipped and
-tuned (MEASURING.md).  The table is printed, and written to build/bench-results as a TSV
+tuned (machine.TUNED).  The table is printed, and written to build/bench-results as a TSV
 and a plot of the ratios, or with --keep to docs/results, which docs/performance.md and
 README.md are made from.  The parts: benchrun (guests), benchstore (files), benchtable
 (text), benchplot (SVG), benchpage (pages), benchguard (limits).
@@ -25,14 +25,14 @@ UNITS = {"counted": "instructions", "wall": "ns"}
 
 
 def mode_of(options):
-    return "wall" if options.wall else "counted"
+    return "wall" if options.wall or options.cpus > 1 else "counted"
 
 
 def base_name(options):
     """bench, bench-wall, growth, ...: the file's name without its end."""
     programs = tuple(options.program)
     name = "bench" if programs == benchrun.DEFAULT_PROGRAMS else "-".join(programs)
-    return name + ("-wall" if options.wall else "")
+    return name + ("-cpus" if options.cpus > 1 else "-wall" if options.wall else "")
 
 
 def as_typed(options):
@@ -42,6 +42,8 @@ def as_typed(options):
         for program in options.program:
             words += ["--program", program]
     words += ["--wall"] if options.wall else []
+    words += ["--cpus", str(options.cpus)] if options.cpus > 1 else []
+    words += ["--mem", str(options.mem)] if options.mem != benchrun.MEMORY_MB else []
     words += ["--runs", str(options.runs), "--samples", str(options.samples)]
     words += ["--no-linux"] if options.no_linux else []
     for pattern in options.only + options.rows:
@@ -68,8 +70,9 @@ def make_table(measured, extra, options, programs):
 def measure(options):
     """(Table, problems) of what the options ask for."""
     everything, owner = benchrun.list_all(options.program)
-    rows = benchrun.chosen(everything, options.only + options.rows)
-    which = benchrun.columns(options.kernel, not options.no_linux)
+    rows = benchrun.chosen(everything, options.only + options.rows, options.cpus)
+    which = benchrun.columns(options.kernel, not options.no_linux, options.cpus,
+                             options.mem)
     programs = benchrun.commands(rows, everything, owner)
     measured = benchrun.measure(programs, rows, which, options.runs, options.samples,
                                 mode_of(options))
@@ -122,8 +125,9 @@ def main(options):
     if options.samples is None:
         options.samples = SAMPLES[mode_of(options)]
     options.program = options.program or list(benchrun.DEFAULT_PROGRAMS)
+    options.mem = options.mem or benchrun.MEMORY_MB
     table, problems = measure(options)
-    show(table, options.wall)
+    show(table, mode_of(options) == "wall")
     folder = RESULTS if options.keep else os.path.join(build_dir(), "bench-results")
     for path in keep(table, options, folder):
         say("written: " + os.path.relpath(path))

@@ -107,9 +107,16 @@ def growth_section(results):
         "what it grows with; a row is called BASE/N.", "curves of growth", False)
 
 
+def cpus_section(results):
+    return table_section(
+        results, "growth-cpus", "Several CPUs", "`make bench-cpus`: wall time of one operation "
+        "while N processes do the same on a machine of 4 CPUs. Flat is a perfect score where the host "
+        "has as many.", "curves against CPUs", True)
+
+
 # Each takes the folder of kept tables and returns markdown, or None where its table is not
 # there.  A further section is one more function here.
-SECTIONS = [counted_section, wall_section, growth_section, copied.section]
+SECTIONS = [counted_section, wall_section, growth_section, cpus_section, copied.section]
 
 
 def page(results, old):

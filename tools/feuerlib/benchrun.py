@@ -26,7 +26,7 @@ import time
 from .common import TOOLS, UserError, build_dir
 
 FEUER = os.path.join(TOOLS, "feuer")
-RUN_SECONDS = 1500
+RUN_SECONDS = 3600
 MEMORY_MB = 1024
 COUNTED_JOBS = 2
 QUIET_SECONDS = 2
@@ -53,15 +53,15 @@ class Column:
         self.title, self.arguments, self.feuerbird = title, arguments, feuerbird
 
 
-def columns(kernel=None, linux=True):
+def columns(kernel=None, linux=True, cpus=1, memory=MEMORY_MB):
     """The columns of a table, in its order."""
-    ours = ["--kernel", kernel] if kernel else []
-    found = []
-    if linux:
-        found += [Column("linux", ["--kernel", "linux"], False),
-                  Column("tuned", ["--kernel", "linux", "--tuned"], False)]
-    return found + [Column("views", ours + ["--gate", "views"], True),
-                    Column("direct", ours + ["--gate", "direct"], True)]
+    shared = ["--mem", str(memory)] + (["--cpus", str(cpus)] if cpus > 1 else [])
+    ours = shared + (["--kernel", kernel] if kernel else [])
+    theirs = shared + ["--kernel", "linux"]
+    found = [Column("linux", theirs, False), Column("tuned", theirs + ["--tuned"], False),
+             Column("views", ours + ["--gate", "views"], True),
+             Column("direct", ours + ["--gate", "direct"], True)]
+    return [column for column in found if linux or column.feuerbird]
 
 
 # ---- what a program says ----
@@ -107,8 +107,15 @@ def list_rows(program):
     return rows
 
 
-def chosen(rows, patterns):
-    """The rows whose names match one of PATTERNS; all without patterns."""
+def chosen(rows, patterns, cpus=1):
+    """The rows whose names match one of PATTERNS; all without patterns.
+
+    Those with the flag `wall` ask for several CPUs, where nothing can be counted, and the
+    others for one.
+    """
+    rows = {name: row for name, row in rows.items() if ("wall" in row.flags) == (cpus > 1)}
+    if not rows:
+        raise UserError("no row asks for %s" % ("several CPUs" if cpus > 1 else "one CPU"))
     for pattern in patterns:
         if not fnmatch.filter(rows, pattern):
             raise UserError("no row is called %s" % pattern)
@@ -136,9 +143,8 @@ def run_command(programs, column, samples, mode, seed=1):
     """
     seeds = [] if column.feuerbird or mode != "counted" else \
         ["--seed", str(seed)]
-    return [FEUER, "exec", *MODES[mode], *seeds, "--mem", str(MEMORY_MB), "--image", "debian",
-            "--add", os.path.join(build_dir(), "bench"), "--timeout", str(RUN_SECONDS),
-            *column.arguments, "--", *guest_command(programs, samples)]
+    return [FEUER, "exec", *MODES[mode], *seeds, *column.arguments, "--image", "debian",
+            "--add", os.path.join(build_dir(), "bench"), "--timeout", str(RUN_SECONDS), "--", *guest_command(programs, samples)]
 
 
 def run_once(command, on_row):

@@ -82,6 +82,9 @@ def add_bench_options(commands):
     add("--runs", type=positive, metavar="N", help="runs of each column (3)")
     add("--samples", type=positive, metavar="N", help="of each row (31; wall time 11)")
     add("--no-linux", action="store_true", help="FeuerBird alone")
+    add("--cpus", type=positive, default=1, metavar="N",
+        help="with more than 1: wall time of the rows that ask for several CPUs")
+    add("--mem", type=positive, metavar="MB", help="memory of each guest (1024)")
     add("--kernel", metavar="FILE", help="(build/feuerbird)")
     add("--program", action="append", default=[], metavar="NAME",
         help="build/bench/NAME; may be repeated (micro and micro-glibc)")
