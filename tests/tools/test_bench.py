@@ -129,7 +129,10 @@ def test_table_when_shown_then_all_is_there(_directory):
     text = benchtable.text_table(rows)
     assert "instructions rep" in text and "3.00" in text and "2.0%" in text
     summary = "\n".join(benchtable.summary(example()))
-    assert "views: 1 of 2 rows" in summary and "fault (1.50)" in summary
+    assert "views: 1 of 2 rows" in summary and "the others: fault (1.50)" in summary
+    wall = example()
+    wall.lines.update({name: line._replace(unit="ns") for name, line in wall.lines.items()})
+    assert "views: 2 of 2 rows take no longer" in "\n".join(benchtable.summary(wall))
     assert "not measured: fault on direct: Out of memory" in summary
     assert benchtable.markdown_table(rows).count("\n") == len(rows)
 

@@ -3,13 +3,13 @@
 
   P1  No figure is written by hand: each comes from a TSV that names the command, the
       commit and the machine that made it.  tools/check-docs proves that the pages are
-      what the TSVs give.
+      what the TSVs give, the plots among them.
   P2  What stands between the marks "by hand" and "end by hand" in the page is kept.
 """
 import os
 import re
 
-from . import benchstore, benchtable, copied
+from . import benchplot, benchstore, benchtable, copied
 from .common import REPO, UserError, replace_file, say
 
 PAGE = os.path.join(REPO, "docs", "performance.md")
@@ -30,7 +30,7 @@ HEAD = """\
 
 The same program files on FeuerBird and on Debian's Linux, in the same QEMU machine with the same memory,
 root archive and init. `views` is the gate that keeps a program apart from its library operating system, `direct`
-the one that does not; `linux` is Debian's cloud kernel as shipped, `tuned` the same kernel without its optional
+the one that does not; Linux is Debian's cloud kernel as shipped, and tuned without its optional
 checks. A ratio says how many times FeuerBird's cost Linux takes, so more is better. Counted figures are instructions: on the
 machine of the count, one virtual nanosecond is one instruction, and FeuerBird's figures are the same in
 every run. Instructions are not cycles; wall time on an emulator shows the cost of translated code and not of a processor.
@@ -61,8 +61,8 @@ def origin(table):
         + "\n".join(machines) + "\n```\n</details>\n"
 
 
-def plot(results, name, text):
-    if not os.path.isfile(os.path.join(results, name + ".svg")):
+def plot(name, table, text):
+    if not benchplot.for_table(table):
         return ""
     return "![%s](results/%s.svg)\n\n" % (text, name)
 
@@ -72,7 +72,7 @@ def table_section(results, name, title, about, picture, wall):
     table = read_kept(results, name)
     if table is None:
         return None
-    parts = ["## %s\n\n%s\n\n" % (title, about), plot(results, name, picture)]
+    parts = ["## %s\n\n%s\n\n" % (title, about), plot(name, table, picture)]
     groups = {}
     for line in table.lines.values():
         groups.setdefault(line.row.group, {})[line.row.name] = line
@@ -119,6 +119,9 @@ def cpus_section(results):
 SECTIONS = [counted_section, wall_section, growth_section, cpus_section, copied.section]
 
 
+PLOTTED = ("bench", "bench-wall", "growth", "growth-cpus")
+
+
 def page(results, old):
     """The page's text; what is by hand comes from the OLD one."""
     hand = HAND.search(old)
@@ -163,12 +166,23 @@ def content(path):
         return ""
 
 
+def made_files(results):
+    """(path, old text -> new text) of all that is made from the kept tables."""
+    for name in PLOTTED:
+        table = read_kept(results, name)
+        text = table and benchplot.for_table(table)
+        if text:
+            yield os.path.join(results, name + ".svg"), lambda _, text=text: text
+    yield PAGE, lambda old: page(results, old)
+    yield README, lambda old: readme(results, old)
+
+
 def main(results, check):
-    """Write both pages; with CHECK say instead whether they are what the tables give."""
+    """Write these files; with CHECK say instead whether they are what the tables give."""
     status = 0
-    for path, make in ((PAGE, page), (README, readme)):
+    for path, make in made_files(results):
         old = content(path)
-        new = make(results, old)
+        new = make(old)
         if new == old:
             continue
         if check:

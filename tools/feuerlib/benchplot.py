@@ -8,7 +8,7 @@ import math
 from xml.sax.saxutils import escape
 
 from .benchrun import Figure
-from .benchtable import AIM, ratio, ratio_text
+from .benchtable import ratio, ratio_text
 
 INK, PALE, GRID, PAPER = "#1f2328", "#59636e", "#d1d9e0", "#ffffff"
 COLOURS = {"views": "#d1600a", "direct": "#8250df", "tuned": "#0969da", "linux": "#59636e"}
@@ -16,6 +16,7 @@ TITLES = {"views": "FeuerBird, views", "direct": "FeuerBird, direct",
           "tuned": "Linux, tuned", "linux": "Linux as shipped"}
 FONT = "system-ui, 'DejaVu Sans', Helvetica, Arial, sans-serif"
 
+HALF = 2.0
 WIDTH = 960
 ROW = 16
 LABEL = 196
@@ -141,7 +142,7 @@ def draw_panel(drawing, entries, scale, left, top):
         if direct:
             drawing.dot(scale.at(direct) + left, y, COLOURS["direct"])
         drawing.words(left + LABEL + BARS + 52, y + 4, ratio_text(views), "end", PALE)
-    for value, dash in ((1, ""), (AIM, "4 3")):
+    for value, dash in ((1, ""), (HALF, "4 3")):
         drawing.line(scale.at(value) + left, top, scale.at(value) + left, bottom, INK, 1,
                      dash)
 
@@ -157,7 +158,8 @@ def ratios(table):
     scale = LogScale(values, LABEL, LABEL + BARS)
     left, right = halves(by_group(lines))
     top = 78
-    title = "How many times FeuerBird's %s Linux takes (log scale)" % lines[0].unit
+    unit = "time" if lines[0].unit == "ns" else lines[0].unit
+    title = "How many times FeuerBird's %s Linux takes (log scale)" % unit
     drawing = Drawing(WIDTH, top + ROW * max(len(left), len(right)) + 16, title)
     drawing.words(14, 24, title, size=15, bold=True)
     drawing.bar(14, 34, 22, 8, COLOURS["views"])

@@ -4,8 +4,11 @@ import math
 
 from .benchrun import Figure
 
-# Every row costs at most half of what Linux, tuned, takes for it.
-AIM = 2.0
+# Counted, every row is to cost at most half of what Linux, tuned, takes for it; in wall time, where
+# an emulator's own costs are in it, not more.
+AIMS = {"instructions": (2.0, "take at most half of what Linux tuned takes"),
+        "ns": (1.0, "take no longer than Linux tuned")}
+LISTED_MOST = 45
 # How the columns are called where people read them.
 NAMES = {"linux": "Linux", "tuned": "Linux tuned"}
 
@@ -116,13 +119,13 @@ def summary(table):
             measured = {name: one for name, one in measured.items() if one is not None}
             if not measured:
                 continue
-            short = [name for name, one in measured.items() if one < AIM]
-            found.append("%s: %d of %d rows take at most half of what Linux tuned takes; "
-                         "geometric mean of the ratios %s" % (
-                             ours, len(measured) - len(short), len(measured),
-                             ratio_text(mean(measured.values()))))
-            if short:
-                found.append("  above half: " + ", ".join(
+            aim, words = AIMS[next(iter(table.lines.values())).unit]
+            short = [name for name, one in measured.items() if one < aim]
+            found.append("%s: %d of %d rows %s; geometric mean of the ratios %s" % (
+                ours, len(measured) - len(short), len(measured), words,
+                ratio_text(mean(measured.values()))))
+            if 0 < len(short) <= LISTED_MOST:
+                found.append("  %s, the others: " % ours + ", ".join(
                     "%s (%s)" % (name, ratio_text(measured[name])) for name in short))
     errors = {}
     for line in table.lines.values():
