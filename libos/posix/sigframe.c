@@ -106,7 +106,7 @@ static bool
 put_state(uaddr to)
 {
     u64 word[3];
-    memcpy(word, &state_words, sizeof word);
+    __builtin_memcpy(word, &state_words, sizeof word); /* inlined */
     uaddr at = to + FX_SOFTWARE;
     if (!user_put64(at, word[0]) || !user_put64(at + 8, word[1]) ||
         !user_put64(at + 16, word[2]) || !user_put64(at + 24, 0) ||

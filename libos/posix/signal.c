@@ -104,8 +104,9 @@ siginfo_put(uaddr to, const struct signal_info *from)
 {
     union siginfo_head h = head_of(from);
     bool there = true;
-    for (u32 i = 0; i < sizeof(struct linux_siginfo) / 8 && there; i++)
-        there = user_put64(to + i * 8, i < ARRAY_SIZE(h.word) ? h.word[i] : 0);
+#pragma GCC unroll 16
+    for (u32 i = 0; i < sizeof(struct linux_siginfo) / 8; i++)
+        there = there && user_put64(to + i * 8, i < ARRAY_SIZE(h.word) ? h.word[i] : 0);
     return there;
 }
 

@@ -20,6 +20,31 @@
 
 struct signal_abi signal_abi;
 
+static inline bool
+unblocked(const struct thread *t)
+{
+    return (pending_bits(t) & ~t->signal_mask) != 0;
+}
+
+static inline void
+recheck(struct thread *t)
+{
+    if (unblocked(t) || t->process->group_stop)
+        thread_set_work(t, WORK_SIGNAL);
+}
+
+bool
+signal_pending(const struct thread *t)
+{
+    return unblocked(t);
+}
+
+void
+signal_recheck_locked(struct thread *t)
+{
+    recheck(t);
+}
+
 /* What t was to take, and now blocks, may be another's; p->lock is held. */
 static __attribute__((noinline, cold)) void
 hand_over(struct thread *t, struct process *p, u64 set)
@@ -44,7 +69,7 @@ signal_mask_set(u64 mask)
     spin_lock(&p->lock);
     u64 newly_blocked = mask & ~t->signal_mask & p->signal_pending;
     t->signal_mask = mask;
-    signal_recheck_locked(t);
+    recheck(t);
     if (__builtin_expect(newly_blocked != 0 && p->nthreads > 1, 0))
         hand_over(t, p, newly_blocked);
     spin_unlock(&p->lock);

@@ -55,6 +55,12 @@ pending_of_thread(struct thread *t)
     return (struct signal_pending_set){ &t->signal_pending, &t->signal_queue,
                                         &t->process->signal_spare };
 }
+/* Pending for the thread or its process. */
+static inline u64
+pending_bits(const struct thread *t)
+{
+    return t->signal_pending | t->process->signal_pending;
+}
 #define SIGNAL_READER_QUEUES 64u
 void signal_readers_init(void);
 bool signal_is_ignored(const struct process *p, int number);

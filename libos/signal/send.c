@@ -39,18 +39,6 @@ signal_is_ignored(const struct process *p, int number)
     return (bit & SIGNALS_IGNORED) != 0;
 }
 
-static u64
-pending_bits(const struct thread *t)
-{
-    return t->signal_pending | t->process->signal_pending;
-}
-
-bool
-signal_pending(const struct thread *t)
-{
-    return (pending_bits(t) & ~t->signal_mask) != 0;
-}
-
 u64
 signal_pending_set(struct thread *t)
 {
@@ -58,13 +46,6 @@ signal_pending_set(struct thread *t)
     u64 bits = pending_bits(t);
     spin_unlock(&t->process->lock);
     return bits;
-}
-
-void
-signal_recheck_locked(struct thread *t)
-{
-    if (signal_pending(t) || t->process->group_stop)
-        thread_set_work(t, WORK_SIGNAL);
 }
 
 static void
