@@ -301,12 +301,7 @@ posix_raise(int number)
 static struct process *
 find_any(i32 pid)
 {
-    struct process *p = proc_current();
-    if (pid == p->pid) {
-        proc_hold(p);
-        return p;
-    }
-    p = proc_find(pid);
+    struct process *p = proc_find(pid);
     if (p != NULL)
         return p;
     spin_lock(&pid_lock);
@@ -360,6 +355,11 @@ sys_kill(struct user_frame *f)
     if (number < 0 || number > SIG_MAX)
         return -E_INVAL;
     struct signal_info info = info_of_sender(number, SIGNAL_CODE_USER);
+    if (pid == proc_current()->pid) { /* it may, and it stays */
+        if (number != 0)
+            signal_send_process(proc_current(), number, &info);
+        return 0;
+    }
     if (pid > 0) {
         struct process *p = find_any(pid);
         if (p == NULL)
