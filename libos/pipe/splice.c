@@ -75,30 +75,58 @@ pipe_splice_in(struct file *pipe, struct file *in, u64 *pos, u64 n, bool nonbloc
 
 /* ---- to files ---- */
 
+#define PIECES 16u /* slots that are written at once */
+
+/* The pipe's first bytes, at most n, where they are.  How many they are. */
+static u64
+name_bytes(struct pipe *p, u64 n, struct uio_segment *segment, struct uio *u)
+{
+    u32 count = 0;
+    u64 left = n;
+    for (u32 at = p->tail; at != p->head && count < PIECES && left != 0; at++) {
+        const struct pipe_slot *s = pipe_slot_at(p, at);
+        u64 bytes = MIN(left, (u64)s->bytes);
+        segment[count++] = (struct uio_segment){ (u64)(s->page + s->offset), bytes };
+        left -= bytes;
+    }
+    *u = (struct uio){ .segment = segment, .count = count, .libos = true, .left = n - left };
+    return n - left;
+}
+
+static void
+consume_bytes(struct pipe *p, u64 n)
+{
+    while (n != 0) {
+        struct pipe_slot *s = pipe_slot_at(p, p->tail);
+        u32 part = (u32)MIN(n, (u64)s->bytes);
+        pipe_consume(p, s, part);
+        n -= part;
+    }
+}
+
 i64
 pipe_splice_out(struct file *pipe, struct file *out, u64 *pos, u64 n, bool nonblock,
                 i64 (*put)(struct file *out, struct uio *u, u64 *pos))
 {
     struct pipe *p = pipe->priv;
+    struct uio u;
     i64 done = 0;
     mutex_lock(&p->mutex);
     i64 r = pipe_wait_data(p, nonblock);
     if (r == 1)
         r = 0;
     while (r == 0 && n != 0 && !pipe_empty(p)) {
-        struct pipe_slot *s = pipe_slot_at(p, p->tail);
-        struct uio u;
-        u32 ask = (u32)MIN(n, (u64)s->bytes);
-        uio_libos(&u, s->page + s->offset, ask);
+        struct uio_segment segment[PIECES];
+        u64 ask = name_bytes(p, n, segment, &u);
         i64 moved = put(out, &u, pos);
         if (moved <= 0) {
             r = moved;
             break;
         }
-        pipe_consume(p, s, (u32)moved);
+        consume_bytes(p, (u64)moved);
         done += moved;
         n -= (u64)moved;
-        if (moved < ask || thread_interrupted(thread_current()))
+        if ((u64)moved < ask || thread_interrupted(thread_current()))
             break;
     }
     pipe_unlock_wake(p);
@@ -159,37 +187,46 @@ link_bytes(struct pipe_slot *s, u32 n, struct pipe *to)
     return 0;
 }
 
-/* The oldest slot moves whole; the page that waited at its new place comes back. */
-static void
-move_slot(struct pipe *from, struct pipe *to)
+/* The oldest slots move, as many as n bytes are and there is room for; the pages that
+ * waited at their new places come back.  Bytes moved. */
+static u64
+move_slots(struct pipe *from, struct pipe *to, u64 n)
 {
-    struct pipe_slot *s = pipe_slot_at(from, from->tail), *d = pipe_slot_at(to, to->head);
-    u8 *kept = d->page;
-    *d = *s;
-    *s = (struct pipe_slot){ .page = kept };
-    to->head++;
-    if (++from->tail == from->head)
-        from->head = from->tail = 0;
+    u32 count = MIN(from->head - from->tail, to->limit - (to->head - to->tail)), k = 0;
+    u32 s_mask = from->slots - 1, d_mask = to->slots - 1, s_at = from->tail, d_at = to->head;
+    struct pipe_slot *s_slot = from->slot, *d_slot = to->slot;
+    u64 left = n;
+    for (; k < count; k++) {
+        struct pipe_slot *s = &s_slot[(s_at + k) & s_mask],
+                         *d = &d_slot[(d_at + k) & d_mask];
+        u8 *kept = d->page;
+        if (s->bytes > left)
+            break;
+        left -= s->bytes;
+        *d = *s;
+        s->page = kept;
+        s->share = NULL;
+    }
+    to->head += k;
+    from->tail += k;
+    if (from->tail == from->head)
+        from->head = from->tail = 0; /* I2 */
+    return n - left;
 }
 
+/* move_slots, and the last one in part; or all stays, and is there as well. */
 static i64
 move_between(struct pipe *from, struct pipe *to, u64 n, bool keep)
 {
-    u64 done = 0;
-    for (u32 at = from->tail; done < n && at != from->head && !pipe_full(to);) {
+    u64 done = keep ? 0 : move_slots(from, to, n);
+    for (u32 at = from->tail; done < n && at != from->head && !pipe_full(to); at++) {
         struct pipe_slot *s = pipe_slot_at(from, at);
         u32 part = (u32)MIN(n - done, (u64)s->bytes);
-        if (!keep && part == s->bytes) {
-            move_slot(from, to);
-            at = from->tail;
-        } else {
-            int r = link_bytes(s, part, to);
-            if (r != 0)
-                return done != 0 ? (i64)done : r;
-            if (!keep)
-                pipe_consume(from, s, part);
-            at++;
-        }
+        int r = link_bytes(s, part, to);
+        if (r != 0)
+            return done != 0 ? (i64)done : r;
+        if (!keep)
+            pipe_consume(from, s, part);
         done += part;
     }
     return (i64)done;
@@ -219,21 +256,21 @@ pipe_splice_pipe(struct file *from_file, struct file *to_file, u64 n, bool keep,
     if (from == to)
         return -E_INVAL;
     while (n != 0 && r == 0) {
-        int w = wait_sides(from, to, nonblock);
-        if (w != 0)
-            return w == 1 ? 0 : w;
-        lock_two(from, to);
         bool again = true;
-        if (to->readers == 0)
+        lock_two(from, to);
+        if (pipe_empty(from))
+            again = from->writers != 0;
+        else if (to->readers == 0)
             r = -E_PIPE;
-        else if (pipe_empty(from) && from->writers == 0)
-            again = false;
-        else
+        else if (!pipe_full(to))
             r = move_between(from, to, n, keep);
         pipe_unlock_wake(from);
         pipe_unlock_wake(to);
-        if (!again)
+        if (r != 0 || !again)
             break;
+        int w = wait_sides(from, to, nonblock);
+        if (w != 0)
+            return w == 1 ? 0 : w;
     }
     return r;
 }
