@@ -65,39 +65,60 @@ struct run {
     u64 mapped, lost; /* lost: by bit; frames that lost their last mapping (REPLACE) */
 };
 
-/* The next entries of one node, up to `n`; *r goes on behind them. */
+/* *r goes on behind the next n entries. */
+static void
+run_on(struct run *r, u64 n)
+{
+    r->va += n * pte_span(r->level);
+    r->value += n * pte_span(r->level);
+    r->mapped += n;
+    r->left -= n;
+}
+
+/* Pages where nothing is, in one page table: the loop that most calls are about, by
+ * itself, so that all of it stays in registers. */
+static __attribute__((noinline)) int
+map_pages(struct run *r, u64 *entry, unsigned n)
+{
+    u64 *e = entry, *end = entry + n, value = r->value;
+    frame_t f = pte_frame(value);
+    bool write = value & PTE_W;
+    int error = 0;
+    for (; e != end; e++, f++, value += PAGE_SIZE) {
+        error = pte_load(e) != 0 ? -FB_E_MAPPED : frame_map_page(f, write);
+        if (error)
+            break;
+        pte_store(e, value);
+    }
+    *node_used(entry) += (u16)(e - entry);
+    run_on(r, (u64)(e - entry));
+    return error;
+}
+
+/* The next entries of one node, up to `n`: large pages, or in place of others. */
 static int
 map_entries(struct change *c, struct run *r, u64 *entry, unsigned n)
 {
-    u64 step = pte_span(r->level), va = r->va, value = r->value;
-    bool write = value & PTE_W, lost;
-    int error = 0;
-    unsigned i, added = 0;
-    for (i = 0; i < n; i++, value += step, va += step) {
+    for (u64 *end = entry + n; entry != end; entry++) {
+        int error;
         if (r->replace) {
-            error = map_replace(c, &entry[i], value, va, &lost);
-            if (error)
-                break;
-            r->lost |= (u64)lost << (r->mapped + i);
-            continue;
+            bool lost = false;
+            error = map_replace(c, entry, r->value, r->va, &lost);
+            r->lost |= (u64)lost << r->mapped;
+        } else {
+            error = pte_load(entry) != 0
+                        ? -FB_E_MAPPED
+                        : frame_map(pte_frame(r->value), r->level, r->value & PTE_W);
+            if (!error) {
+                pte_store(entry, r->value);
+                ++*node_used(entry);
+            }
         }
-        if (pte_load(&entry[i]) != 0) {
-            error = -FB_E_MAPPED;
-            break;
-        }
-        frame_t f = pte_frame(value);
-        error = r->level == 0 ? frame_map_page(f, write) : frame_map(f, r->level, write);
         if (error)
-            break;
-        pte_store(&entry[i], value);
-        added++;
+            return error;
+        run_on(r, 1);
     }
-    *node_used(entry) += (u16)added;
-    r->va = va;
-    r->value = value;
-    r->mapped += i;
-    r->left -= i;
-    return error;
+    return 0;
 }
 
 /* *missing: the level of the node that is not there, on -NOTABLE. */
@@ -114,7 +135,9 @@ map_nodes(struct change *c, struct run *r, unsigned *missing)
             *missing = l;
             return -FB_E_NOTABLE;
         }
-        error = map_entries(c, r, entry, room < r->left ? room : (unsigned)r->left);
+        unsigned n = room < r->left ? room : (unsigned)r->left;
+        error = r->level == 0 && !r->replace ? map_pages(r, entry, n)
+                                             : map_entries(c, r, entry, n);
     }
     return error;
 }

@@ -2,6 +2,27 @@
 /* Removing mappings, and the nodes that are empty then. */
 #include "space/walk.h"
 
+/* Pages of one page table, up to `end` or until the list is full or `most` are removed;
+ * what is next, or end.  By itself, so that most of it stays in registers. */
+static __attribute__((noinline)) u64 *
+unmap_pages(struct change *c, const struct span *s, struct out *out, int *most)
+{
+    u64 *e = s->entry, *end = e + s->count, written = 0;
+    int left = *most;
+    for (; (e = entries_skip(e, end)) != end && left && !out_full(out); left--, e++) {
+        u64 old = pte_exchange(e, 0), write = old & PTE_W;
+        if (old & PTE_P)
+            change_page(c, s->va + (u64)(e - s->entry) * PAGE_SIZE);
+        written |= write;
+        if (frame_unmap_page(pte_frame(old), write))
+            out_add(out, pte_frame(old) | FB_OUT_VALID | (old & PTE_D ? FB_OUT_DIRTY : 0));
+    }
+    c->epoch |= written != 0;
+    *node_used(s->entry) -= (u16)(*most - left);
+    *most = left;
+    return e;
+}
+
 /* Returns 0 or -RESUME; *at is where to go on. */
 static int
 unmap_span(struct change *c, const struct span *s, struct out *out, struct steps *steps,
@@ -10,6 +31,11 @@ unmap_span(struct change *c, const struct span *s, struct out *out, struct steps
     u64 *e = s->entry, *end = e + s->count, step = pte_span(s->level);
     unsigned level = s->level;
     int error = 0, removed = 0, most = steps->pages;
+    if (level == 0) {
+        e = unmap_pages(c, s, out, &steps->pages);
+        *at = e == end ? s->next : s->va + (u64)(e - s->entry) * PAGE_SIZE;
+        return e == end ? 0 : -FB_E_RESUME;
+    }
     for (; (e = entries_skip(e, end)) != end; e++) {
         u64 va = s->va + (u64)(e - s->entry) * step;
         if (removed == most || out_full(out)) {
