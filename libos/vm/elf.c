@@ -64,8 +64,6 @@ check_segments(struct elf *e)
             rc = check_load(e, s);
         else if (s->type == ELF_STACK)
             e->stack_exec = s->flags & ELF_X;
-        else if (s->type == ELF_RELRO)
-            e->relro = s;
         else if (s->type == ELF_INTERP && !e->interp) {
             if (s->filesz < 2 || s->filesz > ELF_INTERP_MAX)
                 rc = -E_NOEXEC;
@@ -82,7 +80,7 @@ elf_read(struct elf *e, elf_read_fn read, void *arg)
 {
     e->segments = e->few;
     e->phdr = 0;
-    e->interp = e->relro = NULL;
+    e->interp = NULL;
     e->stack_exec = false;
     int rc = read(arg, 0, &e->header, sizeof(e->header));
     if (rc == 0)

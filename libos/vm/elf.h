@@ -33,7 +33,6 @@ struct elf_segment {
 #define ELF_LOAD 1u
 #define ELF_INTERP 3u
 #define ELF_STACK 0x6474e551u
-#define ELF_RELRO 0x6474e552u
 #define ELF_X 1u
 #define ELF_W 2u
 #define ELF_R 4u
@@ -47,7 +46,6 @@ struct elf {
     u64 align;       /* the largest of the segments', at least a page */
     uaddr phdr;      /* where the program headers are in memory; 0: nowhere */
     const struct elf_segment *interp; /* NULL: none */
-    const struct elf_segment *relro;  /* what the program's start writes; NULL: none */
     bool stack_exec;
 };
 /* Reads `bytes` at `offset` of the program: 0, or an error (also when it is shorter). */

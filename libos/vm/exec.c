@@ -34,7 +34,7 @@
 
 #define DYN_BASE 0x555555554000ull /* 2/3 of the lower half, page-aligned */
 #define CLOCK_TICKS 100u
-#define RELRO_MAX (32u << 10) /* bytes: what is copied at once */
+#define DATA_AT_ONCE (64ull << 10) /* bytes of data that are copied ahead of their writes */
 
 struct load {
     struct mm *mm;
@@ -145,19 +145,21 @@ bring_in(struct mm *m, uaddr at, u32 need)
 }
 
 /* Of each segment the pages around where it is entered or begins, as far as the file has
- * them in memory; and a copy of what a program that is moved writes first of all. */
+ * them in memory; and copies of its data, if it is a program that can be moved: its start
+ * relocates the pointers in them. */
 static void
 bring_in_start(struct mm *m, const struct elf *e, u64 bias)
 {
-    const struct elf_segment *r = e->relro;
-    if (r && e->header.type == ELF_TYPE_DYN && r->memsz <= RELRO_MAX &&
-        r->vaddr >= e->low && r->vaddr < e->high)
-        for (uaddr at = PAGE_DOWN(r->vaddr); at < r->vaddr + r->memsz; at += PAGE_SIZE)
-            bring_in(m, at + bias, PROT_W);
     for (u32 i = 0; i < e->header.phnum; i++) {
         const struct elf_segment *s = &e->segments[i];
         if (s->type != ELF_LOAD || s->filesz == 0 || !(s->flags & (ELF_R | ELF_X)))
             continue;
+        if (e->header.type == ELF_TYPE_DYN && (s->flags & ELF_W)) {
+            uaddr end = s->vaddr + MIN(s->filesz, DATA_AT_ONCE);
+            for (uaddr at = PAGE_DOWN(s->vaddr); at < end; at += PAGE_SIZE)
+                bring_in(m, at + bias, PROT_W);
+            continue;
+        }
         bool entered = e->header.entry - s->vaddr < s->filesz;
         bring_in(m, (entered ? e->header.entry : s->vaddr) + bias,
                  s->flags & ELF_R ? PROT_R : PROT_X);

@@ -463,8 +463,8 @@ mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg
             continue;
         }
         uaddr stop = MIN(end, ((va >> 21) + 1) << 21);
-        for (; va < stop; va += PAGE_SIZE) {
-            u64 e = __atomic_load_n(&node[(va >> 12) & 511], __ATOMIC_RELAXED);
+        for (node += (va >> 12) & 511; va < stop; va += PAGE_SIZE, node++) {
+            u64 e = __atomic_load_n(node, __ATOMIC_RELAXED);
             if (e == 0)
                 continue; /* what is not zero has a frame, with or without access */
             struct mmu_page page = { .frame = FB_PTE_FRAME(e),
