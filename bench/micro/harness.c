@@ -20,6 +20,7 @@
 extern char **environ;
 
 char *bench_self;
+long bench_size;
 static const char *prefix;
 
 void
@@ -151,14 +152,15 @@ static int
 take_samples(const struct row *row, int samples, uint64_t *times)
 {
     uint64_t base = overhead(batch_of(row));
-    int error = 0;
+    int error = 0, warm_ups = row->most > 0 ? 0 : WARM_UPS;
 
+    bench_size = row->size;
     if (row->set_up != NULL) {
         errno = 0;
         if (row->set_up() < 0)
             return errno != 0 ? errno : EIO;
     }
-    for (int i = 0; i < WARM_UPS && error == 0; i++)
+    for (int i = 0; i < warm_ups && error == 0; i++)
         sample(row, &error);
     for (int i = 0; i < samples && error == 0; i++) {
         uint64_t one = sample(row, &error);
@@ -179,6 +181,8 @@ bench_measure(const struct row *row, int samples, struct figures *figures)
 
     if (row->derive != NULL)
         return row->derive(samples, figures);
+    if (row->most > 0 && samples > row->most)
+        samples = row->most;
     times = calloc((size_t)samples, sizeof *times);
     must(times != NULL, "calloc");
     error = take_samples(row, samples, times);
@@ -194,7 +198,8 @@ bench_measure(const struct row *row, int samples, struct figures *figures)
 static void
 list(const struct group *group)
 {
-    static const char *const words[] = { "rep", "derived", "user", "zero-copy" };
+    static const char *const words[] = { "rep", "derived", "user", "zero-copy",
+                                         "wall" };
 
     for (size_t i = 0; i < group->count; i++) {
         const struct row *row = &group->rows[i];

@@ -28,6 +28,7 @@
 #define ROW_DERIVED 2u /* It is computed from other rows, by derive. */
 #define ROW_USER    4u /* The program's own instructions alone, or nearly so: no call. */
 #define ROW_ZERO    8u /* zero-copy: a path on which nobody needs bytes copied. */
+#define ROW_WALL    16u /* wall: it asks for several CPUs, where nothing is counted. */
 
 /* For one operation. */
 struct figures {
@@ -41,6 +42,8 @@ struct row {
     int parts;            /* What one operation counts for; 0 stands for 1. */
     unsigned flags;       /* ROW_*. */
     unsigned delivers;    /* Bytes that one operation delivers: delivers=N in --list. */
+    long size;            /* What bench_size is for this row. */
+    int most;             /* At most so many samples, without warming up; 0: no limit. */
     void (*before)(void); /* Around each sample. */
     void (*after)(void);
     int (*set_up)(void); /* Around the whole row.  tear_down runs if set_up succeeded. */
@@ -58,6 +61,10 @@ struct group {
 /* The path of this program, for rows that execute it: given "nothing" it exits at once.
  */
 extern char *bench_self;
+
+/* How much there is of what the cost of the row may grow with: its size, for set_up and
+ * the rest of the row. */
+extern long bench_size;
 
 /* Says "# WHAT: error" and ends the program unless GOOD. */
 void must(int good, const char *what);
