@@ -23,16 +23,23 @@ height(const struct area *a)
     return a ? a->height : 0;
 }
 
-/* Recompute height and max_gap from the children; true if something changed. */
-static bool
-update(struct area *a)
+static inline u64
+largest_gap(const struct area *a)
 {
-    u32 l = height(a->left), r = height(a->right), h = MAX(l, r) + 1;
     u64 gap = a->gap;
     if (a->left && a->left->max_gap > gap)
         gap = a->left->max_gap;
     if (a->right && a->right->max_gap > gap)
         gap = a->right->max_gap;
+    return gap;
+}
+
+/* Recompute height and max_gap from the children; true if something changed. */
+static bool
+update(struct area *a)
+{
+    u32 l = height(a->left), r = height(a->right), h = MAX(l, r) + 1;
+    u64 gap = largest_gap(a);
     bool changed = h != a->height || gap != a->max_gap;
     a->height = h;
     a->max_gap = gap;
@@ -112,9 +119,14 @@ set_gap(struct area_map *map, struct area *a)
         return;
     uaddr from = a->prev ? a->prev->end : map->low;
     u64 gap = a->start > from ? a->start - from : 0;
-    if (gap != a->gap) {
-        a->gap = gap;
-        retrace(map, a);
+    if (gap == a->gap)
+        return;
+    a->gap = gap;
+    for (; a; a = a->parent) { /* the tree keeps its shape */
+        gap = largest_gap(a);
+        if (gap == a->max_gap)
+            return;
+        a->max_gap = gap;
     }
 }
 
@@ -140,6 +152,24 @@ area_find(struct area_map *map, uaddr at)
     return found;
 }
 
+/* `a` is a leaf of the tree by now; it gets its place in the thread, and its gap. */
+static void
+put_between(struct area_map *map, struct area *prev, struct area *a, struct area *next)
+{
+    a->left = a->right = NULL;
+    a->height = 0;
+    a->prev = prev;
+    a->next = next;
+    *(prev ? &prev->next : &map->first) = a;
+    *(next ? &next->prev : &map->last) = a;
+    uaddr from = prev ? prev->end : map->low;
+    a->gap = a->start > from ? a->start - from : 0;
+    a->max_gap = 0;
+    retrace(map, a);
+    map->hint = a;
+    map->count++;
+}
+
 void
 area_insert(struct area_map *map, struct area *a)
 {
@@ -157,22 +187,27 @@ area_insert(struct area_map *map, struct area *a)
     }
     ASSERT(!prev || prev->end <= a->start);
     ASSERT(!next || a->end <= next->start);
-    a->left = a->right = NULL;
-    a->parent = parent;
-    a->height = 0;
     *link = a;
-    a->prev = prev;
-    a->next = next;
-    *(prev ? &prev->next : &map->first) = a;
-    *(next ? &next->prev : &map->last) = a;
-    uaddr from = prev ? prev->end : map->low;
-    a->gap = a->start > from ? a->start - from : 0;
-    a->max_gap = 0;
-    retrace(map, a);
+    a->parent = parent;
+    put_between(map, prev, a, next);
     set_gap(map, next);
-    map->hint = a;
-    map->count++;
     map->pages += (a->end - a->start) >> PAGE_SHIFT;
+}
+
+void
+area_split(struct area_map *map, struct area *a, struct area *upper)
+{
+    struct area *next = a->next;
+    ASSERT(a->start < upper->start && upper->start < upper->end && upper->end == a->end);
+    a->end = upper->start;
+    if (a->right) { /* then the next one is the leftmost below it */
+        next->left = upper;
+        upper->parent = next;
+    } else {
+        a->right = upper;
+        upper->parent = a;
+    }
+    put_between(map, a, upper, next);
 }
 
 void
@@ -206,6 +241,17 @@ area_remove(struct area_map *map, struct area *a)
         map->hint = NULL;
     map->count--;
     map->pages -= (a->end - a->start) >> PAGE_SHIFT;
+}
+
+void
+area_join(struct area_map *map, struct area *a)
+{
+    struct area *upper = a->next;
+    ASSERT(upper && upper->start == a->end);
+    a->end = upper->end; /* first, so that no gap changes */
+    map->pages += (upper->end - upper->start) >> PAGE_SHIFT;
+    area_remove(map, upper);
+    map->hint = a;
 }
 
 void

@@ -10,7 +10,8 @@
  * A3. |height(left) - height(right)| <= 1 at each node (Adelson-Velsky and Landis), so a
  *     path has at most 1.44 log2(n) nodes.
  * Locking: none here; the mm's mutex covers a map.
- * Costs: find, insert, remove and gap search O(log n); next and previous O(1).
+ * Costs: find, insert, remove and gap search O(log n); next and previous O(1).  A split or
+ * a join changes no gap, so beside finding its area it takes O(1) on the average.
  */
 #ifndef LIBOS_VM_AREA_H
 #define LIBOS_VM_AREA_H
@@ -48,6 +49,11 @@ void area_map_init(struct area_map *map, uaddr low);
 struct area *area_find(struct area_map *map, uaddr at);
 void area_insert(struct area_map *map, struct area *a); /* A1 must hold */
 void area_remove(struct area_map *map, struct area *a);
+/* `upper` has bounds, and ends where `a` does: it is inserted, and `a` ends where it
+ * begins. */
+void area_split(struct area_map *map, struct area *a, struct area *upper);
+/* `a` takes over the range of the area that follows without a gap, which is removed. */
+void area_join(struct area_map *map, struct area *a);
 /* Change the bounds; the order must stay as it is. */
 void area_resize(struct area_map *map, struct area *a, uaddr start, uaddr end);
 /* Highest / lowest place for `bytes` within [low, high); 0: there is none. */

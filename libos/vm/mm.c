@@ -55,7 +55,8 @@ area_release(struct area *a)
 
 /* Where vm_file_truncated will see it: in front, or behind the area that it is a copy of.
  * That one comes first then, so that who forks again and again is reached: but if it was
- * seen already, and its mm has perhaps still to be passed through, the copy is in front. */
+ * seen already, and its mm has perhaps still to be passed through, the copy is in front.
+ */
 static void
 area_list_add(struct area *a, struct area *copy_of)
 {
@@ -139,8 +140,8 @@ area_split_locked(struct mm *m, struct area *a, uaddr at, struct area **upper)
                  area_has_pages(a) ? a->page + ((at - a->start) >> PAGE_SHIFT) : 0);
     if (!b)
         return -E_NOMEM;
-    area_stretch(m, a, a->start, at);
-    area_attach(m, b);
+    area_split(&m->areas, a, b); /* counted as before: both are of the same kind */
+    area_list_add(b, NULL);
     *upper = b;
     return 0;
 }
@@ -153,19 +154,24 @@ area_can_merge(const struct area *a, const struct area *b)
            (!area_has_pages(a) || a->page + area_pages(a) == b->page);
 }
 
+/* `a` takes over the area behind it, which is of the same kind, so that counts stay. */
+static void
+join_next(struct mm *m, struct area *a)
+{
+    struct area *n = a->next;
+    area_join(&m->areas, a);
+    area_list_remove(n);
+    area_release(n);
+}
+
 struct area *
 area_merge_locked(struct mm *m, struct area *a)
 {
     struct area *p = a->prev, *n = a->next;
-    if (n && area_can_merge(a, n)) {
-        uaddr end = n->end;
-        area_free(m, n);
-        area_stretch(m, a, a->start, end);
-    }
+    if (n && area_can_merge(a, n))
+        join_next(m, a);
     if (p && area_can_merge(p, a)) {
-        uaddr end = a->end;
-        area_free(m, a);
-        area_stretch(m, p, p->start, end);
+        join_next(m, p);
         a = p;
     }
     return a;
@@ -339,10 +345,9 @@ copy_tree(struct mm *to, const struct area *a, struct area **last, bool *failed)
     struct area *left = a->left ? copy_tree(to, a->left, last, failed) : NULL;
     if (*failed)
         return NULL;
-    struct area *b =
-        area_new(to, a->start, a->end, a->prot,
-                 a->flags & ~(AREA_LOCKED | AREA_LOCK_ON_FAULT), a->file, a->inode,
-                 a->page);
+    struct area *b = area_new(to, a->start, a->end, a->prot,
+                              a->flags & ~(AREA_LOCKED | AREA_LOCK_ON_FAULT), a->file,
+                              a->inode, a->page);
     if (!b) {
         *failed = true;
         free_tree(left);
@@ -384,7 +389,8 @@ copy_areas(struct mm *to, const struct mm *from)
     to->areas.last = last;
     to->areas.count = from->areas.count;
     to->areas.pages = from->areas.pages;
-    for (struct area *a = to->areas.first, *b = from->areas.first; a; a = a->next, b = b->next)
+    for (struct area *a = to->areas.first, *b = from->areas.first; a;
+         a = a->next, b = b->next)
         area_list_add(a, b);
     return 0;
 }
@@ -436,8 +442,8 @@ mm_fork(struct mm *from, struct mm **out)
         uaddr end;
         next = run_end(a, true, &end);
         if (fork_kind(a) != FORK_NOTHING)
-            rc = mmu_copy(&to->space, &from->space, a->start, (end - a->start) >> PAGE_SHIFT,
-                          fork_kind(a) == FORK_COPY);
+            rc = mmu_copy(&to->space, &from->space, a->start,
+                          (end - a->start) >> PAGE_SHIFT, fork_kind(a) == FORK_COPY);
     }
     mutex_unlock(&to->lock);
     mutex_unlock(&from->lock);

@@ -11,7 +11,7 @@ import os
 import shlex
 import sys
 
-from . import accel, benchguard, benchpage, benchplot, benchrun, benchstore, benchtable, machine
+from . import accel, benchguard, benchpage, benchplot, benchrun, benchstore, benchtable, growth, machine
 from .benchstore import Line, Table
 from .common import REPO, UserError, build_dir, replace_file, say
 
@@ -118,6 +118,8 @@ def main(options):
         return benchguard.main(options)
     if options.page or options.check:
         return benchpage.main(RESULTS, options.check)
+    if options.growth:
+        return growth.main(options)
     if options.keep and (options.only or options.rows or options.no_linux):
         raise UserError("--keep is for whole tables; leave out rows and --no-linux")
     if options.runs is None:

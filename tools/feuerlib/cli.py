@@ -88,6 +88,7 @@ def add_bench_options(commands):
     add("--kernel", metavar="FILE", help="(build/feuerbird)")
     add("--program", action="append", default=[], metavar="NAME",
         help="build/bench/NAME; may be repeated (micro and micro-glibc)")
+    add("--growth", action="store_true", help="the curves of build/bench/growth instead")
     add("--keep", action="store_true", help="write docs/results and the pages made of it")
     add("--guard", action="store_true", help="compare a few rows with their limits")
     add("--limits", metavar="FILE", help="of --guard (tests/bench/limits.tsv)")

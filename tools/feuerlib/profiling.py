@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a row of build/bench/micro does inside a guest, by instruction and by function.
+"""What a row of build/bench/micro, or growth, does inside a guest, by instruction and by function.
 
 A QEMU plugin (tools/profile_plugin.c) counts, for each instruction's address, how often it
 is executed, or how many bytes it stores.  The row is run twice with different numbers of
@@ -16,14 +16,25 @@ from .common import TOOLS, UserError, build_dir
 
 FEUER = os.path.join(TOOLS, "feuer")
 SOURCE = os.path.join(TOOLS, "profile_plugin.c")
-IMAGES = (("kernel", "feuerbird"), ("libos", "libos.elf"), ("micro", "bench/micro"))
-FEW, MANY = 4, 24
+IMAGES = (("kernel", "feuerbird"), ("libos", "libos.elf"), ("micro", "bench/micro"),
+          ("growth", "bench/growth"))
+# Samples of the two runs; rows of growth may take long, and some at most three samples.
+SAMPLES = {"micro": (4, 24), "growth": (1, 3)}
 SECONDS = 600
 
 
-def rows():
-    """{name: (flags, operations in one sample)}, as the program itself says."""
-    program = os.path.join(build_dir(), "bench/micro")
+def program_of(row):
+    """A row that is called BASE/SIZE is one of growth's."""
+    return "growth" if "/" in row else "micro"
+
+
+def image_path(image):
+    return os.path.join(build_dir(), dict(IMAGES)[image])
+
+
+def rows(name="micro"):
+    """{name: (flags, operations in one sample)}, as program NAME itself says."""
+    program = image_path(name)
     if not os.path.isfile(program):
         raise UserError("no %s; run `make benches`" % program)
     text = subprocess.run([program, "--list"], check=True, capture_output=True,
@@ -50,7 +61,7 @@ def counts(samples, row, options, stores):
         what = plugin() + ",out=" + out + (",stores=on" if stores else "")
         subprocess.run([FEUER, "exec", "--icount", "--timeout", str(SECONDS), *options,
                         "--add", os.path.join(build_dir(), "bench"), "--qemu-arg=-plugin",
-                        "--qemu-arg=" + what, "--", "/add/micro", "-n", str(samples), row],
+                        "--qemu-arg=" + what, "--", "/add/" + program_of(row), "-n", str(samples), row],
                        check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         with open(out, "rb") as f:
             return {a: n for a, n in struct.iter_unpack("=QQ", f.read()) if n}
@@ -58,23 +69,26 @@ def counts(samples, row, options, stores):
 
 def operation(row, options=(), stores=False):
     """{address: count} of one operation of ROW."""
-    known = rows()
+    program = program_of(row)
+    known = rows(program)
     if row not in known:
-        raise UserError("build/bench/micro has no row %s; `micro --list` names them" % row)
+        raise UserError("build/bench/%s has no row %s; `%s --list` names them"
+                        % (program, row, program))
     flags, operations = known[row]
     if "derived" in flags:
         raise UserError("%s is computed from other rows; profile those" % row)
-    few = counts(FEW, row, options, stores)
-    many = counts(MANY, row, options, stores)
-    unit = operations * (MANY - FEW)
+    fewer, more = SAMPLES[program]
+    few = counts(fewer, row, options, stores)
+    many = counts(more, row, options, stores)
+    unit = operations * (more - fewer)
     return {a: (n - few.get(a, 0)) / unit for a, n in many.items()}
 
 
-def symbols():
-    """Sorted (address, image, name) of the functions."""
+def symbols(program):
+    """Sorted (address, image, name) of the functions, with those of PROGRAM."""
     found = {}
-    for image, path in IMAGES:
-        lines = subprocess.run(["nm", os.path.join(build_dir(), path)], check=True,
+    for image in ("kernel", "libos", program):
+        lines = subprocess.run(["nm", image_path(image)], check=True,
                                capture_output=True, text=True).stdout
         for line in lines.splitlines():
             fields = line.split()
@@ -85,9 +99,9 @@ def symbols():
     return sorted((a, *rest) for a, rest in found.items())
 
 
-def by_function(executed):
-    """{(image, name): sum}, {(image, name): count of its first instruction}."""
-    table = symbols()
+def by_function(executed, program="micro"):
+    """{(image, name): sum}, {(image, name): count of its first instruction}; PROGRAM ran."""
+    table = symbols(program)
     starts = [a for a, *_ in table]
     sums, entered = {}, {}
     for address, n in executed.items():

@@ -7,7 +7,7 @@
 #include "vm/area.h"
 #include "vm/test/fake.h"
 
-#define LOW 0x10000ull
+#define LOW   0x10000ull
 #define PAGES 512u
 
 static struct area *owner[PAGES]; /* the model */
@@ -78,8 +78,27 @@ change_area(struct area_map *map, struct area *a)
     model_set(a, a);
 }
 
+/* Cut it in two, or join it with the next one. */
+static void
+split_or_join(struct area_map *map, struct area *a)
+{
+    u64 pages = (a->end - a->start) / PAGE_SIZE;
+    struct area *n = a->next;
+    if (n && n->start == a->end && fake_random() % 2) {
+        model_set(n, a);
+        area_join(map, a);
+        free(n);
+    } else if (pages > 1) {
+        struct area *upper = calloc(1, sizeof(*upper));
+        upper->start = a->start + (1 + fake_random() % (pages - 1)) * PAGE_SIZE;
+        upper->end = a->end;
+        area_split(map, a, upper);
+        model_set(upper, upper);
+    }
+}
+
 /* Verify that finding, gaps and the tree's shape agree with a bitmap through random
- * insertions, removals and changes. */
+ * insertions, removals, changes, splits and joins. */
 static void
 test_map_when_changed_at_random_then_as_the_model(void)
 {
@@ -94,6 +113,8 @@ test_map_when_changed_at_random_then_as_the_model(void)
         CHECK(a || !found || found->start > address(page));
         if (!a) {
             add_area(&map, page);
+        } else if (fake_random() % 2) {
+            split_or_join(&map, a);
         } else if (fake_random() % 3) {
             area_remove(&map, a);
             model_set(a, NULL);
