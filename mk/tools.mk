@@ -49,18 +49,16 @@ endef
 $(foreach b,$(notdir $(BENCHES)),$(eval $(call bench_rule,$(b))))
 benches: $(BENCHES)
 
-# What each basic operation costs, on FeuerBird and on Debian's kernel: counted, in wall time, against what it grows with, on 4 CPUs.
+# What each basic operation costs, on FeuerBird and on Debian's kernel: counted, in wall time, against what it grows with.
 # BENCH_ARGS: options of `tools/feuer bench`.
 bench: all agent image benches
 	@tools/feuer bench $(BENCH_ARGS)
 bench-wall: all agent image benches
 	@tools/feuer bench --wall $(BENCH_ARGS)
 bench-growth: all agent image benches
-	@tools/feuer bench --program growth $(BENCH_ARGS)
-bench-cpus: all agent image benches
-	@tools/feuer bench --program growth --cpus 4 $(BENCH_ARGS)
+	@tools/feuer bench --growth $(BENCH_ARGS)
 
 kernel-lines:
 	@tools/kernel-lines
 
-.PHONY: agent rootfs image run deps benches bench bench-wall bench-growth bench-cpus kernel-lines
+.PHONY: agent rootfs image run deps benches bench bench-wall bench-growth kernel-lines

@@ -5,7 +5,8 @@ import sys
 import xml.dom.minidom
 
 from harness import run_all
-from feuerlib import benchguard, benchpage, benchplot, benchrun, benchstore, benchtable
+from feuerlib import (benchguard, benchpage, benchplot, benchrun, benchstore, benchtable,
+                      growth)
 from feuerlib.benchrun import Column, Figure, Measured, Row
 from feuerlib.benchstore import Line, Table
 from feuerlib.common import UserError
@@ -154,17 +155,30 @@ def test_file_when_written_then_read_back_the_same(directory):
 
 
 def test_plot_when_drawn_then_well_formed(_directory):
-    """Verify both plots as XML, with all names, and that nothing gives no plot."""
+    """Verify the plot as XML, with all names, and that nothing gives no plot."""
     text = benchplot.ratios(example())
     names = [node.firstChild.data for node in
              xml.dom.minidom.parseString(text).getElementsByTagName("text")]
     assert "null" in names and "fault" in names and "3.00" in names and "zeros" not in names
-    curve = table(*[Line(row("fork/%d" % n), "instructions", {
-        "tuned": figure(1000 * n), "views": figure(90 + n)}) for n in (1, 10, 100)])
-    assert len(xml.dom.minidom.parseString(benchplot.growth(curve))
-               .getElementsByTagName("polyline")) == 2
-    assert benchplot.growth(example()) is None
-    assert benchplot.ratios(curve) is not None and benchplot.ratios(table()) is None
+    assert benchplot.ratios(table()) is None
+
+
+def test_growth_when_drawn_and_judged_then_well_formed_and_steepness_is_told(_directory):
+    """Verify curves: points, the power, what is said of a steeper or failing one, XML."""
+    flat = [Line(row("flat/%d" % n), "instructions", {
+        "tuned": figure(1000 * n), "views": figure(90)}) for n in (1, 10, 100)]
+    steep = [Line(row("steep/%d" % n), "instructions", {
+        "tuned": figure(50), "views": figure(n)}) for n in (1, 10, 100)]
+    steep.append(Line(row("steep/1000"), "instructions", {"tuned": "No memory", "views": None}))
+    kept = table(*flat, *steep)
+    found = growth.curves(kept)
+    assert found["flat"].slope("views") == 0 and abs(found["flat"].slope("tuned") - 1) < 1e-9
+    assert growth.judgement(found["flat"]) == ""
+    assert growth.judgement(found["steep"]) == (
+        "tuned fails at 1000: No memory; steeper than Linux; above Linux at 100")
+    assert len(xml.dom.minidom.parseString(growth.plot(kept))
+               .getElementsByTagName("polyline")) == 4
+    assert growth.plot(table()) is None
 
 
 def test_scale_when_asked_then_ticks_are_inside(_directory):

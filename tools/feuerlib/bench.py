@@ -11,7 +11,8 @@ import os
 import shlex
 import sys
 
-from . import accel, benchguard, benchpage, benchplot, benchrun, benchstore, benchtable, growth, machine
+from . import (accel, benchguard, benchpage, benchplot, benchrun, benchstore, benchtable, growth,
+               machine)
 from .benchstore import Line, Table
 from .common import REPO, UserError, build_dir, replace_file, say
 
@@ -106,7 +107,7 @@ def keep(table, options, folder):
     path = os.path.join(folder, base_name(options))
     benchstore.write(path + ".tsv", table)
     found = [path + ".tsv"]
-    plot = benchplot.for_table(table)
+    plot = benchplot.ratios(table)
     if plot:
         replace_file(path + ".svg", lambda file: file.write(plot.encode()))
         found.append(path + ".svg")

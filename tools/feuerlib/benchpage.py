@@ -9,7 +9,7 @@
 import os
 import re
 
-from . import benchplot, benchstore, benchtable, copied
+from . import benchplot, benchstore, benchtable, copied, growth
 from .common import REPO, UserError, replace_file, say
 
 PAGE = os.path.join(REPO, "docs", "performance.md")
@@ -62,7 +62,7 @@ def origin(table):
 
 
 def plot(name, table, text):
-    if not benchplot.for_table(table):
+    if not benchplot.ratios(table):
         return ""
     return "![%s](results/%s.svg)\n\n" % (text, name)
 
@@ -101,25 +101,13 @@ def wall_section(results):
         "ratios of wall time on a log scale", True)
 
 
-def growth_section(results):
-    return table_section(
-        results, "growth", "Growth", "`make bench-growth`: the cost of one operation against "
-        "what it grows with; a row is called BASE/N.", "curves of growth", False)
-
-
-def cpus_section(results):
-    return table_section(
-        results, "growth-cpus", "Several CPUs", "`make bench-cpus`: wall time of one operation "
-        "while N processes do the same on a machine of 4 CPUs. Flat is a perfect score where the host "
-        "has as many.", "curves against CPUs", True)
-
-
 # Each takes the folder of kept tables and returns markdown, or None where its table is not
 # there.  A further section is one more function here.
-SECTIONS = [counted_section, wall_section, growth_section, cpus_section, copied.section]
+SECTIONS = [counted_section, wall_section, growth.section, copied.section]
 
 
-PLOTTED = ("bench", "bench-wall", "growth", "growth-cpus")
+PLOTTED = {"bench": benchplot.ratios, "bench-wall": benchplot.ratios,
+           "growth": growth.plot}
 
 
 def page(results, old):
@@ -168,9 +156,9 @@ def content(path):
 
 def made_files(results):
     """(path, old text -> new text) of all that is made from the kept tables."""
-    for name in PLOTTED:
+    for name, plot_of in PLOTTED.items():
         table = read_kept(results, name)
-        text = table and benchplot.for_table(table)
+        text = table and plot_of(table)
         if text:
             yield os.path.join(results, name + ".svg"), lambda _, text=text: text
     yield PAGE, lambda old: page(results, old)

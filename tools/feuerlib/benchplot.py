@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Plots of bench tables, as SVG text: ratios on a log scale, and curves of growth.
+"""Plots of bench tables, as SVG text: ratios on a log scale.  growth.py draws curves
+with the same shapes.
 
 A plot brings its own light background, so that it reads on a dark page as well, and no
 script, font or style sheet.
@@ -7,7 +8,6 @@ script, font or style sheet.
 import math
 from xml.sax.saxutils import escape
 
-from .benchrun import Figure
 from .benchtable import ratio, ratio_text
 
 INK, PALE, GRID, PAPER = "#1f2328", "#59636e", "#d1d9e0", "#ffffff"
@@ -22,7 +22,6 @@ ROW = 16
 LABEL = 196
 BARS = 212
 PANEL = 476
-CURVE_WIDTH, CURVE_HEIGHT = 312, 220
 
 
 class Drawing:
@@ -171,69 +170,3 @@ def ratios(table):
     draw_panel(drawing, left, scale, 0, top)
     draw_panel(drawing, right, scale, PANEL, top)
     return drawing.text()
-
-
-# ---- growth ----
-
-def series(table):
-    """{base: {title: [(n, value)]}} of rows named BASE/N, N ascending."""
-    found = {}
-    for line in table.lines.values():
-        base, slash, abscissa = line.row.name.rpartition("/")
-        if not slash or not abscissa.isdigit():
-            continue
-        for title, value in line.values.items():
-            if isinstance(value, Figure) and value.value > 0:
-                found.setdefault(base, {}).setdefault(title, []).append(
-                    (max(int(abscissa), 1), value.value))
-    for titles in found.values():
-        for points in titles.values():
-            points.sort()
-    return found
-
-
-def draw_curve(drawing, base, titles, left, top):
-    points = [one for line in titles.values() for one in line]
-    across = LogScale([n for n, _ in points], left + 44, left + CURVE_WIDTH - 18)
-    up = LogScale([value for _, value in points], top + CURVE_HEIGHT - 34, top + 26)
-    drawing.words(left + 44, top + 15, base, bold=True)
-    for tick in across.ticks(5):
-        x = across.at(tick)
-        drawing.line(x, top + 26, x, top + CURVE_HEIGHT - 34)
-        drawing.words(x, top + CURVE_HEIGHT - 20, short(tick), "middle", PALE)
-    for tick in up.ticks(5):
-        y = up.at(tick)
-        drawing.line(left + 44, y, left + CURVE_WIDTH - 18, y)
-        drawing.words(left + 40, y + 4, short(tick), "end", PALE)
-    for title in ("linux", "tuned", "direct", "views"):
-        places = [(across.at(n), up.at(value)) for n, value in titles.get(title, [])]
-        if places:
-            drawing.path(places, COLOURS[title])
-        for x, y in places:
-            drawing.dot(x, y, COLOURS[title], 2.2)
-
-
-def growth(table):
-    """A small plot for each base, both axes logarithmic."""
-    found = series(table)
-    if not found:
-        return None
-    across = WIDTH // CURVE_WIDTH
-    title = "Cost of one operation against what it grows with (both axes logarithmic)"
-    drawing = Drawing(WIDTH, 60 + CURVE_HEIGHT * -(-len(found) // across), title)
-    drawing.words(14, 24, title, size=15, bold=True)
-    x = 14
-    for name in [name for name in TITLES if name in table.titles]:
-        drawing.bar(x, 35, 18, 4, COLOURS[name])
-        drawing.words(x + 24, 42, TITLES[name])
-        x += 150
-    for number, (base, titles) in enumerate(found.items()):
-        draw_curve(drawing, base, titles, 8 + number % across * CURVE_WIDTH,
-                   56 + number // across * CURVE_HEIGHT)
-    return drawing.text()
-
-
-def for_table(table):
-    """The plot that belongs to a table: curves if its rows are BASE/N, else ratios; None
-    where there is nothing to plot."""
-    return growth(table) or ratios(table)

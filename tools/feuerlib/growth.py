@@ -3,23 +3,23 @@
 
 The rows of build/bench/growth are called BASE/SIZE; a BASE is a curve.  They are counted,
 but for those flagged `wall`, whose size is a number of CPUs: these take wall time, in a
-machine with so many.  Gives a TSV, a plot with a small panel for each curve, and a section
+machine with so many.  It gives a TSV, a plot with a small panel for each curve, and a section
 of docs/performance.md that says how steep each curve is.
 """
+import fnmatch
 import math
 import os
 
 from . import benchrun, benchstore
 from .benchplot import COLOURS, INK, PALE, TITLES, Drawing, LogScale, short
-from .benchrun import Column, Figure
+from .benchrun import Figure
 from .benchstore import Line, Table
-from .common import REPO, build_dir, replace_file, say
+from .common import REPO, UserError, build_dir, replace_file, say
 
 RESULTS = os.path.join(REPO, "docs", "results")
 PROGRAM = "growth"
 TITLES_SHOWN = ("tuned", "views")
 MEMORY_MB = 4096
-SECONDS = 3600
 SAMPLES, WALL_SAMPLES, WALL_RUNS = 5, 11, 3
 # What the sizes of a group count.
 AGAINST = {"memory": "MiB touched", "mappings": "mappings", "directory": "files in the directory",
@@ -40,12 +40,22 @@ def split(name):
 
 # ---- measuring ----
 
-def columns(options, more):
+def columns(options, cpus=1):
     """Linux tuned and gate views, with the memory and the CPUs that the rows ask for."""
-    return [Column(one.title, one.arguments + ["--mem", str(MEMORY_MB), "--timeout",
-                                               str(SECONDS)] + more, one.feuerbird)
-            for one in benchrun.columns(options.kernel, not options.no_linux)
+    return [one for one in benchrun.columns(options.kernel, not options.no_linux, cpus,
+                                            options.mem or MEMORY_MB)
             if one.title in TITLES_SHOWN]
+
+
+def chosen(patterns):
+    """({name: Row}, those of them that are counted, those that take wall time)."""
+    rows = benchrun.list_rows(PROGRAM)
+    wanted = {name: row for name, row in rows.items() if not patterns or
+              any(fnmatch.fnmatchcase(name, one) for one in patterns)}
+    if not wanted:
+        raise UserError("no row is called " + " or ".join(patterns))
+    wall = {name: row for name, row in wanted.items() if "wall" in row.flags}
+    return wanted, {name: wanted[name] for name in wanted if name not in wall}, wall
 
 
 def add_lines(lines, measured, unit):
@@ -64,11 +74,9 @@ def as_typed(options):
 
 def measure(options):
     """(Table, problems)."""
-    rows = benchrun.chosen(benchrun.list_rows(PROGRAM), options.only + options.rows)
-    wall = {name: row for name, row in rows.items() if "wall" in row.flags}
-    counted = {name: row for name, row in rows.items() if name not in wall}
+    rows, counted, wall = chosen(options.only + options.rows)
     runs, samples = options.runs or 1, options.samples or SAMPLES
-    lines, parts, which = {}, [], columns(options, [])
+    lines, parts, which = {}, [], columns(options)
     if counted:
         parts.append(benchrun.measure({PROGRAM: list(counted)}, counted, which, runs, samples,
                                       "counted"))
@@ -76,7 +84,7 @@ def measure(options):
     for cpus in sorted({split(name)[1] for name in wall}):
         some = {name: row for name, row in wall.items() if split(name)[1] == cpus}
         parts.append(benchrun.measure({PROGRAM: list(some)}, some,
-                                      columns(options, ["--cpus", str(cpus)]), WALL_RUNS,
+                                      columns(options, cpus), WALL_RUNS,
                                       WALL_SAMPLES, "wall"))
         add_lines(lines, parts[-1], "ns")
     jobs = {column.title: benchrun.run_command({PROGRAM: []}, column, samples, "counted")
