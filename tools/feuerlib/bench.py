@@ -120,7 +120,10 @@ def main(options):
     if options.page or options.check:
         return benchpage.main(RESULTS, options.check)
     if options.growth:
-        return growth.main(options)
+        status = growth.main(options)
+        if options.keep:
+            benchpage.main(RESULTS, False)
+        return status
     if options.keep and (options.only or options.rows or options.no_linux):
         raise UserError("--keep is for whole tables; leave out rows and --no-linux")
     if options.runs is None:
