@@ -250,10 +250,10 @@ page_run(struct inode *inode, u64 index, u64 count, frame_t *first)
 
 /*
  * Make present what is absent in the aligned window around `page`: runs of frames that
- * follow each other are one call.  What fails is left out: who needs the page itself
- * sees whether it is there.  inode->mutex is held.
+ * follow each other are one call.  What fails is left out.  True: `page` itself is there.
+ * inode->mutex is held.
  */
-static void
+static bool
 fault_around(struct mm *m, struct area *a, uaddr page)
 {
     u64 in_window = (page >> PAGE_SHIFT) % AROUND;
@@ -264,6 +264,8 @@ fault_around(struct mm *m, struct area *a, uaddr page)
     u32 flags = area_mmu_flags(a) & ~(a->flags & AREA_SHARED && !a->file ? 0 : MMU_WRITE);
     struct present there = { from, 0 };
     mmu_each(&m->space, from, end, mark_present, &there);
+    u64 wanted = (page - from) >> PAGE_SHIFT;
+    bool got = there.mask >> wanted & 1;
     there.mask |= ~0u << total; /* so that there is an end */
     for (u64 i = 0; i < total;) {
         u32 rest = there.mask >> i;
@@ -281,10 +283,12 @@ fault_around(struct mm *m, struct area *a, uaddr page)
         m->rss[a->file ? RSS_FILE : RSS_SHARED] += count;
         if (mmu_map(&m->space, at, frame, flags, count) != 0) {
             count_missing(m, a, at, count);
-            return;
+            return false; /* whether it is there will show */
         }
+        got |= wanted - i < count;
         i += count;
     }
+    return got;
 }
 _Static_assert(AROUND < 32, "struct present");
 _Static_assert(AROUND <= MM_FAULT_REACH && AHEAD_MAX <= MM_FAULT_REACH, "info.c");
@@ -299,13 +303,9 @@ fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
     int rc = 0;
     if (file_page(a, page) >= PAGE_UP(inode->size) >> PAGE_SHIFT)
         rc = -E_IO;
-    struct mmu_page there;
-    if (rc == 0 && !write) {
-        fault_around(m, a, page);
-        if (mmu_query(&m->space, page, &there)) {
-            mutex_unlock(&inode->mutex);
-            return 0;
-        }
+    if (rc == 0 && !write && fault_around(m, a, page)) {
+        mutex_unlock(&inode->mutex);
+        return 0;
     }
     if (rc == 0)
         rc = inode->ops->page(inode, file_page(a, page), shared && (a->prot & PROT_W),

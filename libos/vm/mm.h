@@ -139,8 +139,9 @@ struct exec_args {
     u64 bytes;            /* of text */
     const char *filename; /* AT_EXECFN */
 };
-/* The beginning of a program: what says how it is to be run. */
-#define EXEC_HEAD 1024u
+/* The beginning of a program: what says how it is to be run.  An ELF header and the 13
+ * program headers of a usual program have room in it; what has more is read. */
+#define EXEC_HEAD 800u
 struct exec_head {
     struct file *file;
     u64 got; /* bytes that are there */

@@ -148,7 +148,7 @@ put_strings(const struct image *g, const struct places *p, const struct exec_arg
 {
     u8 random[RANDOM_BYTES];
     random_bytes(random, sizeof(random));
-    image_put(g, p->name, args->filename, strlen(args->filename) + 1);
+    image_put(g, p->name, args->filename, g->top - 8 - p->name);
     image_put(g, p->strings, args->head, args->head_bytes);
     image_put(g, p->strings + args->head_bytes, args->text, args->bytes);
     image_put(g, p->platform, platform, sizeof(platform));
