@@ -149,7 +149,7 @@ size_t string_copy(char *to, const char *from, size_t size);
 /* Parse an unsigned number (base 10, 0x, or 0 for octal if base is 0), up to the end or
  * `*end`; false: no digits or overflow. */
 bool string_number(const char *s, unsigned base, u64 *value, const char **end);
-/* Copy whole pages (rep movsq), clear a page. */
+/* Copy a page, clear a page: of the page's size alone. */
 void page_copy(void *to, const void *from);
 void page_clear(void *to);
 

@@ -36,6 +36,7 @@ extern u64 machine_all_cpus; /* set of the CPUs of this instance's vCPUs */
 bool machine_again(long r);
 void mmu_start(u32 lcpu);
 void fpu_start(void);
+extern u32 memory_wide; /* memory.S: what its copies may use; fpu_start sets it */
 /* Flush: all CPUs of the set have no stale translation when it returns. */
 void machine_flush(u64 cpus);
 /* This vCPU's control block and entries, before anything else runs on it. */

@@ -27,6 +27,9 @@
 #define FCW_DEFAULT 0x037fu
 #define SMALL_FEATURES 0xe7ull /* x87, SSE, AVX, AVX-512: what fits one page */
 
+#define FEATURE_AVX 4ull
+#define LEAF_XGETBV1 4u /* CPUID leaf 0xd, subleaf 1, eax: XGETBV tells XINUSE */
+
 static u64 features; /* 0: FXSAVE */
 static u32 area_bytes = LEGACY_BYTES;
 static bool has_fsgsbase;
@@ -78,6 +81,10 @@ fpu_start(void)
         area_bytes = PAGE_SIZE;
     }
     find_gaps();
+    u32 a, b, c, d;
+    __cpuid_count(0xd, 1, a, b, c, d);
+    if (features & FEATURE_AVX)
+        memory_wide = a & LEAF_XGETBV1 ? 2 : 1;
 }
 
 u32
