@@ -377,16 +377,19 @@ open_tmpfile(struct walk *w, const char *path, u32 flags, u32 mode, struct file 
 int
 vfs_open(struct walk *start, const char *path, u32 flags, u32 mode, struct file **out)
 {
-    struct walk w = *start;
-    w.links = 0;
+    u32 given = start->flags;
+    start->links = 0;
     if ((flags & OPEN_PATH) != 0)
         flags &= OPEN_PATH | OPEN_DIRECTORY | OPEN_NOFOLLOW | OPEN_CLOEXEC;
-    if ((flags & OPEN_TMPFILE) != 0)
+    if ((flags & OPEN_TMPFILE) != 0) {
+        struct walk w = *start;
         return open_tmpfile(&w, path, flags, mode, out);
+    }
     if ((flags & OPEN_CREATE) != 0)
-        return open_create(&w, path, flags, mode, out);
-    w.flags = (start->flags & (WALK_EMPTY | WALK_RESTRICTED)) |
-              ((flags & OPEN_NOFOLLOW) != 0 ? 0 : WALK_FOLLOW);
-    int r = path_walk(&w, path);
-    return r != 0 ? r : open_found(&w.found, w.cred, flags, false, out);
+        return open_create(start, path, flags, mode, out);
+    start->flags = (given & (WALK_EMPTY | WALK_RESTRICTED)) |
+                   ((flags & OPEN_NOFOLLOW) != 0 ? 0 : WALK_FOLLOW);
+    int r = path_walk(start, path);
+    start->flags = given;
+    return r != 0 ? r : open_found(&start->found, start->cred, flags, false, out);
 }
