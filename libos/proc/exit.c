@@ -39,7 +39,8 @@ proc_is_ending(struct thread *t)
 static void
 end_threads_locked(struct process *p, struct thread *self)
 {
-    list_for_each(it, &p->threads) {
+    list_for_each(it, &p->threads)
+    {
         struct thread *t = container_of(it, struct thread, process_link);
         if (t == self)
             continue;
@@ -231,7 +232,8 @@ give_children_away(struct process *p, struct burial *b)
     if (list_empty(&p->children))
         return;
     struct process *reaper = find_reaper(p);
-    list_for_each_safe(it, &p->children) {
+    list_for_each_safe(it, &p->children)
+    {
         struct process *child = container_of(it, struct process, sibling);
         list_remove(&child->sibling);
         child->parent = reaper;
@@ -242,7 +244,10 @@ give_children_away(struct process *p, struct burial *b)
             if (tell_and_ask(child))
                 bury(b, child);
         } else {
-            list_push_back(&reaper->children, &child->sibling);
+            if (child->report != 0) /* W2 in wait.c */
+                list_push_front(&reaper->children, &child->sibling);
+            else
+                list_push_back(&reaper->children, &child->sibling);
             if (child->pdeath_signal != 0)
                 signal_send_process(child, child->pdeath_signal, NULL);
         }
@@ -261,7 +266,7 @@ become_zombie(struct process *p)
         p->session->leader = NULL;
     if (p->state == PROC_STOPPED)
         proc_stopped_count--;
-    /* Zombies stand first, so that a wait for any child finds one at once. */
+    /* Zombies stand among the first (W2 in wait.c). */
     list_remove(&p->sibling);
     list_push_front(&p->parent->children, &p->sibling);
     p->report = 0;

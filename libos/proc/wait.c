@@ -4,10 +4,26 @@
  *
  * Everything is decided under family_lock. A parent that sleeps stands in its own
  * child_wait from before its look at the children, so that no report is lost (W1).
+ *
+ * W2. Children of which there is something to report, zombies among them, stand before
+ * all others, so that a look passes over none that have nothing to say.
  */
 #include "core/log.h"
 #include "proc/internal.h"
 #include "signal/signal.h"
+
+static void
+set_report_locked(struct process *p, i32 report)
+{
+    p->report = report;
+    if (p->parent == NULL)
+        return;
+    list_remove(&p->sibling);
+    if (report != 0)
+        list_push_front(&p->parent->children, &p->sibling);
+    else
+        list_push_back(&p->parent->children, &p->sibling);
+}
 
 /* Is it one of those that are waited for? */
 static bool
@@ -60,7 +76,7 @@ report_child(struct process *self, struct process *child, u32 flags,
     else
         return false;
     if (!(flags & WAIT_NOREAP))
-        child->report = 0;
+        set_report_locked(child, 0);
     return true;
 }
 
@@ -80,7 +96,8 @@ look(struct process *self, i32 which, u32 flags, struct wait_report *out)
         if (child != NULL && child->parent == self && matches(self, child, which, flags))
             result = report_child(self, child, flags, out, &dead, &empty) ? 1 : 0;
     } else {
-        list_for_each(it, &self->children) {
+        list_for_each(it, &self->children)
+        {
             struct process *child = container_of(it, struct process, sibling);
             if (!matches(self, child, which, flags))
                 continue;
@@ -89,6 +106,8 @@ look(struct process *self, i32 which, u32 flags, struct wait_report *out)
                 result = 1;
                 break;
             }
+            if (child->state != PROC_ZOMBIE && child->report == 0)
+                break; /* nor is there anything to report of those behind it (W2) */
         }
     }
     spin_unlock(&family_lock);
@@ -135,7 +154,7 @@ proc_stop_complete(struct process *p)
     if (stopped) {
         atomic_store_explicit(&p->state, PROC_STOPPED, memory_order_relaxed);
         proc_stopped_count++;
-        p->report = WAIT_STOPPED;
+        set_report_locked(p, WAIT_STOPPED);
     }
     spin_unlock(&p->lock);
     if (stopped && p->parent != NULL) {
@@ -153,7 +172,7 @@ proc_continued(struct process *p)
     if (was) {
         atomic_store_explicit(&p->state, PROC_ALIVE, memory_order_relaxed);
         proc_stopped_count--;
-        p->report = p->group_exit ? 0 : WAIT_CONTINUED;
+        set_report_locked(p, p->group_exit ? 0 : WAIT_CONTINUED);
         if (p->parent != NULL && !p->group_exit) {
             signal_tell_parent(p, SIGNAL_CLD_CONTINUED, SIG_CONT);
             wait_wake(&p->parent->child_wait, ~0u);

@@ -316,6 +316,66 @@ test_vfork_when_child_is_signalled_then_parent_goes_on(void)
     CHECK_SIGNAL(child, SIGKILL);
 }
 
+/* Waits for any child: of five children the first, third and last are told of. */
+static void
+each_once(const pid_t *children, int options, int (*is)(int status))
+{
+    int seen[5] = { 0 }, status;
+
+    for (int i = 0; i < 3; i++) {
+        pid_t got = waitpid(-1, &status, options);
+
+        for (int j = 0; j < 5; j++)
+            seen[j] += got == children[j];
+        CHECK(is(status));
+    }
+    CHECK(seen[0] == 1 && seen[2] == 1 && seen[4] == 1);
+    CHECK(waitpid(-1, &status, options | WNOHANG) == 0);
+}
+
+static int
+was_stopped(int status)
+{
+    return WIFSTOPPED(status);
+}
+
+static int
+went_on(int status)
+{
+    return WIFCONTINUED(status);
+}
+
+static int
+was_killed(int status)
+{
+    return WIFSIGNALED(status);
+}
+
+static void
+test_wait_any_when_some_change_then_each_of_them_is_told_once(void)
+{
+    static const struct {
+        int signal, options, (*is)(int);
+    } steps[] = { { SIGSTOP, WUNTRACED, was_stopped },
+                  { SIGCONT, WCONTINUED, went_on },
+                  { SIGSTOP, WUNTRACED | WCONTINUED, was_stopped },
+                  { SIGKILL, WUNTRACED | WCONTINUED, was_killed } };
+    pid_t children[5];
+
+    for (int i = 0; i < 5; i++)
+        children[i] = sleeper();
+    for (int step = 0; step < 4; step++) {
+        for (int i = 0; i < 5; i += 2)
+            CHECK(kill(children[i], steps[step].signal) == 0);
+        each_once(children, steps[step].options, steps[step].is);
+    }
+    /* A stop that nobody asks for does not hide an end. */
+    CHECK(kill(children[1], SIGSTOP) == 0 && kill(children[3], SIGKILL) == 0);
+    CHECK(waitpid(-1, NULL, 0) == children[3]);
+    CHECK(kill(children[1], SIGKILL) == 0 && waitpid(-1, NULL, 0) == children[1]);
+    CHECK(waitpid(-1, NULL, 0) == -1 && errno == ECHILD);
+}
+
 int
 main(void)
 {
@@ -331,5 +391,6 @@ main(void)
     RUN(test_init_when_signalled_then_protected, kill);
     RUN(test_pipe_and_file_size_when_exceeded_then_their_signals, write, setrlimit);
     RUN(test_vfork_when_child_is_signalled_then_parent_goes_on, vfork);
+    RUN(test_wait_any_when_some_change_then_each_of_them_is_told_once, wait4);
     return check_failures != 0;
 }
