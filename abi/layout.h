@@ -60,6 +60,7 @@ struct fb_cap_info {
 #define FB_UNMAP_TABLES 0x1u
 #define FB_COPY_COW     0x1u
 #define FB_COPY_SHARE   0x2u
+#define FB_COPY_TABLES  0x4u /* with COW: page tables that lie in the range are shared */
 #define FB_RANGE_STEP   512u /* pages that one range call handles at most */
 /* Entries of the list that space_unmap makes. */
 #define FB_OUT_FRAME(e) ((e)&0xffffffffffull)
@@ -100,6 +101,8 @@ struct fb_frame_record {
 };
 #define FB_FRAME_TYPE(w)  ((w)&0xfull)
 #define FB_FRAME_PINS(w)  (((w) >> 4) & 0xfffull)
+/* of a linked table: how many trees have it; above them stands a lock of the kernel's */
+#define FB_FRAME_PARENTS(w) (((w) >> 4) & 0x7ffull)
 #define FB_FRAME_WMAPS(w) (((w) >> 16) & 0xffffffull)
 #define FB_FRAME_MAPS(w)  ((w) >> 40)
 #define FB_FRAME_F_LINKED 0x1u /* table: linked into a tree */

@@ -17,6 +17,7 @@
 #define FRAME_WMAP_ONE (1ull << 16)
 #define FRAME_MAP_ONE (1ull << 40)
 #define FRAME_PINS_MAX 0xfffull
+#define FRAME_TABLE_LOCK (1ull << 15) /* of a TABLE: the highest bit of its pins */
 /* A word at or above this has no room; the distance to 2^24 covers additions that other
  * CPUs make at this moment. */
 #define FRAME_MAPS_FULL (0xffff00ull << 40)

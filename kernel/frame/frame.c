@@ -185,6 +185,48 @@ frame_unlink(frame_t f)
     ASSERT(FB_FRAME_TYPE(word) == FB_FRAME_TABLE && FB_FRAME_PINS(word) == 1);
 }
 
+int
+frame_table_add(frame_t f)
+{
+    struct fb_frame_record *r = frame_record(f);
+    u64 word = __atomic_load_n(&r->word, __ATOMIC_ACQUIRE);
+    for (int i = 0; i < FRAME_TRIES; i++) {
+        if (word & FRAME_TABLE_LOCK)
+            break;
+        if (FB_FRAME_PARENTS(word) == FB_FRAME_PARENTS(~0ull))
+            return -FB_E_COUNT;
+        if (__atomic_compare_exchange_n(&r->word, &word, word + FRAME_PIN_ONE, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            return 0;
+    }
+    return -FB_E_BUSY;
+}
+
+int
+frame_table_lock(frame_t f)
+{
+    struct fb_frame_record *r = frame_record(f);
+    u64 word = __atomic_load_n(&r->word, __ATOMIC_ACQUIRE);
+    for (int i = 0; i < FRAME_TRIES; i++) {
+        if (word & FRAME_TABLE_LOCK)
+            break;
+        if (FB_FRAME_PARENTS(word) == 1)
+            return 1;
+        if (__atomic_compare_exchange_n(&r->word, &word, word | FRAME_TABLE_LOCK, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
+            return 0;
+    }
+    return -FB_E_BUSY;
+}
+
+void
+frame_table_unlock(frame_t f, bool leave)
+{
+    u64 delta = leave ? FRAME_TABLE_LOCK + FRAME_PIN_ONE : FRAME_TABLE_LOCK;
+    u64 word = __atomic_fetch_sub(&frame_record(f)->word, delta, __ATOMIC_ACQ_REL);
+    ASSERT((word & FRAME_TABLE_LOCK) && FB_FRAME_PARENTS(word) > leave);
+}
+
 void
 frame_take_back(frame_t f)
 {

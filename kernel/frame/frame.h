@@ -14,8 +14,8 @@
  *     frame's type enters it there first, and is refused while the head has mappings that
  *     exclude the new type.
  * F4. A TABLE that is not linked is clean: all its entries are zero.
- * F5. A linked TABLE has one pin, the tree's: so nobody links it twice or makes it
- *     something else.
+ * F5. A linked TABLE has one pin for each tree that has it (S8), most often one: so
+ *     nobody else links it or makes it something else.
  * F6. While a type changes the frame is KERNEL: nothing can be mapped, linked or given
  *     until the change is complete.
  * F7. A frame that was a node or an object (FRAME_F_STALE) becomes writable again only
@@ -84,6 +84,11 @@ int frame_link(frame_t f) MUST_CHECK;
 /* A linked TABLE without entries (F4) is a clean one again.  Its stamp is set: the caller
  * starts an epoch. */
 void frame_unlink(frame_t f);
+/* A linked TABLE has one tree more: -BUSY: locked; -COUNT. */
+int frame_table_add(frame_t f) MUST_CHECK;
+/* Lock one that several trees have: 0; 1: one tree has it, which needs no lock; -BUSY. */
+int frame_table_lock(frame_t f) MUST_CHECK;
+void frame_table_unlock(frame_t f, bool leave); /* leave: one tree less has it */
 /* Back to DATA, zeroed: a TABLE without entries, linked or not, or a frame that was
  * given.  No CPU uses it any more, but translations may be stale (F7).  Never fails. */
 void frame_take_back(frame_t f);

@@ -61,9 +61,16 @@ sweep(struct tree t, frame_t lo, frame_t hi, u64 *cursor)
     u64 at = *cursor > tree_base(t) ? *cursor : tree_base(t);
     while (!error && span_next(t, at, tree_end(t), &s, &steps)) {
         unsigned hit = path_hit(t, s.va, lo, hi);
+        s.locked = false;
+        if (s.level == 1 && pte_is_shared(pte_load(s.entry)) && !table_open(&s)) {
+            at = s.va;
+            error = -FB_E_BUSY;
+            break;
+        }
         if (!sweep_span(&c, &s, hit != 0, lo, hi, &steps, &at))
             error = -FB_E_RESUME;
-        else
+        table_close(&c, &s, hit != 0 && !error);
+        if (!error)
             (void)node_prune(&c, s.va, hit, NULL);
         if (!error && steps.scans <= 0)
             error = -FB_E_RESUME;

@@ -130,7 +130,8 @@ map_nodes(struct change *c, struct run *r, unsigned *missing)
         unsigned l, room = PTE_ENTRIES - pte_index(r->va, r->level);
         u64 *entry = tree_walk(c->tree, r->va, r->level, &l);
         if (l != r->level) {
-            if (pte_load(entry) != 0)
+            u64 there = pte_load(entry);
+            if (there != 0 && !pte_is_shared(there))
                 return -FB_E_MAPPED;
             *missing = l;
             return -FB_E_NOTABLE;

@@ -125,13 +125,16 @@ space_link_table(struct tree t, u64 va, unsigned level, frame_t frame)
         return error;
     unsigned l;
     u64 *entry = tree_walk(t, va, level, &l);
-    if (pte_load(entry) != 0)
+    u64 there = pte_load(entry);
+    if (l == 1 && level == 1 && pte_is_shared(there))
+        error = table_own(&c, entry, va, frame);
+    else if (there != 0)
         error = -FB_E_MAPPED;
     else if (l != level)
         error = -FB_E_NOTABLE;
     else
         error = frame_link(frame);
-    if (!error) {
+    if (!error && there == 0) {
         node_entry_set(&c, entry, level, frame << PAGE_SHIFT | PTE_NODE);
         ++*node_used(entry);
     }

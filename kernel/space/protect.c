@@ -114,6 +114,8 @@ space_protect_range(struct tree t, u64 va, u64 pages, u32 flags, const struct fr
     while (!error && at < end && span_next(t, at, end, &s, &steps)) {
         at = s.va;
         error = span_check(&s, end);
+        if (!error && s.level == 1 && pte_is_shared(pte_load(s.entry)))
+            error = -FB_E_NOTABLE;
         if (!error)
             error = protect_span(&c, &s, &ask, &steps, &at);
         if (!error && steps.scans <= 0 && at < end)

@@ -17,6 +17,12 @@
  *     and before the call returns start a new epoch if a writable one was removed.  The
  *     own TLB is flushed for the range before the call returns.
  * S7. In the window no page is writable and executable.
+ * S8. A page table (level 1) may be shared by spaces of one domain (FB_COPY_TABLES).  The
+ *     entry above it has no W then, in all of them, so that nobody writes through it.
+ *     Range calls take it for one thing, like a large page, and what would change a part
+ *     of it is refused (NOTABLE) until space_link_table gave the space its own.  While
+ *     several have it only its lock (frame_table_lock) lets its entries be weakened or,
+ *     by evict, removed; one that is left alone is writable again when it asks for it.
  */
 #ifndef KERNEL_SPACE_SPACE_H
 #define KERNEL_SPACE_SPACE_H
@@ -85,7 +91,9 @@ void space_free(struct space *s);
 
 /* Level 1 (page table), 2, 3; a window's level 3 is its domain's window_frame: -ARG.
  * -RANGE, -MAPPED, -NOTABLE (then space_missing_level says which), and the errors of
- * frame_link. */
+ * frame_link.  Level 1 where a shared table is (S8): `frame` becomes a copy-on-write copy
+ * of it; -COUNT, -BUSY, or -MAPPED: no other space has it any more.  Then, and only then
+ * (else -INUSE), `frame` may be the table itself, and becomes writable. */
 int space_link_table(struct tree t, u64 va, unsigned level, frame_t frame) MUST_CHECK;
 /* The level of the first node that va lacks, 0: none. */
 unsigned space_missing_level(struct tree t, u64 va);
@@ -96,14 +104,15 @@ int space_map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, 
                   u64 count, u64 *done) MUST_CHECK;
 /* done: 4 KiB pages passed over.  Flags without READ keep frame and count, without access
  * (a held entry). m: NULL: nothing can be added.  -ALIGN also: a large page lies only
- * partly in the range (so for unmap and copy). */
+ * partly in the range (so for unmap and copy).  -NOTABLE: a shared table (S8); for unmap
+ * and copy: one that lies only partly in the range, or is copied without TABLES. */
 int space_protect_range(struct tree t, u64 va, u64 pages, u32 flags,
                         const struct frames *m, u64 *done) MUST_CHECK;
 /* list: max entries, in the caller's buffer (kernel mapping); max = 0: no list is wanted.
  * -ARG: unknown flags. */
 int space_unmap_range(struct tree t, u64 va, u64 pages, u32 flags, u64 *list, u64 max,
                       u64 *listed, u64 *done) MUST_CHECK;
-/* done: pages handled; on NOTABLE *level names the node that `to` lacks.  -ARG: flags,
+/* done: pages handled; on NOTABLE *level names the node that `to` lacks, 0: S8, `from`.  -ARG: flags,
  * one space, two domains, or a large page with COW. */
 int space_copy_range(struct space *to, struct space *from, u64 va, u64 pages, u32 flags,
                      u64 *done, unsigned *level) MUST_CHECK;

@@ -57,6 +57,21 @@ unmap_span(struct change *c, const struct span *s, struct out *out, struct steps
     return error;
 }
 
+/* A shared table that lies in the range as a whole is left; by its last tree it is
+ * emptied like any.  Returns 0 or -RESUME. */
+static int
+unmap_shared(struct change *c, struct span *s, struct out *out, struct steps *steps,
+             u64 *at)
+{
+    if (!table_open(s))
+        return -FB_E_RESUME;
+    if (!s->locked)
+        return unmap_span(c, s, out, steps, at);
+    table_close(c, s, true);
+    *at = s->next;
+    return 0;
+}
+
 int
 space_unmap_range(struct tree t, u64 va, u64 pages, u32 flags, u64 *list, u64 max,
                   u64 *listed, u64 *done)
@@ -79,7 +94,9 @@ space_unmap_range(struct tree t, u64 va, u64 pages, u32 flags, u64 *list, u64 ma
         at = s.va;
         error = span_check(&s, end);
         if (!error)
-            error = unmap_span(&c, &s, &out, &steps, &at);
+            error = s.level == 1 && pte_is_shared(pte_load(s.entry))
+                        ? unmap_shared(&c, &s, &out, &steps, &at)
+                        : unmap_span(&c, &s, &out, &steps, &at);
         if (!error && (flags & FB_UNMAP_TABLES) && !node_prune(&c, s.va, PTE_TOP, &out)) {
             at = s.va; /* the next call comes back to these nodes */
             error = -FB_E_RESUME;

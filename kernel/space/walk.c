@@ -39,8 +39,11 @@ span_next(struct tree t, u64 va, u64 end, struct span *s, struct steps *steps)
             return true;
         }
         s->next = (va & ~(pte_span(level) - 1)) + pte_span(level);
-        if (pte_load(entry) != 0)
+        if (pte_load(entry) != 0) {
+            if (s->next > tree_end(t))
+                s->next = tree_end(t);
             return true;
+        }
         bool empty = level < tree_top(t) && *node_used(entry) == 0;
         u64 *node = entry - first;
         s->count = 0;
@@ -62,5 +65,5 @@ span_check(const struct span *s, u64 end)
 {
     bool whole = s->level == 0 || s->count == 0 ||
                  (s->va % pte_span(s->level) == 0 && s->next <= end);
-    return whole ? 0 : -FB_E_ALIGN;
+    return whole ? 0 : pte_is_shared(pte_load(s->entry)) ? -FB_E_NOTABLE : -FB_E_ALIGN;
 }

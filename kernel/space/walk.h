@@ -34,11 +34,13 @@ struct steps {
 
 /* Neighbouring entries of one node: `count` of them from `entry` on, for addresses va up
  * to next. count = 0: a node of this level without any entry.  level > 0 and count = 1: a
- * large page. */
+ * large page, or a shared page table (S8). */
 struct span {
     u64 *entry;
     u64 va, next;
     unsigned level, count;
+    u64 *parent; /* set by table_open: the entry above, and whether the table is locked */
+    bool locked;
 };
 
 /* The list that space_unmap makes; max = 0: nobody wants it. */
@@ -77,12 +79,12 @@ tree_end(struct tree t)
 }
 
 /* From the entry *entry to that of va in the node below it; false: there is no node
- * below. */
+ * below, or a shared one. */
 static inline bool
 tree_step(u64 **entry, u64 va, unsigned level)
 {
     u64 value = pte_load(*entry);
-    if (!pte_is_node(value))
+    if ((value & (PTE_P | PTE_LARGE | PTE_W)) != (PTE_P | PTE_W))
         return false;
     u64 *node = frame_ptr(pte_frame(value));
     *entry = &node[pte_index(va, level)];
@@ -206,11 +208,19 @@ change_page(struct change *c, u64 va)
     c->pages++;
 }
 
+/* More translations than are worth to be flushed one by one. */
+static inline void
+change_all(struct change *c)
+{
+    c->pages = FLUSH_PAGES + 1;
+}
+
 /* The next span at or after va, before end; false: there is none.  Spends steps->scans;
  * when they are spent it returns an empty span, from which a later call goes on at
  * span.next. */
 bool span_next(struct tree t, u64 va, u64 end, struct span *s, struct steps *steps);
-/* -ALIGN: the span is a large page that the range [va, end) covers in part only. */
+/* -ALIGN: the span is a large page that the range [va, end) covers in part only;
+ * -NOTABLE: it is such a shared table. */
 int span_check(const struct span *s, u64 end) MUST_CHECK;
 /* Remove a leaf: clear, count away, note the change.  Returns its FB_OUT entry if that
  * was the last 4 KiB mapping, else 0. */
@@ -227,6 +237,21 @@ leaf_remove(struct change *c, u64 *entry, unsigned level, u64 va)
         return 0;
     return pte_frame(old) | FB_OUT_VALID | (old & PTE_D ? FB_OUT_DIRTY : 0);
 }
+/* Copy a span of page-table entries into the page table that has `to` for its first
+ * (copy.c). */
+int copy_pages(struct change *c, const struct span *s, u64 *to, bool cow,
+               struct steps *steps, u64 *at) MUST_CHECK;
+
+/* ---- share.c: S8 ---- */
+/* Let the tree of entry *to have the page table below *from as well. */
+int table_share(struct change *c, u64 *from, u64 *to) MUST_CHECK;
+/* space_link_table where a shared table is. */
+int table_own(struct change *c, u64 *entry, u64 va, frame_t frame) MUST_CHECK;
+/* Make the span of a shared table that of its entries, locked against other trees; false:
+ * it is locked.  table_close unlocks; leave: this tree has it no more. */
+bool table_open(struct span *s) MUST_CHECK;
+void table_close(struct change *c, struct span *s, bool leave);
+
 /* Unlink the nodes without entries above va, from level 1 up to `highest`.  `out`: list
  * them as clean tables there, false: it has no room; NULL: they become DATA. */
 bool node_prune(struct change *c, u64 va, unsigned highest, struct out *out);

@@ -42,6 +42,7 @@ extern u32 machine_memory_ranges;
  * or not mapped at all. */
 int machine_seal(frame_t first, bool readable) MUST_CHECK;
 u64 machine_frame_maps(frame_t f);
+u64 machine_frame_word(frame_t f); /* fb_frame_record.word */
 
 /* Threads: prepare a stack such that the first switch to it calls thread_first_run();
  * switch stacks; go to the user. */

@@ -11,6 +11,11 @@
  *     it reports may be reused at once.  Long ones let other threads run in between.
  * M3. The kernel's counts are the counts: a frame is reported exactly when its last
  *     mapping goes.
+ * M4. After mmu_copy with `tables` spaces may share page tables: nothing is written
+ *     through these (no page of theirs has MMU_WRITE), and the pages are counted as mapped
+ *     once for all.  Before pages there are changed the space needs tables of its own:
+ *     mmu_own for rights, and for pages that a decision is made on (mmu_page.shared);
+ *     mmu_own_edges for what is unmapped; mmu_map and mmu_replace see to it themselves.
  */
 #ifndef LIBOS_CORE_MMU_H
 #define LIBOS_CORE_MMU_H
@@ -33,6 +38,7 @@ struct mmu_space {
     _Atomic u32 dying;  /* lcpus that idle in it leave it */
     u32 ntops;          /* M1 */
     u32 ntops_max;
+    bool shares;        /* M1: some page table may be shared (M4) */
     struct mmu_top *tops; /* first_tops, or from the heap */
     struct mmu_top first_tops[MMU_TOPS];
 };
@@ -60,15 +66,24 @@ void mmu_protect(struct mmu_space *s, uaddr va, u64 pages, u32 flags);
 typedef void (*mmu_lost_fn)(void *arg, frame_t frame, bool dirty);
 void mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn lost,
                void *arg);
-/* Map the present pages of `from` at the same addresses of `to`; cow takes WRITE away on
- * both sides. */
+/* Map the present pages of `from` at the same addresses of `to`; COW takes WRITE away on
+ * both sides; TABLES as well: page tables that lie in the range as a whole are shared
+ * (M4), which costs the same however many pages they have. */
+enum mmu_copy { MMU_COPY_SHARE, MMU_COPY_COW, MMU_COPY_TABLES };
 int mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages,
-             bool cow) MUST_CHECK;
+             enum mmu_copy how) MUST_CHECK;
+/* What a page table covers: 2 MiB. */
+#define MMU_TABLE_BYTES (2ull << 20)
+/* M4: all tables of a range, or those that lie only partly in it, are this space's own
+ * from now on, where they are there.  -E_NOMEM. */
+int mmu_own(struct mmu_space *s, uaddr va, u64 pages) MUST_CHECK;
+int mmu_own_edges(struct mmu_space *s, uaddr va, u64 pages) MUST_CHECK;
 
 struct mmu_page {
     frame_t frame;
     u32 flags; /* MMU_READ | WRITE | EXEC */
     bool dirty, accessed;
+    u16 shared; /* M4: 0: the table is this space's own; else how many spaces have it */
 };
 /* What is mapped at va: true and *out, or false.  Reads the page tables; no call. */
 bool mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out);

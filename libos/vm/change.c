@@ -31,7 +31,7 @@ few_and_own(struct mm *m, const struct area *a)
     for (uaddr at = a->start; at < a->end; at += PAGE_SIZE) {
         if (!mmu_query(&m->space, at, &page))
             continue;
-        if (page_cached(page.frame) || page_maps(page.frame) != 1)
+        if (!page_is_own(&page))
             return false;
         any = true;
     }
@@ -90,6 +90,8 @@ mm_protect(struct mm *m, uaddr at, u64 bytes, u32 prot)
     uaddr end = at + PAGE_UP(bytes);
     mutex_lock(&m->lock);
     int rc = mm_check_locked(m, at, end, prot);
+    if (rc == 0)
+        rc = mmu_own(&m->space, at, (end - at) >> PAGE_SHIFT);
     if (rc == 0)
         rc = area_cut_locked(m, at, end);
     if (rc == 0) {
@@ -184,7 +186,9 @@ move_area(struct mm *m, const struct move *v, uaddr *out)
     bool paged = a->inode || (a->flags & AREA_VDSO);
     u64 page = paged ? a->page + ((v->old - a->start) >> PAGE_SHIFT) : 0;
     u32 place = v->flags & MM_REMAP_FIXED ? MAP_AT_FIXED : 0;
-    int rc = v->old_bytes ? area_cut_locked(m, v->old, v->old + v->old_bytes) : 0;
+    int rc = mmu_own(&m->space, v->old, v->old_bytes >> PAGE_SHIFT);
+    if (rc == 0 && v->old_bytes)
+        rc = area_cut_locked(m, v->old, v->old + v->old_bytes);
     if (rc != 0)
         return rc;
     a = area_find(&m->areas, v->old);

@@ -114,13 +114,6 @@ fault_anonymous(struct mm *m, struct area *a, uaddr page, bool write)
     return frame == FRAME_NONE ? -E_NOMEM : map_own(m, a, page, frame);
 }
 
-/* V8: is a page of a private area that area's alone? */
-static bool
-is_own(frame_t frame)
-{
-    return page_maps(frame) == 1 && !page_cached(frame);
-}
-
 /* Pages next to each other that get copies of our own, and what they are now. */
 struct copies {
     u32 count, most;
@@ -133,7 +126,7 @@ add_copy(void *arg, uaddr va, const struct mmu_page *page)
 {
     struct copies *c = arg;
     if (c->count == c->most || va != c->next || !(page->flags & MMU_READ) ||
-        (page->flags & MMU_WRITE) || is_own(page->frame))
+        (page->flags & MMU_WRITE) || page_is_own(page))
         return;
     c->old[c->count++] = page->frame;
     c->next += PAGE_SIZE;
@@ -162,13 +155,13 @@ copies_alloc(struct mm *m, struct area *a, uaddr page, struct copies *c)
 
 /* A write to a page of a private area that is present and not writable. */
 static int
-fault_copy(struct mm *m, struct area *a, uaddr page, frame_t old)
+fault_copy(struct mm *m, struct area *a, uaddr page, const struct mmu_page *there)
 {
-    if (is_own(old)) {
+    if (page_is_own(there)) {
         mmu_protect(&m->space, page, 1, area_mmu_flags(a));
         return 0;
     }
-    struct copies c = { .count = 1, .next = page + PAGE_SIZE, .old = { old } };
+    struct copies c = { .count = 1, .next = page + PAGE_SIZE, .old = { there->frame } };
     frame_t run = copies_alloc(m, a, page, &c), zero = frame_zero();
     if (run == FRAME_NONE)
         return -E_NOMEM;
@@ -365,9 +358,14 @@ mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need, bool absent)
             return fault_vdso(m, a, page);
         return fault_anonymous(m, a, page, need & PROT_W);
     }
+    if (there.shared) { /* what is decided on below, and changed */
+        if (mmu_own(&m->space, page, 1) != 0)
+            return -E_NOMEM;
+        (void)!mmu_query(&m->space, page, &there);
+    }
     if ((need & PROT_W) && !(there.flags & MMU_WRITE)) {
         if (!(a->flags & AREA_SHARED))
-            return fault_copy(m, a, page, there.frame);
+            return fault_copy(m, a, page, &there);
         if (a->file) {
             mutex_lock(&a->inode->mutex);
             mark_written(a);

@@ -60,6 +60,21 @@ forget_page(void *arg, uaddr va, const struct mmu_page *page)
         f->m->rss[kind]--;
 }
 
+bool
+page_is_own(const struct mmu_page *page)
+{
+    return page->shared <= 1 && page_maps(page->frame) == 1 && !page_cached(page->frame);
+}
+
+/* How many spaces see the page: its mappings are counted once for a table that several
+ * spaces share (M4). */
+u64
+page_seen(const struct mmu_page *page)
+{
+    u64 others = page->shared > 1 ? page->shared - 1u : 0;
+    return MAX(page_maps(page->frame), 1ull) + others;
+}
+
 void
 rss_note_peak(struct mm *m)
 {
@@ -166,7 +181,7 @@ use_page(void *arg, uaddr va, const struct mmu_page *page)
     unsigned kind = rss_kind(u->a, page->frame);
     if (kind == RSS_NONE)
         return;
-    u64 maps = MAX(page_maps(page->frame), 1ull);
+    u64 maps = page_seen(page);
     bool dirty = page->dirty || kind == RSS_ANONYMOUS;
     out->rss += PAGE_SIZE;
     out->pss += PAGE_SIZE / maps;
@@ -248,6 +263,8 @@ page_at_locked(struct mm *m, uaddr page, bool write, bool force, frame_t *frame)
     if (!(prot & (write ? PROT_W : PROT_R)))
         return -E_FAULT;
     u32 own = a->prot;
+    if (own == 0 && mmu_own(&m->space, page, 1) != 0)
+        return -E_NOMEM;
     if (own == 0) /* a page without any access is not seen by what follows */
         mmu_protect(&m->space, page, 1, MMU_READ);
     a->prot = prot; /* under the mutex nobody sees it */

@@ -2,8 +2,8 @@
 /*
  * Making and removing mappings, and the cutting off of a file's pages (V4 in mm.c).
  *
- * V5. Structure before pages: what can fail (areas to be made for a split) is done first,
- *     then pages are unmapped.
+ * V5. Structure before pages: what can fail (areas to be made for a split, page tables of
+ *     our own where a part of a shared one goes) is done first, then pages are unmapped.
  * Lock order: truncate_lock, mm->lock, inode->mutex, inode->mappings_lock.
  */
 #include "core/error.h"
@@ -19,18 +19,22 @@ int (*vm_shared_memory)(u64 bytes, struct inode **out);
 static struct mutex truncate_lock = MUTEX_INIT(truncate_lock);
 
 /* One end of an area is unmapped: it becomes smaller. */
-static void
+static int
 unmap_end(struct mm *m, struct area *a, uaddr at, uaddr end)
 {
+    int rc = mmu_own_edges(&m->space, at, (end - at) >> PAGE_SHIFT);
+    if (rc != 0)
+        return rc;
     rss_forget(m, a, at, end);
     mmu_unmap(&m->space, at, (end - at) >> PAGE_SHIFT, true, frame_lost, NULL);
     if (at != a->start) {
         area_stretch(m, a, a->start, at);
-        return;
+        return 0;
     }
     if (area_has_pages(a))
         a->page += (end - at) >> PAGE_SHIFT;
     area_stretch(m, a, end, a->end);
+    return 0;
 }
 
 int
@@ -40,19 +44,20 @@ mm_unmap_locked(struct mm *m, uaddr at, u64 bytes)
     struct area *a = area_find(&m->areas, at);
     if (!a || a->start >= end)
         return 0;
-    if (at >= a->start && end <= a->end && (at == a->start) != (end == a->end)) {
-        unmap_end(m, a, at, end);
-        return 0;
-    }
+    if (at >= a->start && end <= a->end && (at == a->start) != (end == a->end))
+        return unmap_end(m, a, at, end);
     int rc = area_cut_locked(m, at, end);
     if (rc != 0)
         return rc;
     a = area_find(&m->areas, at);
     uaddr first = a->start, last = first;
-    for (struct area *b = a; b && b->start < end; b = b->next) {
+    for (struct area *b = a; b && b->start < end; b = b->next)
         last = b->end;
+    rc = mmu_own_edges(&m->space, first, (last - first) >> PAGE_SHIFT);
+    if (rc != 0)
+        return rc;
+    for (struct area *b = a; b && b->start < end; b = b->next)
         rss_forget(m, b, b->start, b->end);
-    }
     mmu_unmap(&m->space, first, (last - first) >> PAGE_SHIFT, true, frame_lost, NULL);
     while (a && a->start < end) {
         struct area *next = a->next;
@@ -93,6 +98,10 @@ choose_place(struct mm *m, uaddr at, u64 bytes, u32 flags, uaddr *out)
         return *out ? 0 : -E_NOMEM;
     }
     at = area_gap_down(&m->areas, bytes, MM_LOW, m->map_top);
+    /* Whole page tables for what is as large as some: fork shares them (mm.c). */
+    if (bytes % MMU_TABLE_BYTES == 0 && at > MM_LOW + MMU_TABLE_BYTES &&
+        area_range_free(&m->areas, at & ~(MMU_TABLE_BYTES - 1), at))
+        at &= ~(MMU_TABLE_BYTES - 1);
     if (at == 0)
         at = area_gap_up(&m->areas, bytes, m->map_top, USER_TOP - MM_STACK_GUARD);
     if (at == 0)

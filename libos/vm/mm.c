@@ -237,31 +237,55 @@ mm_keep_drop(struct mm *m)
     heap_free(m);
 }
 
-/* What fork does with an area's pages. */
-enum fork_kind { FORK_COPY, FORK_SHARE, FORK_NOTHING };
+/*
+ * What fork does with an area's pages.  Page tables are shared where anonymous memory is,
+ * if some of it is large: for a small area, or a stack, which both sides write at once, it
+ * would only cost a fault more.  Nor are they where pages of files may be: a file that is
+ * cut must be able to unmap its pages without memory for a table.
+ */
+enum fork_kind { FORK_EITHER, FORK_COPY, FORK_TABLES, FORK_SHARE, FORK_NOTHING };
+#define LARGE_PAGES 128u
 static enum fork_kind
 fork_kind(const struct area *a)
 {
     return a->flags & (AREA_DONTFORK | AREA_WIPEONFORK) ? FORK_NOTHING
            : a->flags & AREA_SHARED                     ? FORK_SHARE
-                                                        : FORK_COPY;
+           : area_has_pages(a) || (a->flags & AREA_GROWSDOWN) ? FORK_COPY
+           : area_pages(a) >= LARGE_PAGES                     ? FORK_TABLES
+                                                              : FORK_EITHER;
 }
 
 /* The bounds of a run of areas close to each other, so that one call on the space covers
- * them. */
-#define RUN_GAP (2ull << 20)
+ * them; with `kind`, of those that fork treats alike. */
+#define RUN_GAP MMU_TABLE_BYTES
 static struct area *
-run_end(struct area *a, bool same_kind, uaddr *end)
+run_end(struct area *a, enum fork_kind *kind, uaddr *end)
 {
     struct area *next;
-    enum fork_kind kind = fork_kind(a);
     *end = a->end;
     for (next = a->next; next && next->start - *end < RUN_GAP; next = next->next) {
-        if (same_kind && kind != fork_kind(next))
-            break;
+        if (kind) {
+            enum fork_kind k = fork_kind(next);
+            if (*kind == FORK_EITHER)
+                *kind = k;
+            else if (k != FORK_EITHER && k != *kind)
+                break;
+        }
         *end = next->end;
     }
     return next;
+}
+
+/* The bounds of all tables that a range of areas has alone. */
+static void
+widen_to_tables(const struct area *first, const struct area *next, uaddr *start, uaddr *end)
+{
+    uaddr low = *start & ~(MMU_TABLE_BYTES - 1);
+    uaddr high = MIN((*end + MMU_TABLE_BYTES - 1) & ~(MMU_TABLE_BYTES - 1), USER_TOP);
+    if (!first || !first->prev || first->prev->end <= low)
+        *start = low;
+    if (!next || next->start >= high)
+        *end = high;
 }
 
 void
@@ -271,10 +295,10 @@ mm_release(struct mm *m)
         return;
     mutex_lock(&m->lock); /* V4: a truncation may be at work here */
     for (struct area *a = m->areas.first, *next; a; a = next) {
-        uaddr end;
-        next = run_end(a, false, &end);
-        mmu_unmap(&m->space, a->start, (end - a->start) >> PAGE_SHIFT, true, frame_lost,
-                  NULL);
+        uaddr start = a->start, end;
+        next = run_end(a, NULL, &end);
+        widen_to_tables(NULL, NULL, &start, &end); /* nothing stays */
+        mmu_unmap(&m->space, start, (end - start) >> PAGE_SHIFT, true, frame_lost, NULL);
     }
     struct area *a = m->areas.first;
     area_map_init(&m->areas,
@@ -439,11 +463,18 @@ mm_fork(struct mm *from, struct mm **out)
         drop_advised(to, from);
     to->advised = from->advised;
     for (struct area *a = from->areas.first, *next; rc == 0 && a; a = next) {
-        uaddr end;
-        next = run_end(a, true, &end);
-        if (fork_kind(a) != FORK_NOTHING)
-            rc = mmu_copy(&to->space, &from->space, a->start,
-                          (end - a->start) >> PAGE_SHIFT, fork_kind(a) == FORK_COPY);
+        static const enum mmu_copy how[] = { [FORK_EITHER] = MMU_COPY_COW,
+                                             [FORK_COPY] = MMU_COPY_COW,
+                                             [FORK_TABLES] = MMU_COPY_TABLES,
+                                             [FORK_SHARE] = MMU_COPY_SHARE };
+        uaddr start = a->start, end;
+        enum fork_kind kind = fork_kind(a);
+        next = run_end(a, &kind, &end);
+        if (kind == FORK_TABLES)
+            widen_to_tables(a, next, &start, &end);
+        if (kind != FORK_NOTHING)
+            rc = mmu_copy(&to->space, &from->space, start, (end - start) >> PAGE_SHIFT,
+                          how[kind]);
     }
     mutex_unlock(&to->lock);
     mutex_unlock(&from->lock);

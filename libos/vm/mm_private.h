@@ -75,6 +75,9 @@ void area_set(struct mm *m, struct area *a, u32 prot, u32 flags);
 
 /* What a page of an area counts as: RSS_*. */
 unsigned rss_kind(const struct area *a, frame_t frame);
+/* V8: is a page of a private area that area's alone? */
+bool page_is_own(const struct mmu_page *page);
+u64 page_seen(const struct mmu_page *page);
 /* Pages are about to be unmapped: counts them off. */
 void rss_forget(struct mm *m, const struct area *a, uaddr from, uaddr to);
 void rss_note_peak(struct mm *m);

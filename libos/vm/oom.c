@@ -41,7 +41,7 @@ weigh_page(void *arg, uaddr va, const struct mmu_page *page)
     (void)va;
     bool nameless = w->area->inode && !w->area->file && page->frame != frame_zero();
     if (nameless || !page_cached(page->frame))
-        w->weight += SHARE / MAX(page_maps(page->frame), 1ull);
+        w->weight += SHARE / page_seen(page);
 }
 
 /* What the end of a process would give back, in parts of pages. */

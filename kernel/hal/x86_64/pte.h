@@ -24,6 +24,7 @@
 #define PTE_HELD 0x200ull /* software */
 #define PTE_NX FB_PTE_NX
 #define PTE_NODE (PTE_P | PTE_W | PTE_U) /* upper levels: the leaf decides */
+#define PTE_SHARED_NODE (PTE_P | PTE_U) /* a page table of several spaces (S8) */
 #define PTE_ENTRIES 512u
 #define PTE_TOP 3u /* level of the root's entries; 0: of a page table's */
 
@@ -46,6 +47,11 @@ static inline bool
 pte_is_node(u64 entry)
 {
     return (entry & (PTE_P | PTE_LARGE)) == PTE_P;
+}
+static inline bool
+pte_is_shared(u64 entry)
+{
+    return (entry & (PTE_P | PTE_LARGE | PTE_W)) == PTE_P;
 }
 static inline frame_t
 pte_frame(u64 entry)

@@ -233,11 +233,25 @@ mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn los
 }
 
 int
-mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages, bool cow)
+mmu_own(struct mmu_space *s, uaddr va, u64 pages)
+{
+    (void)s, (void)va, (void)pages; /* there are no page tables */
+    return 0;
+}
+
+int
+mmu_own_edges(struct mmu_space *s, uaddr va, u64 pages)
+{
+    return mmu_own(s, va, pages);
+}
+
+int
+mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages,
+         enum mmu_copy how)
 {
     uaddr end = va + pages * PAGE_SIZE;
     for (struct host_page *p = page_from(from, va, pages); p && p->va < end;) {
-        if (cow)
+        if (how != MMU_COPY_SHARE)
             p->flags &= ~MMU_WRITE;
         int r = mmu_map(to, p->va, p->frame, p->flags, 1);
         if (r != 0)
@@ -254,7 +268,7 @@ mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out)
     struct host_page *p = page_at(s, PAGE_DOWN(va));
     if (!p || !(p->flags & MMU_READ))
         return false;
-    *out = (struct mmu_page){ p->frame, p->flags, p->dirty, true };
+    *out = (struct mmu_page){ p->frame, p->flags, p->dirty, true, 0 };
     return true;
 }
 
@@ -280,7 +294,7 @@ mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg
     struct host_page *p;
     for (; va < end && (p = page_from(s, va, (end - va) / PAGE_SIZE)) != NULL;
          va = p->va + PAGE_SIZE) {
-        struct mmu_page page = { p->frame, p->flags, p->dirty, true };
+        struct mmu_page page = { p->frame, p->flags, p->dirty, true, 0 };
         visit(arg, p->va, &page);
     }
 }

@@ -175,10 +175,16 @@ machine_seal(frame_t first, bool readable)
 }
 
 u64
-machine_frame_maps(frame_t f)
+machine_frame_word(frame_t f)
 {
     const struct fb_frame_record *records = (const void *)WINDOW_RECORDS;
-    return FB_FRAME_MAPS(__atomic_load_n(&records[f].word, __ATOMIC_ACQUIRE));
+    return __atomic_load_n(&records[f].word, __ATOMIC_ACQUIRE);
+}
+
+u64
+machine_frame_maps(frame_t f)
+{
+    return FB_FRAME_MAPS(machine_frame_word(f));
 }
 
 void

@@ -148,11 +148,128 @@ tops_forget(struct mmu_space *s, frame_t frame)
         }
 }
 
+/* The node of directory pointers for va, or NULL. */
+static const u64 *
+top_node(struct mmu_space *s, uaddr va)
+{
+    for (u32 i = 0; i < s->ntops; i++)
+        if (s->tops[i].slot == (u32)(va >> 39))
+            return page_ptr(s->tops[i].frame);
+    return NULL;
+}
+
+/* The entry above the page table of va; 0: there is none, and *shift says what span is
+ * not there. */
+static u64
+table_entry(struct mmu_space *s, uaddr va, unsigned *shift)
+{
+    const u64 *node = top_node(s, va);
+    u64 e = 0;
+    *shift = 39;
+    for (unsigned at = 30; node && at > 12; at -= 9) {
+        e = __atomic_load_n(&node[(va >> at) & 511], __ATOMIC_RELAXED);
+        *shift = at;
+        if ((e & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
+            return 0; /* nobody maps pages of 1 GiB or 2 MiB in a lower half */
+        node = page_ptr(FB_PTE_FRAME(e));
+    }
+    return node ? e : 0;
+}
+
+/* M4: of an entry that table_entry gave. */
+static inline bool
+is_shared(u64 e)
+{
+    return e && !(e & FB_PTE_WRITE);
+}
+
+/* How many spaces have a page table. */
+static u16
+table_sharers(frame_t table)
+{
+    return (u16)FB_FRAME_PARENTS(machine_frame_word(table));
+}
+
+/*
+ * Get a page table of our own in place of the shared one at va.
+ *
+ * The one who leaves a table counts as a removal until its CPUs are flushed: they could
+ * still go through it.  Who finds himself alone with it waits for that (settle) before he
+ * changes anything in it.
+ */
+static int
+own_table(struct mmu_space *s, uaddr va)
+{
+    for (;;) {
+        unsigned shift;
+        u64 e = table_entry(s, va, &shift);
+        if (!is_shared(e))
+            return 0;
+        frame_t frame = FB_PTE_FRAME(e);
+        bool alone = table_sharers(frame) == 1;
+        if (alone) {
+            settle();
+        } else {
+            frame = page_table_alloc();
+            if (frame == FRAME_NONE)
+                return -E_NOMEM;
+        }
+        removal_begins();
+        long r = fb_space_table(s->cap, va, 1, page_cap(frame), frame, NULL);
+        removal_ends(s);
+        if (r == 0)
+            return 0;
+        if (!alone)
+            page_table_free(frame);
+        if (r == -FB_E_COUNT)
+            return -E_NOMEM;
+        /* MAPPED: we became alone with it meanwhile */
+        if (r != -FB_E_MAPPED && !machine_again(r))
+            libos_panic("space_table of a shared one: %s", fb_error_name(r));
+    }
+}
+
+int
+mmu_own(struct mmu_space *s, uaddr va, u64 pages)
+{
+    uaddr end = va + (pages << PAGE_SHIFT);
+    if (!s->shares)
+        return 0;
+    while (va < end) {
+        unsigned shift;
+        if (is_shared(table_entry(s, va, &shift)) && own_table(s, va) != 0)
+            return -E_NOMEM;
+        va = ((va >> shift) + 1) << shift;
+    }
+    return 0;
+}
+
+/* Is there a part of the table at va that the range does not have? */
+static bool
+is_edge(uaddr va, uaddr start, uaddr end)
+{
+    uaddr table = va & ~(MMU_TABLE_BYTES - 1);
+    return table < start || MIN(table + MMU_TABLE_BYTES, USER_TOP) > end;
+}
+
+int
+mmu_own_edges(struct mmu_space *s, uaddr va, u64 pages)
+{
+    uaddr end = va + (pages << PAGE_SHIFT);
+    if (!s->shares)
+        return 0;
+    int rc = is_edge(va, va, end) ? own_table(s, va) : 0;
+    return rc == 0 && is_edge(end - 1, va, end) ? own_table(s, end - 1) : rc;
+}
+
 /* Link a node of a level, and those above it that are missing. */
 static int
 link_table(struct mmu_space *s, uaddr va, unsigned level)
 {
+    unsigned shift;
     ASSERT(level >= 1 && level <= 3);
+    if (level == 1 && s->shares && is_shared(table_entry(s, va, &shift)))
+        return own_table(s, va);
     if (level == 3 && tops_reserve(s) != 0)
         return -E_NOMEM;
     frame_t frame = page_table_alloc();
@@ -315,7 +432,7 @@ mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn los
         long r = fb_space_unmap(s->cap, va, pages, tables ? FB_UNMAP_TABLES : 0, 0,
                                 LIST_MAX, &v);
         removal_ends(s);
-        if (r != 0 && r != -FB_E_RESUME && r != -FB_E_BUSY)
+        if (r != 0 && r != -FB_E_RESUME && r != -FB_E_BUSY && r != -FB_E_NOTABLE)
             libos_panic("space_unmap at %lx: %s", va, fb_error_name(r));
         if (r != -FB_E_BUSY) {
             if (v >> 40)
@@ -326,39 +443,48 @@ mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn los
         }
         if (r == 0)
             return;
+        /* M4: a table that only this space had, emptied in part; that takes no memory */
+        if (r == -FB_E_NOTABLE && own_table(s, va) != 0)
+            libos_panic("space_unmap at %lx: a part of a shared table", va);
         machine_again(r);
         thread_breathe(); /* the list is taken: another thread may use the buffer */
     }
 }
 
 int
-mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages, bool cow)
+mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages,
+         enum mmu_copy how)
 {
-    int result = 0;
-    while (pages) {
+    static const u32 flags[] = { FB_COPY_SHARE, FB_COPY_COW, FB_COPY_COW | FB_COPY_TABLES };
+    int result = how == MMU_COPY_TABLES ? mmu_own_edges(from, va, pages)
+                                        : mmu_own(from, va, pages);
+    while (pages && result == 0) {
         unsigned long v = 0;
-        long r = fb_space_copy(to->cap, from->cap, va, pages,
-                               cow ? FB_COPY_COW : FB_COPY_SHARE, &v);
+        long r = fb_space_copy(to->cap, from->cap, va, pages, flags[how], &v);
         if (r == 0)
             break;
-        if (r == -FB_E_NOTABLE || r == -FB_E_RESUME) {
+        if (r == -FB_E_NOTABLE || r == -FB_E_RESUME || r == -FB_E_COUNT) {
             va += (v & DONE_MASK) * PAGE_SIZE;
             pages -= v & DONE_MASK;
         }
         if (r == -FB_E_NOTABLE) {
-            result = link_tables(to, va, (unsigned)(v >> 56));
-            if (result != 0)
-                break;
-        } else if (r == -FB_E_COUNT) {
-            result = -E_NOMEM;
-            break;
+            unsigned level = (unsigned)(v >> 56); /* a shared one needs none at 1 */
+            result = how == MMU_COPY_TABLES ? link_table(to, va, level)
+                                            : link_tables(to, va, level);
+        } else if (r == -FB_E_COUNT) { /* of a table: a new one can be shared again */
+            unsigned shift;
+            result = from->shares && is_shared(table_entry(from, va, &shift))
+                         ? own_table(from, va)
+                         : -E_NOMEM;
         } else if (machine_again(r)) {
             thread_breathe();
         } else {
             libos_panic("space_copy at %lx: %s", va, fb_error_name(r));
         }
     }
-    if (cow)
+    if (how == MMU_COPY_TABLES)
+        to->shares = from->shares = true;
+    if (how != MMU_COPY_SHARE)
         mmu_flush(from);
     return result;
 }
@@ -382,29 +508,20 @@ mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out)
     u64 e = entry_of(top->frame, va, 30);
     if ((e & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
         return false; /* nobody maps pages of 1 GiB or 2 MiB in a lower half */
-    e = entry_of(FB_PTE_FRAME(e), va, 21);
-    if ((e & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
+    u64 table = entry_of(FB_PTE_FRAME(e), va, 21);
+    if ((table & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
         return false;
-    e = entry_of(FB_PTE_FRAME(e), va, 12);
+    e = entry_of(FB_PTE_FRAME(table), va, 12);
     if (!(e & FB_PTE_PRESENT))
         return false;
     out->frame = FB_PTE_FRAME(e);
-    out->flags = MMU_READ | (e & FB_PTE_WRITE) | (e & FB_PTE_NX ? 0 : MMU_EXEC);
+    out->flags = MMU_READ | (e & table & FB_PTE_WRITE) | (e & FB_PTE_NX ? 0 : MMU_EXEC);
     out->dirty = e & FB_PTE_DIRTY;
     out->accessed = e & FB_PTE_ACCESSED;
+    out->shared = is_shared(table) ? table_sharers(FB_PTE_FRAME(table)) : 0;
     return true;
 }
 _Static_assert(FB_PTE_WRITE == MMU_WRITE, "mmu_query");
-
-/* The node of directory pointers for va, or NULL. */
-static const u64 *
-top_node(struct mmu_space *s, uaddr va)
-{
-    for (u32 i = 0; i < s->ntops; i++)
-        if (s->tops[i].slot == (u32)(va >> 39))
-            return page_ptr(s->tops[i].frame);
-    return NULL;
-}
 
 /* What is not there at va: its span is 1 << *shift.  0: a page is there. */
 static unsigned
@@ -436,32 +553,18 @@ mmu_next(struct mmu_space *s, uaddr *va, uaddr end, struct mmu_page *out)
     return false;
 }
 
-/* The page table of va, or NULL; then *shift says what span is not there. */
-static const u64 *
-leaf_node(struct mmu_space *s, uaddr va, unsigned *shift)
-{
-    const u64 *node = top_node(s, va);
-    *shift = 39;
-    for (unsigned at = 30; node && at > 12; at -= 9) {
-        u64 e = __atomic_load_n(&node[(va >> at) & 511], __ATOMIC_RELAXED);
-        *shift = at;
-        node = (e & (FB_PTE_PRESENT | FB_PTE_LARGE)) == FB_PTE_PRESENT
-                   ? page_ptr(FB_PTE_FRAME(e))
-                   : NULL;
-    }
-    return node;
-}
-
 void
 mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg)
 {
     while (va < end) {
         unsigned shift;
-        const u64 *node = leaf_node(s, va, &shift);
-        if (!node) {
+        u64 table = table_entry(s, va, &shift);
+        if (!table) {
             va = ((va >> shift) + 1) << shift;
             continue;
         }
+        const u64 *node = page_ptr(FB_PTE_FRAME(table));
+        u16 shared = is_shared(table) ? table_sharers(FB_PTE_FRAME(table)) : 0;
         uaddr stop = MIN(end, ((va >> 21) + 1) << 21);
         for (node += (va >> 12) & 511; va < stop; va += PAGE_SIZE, node++) {
             u64 e = __atomic_load_n(node, __ATOMIC_RELAXED);
@@ -469,9 +572,10 @@ mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg
                 continue; /* what is not zero has a frame, with or without access */
             struct mmu_page page = { .frame = FB_PTE_FRAME(e),
                                      .dirty = e & FB_PTE_DIRTY,
-                                     .accessed = e & FB_PTE_ACCESSED };
+                                     .accessed = e & FB_PTE_ACCESSED,
+                                     .shared = shared };
             if (e & FB_PTE_PRESENT)
-                page.flags = MMU_READ | (e & FB_PTE_WRITE) |
+                page.flags = MMU_READ | (e & table & FB_PTE_WRITE) |
                              (e & FB_PTE_NX ? 0 : MMU_EXEC);
             visit(arg, va, &page);
         }
