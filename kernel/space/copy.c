@@ -4,8 +4,9 @@
  *
  * The source's lock keeps its mappings, so that their frames can be counted once more
  * without asking for their type.  With FB_COPY_TABLES a page table that lies in the range
- * as a whole is shared itself (share.c), for about 100 instructions.  Cost: about 25 instructions for each page that is
- * present, 1.3 for each absent one of a page table that exists.
+ * as a whole is shared itself (share.c), for about 300 instructions.  Else the cost is
+ * about 25 for each page that is present, 1.3 for each absent one of a page table that
+ * exists.
  */
 #include "space/walk.h"
 

@@ -7,6 +7,7 @@
  * goes too, whatever its frame.  The domain lets no other call change its trees meanwhile
  * (`evicting`, or it is dead), so what was swept stays so.
  */
+#include "hal/hal.h"
 #include "space/walk.h"
 
 #define SWEEP_PAGES 2048
@@ -69,6 +70,8 @@ sweep(struct tree t, frame_t lo, frame_t hi, u64 *cursor)
         }
         if (!sweep_span(&c, &s, hit != 0, lo, hi, &steps, &at))
             error = -FB_E_RESUME;
+        if (s.locked) /* it may be in sight of the space that is loaded */
+            hal_cr3_write(hal_cr3_read());
         table_close(&c, &s, hit != 0 && !error);
         if (!error)
             (void)node_prune(&c, s.va, hit, NULL);

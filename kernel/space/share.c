@@ -57,12 +57,12 @@ table_close(struct change *c, struct span *s, bool leave)
 static int
 table_fill(struct change *c, frame_t table, u64 va, frame_t frame)
 {
-    struct span s = {.entry = frame_ptr(table), .va = va, .count = PTE_ENTRIES};
-    struct steps steps = {PTE_ENTRIES, 0};
+    struct span s = { .entry = frame_ptr(table), .va = va, .count = PTE_ENTRIES };
+    struct steps steps = { PTE_ENTRIES, 0 };
     u64 at, *to = frame_ptr(frame);
     int error = copy_pages(c, &s, to, true, &steps, &at);
     if (error) {
-        for (u64 *e = to; (e = entries_skip(e, to + PTE_ENTRIES)) != to + PTE_ENTRIES; e++)
+        for (u64 *e = to, *end = to + PTE_ENTRIES; (e = entries_skip(e, end)) != end; e++)
             (void)frame_unmap_page(pte_frame(pte_exchange(e, 0)), false);
         *node_used(to) = 0;
         frame_unlink(frame);

@@ -112,8 +112,8 @@ int space_protect_range(struct tree t, u64 va, u64 pages, u32 flags,
  * -ARG: unknown flags. */
 int space_unmap_range(struct tree t, u64 va, u64 pages, u32 flags, u64 *list, u64 max,
                       u64 *listed, u64 *done) MUST_CHECK;
-/* done: pages handled; on NOTABLE *level names the node that `to` lacks, 0: S8, `from`.  -ARG: flags,
- * one space, two domains, or a large page with COW. */
+/* done: pages handled; on NOTABLE *level names the node that `to` lacks, 0: S8, `from`.
+ * -ARG: flags, one space, two domains, or a large page with COW. */
 int space_copy_range(struct space *to, struct space *from, u64 va, u64 pages, u32 flags,
                      u64 *done, unsigned *level) MUST_CHECK;
 /* Revocation: remove every mapping of frames [lo, hi) from a tree, and nodes that lie

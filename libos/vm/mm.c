@@ -248,11 +248,25 @@ enum fork_kind { FORK_EITHER, FORK_COPY, FORK_TABLES, FORK_SHARE, FORK_NOTHING }
 static enum fork_kind
 fork_kind(const struct area *a)
 {
-    return a->flags & (AREA_DONTFORK | AREA_WIPEONFORK) ? FORK_NOTHING
-           : a->flags & AREA_SHARED                     ? FORK_SHARE
+    return a->flags & (AREA_DONTFORK | AREA_WIPEONFORK)       ? FORK_NOTHING
+           : a->flags & AREA_SHARED                           ? FORK_SHARE
            : area_has_pages(a) || (a->flags & AREA_GROWSDOWN) ? FORK_COPY
            : area_pages(a) >= LARGE_PAGES                     ? FORK_TABLES
                                                               : FORK_EITHER;
+}
+
+/* May an area of kind `k` be one run with others?  What is EITHER becomes what they are.
+ */
+static bool
+join_kind(enum fork_kind *kind, enum fork_kind k)
+{
+    if (k == *kind)
+        return true;
+    if (*kind == FORK_EITHER && (k == FORK_COPY || k == FORK_TABLES)) {
+        *kind = k;
+        return true;
+    }
+    return k == FORK_EITHER && (*kind == FORK_COPY || *kind == FORK_TABLES);
 }
 
 /* The bounds of a run of areas close to each other, so that one call on the space covers
@@ -264,13 +278,8 @@ run_end(struct area *a, enum fork_kind *kind, uaddr *end)
     struct area *next;
     *end = a->end;
     for (next = a->next; next && next->start - *end < RUN_GAP; next = next->next) {
-        if (kind) {
-            enum fork_kind k = fork_kind(next);
-            if (*kind == FORK_EITHER)
-                *kind = k;
-            else if (k != FORK_EITHER && k != *kind)
-                break;
-        }
+        if (kind && !join_kind(kind, fork_kind(next)))
+            break;
         *end = next->end;
     }
     return next;
@@ -278,7 +287,8 @@ run_end(struct area *a, enum fork_kind *kind, uaddr *end)
 
 /* The bounds of all tables that a range of areas has alone. */
 static void
-widen_to_tables(const struct area *first, const struct area *next, uaddr *start, uaddr *end)
+widen_to_tables(const struct area *first, const struct area *next, uaddr *start,
+                uaddr *end)
 {
     uaddr low = *start & ~(MMU_TABLE_BYTES - 1);
     uaddr high = MIN((*end + MMU_TABLE_BYTES - 1) & ~(MMU_TABLE_BYTES - 1), USER_TOP);

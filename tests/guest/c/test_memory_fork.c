@@ -12,8 +12,8 @@
 #include "check.h"
 
 #define PAGE 4096ul
-#define MIB (1ul << 20)
-#define RW (PROT_READ | PROT_WRITE)
+#define MIB  (1ul << 20)
+#define RW   (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static unsigned char *
@@ -327,8 +327,8 @@ int
 main(void)
 {
     RUN(test_fork_when_both_write_then_each_has_its_own, fork);
-    RUN(test_fork_when_parts_change_then_other_side_keeps, fork, munmap, mprotect, madvise,
-        mremap);
+    RUN(test_fork_when_parts_change_then_other_side_keeps, fork, munmap, mprotect,
+        madvise, mremap);
     RUN(test_fork_when_random_changes_then_model_agrees, fork, mmap, munmap, mprotect,
         madvise);
     RUN(test_fork_when_threads_write_then_child_is_still, fork, clone);

@@ -214,6 +214,55 @@ test_spaces(void)
     frames_back(f, 4);
 }
 
+/* A page table that two spaces have, and what each may do with it. */
+void
+test_shared_tables(void)
+{
+    struct kspace s, t;
+    const u64 far = 1ull << 41, all = 512;
+    u64 f = frames(2, 1), table = frames(1, 1), own = frames(1, 1), other = frames(1, 1);
+    const volatile struct fb_frame_record *r = FRAME_RECORD(f),
+                                          *node = FRAME_RECORD(table);
+
+    kspace_make(&s);
+    kspace_make(&t);
+    OK(map(s.cap, far + 0x200000, f + 1, FB_MAP_READ)); /* the nodes above */
+    OK(map(t.cap, far + 0x200000, f + 1, FB_MAP_READ));
+    OK(AGAIN(fb_space_table(s.cap, far, 1, MEM, table, NULL)));
+    OK(map(s.cap, far, f, RW));
+    OK(AGAIN(fb_space_copy(t.cap, s.cap, far, all, FB_COPY_COW | FB_COPY_TABLES, NULL)));
+    CHECK(FB_FRAME_MAPS(r->word) == 1 && FB_FRAME_WMAPS(r->word) == 1);
+    CHECK(FB_FRAME_PARENTS(node->word) == 2);
+    ERR(SPACE_COPY, ARG, fb_space_copy(t.cap, s.cap, far, all, FB_COPY_TABLES, &v));
+    ERR(SPACE_MAP, NOTABLE,
+        fb_space_map(t.cap, far + PAGE, MEM, f, FB_MAP_READ, 1, &v));
+    CHECK(v == 1ull << 56);
+    ERR(SPACE_PROTECT, NOTABLE, fb_space_protect(t.cap, far, 1, 0, 0, &v));
+    ERR(SPACE_UNMAP, NOTABLE, fb_space_unmap(t.cap, far, 1, 0, 0, 1, &v));
+    ERR(SPACE_TABLE, INUSE, fb_space_table(t.cap, far, 1, MEM, table, NULL));
+    OK(AGAIN(fb_space_table(t.cap, far, 1, MEM, own, NULL)));
+    CHECK(FB_FRAME_MAPS(r->word) == 2 && FB_FRAME_WMAPS(r->word) == 0);
+    CHECK(FB_FRAME_PARENTS(node->word) == 1);
+    ERR(SPACE_TABLE, MAPPED, fb_space_table(s.cap, far, 1, MEM, other, NULL));
+    ERR(SPACE_PROTECT, NOTABLE, fb_space_protect(s.cap, far, 1, RW, MEM, &v));
+    OK(AGAIN(fb_space_table(s.cap, far, 1, MEM, table, NULL)));
+    OK(AGAIN(fb_space_protect(s.cap, far, 1, RW, MEM, &v)));
+    unmap(t.cap, far, all);
+    /* The last one that has it lists what is in it. */
+    OK(AGAIN(fb_space_copy(t.cap, s.cap, far, all, FB_COPY_COW | FB_COPY_TABLES, NULL)));
+    OK(AGAIN(fb_space_unmap(s.cap, far, all, FB_UNMAP_TABLES, 0, 8, &v)));
+    CHECK(v == all && FB_FRAME_PARENTS(node->word) == 1);
+    OK(AGAIN(fb_space_unmap(t.cap, far, all, FB_UNMAP_TABLES, 0, 8, &v)));
+    CHECK(v == (2ull << 40 | all) && FB_FRAME_PARENTS(node->word) == 0);
+    frames_back(table, 1);
+    frames_back(other, 1);
+    unmap(s.cap, far, 1024);
+    unmap(t.cap, far, 1024);
+    kspace_end(&s);
+    kspace_end(&t);
+    frames_back(f, 2);
+}
+
 void
 test_control(void)
 {

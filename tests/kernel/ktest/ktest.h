@@ -119,7 +119,7 @@ u64 on(u64 cpu, u64 (*job)(u64), u64 argument); /* run it on another vCPU and wa
 void on_begin(u64 cpu, u64 (*job)(u64), u64 argument);
 u64 on_end(u64 cpu);
 
-void test_caps(void), test_spaces(void), test_control(void), test_domains(void),
+void test_caps(void), test_spaces(void), test_shared_tables(void), test_control(void), test_domains(void),
     test_devices(void), test_upcalls(void), test_smp(void), test_slices(void);
 void coverage(void);
 void bench(void);

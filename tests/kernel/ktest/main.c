@@ -106,6 +106,7 @@ static const char *const why[FB_CALLS][32] = {
     WHY(SPACE_MAP, COUNT, "16 million mappings of a frame: host tests of kernel/frame"),
     WHY(SPACE_PROTECT, COUNT,
         "16 million mappings of a frame: host tests of kernel/frame"),
+    WHY(SPACE_TABLE, COUNT, "16 million mappings of a frame: host tests of kernel/space"),
     WHY(SPACE_COPY, COUNT, "16 million mappings of a frame: host tests of kernel/space"),
     WHY(SPACE_DESTROY, RESUME,
         "only while another CPU is not quiet: see the stress tests"),
@@ -510,6 +511,7 @@ kt_main(u64 id)
     }
     run("capabilities", test_caps);
     run("spaces", test_spaces);
+    run("shared page tables", test_shared_tables);
     run("upcalls and the gate", test_upcalls);
     run("calls of control", test_control);
     run("child domains", test_domains);

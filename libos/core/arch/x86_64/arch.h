@@ -5,6 +5,7 @@
 
 #include <abi/layout.h>
 
+#include "core/machine.h"
 #include "core/thread.h"
 #include "core/types.h"
 
@@ -27,6 +28,24 @@ NORETURN void machine_on_stack(struct thread *t, void (*fn)(struct thread *,
 long gate_do_work(struct thread *t, struct user_frame *f, long result);
 NORETURN void upcall_from_user(struct thread *t, struct user_frame *f, u64 vector);
 NORETURN void upcall_from_libos(u64 area, u64 vector);
+
+/* mmu_read.c */
+struct mmu_space;
+/* The entry above the page table of va; 0: there is none, and *shift says what span is
+ * not there. */
+u64 mmu_table_entry(struct mmu_space *s, uaddr va, unsigned *shift);
+/* M4: of an entry that mmu_table_entry gave. */
+static inline bool
+mmu_is_shared(u64 e)
+{
+    return e && !(e & FB_PTE_WRITE);
+}
+/* How many spaces have a page table. */
+static inline u16
+mmu_sharers(frame_t table)
+{
+    return (u16)FB_FRAME_PARENTS(machine_frame_word(table));
+}
 
 /* machine.c */
 struct instance_info;

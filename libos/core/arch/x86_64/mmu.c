@@ -21,7 +21,8 @@
 _Static_assert(MMU_READ == FB_MAP_READ && MMU_WRITE == FB_MAP_WRITE &&
                    MMU_EXEC == FB_MAP_EXEC,
                "flags");
-_Static_assert(MMU_REPLACE_MAX == FB_MAP_REPLACE_MAX && MMU_NOADD == FB_MAP_NOADD, "flags");
+_Static_assert(MMU_REPLACE_MAX == FB_MAP_REPLACE_MAX && MMU_NOADD == FB_MAP_NOADD,
+               "flags");
 
 /* The space in which the instance was started: nothing in its lower half; for idle
  * vCPUs. */
@@ -148,48 +149,6 @@ tops_forget(struct mmu_space *s, frame_t frame)
         }
 }
 
-/* The node of directory pointers for va, or NULL. */
-static const u64 *
-top_node(struct mmu_space *s, uaddr va)
-{
-    for (u32 i = 0; i < s->ntops; i++)
-        if (s->tops[i].slot == (u32)(va >> 39))
-            return page_ptr(s->tops[i].frame);
-    return NULL;
-}
-
-/* The entry above the page table of va; 0: there is none, and *shift says what span is
- * not there. */
-static u64
-table_entry(struct mmu_space *s, uaddr va, unsigned *shift)
-{
-    const u64 *node = top_node(s, va);
-    u64 e = 0;
-    *shift = 39;
-    for (unsigned at = 30; node && at > 12; at -= 9) {
-        e = __atomic_load_n(&node[(va >> at) & 511], __ATOMIC_RELAXED);
-        *shift = at;
-        if ((e & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
-            return 0; /* nobody maps pages of 1 GiB or 2 MiB in a lower half */
-        node = page_ptr(FB_PTE_FRAME(e));
-    }
-    return node ? e : 0;
-}
-
-/* M4: of an entry that table_entry gave. */
-static inline bool
-is_shared(u64 e)
-{
-    return e && !(e & FB_PTE_WRITE);
-}
-
-/* How many spaces have a page table. */
-static u16
-table_sharers(frame_t table)
-{
-    return (u16)FB_FRAME_PARENTS(machine_frame_word(table));
-}
-
 /*
  * Get a page table of our own in place of the shared one at va.
  *
@@ -202,11 +161,11 @@ own_table(struct mmu_space *s, uaddr va)
 {
     for (;;) {
         unsigned shift;
-        u64 e = table_entry(s, va, &shift);
-        if (!is_shared(e))
+        u64 e = mmu_table_entry(s, va, &shift);
+        if (!mmu_is_shared(e))
             return 0;
         frame_t frame = FB_PTE_FRAME(e);
-        bool alone = table_sharers(frame) == 1;
+        bool alone = mmu_sharers(frame) == 1;
         if (alone) {
             settle();
         } else {
@@ -237,7 +196,7 @@ mmu_own(struct mmu_space *s, uaddr va, u64 pages)
         return 0;
     while (va < end) {
         unsigned shift;
-        if (is_shared(table_entry(s, va, &shift)) && own_table(s, va) != 0)
+        if (mmu_is_shared(mmu_table_entry(s, va, &shift)) && own_table(s, va) != 0)
             return -E_NOMEM;
         va = ((va >> shift) + 1) << shift;
     }
@@ -268,7 +227,7 @@ link_table(struct mmu_space *s, uaddr va, unsigned level)
 {
     unsigned shift;
     ASSERT(level >= 1 && level <= 3);
-    if (level == 1 && s->shares && is_shared(table_entry(s, va, &shift)))
+    if (level == 1 && s->shares && mmu_is_shared(mmu_table_entry(s, va, &shift)))
         return own_table(s, va);
     if (level == 3 && tops_reserve(s) != 0)
         return -E_NOMEM;
@@ -455,7 +414,8 @@ int
 mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages,
          enum mmu_copy how)
 {
-    static const u32 flags[] = { FB_COPY_SHARE, FB_COPY_COW, FB_COPY_COW | FB_COPY_TABLES };
+    static const u32 flags[] = { FB_COPY_SHARE, FB_COPY_COW,
+                                 FB_COPY_COW | FB_COPY_TABLES };
     int result = how == MMU_COPY_TABLES ? mmu_own_edges(from, va, pages)
                                         : mmu_own(from, va, pages);
     while (pages && result == 0) {
@@ -473,7 +433,7 @@ mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages,
                                             : link_tables(to, va, level);
         } else if (r == -FB_E_COUNT) { /* of a table: a new one can be shared again */
             unsigned shift;
-            result = from->shares && is_shared(table_entry(from, va, &shift))
+            result = from->shares && mmu_is_shared(mmu_table_entry(from, va, &shift))
                          ? own_table(from, va)
                          : -E_NOMEM;
         } else if (machine_again(r)) {
@@ -487,99 +447,6 @@ mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages,
     if (how != MMU_COPY_SHARE)
         mmu_flush(from);
     return result;
-}
-
-/* The entry of va in a node; 0: what is below is not there. */
-static inline u64
-entry_of(frame_t node, uaddr va, unsigned shift)
-{
-    const u64 *entries = page_ptr(node);
-    return __atomic_load_n(&entries[(va >> shift) & 511], __ATOMIC_RELAXED);
-}
-
-bool
-mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out)
-{
-    const struct mmu_top *top = s->tops, *end = top + s->ntops;
-    while (top < end && top->slot != va >> 39)
-        top++;
-    if (top == end)
-        return false;
-    u64 e = entry_of(top->frame, va, 30);
-    if ((e & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
-        return false; /* nobody maps pages of 1 GiB or 2 MiB in a lower half */
-    u64 table = entry_of(FB_PTE_FRAME(e), va, 21);
-    if ((table & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
-        return false;
-    e = entry_of(FB_PTE_FRAME(table), va, 12);
-    if (!(e & FB_PTE_PRESENT))
-        return false;
-    out->frame = FB_PTE_FRAME(e);
-    out->flags = MMU_READ | (e & table & FB_PTE_WRITE) | (e & FB_PTE_NX ? 0 : MMU_EXEC);
-    out->dirty = e & FB_PTE_DIRTY;
-    out->accessed = e & FB_PTE_ACCESSED;
-    out->shared = is_shared(table) ? table_sharers(FB_PTE_FRAME(table)) : 0;
-    return true;
-}
-_Static_assert(FB_PTE_WRITE == MMU_WRITE, "mmu_query");
-
-/* What is not there at va: its span is 1 << *shift.  0: a page is there. */
-static unsigned
-absent_shift(struct mmu_space *s, uaddr va)
-{
-    const u64 *node = top_node(s, va);
-    if (!node)
-        return 39;
-    for (unsigned shift = 30;; shift -= 9) {
-        u64 e = __atomic_load_n(&node[(va >> shift) & 511], __ATOMIC_RELAXED);
-        if (!(e & FB_PTE_PRESENT))
-            return shift;
-        if (shift == 12 || (e & FB_PTE_LARGE))
-            return 0;
-        node = page_ptr(FB_PTE_FRAME(e));
-    }
-}
-
-bool
-mmu_next(struct mmu_space *s, uaddr *va, uaddr end, struct mmu_page *out)
-{
-    while (*va < end) {
-        unsigned shift = absent_shift(s, *va);
-        if (shift == 0)
-            return mmu_query(s, *va, out);
-        *va = ((*va >> shift) + 1) << shift;
-    }
-    *va = end;
-    return false;
-}
-
-void
-mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg)
-{
-    while (va < end) {
-        unsigned shift;
-        u64 table = table_entry(s, va, &shift);
-        if (!table) {
-            va = ((va >> shift) + 1) << shift;
-            continue;
-        }
-        const u64 *node = page_ptr(FB_PTE_FRAME(table));
-        u16 shared = is_shared(table) ? table_sharers(FB_PTE_FRAME(table)) : 0;
-        uaddr stop = MIN(end, ((va >> 21) + 1) << 21);
-        for (node += (va >> 12) & 511; va < stop; va += PAGE_SIZE, node++) {
-            u64 e = __atomic_load_n(node, __ATOMIC_RELAXED);
-            if (e == 0)
-                continue; /* what is not zero has a frame, with or without access */
-            struct mmu_page page = { .frame = FB_PTE_FRAME(e),
-                                     .dirty = e & FB_PTE_DIRTY,
-                                     .accessed = e & FB_PTE_ACCESSED,
-                                     .shared = shared };
-            if (e & FB_PTE_PRESENT)
-                page.flags = MMU_READ | (e & table & FB_PTE_WRITE) |
-                             (e & FB_PTE_NX ? 0 : MMU_EXEC);
-            visit(arg, va, &page);
-        }
-    }
 }
 
 void

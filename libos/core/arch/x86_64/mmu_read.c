@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading the page tables of a space, which needs no call (mmu.h; P2 of table_pool.c). */
+#include "core/mmu.h"
+
+#include <sdk/stubs.h>
+
+#include "core/arch/x86_64/arch.h"
+#include "core/page.h"
+
+/* The node of directory pointers for va, or NULL. */
+static const u64 *
+top_node(struct mmu_space *s, uaddr va)
+{
+    for (u32 i = 0; i < s->ntops; i++)
+        if (s->tops[i].slot == (u32)(va >> 39))
+            return page_ptr(s->tops[i].frame);
+    return NULL;
+}
+
+u64
+mmu_table_entry(struct mmu_space *s, uaddr va, unsigned *shift)
+{
+    const u64 *node = top_node(s, va);
+    u64 e = 0;
+    *shift = 39;
+    for (unsigned at = 30; node && at > 12; at -= 9) {
+        e = __atomic_load_n(&node[(va >> at) & 511], __ATOMIC_RELAXED);
+        *shift = at;
+        if ((e & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
+            return 0; /* nobody maps pages of 1 GiB or 2 MiB in a lower half */
+        node = page_ptr(FB_PTE_FRAME(e));
+    }
+    return node ? e : 0;
+}
+
+/* The entry of va in a node; 0: what is below is not there. */
+static inline u64
+entry_of(frame_t node, uaddr va, unsigned shift)
+{
+    const u64 *entries = page_ptr(node);
+    return __atomic_load_n(&entries[(va >> shift) & 511], __ATOMIC_RELAXED);
+}
+
+bool
+mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out)
+{
+    const struct mmu_top *top = s->tops, *end = top + s->ntops;
+    while (top < end && top->slot != va >> 39)
+        top++;
+    if (top == end)
+        return false;
+    u64 e = entry_of(top->frame, va, 30);
+    if ((e & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
+        return false; /* nobody maps pages of 1 GiB or 2 MiB in a lower half */
+    u64 table = entry_of(FB_PTE_FRAME(e), va, 21);
+    if ((table & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
+        return false;
+    e = entry_of(FB_PTE_FRAME(table), va, 12);
+    if (!(e & FB_PTE_PRESENT))
+        return false;
+    out->frame = FB_PTE_FRAME(e);
+    out->flags = MMU_READ | (e & table & FB_PTE_WRITE) | (e & FB_PTE_NX ? 0 : MMU_EXEC);
+    out->dirty = e & FB_PTE_DIRTY;
+    out->accessed = e & FB_PTE_ACCESSED;
+    out->shared = mmu_is_shared(table) ? mmu_sharers(FB_PTE_FRAME(table)) : 0;
+    return true;
+}
+_Static_assert(FB_PTE_WRITE == MMU_WRITE, "mmu_query");
+
+/* What is not there at va: its span is 1 << *shift.  0: a page is there. */
+static unsigned
+absent_shift(struct mmu_space *s, uaddr va)
+{
+    const u64 *node = top_node(s, va);
+    if (!node)
+        return 39;
+    for (unsigned shift = 30;; shift -= 9) {
+        u64 e = __atomic_load_n(&node[(va >> shift) & 511], __ATOMIC_RELAXED);
+        if (!(e & FB_PTE_PRESENT))
+            return shift;
+        if (shift == 12 || (e & FB_PTE_LARGE))
+            return 0;
+        node = page_ptr(FB_PTE_FRAME(e));
+    }
+}
+
+bool
+mmu_next(struct mmu_space *s, uaddr *va, uaddr end, struct mmu_page *out)
+{
+    while (*va < end) {
+        unsigned shift = absent_shift(s, *va);
+        if (shift == 0)
+            return mmu_query(s, *va, out);
+        *va = ((*va >> shift) + 1) << shift;
+    }
+    *va = end;
+    return false;
+}
+
+void
+mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg)
+{
+    while (va < end) {
+        unsigned shift;
+        u64 table = mmu_table_entry(s, va, &shift);
+        if (!table) {
+            va = ((va >> shift) + 1) << shift;
+            continue;
+        }
+        const u64 *node = page_ptr(FB_PTE_FRAME(table));
+        u16 shared = mmu_is_shared(table) ? mmu_sharers(FB_PTE_FRAME(table)) : 0;
+        uaddr stop = MIN(end, ((va >> 21) + 1) << 21);
+        for (node += (va >> 12) & 511; va < stop; va += PAGE_SIZE, node++) {
+            u64 e = __atomic_load_n(node, __ATOMIC_RELAXED);
+            if (e == 0)
+                continue; /* what is not zero has a frame, with or without access */
+            struct mmu_page page = { .frame = FB_PTE_FRAME(e),
+                                     .dirty = e & FB_PTE_DIRTY,
+                                     .accessed = e & FB_PTE_ACCESSED,
+                                     .shared = shared };
+            if (e & FB_PTE_PRESENT)
+                page.flags = MMU_READ | (e & table & FB_PTE_WRITE) |
+                             (e & FB_PTE_NX ? 0 : MMU_EXEC);
+            visit(arg, va, &page);
+        }
+    }
+}
