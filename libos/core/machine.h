@@ -43,6 +43,7 @@ extern u32 machine_memory_ranges;
 int machine_seal(frame_t first, bool readable) MUST_CHECK;
 u64 machine_frame_maps(frame_t f);
 u64 machine_frame_word(frame_t f); /* fb_frame_record.word */
+bool machine_node_used(frame_t f); /* has a page-table node any entry? */
 
 /* Threads: prepare a stack such that the first switch to it calls thread_first_run();
  * switch stacks; go to the user. */

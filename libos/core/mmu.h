@@ -91,6 +91,10 @@ bool mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out);
  * cost is that of the tables that are there. */
 bool mmu_next(struct mmu_space *s, uaddr *va, uaddr end, struct mmu_page *out);
 
+/* Is nothing there in [va, end), no page and no node that mmu_unmap would give back?  Then
+ * no call is needed. */
+bool mmu_absent(struct mmu_space *s, uaddr va, uaddr end);
+
 /* Calls `visit` for each page in [va, end), those without any access (flags 0) too, in
  * order.  Only what is there costs: about 10 instructions a page besides the call. */
 typedef void (*mmu_visit_fn)(void *arg, uaddr va, const struct mmu_page *page);

@@ -15,17 +15,6 @@
 
 /* ---- madvise ---- */
 
-static int
-drop_pages(struct mm *m, const struct area *a, uaddr from, uaddr to)
-{
-    int rc = mmu_own_edges(&m->space, from, (to - from) >> PAGE_SHIFT);
-    if (rc != 0)
-        return rc;
-    rss_forget(m, a, from, to);
-    mmu_unmap(&m->space, from, (to - from) >> PAGE_SHIFT, false, frame_lost, NULL);
-    return 0;
-}
-
 /* Pages of a file become a hole of it. */
 static int
 remove_pages(const struct area *a, uaddr from, uaddr to)
@@ -56,11 +45,11 @@ advise_area(struct mm *m, struct area *a, uaddr from, uaddr to, int advice, u32 
     case MM_ADVISE_DONTNEED_LOCKED:
         if ((locked && advice == MM_ADVISE_DONTNEED) || (a->flags & AREA_VDSO))
             return -E_INVAL;
-        return drop_pages(m, a, from, to);
+        return area_drop_pages(m, a, from, to, false);
     case MM_ADVISE_FREE:
         if (locked || a->inode || (a->flags & AREA_VDSO))
             return -E_INVAL;
-        return drop_pages(m, a, from, to);
+        return area_drop_pages(m, a, from, to, false);
     case MM_ADVISE_REMOVE:
         return remove_pages(a, from, to);
     case MM_ADVISE_UNLOCKED:

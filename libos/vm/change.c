@@ -173,9 +173,7 @@ leave_old(struct mm *m, const struct move *v, const struct area *a)
         return 0; /* both show the same object from now on */
     if (!(v->flags & MM_REMAP_DONTUNMAP))
         return mm_unmap_locked(m, v->old, v->old_bytes);
-    rss_forget(m, a, v->old, v->old + v->old_bytes);
-    mmu_unmap(&m->space, v->old, v->old_bytes >> PAGE_SHIFT, true, frame_lost, NULL);
-    return 0;
+    return area_drop_pages(m, a, v->old, v->old + v->old_bytes, true);
 }
 
 static int

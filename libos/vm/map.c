@@ -7,6 +7,7 @@
  * Lock order: truncate_lock, mm->lock, inode->mutex, inode->mappings_lock.
  */
 #include "core/error.h"
+#include "core/log.h"
 #include "core/page.h"
 #include "core/thread.h"
 #include "vfs/mount.h"
@@ -18,15 +19,28 @@
 int (*vm_shared_memory)(u64 bytes, struct inode **out);
 static struct mutex truncate_lock = MUTEX_INIT(truncate_lock);
 
+int
+area_drop_pages(struct mm *m, const struct area *a, uaddr at, uaddr end, bool tables)
+{
+    u64 pages = (end - at) >> PAGE_SHIFT;
+    if (mmu_absent(&m->space, at, end))
+        return 0;
+    int rc = mmu_own_edges(&m->space, at, pages);
+    if (rc != 0)
+        return rc;
+    for (; a && a->start < end; a = a->next)
+        rss_forget(m, a, MAX(a->start, at), MIN(a->end, end));
+    mmu_unmap(&m->space, at, pages, tables, frame_lost, NULL);
+    return 0;
+}
+
 /* One end of an area is unmapped: it becomes smaller. */
 static int
 unmap_end(struct mm *m, struct area *a, uaddr at, uaddr end)
 {
-    int rc = mmu_own_edges(&m->space, at, (end - at) >> PAGE_SHIFT);
+    int rc = area_drop_pages(m, a, at, end, true);
     if (rc != 0)
         return rc;
-    rss_forget(m, a, at, end);
-    mmu_unmap(&m->space, at, (end - at) >> PAGE_SHIFT, true, frame_lost, NULL);
     if (at != a->start) {
         area_stretch(m, a, a->start, at);
         return 0;
@@ -53,12 +67,9 @@ mm_unmap_locked(struct mm *m, uaddr at, u64 bytes)
     uaddr first = a->start, last = first;
     for (struct area *b = a; b && b->start < end; b = b->next)
         last = b->end;
-    rc = mmu_own_edges(&m->space, first, (last - first) >> PAGE_SHIFT);
+    rc = area_drop_pages(m, a, first, last, true);
     if (rc != 0)
         return rc;
-    for (struct area *b = a; b && b->start < end; b = b->next)
-        rss_forget(m, b, b->start, b->end);
-    mmu_unmap(&m->space, first, (last - first) >> PAGE_SHIFT, true, frame_lost, NULL);
     while (a && a->start < end) {
         struct area *next = a->next;
         area_free(m, a);
@@ -304,9 +315,9 @@ unmap_file_pages(struct mm *m, const struct inode *inode, u64 first_page)
         uaddr from = a->page >= first_page
                          ? a->start
                          : a->start + ((first_page - a->page) << PAGE_SHIFT);
-        rss_forget(m, a, from, a->end);
-        mmu_unmap(&m->space, from, (a->end - from) >> PAGE_SHIFT, false, frame_lost,
-                  NULL);
+        /* Where pages of files are, no table is shared (mm.c: fork_kind). */
+        int rc = area_drop_pages(m, a, from, a->end, false);
+        ASSERT(rc == 0);
     }
 }
 

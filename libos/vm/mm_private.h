@@ -82,6 +82,11 @@ u64 page_seen(const struct mmu_page *page);
 void rss_forget(struct mm *m, const struct area *a, uaddr from, uaddr to);
 void rss_note_peak(struct mm *m);
 
+/* Unmap what is present of [at, end), which begins in `a`; what areas after it have of it
+ * goes too.  tables: nodes that are empty then as well.  -E_NOMEM: a page table that was
+ * to be ours first (core/mmu.h, M4), and nothing has changed. */
+int area_drop_pages(struct mm *m, const struct area *a, uaddr at, uaddr end,
+                    bool tables) MUST_CHECK;
 /* Cut `a` at `at`, within it: a keeps the lower part. The new upper one in *upper;
  * -E_NOMEM. */
 int area_split_locked(struct mm *m, struct area *a, uaddr at,

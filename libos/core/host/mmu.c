@@ -288,6 +288,12 @@ mmu_next(struct mmu_space *s, uaddr *va, uaddr end, struct mmu_page *out)
     return false;
 }
 
+bool
+mmu_absent(struct mmu_space *s, uaddr va, uaddr end)
+{
+    return va >= end || !page_from(s, va, (end - va) / PAGE_SIZE);
+}
+
 void
 mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg)
 {

@@ -181,6 +181,13 @@ machine_frame_word(frame_t f)
     return __atomic_load_n(&records[f].word, __ATOMIC_ACQUIRE);
 }
 
+bool
+machine_node_used(frame_t f)
+{
+    const struct fb_frame_record *records = (const void *)WINDOW_RECORDS;
+    return __atomic_load_n(&records[f].used, __ATOMIC_RELAXED) != 0;
+}
+
 u64
 machine_frame_maps(frame_t f)
 {

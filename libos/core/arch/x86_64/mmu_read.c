@@ -97,6 +97,28 @@ mmu_next(struct mmu_space *s, uaddr *va, uaddr end, struct mmu_page *out)
     return false;
 }
 
+bool
+mmu_absent(struct mmu_space *s, uaddr va, uaddr end)
+{
+    while (va < end) {
+        const u64 *node = top_node(s, va);
+        unsigned shift = 39;
+        u64 e = 0;
+        for (shift = 30; node && shift >= 12; shift -= 9) {
+            e = __atomic_load_n(&node[(va >> shift) & 511], __ATOMIC_RELAXED);
+            if (e == 0 || shift == 12)
+                break;
+            node = page_ptr(FB_PTE_FRAME(e));
+        }
+        if (e || (node && !machine_node_used(page_frame(node))))
+            return false;
+        if (!node)
+            shift = 39;
+        va = ((va >> shift) + 1) << shift;
+    }
+    return true;
+}
+
 void
 mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg)
 {
