@@ -209,6 +209,7 @@ mm_create(struct mm **out)
             return rc;
         }
     }
+    m->space.shares = false; /* there are no tables */
     /* aux_words says that nothing of aux is valid. */
     memset((u8 *)m + sizeof(m->space), 0,
            offsetof(struct mm, layout.aux) - sizeof(m->space));
