@@ -121,7 +121,7 @@ give_cpu(struct lcpu *c, struct thread *from, enum sched_why why)
 }
 
 /* Lock the queue of the vCPU to which t belongs. */
-static struct lcpu *
+static inline __attribute__((always_inline)) struct lcpu *
 lock_queue_of(struct thread *t)
 {
     for (;;) {

@@ -54,7 +54,7 @@ move_part(struct uio *u, u64 at, void *p, size_t n, enum direction d)
     return -E_INVAL;
 }
 
-static int
+static __attribute__((noinline)) int
 uio_move(struct uio *u, u8 *p, size_t bytes, enum direction d)
 {
     if (bytes > u->left)
@@ -80,15 +80,36 @@ uio_move(struct uio *u, u8 *p, size_t bytes, enum direction d)
     return 0;
 }
 
+/* All of it is in the segment of user memory that the uio is at, as nearly always. */
+static inline bool
+within_segment(const struct uio *u, size_t bytes)
+{
+    return !u->libos && bytes <= u->left && bytes <= u->segment->bytes - u->offset;
+}
+
+static inline int
+advance(struct uio *u, size_t bytes, int r)
+{
+    if (r == 0) {
+        u->offset += bytes;
+        u->left -= bytes;
+    }
+    return r;
+}
+
 int
 uio_put(struct uio *u, const void *from, size_t bytes)
 {
+    if (__builtin_expect(within_segment(u, bytes), 1))
+        return advance(u, bytes, copy_to_user(u->segment->base + u->offset, from, bytes));
     return uio_move(u, (u8 *)(uintptr_t)from, bytes, PUT);
 }
 
 int
 uio_get(struct uio *u, void *to, size_t bytes)
 {
+    if (__builtin_expect(within_segment(u, bytes), 1))
+        return advance(u, bytes, copy_from_user(to, u->segment->base + u->offset, bytes));
     return uio_move(u, to, bytes, GET);
 }
 

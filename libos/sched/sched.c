@@ -69,7 +69,7 @@ sched_set_nice(struct thread *t, int nice)
     fair_set_weight(t);
 }
 
-static void
+static inline __attribute__((always_inline)) void
 put(struct runq *q, struct thread *t, enum sched_why why, u64 now)
 {
     ASSERT(!t->sched.queued);

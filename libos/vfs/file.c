@@ -138,7 +138,7 @@ touch_atime(struct file *f)
     vfs_touch_atime(f->path.mount, i);
 }
 
-static i64
+static inline __attribute__((always_inline)) i64
 transfer(struct file *f, struct uio *u, u64 *pos,
          i64 (*op)(struct file *, struct uio *, u64 *))
 {
