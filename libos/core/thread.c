@@ -172,8 +172,8 @@ make_ready(struct thread *t, struct lcpu *old, enum sched_why why)
     }
 }
 
-bool
-thread_wake(struct thread *t, int result)
+static inline __attribute__((always_inline)) bool
+wake(struct thread *t, int result, struct list *link)
 {
     if (atomic_load(&t->state) != THREAD_SLEEPING)
         return false;
@@ -184,12 +184,26 @@ thread_wake(struct thread *t, int result)
     }
     atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed); /* T3 */
     t->wake_result = result;
+    if (link != NULL)
+        list_remove(link);
     if (c->current == t) { /* step 4 is still to come */
         spin_unlock(&runq_of(c)->lock);
         return true;
     }
     make_ready(t, c, SCHED_WOKEN);
     return true;
+}
+
+bool
+thread_wake(struct thread *t, int result)
+{
+    return wake(t, result, NULL);
+}
+
+bool
+thread_wake_from(struct thread *t, struct list *link)
+{
+    return wake(t, 0, link);
 }
 
 void

@@ -166,6 +166,9 @@ int thread_block(u64 deadline_ns);
 void thread_cancel(void);
 /* Make a sleeping thread runnable with a result; true if it was this call that did it. */
 bool thread_wake(struct thread *t, int result);
+/* The same with result 0 for one that stands in a list: it is taken out if it is this
+ * call that wakes it, before it can run. The list's lock is held. */
+bool thread_wake_from(struct thread *t, struct list *link);
 /* For signals: wake it if it sleeps interruptibly; if it runs on another vCPU make that
  * one look (event). */
 void thread_poke(struct thread *t);

@@ -52,6 +52,13 @@ wait_again(struct waiter *w)
 }
 
 void
+wait_leave(struct waiter *w)
+{
+    if (!list_empty(&w->link))
+        wait_remove(w);
+}
+
+void
 wait_remove(struct waiter *w)
 {
     struct waitq *q = w->queue;
@@ -72,13 +79,7 @@ wake_one(struct waiter *w)
         w->wake(w);
         return true;
     }
-    struct list *next = w->link.next;
-    struct thread *t = w->thread;
-    list_remove(&w->link); /* W3 */
-    if (thread_wake(t, 0))
-        return true;
-    list_add_before(next, &w->link);
-    return false;
+    return thread_wake_from(w->thread, &w->link); /* W3 */
 }
 
 void

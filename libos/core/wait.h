@@ -8,9 +8,10 @@
  *     there: no wake-up is lost.
  * W2. `wake` may be a callback instead of a thread (poll); such a waiter stays in the
  *     queue when it is called.
- * W3. A thread is taken out before it is woken, and its waiter is not touched after that.
- *     So who was woken (thread_block gave 0) and stands in no other queue need not remove
- *     it; in all other cases wait_remove also waits until a waker has let go of it.
+ * W3. A thread is taken out of the queue exactly when it is woken through it, before it can
+ *     run, and its waiter is not touched after that. So who finds its waiter in no queue
+ *     (wait_leave) may go at once; who finds it there removes it under the lock, and so
+ *     waits until a waker has let go of it.
  */
 #ifndef LIBOS_CORE_WAIT_H
 #define LIBOS_CORE_WAIT_H
@@ -40,6 +41,8 @@ void wait_enter(struct waitq *q, struct waiter *w, bool exclusive);
 /* Stand in the queue again, if it was taken out (W3). */
 void wait_again(struct waiter *w);
 void wait_remove(struct waiter *w);
+/* The same by the waiting thread itself after it slept. */
+void wait_leave(struct waiter *w);
 /* Wake all non-exclusive waiters and at most n exclusive ones (n = ~0u: all). */
 void wait_wake(struct waitq *q, unsigned n);
 static inline bool wait_idle(const struct waitq *q) { return list_empty(&q->waiters); }
@@ -62,8 +65,8 @@ static inline bool wait_idle(const struct waitq *q) { return list_empty(&q->wait
                 break;                                                               \
             }                                                                        \
             wait_result_ = thread_block(deadline_ns);                                \
+            wait_leave(&wait_w_);                                                    \
             if (wait_result_ != 0) {                                                 \
-                wait_remove(&wait_w_);                                               \
                 if (condition)                                                       \
                     wait_result_ = 0;                                                \
                 break;                                                               \

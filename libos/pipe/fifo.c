@@ -226,10 +226,12 @@ pipe_open_fifo(struct inode *i, struct file *f)
         r = -E_NXIO;
     }
     u32 seen_readers = 0, seen_writers = 0;
+    bool alone = true; /* who is there now may be gone before this one looks again */
     if (r == 0) {
         mutex_lock(&p->mutex);
         seen_readers = p->reader_opens;
         seen_writers = p->writer_opens;
+        alone = (flags & OPEN_READ) != 0 ? p->writers == 0 : p->readers == 0;
         if ((flags & OPEN_READ) != 0) {
             p->readers++;
             p->reader_opens++;
@@ -248,9 +250,11 @@ pipe_open_fifo(struct inode *i, struct file *f)
     f->priv = p;
     /* A reader that did not wait sees no hang-up before the first writer has come. */
     f->pos = (flags & OPEN_READ) != 0 && nonblock && p->writers == 0 ? seen_writers : ~0u;
-    if ((flags & OPEN_READ) != 0 && (flags & OPEN_WRITE) == 0 && !nonblock)
+    if (!alone || nonblock)
+        return 0;
+    if ((flags & OPEN_READ) != 0 && (flags & OPEN_WRITE) == 0)
         r = wait_for_side(p, &p->writers, &p->writer_opens, seen_writers);
-    else if ((flags & OPEN_READ) == 0 && !nonblock)
+    else if ((flags & OPEN_READ) == 0)
         r = wait_for_side(p, &p->readers, &p->reader_opens, seen_readers);
     if (r != 0)
         fifo_release(f);

@@ -85,8 +85,7 @@ pipe_wait(struct pipe *p, struct waitq *q)
     thread_prepare(true);
     mutex_unlock(&p->mutex);
     int r = thread_block(~0ull);
-    if (r != 0)
-        wait_remove(&w);
+    wait_leave(&w);
     mutex_lock(&p->mutex);
     return r != 0 ? -E_RESTART : 0;
 }

@@ -394,8 +394,7 @@ wait_ready(struct watch_set *s, u64 deadline_ns)
     thread_prepare(true);
     if (!any_ready(s)) {
         int r = thread_block(deadline_ns);
-        if (r != 0)
-            wait_remove(&w);
+        wait_leave(&w);
         return r;
     }
     thread_cancel();

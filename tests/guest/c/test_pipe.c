@@ -316,6 +316,28 @@ test_fifo_when_opened_from_both_sides_then_connects(void)
     CHECK(unlink("/tmp/test_pipe.fifo") == 0);
 }
 
+/* Verify that a reader's open returns although the writer that it met has gone before the
+ * reader looks again. */
+static void
+test_fifo_when_writer_is_gone_at_once_then_reader_has_it(void)
+{
+    for (int i = 0; i < 100; i++) {
+        char data[4];
+        unlink("/tmp/test_pipe.fifo");
+        CHECK(mkfifo("/tmp/test_pipe.fifo", 0600) == 0);
+        pid_t child = fork();
+        if (child == 0) {
+            int out = open("/tmp/test_pipe.fifo", O_WRONLY);
+            _exit(out < 0 || write(out, "hi", 2) != 2);
+        }
+        int fd = open("/tmp/test_pipe.fifo", O_RDONLY);
+        CHECK(fd >= 0 && read(fd, data, 4) == 2);
+        CHECK_EXIT(child, 0);
+        CHECK(close(fd) == 0);
+    }
+    CHECK(unlink("/tmp/test_pipe.fifo") == 0);
+}
+
 static void
 test_devices_when_used_then_behave(void)
 {
@@ -353,6 +375,7 @@ main(void)
     RUN(test_poll_when_other_writes_then_wakes);
     RUN(test_select_when_ready_then_sets);
     RUN(test_fifo_when_opened_from_both_sides_then_connects);
+    RUN(test_fifo_when_writer_is_gone_at_once_then_reader_has_it);
     RUN(test_devices_when_used_then_behave);
     return check_failures != 0;
 }
