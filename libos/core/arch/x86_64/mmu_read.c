@@ -119,16 +119,46 @@ mmu_absent(struct mmu_space *s, uaddr va, uaddr end)
     return true;
 }
 
+static inline bool
+leads_on(u64 entry)
+{
+    return (entry & (FB_PTE_PRESENT | FB_PTE_LARGE)) == FB_PTE_PRESENT;
+}
+
+/* The entry of the first table at *va or behind it, to which *va moves; 0: there is none
+ * before `end`. */
+static u64
+next_table(struct mmu_space *s, uaddr *va, uaddr end)
+{
+    uaddr at = *va;
+    while (at < end) {
+        const u64 *node = top_node(s, at);
+        if (!node) {
+            at = ((at >> 39) + 1) << 39;
+            continue;
+        }
+        u64 e = __atomic_load_n(&node[(at >> 30) & 511], __ATOMIC_RELAXED);
+        if (!leads_on(e)) {
+            at = ((at >> 30) + 1) << 30;
+            continue;
+        }
+        uaddr stop = MIN(end, ((at >> 30) + 1) << 30);
+        for (node = page_ptr(FB_PTE_FRAME(e)); at < stop; at = ((at >> 21) + 1) << 21) {
+            e = __atomic_load_n(&node[(at >> 21) & 511], __ATOMIC_RELAXED);
+            if (leads_on(e)) {
+                *va = at;
+                return e;
+            }
+        }
+    }
+    return 0;
+}
+
 void
 mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg)
 {
-    while (va < end) {
-        unsigned shift;
-        u64 table = mmu_table_entry(s, va, &shift);
-        if (!table) {
-            va = ((va >> shift) + 1) << shift;
-            continue;
-        }
+    u64 table;
+    while ((table = next_table(s, &va, end)) != 0) {
         const u64 *node = page_ptr(FB_PTE_FRAME(table));
         u16 shared = mmu_is_shared(table) ? mmu_sharers(FB_PTE_FRAME(table)) : 0;
         uaddr stop = MIN(end, ((va >> 21) + 1) << 21);
