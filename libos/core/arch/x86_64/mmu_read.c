@@ -112,9 +112,16 @@ mmu_absent(struct mmu_space *s, uaddr va, uaddr end)
         }
         if (e || (node && !machine_node_used(page_frame(node))))
             return false;
-        if (!node)
-            shift = 39;
-        va = ((va >> shift) + 1) << shift;
+        if (!node) {
+            va = ((va >> 39) + 1) << 39;
+            continue;
+        }
+        /* The others of this node that are as empty. */
+        uaddr stop = MIN(end, ((va >> (shift + 9)) + 1) << (shift + 9));
+        do
+            va = ((va >> shift) + 1) << shift;
+        while (va < stop &&
+               __atomic_load_n(&node[(va >> shift) & 511], __ATOMIC_RELAXED) == 0);
     }
     return true;
 }
