@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: MIT
+# What runs natively in Ring 3: the kernel's capability check and the LibOS's heap, with optimisation and
+# without sanitizers, for `tools/feuer bench --zones`.
+
+NATIVE := $(BUILD)/native/capability $(BUILD)/native/allocator
+NATIVE_CFLAGS := -std=gnu17 -O2 -g -fno-strict-aliasing $(WARNINGS)
+
+$(BUILD)/native/capability: bench/native/capability.c bench/native/ticks.h $(wildcard kernel/cap/*.[ch] kernel/cap/test/fake.[ch]) \
+    $(GENERATED)
+	@mkdir -p $(@D)
+	gcc $(NATIVE_CFLAGS) -DFB_HOST -Ikernel -Ikernel/cap/test -I$(BUILD)/gen -I. -o $@ $< $(wildcard kernel/cap/*.c) kernel/cap/test/fake.c
+
+$(BUILD)/native/allocator: bench/native/allocator.c bench/native/ticks.h \
+    $(wildcard libos/core/*.[ch] libos/core/host/*.[ch] libos/sched/*.[ch]) $(GENERATED)
+	@mkdir -p $(@D)
+	gcc $(NATIVE_CFLAGS) -DLIBOS_HOST -D_GNU_SOURCE $(LIBOS_INCLUDES) -o $@ $< \
+	    $(wildcard libos/core/*.c libos/core/host/*.c libos/sched/*.c)
+
+benches: $(NATIVE)
