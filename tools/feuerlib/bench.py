@@ -7,6 +7,7 @@ and a plot of the ratios, or with --keep to docs/results, which docs/performance
 README.md are made from.  The parts: benchrun (guests), benchstore (files), benchtable
 (text), benchplot (SVG), benchpage (pages), benchguard (limits).
 """
+import importlib
 import os
 import shlex
 import sys
@@ -114,6 +115,25 @@ def keep(table, options, folder):
     return found
 
 
+def other_part(name, options):
+    """--zones, --programs, --size: modules of their own, with tables of their own."""
+    folder = RESULTS if options.keep else os.path.join(build_dir(), "bench-results")
+    module = importlib.import_module("." + name, __package__)
+    words = ["tools/feuer", "bench", "--" + name]
+    if name == "programs":
+        words += ["--runs", str(options.runs or RUNS)]
+        words += [word for one in options.only + options.rows for word in ("--only", one)]
+        if options.keep and options.only + options.rows:
+            raise UserError("--keep is for whole tables; leave out rows")
+        status = module.main(shlex.join(words), folder, options.only + options.rows,
+                             options.runs or RUNS)
+    else:
+        status = module.main(shlex.join(words), folder)
+    if options.keep:
+        benchpage.main(RESULTS, False)
+    return status
+
+
 def main(options):
     if options.guard:
         return benchguard.main(options)
@@ -124,6 +144,10 @@ def main(options):
         if options.keep:
             benchpage.main(RESULTS, False)
         return status
+    for part, name in ((options.zones, "zones"), (options.programs, "programs"),
+                       (options.size, "size")):
+        if part:
+            return other_part(name, options)
     if options.keep and (options.only or options.rows or options.no_linux):
         raise UserError("--keep is for whole tables; leave out rows and --no-linux")
     if options.runs is None:

@@ -94,6 +94,12 @@ def add_bench_options(commands):
     add("--limits", metavar="FILE", help="of --guard (tests/bench/limits.tsv)")
     add("--lower", action="store_true", help="with --guard: lower the limits to what is "
         "measured")
+    add("--zones", action="store_true", help="instead: the three zones against their targets, "
+        "and the stages of one call (5 minutes)")
+    add("--programs", action="store_true", help="instead: whole programs, counted and in wall "
+        "time; ROW names some")
+    add("--size", action="store_true", help="instead: lines, bytes, power-on to the prompt, "
+        "memory for a process and a thread")
     add("--page", action="store_true", help="make docs/performance.md and README's figures "
         "from docs/results")
     add("--check", action="store_true", help="are those pages what docs/results gives?")

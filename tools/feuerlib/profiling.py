@@ -67,8 +67,8 @@ def counts(samples, row, options, stores):
             return {a: n for a, n in struct.iter_unpack("=QQ", f.read()) if n}
 
 
-def operation(row, options=(), stores=False):
-    """{address: count} of one operation of ROW."""
+def operation(row, options=(), stores=False, samples=None):
+    """{address: count} of one operation of ROW; more SAMPLES spread what happens seldom."""
     program = program_of(row)
     known = rows(program)
     if row not in known:
@@ -78,6 +78,7 @@ def operation(row, options=(), stores=False):
     if "derived" in flags:
         raise UserError("%s is computed from other rows; profile those" % row)
     fewer, more = SAMPLES[program]
+    more = samples or more
     few = counts(fewer, row, options, stores)
     many = counts(more, row, options, stores)
     unit = operations * (more - fewer)
