@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 # What runs natively in Ring 3: the kernel's capability check and the LibOS's heap, with optimisation and
-# without sanitizers, for `tools/feuer bench --zones`.
+# without sanitizers, for `tools/feuer bench --zones`; and what `--size` boots.
 
 NATIVE := $(BUILD)/native/capability $(BUILD)/native/allocator
 NATIVE_CFLAGS := -std=gnu17 -O2 -g -fno-strict-aliasing $(WARNINGS)
@@ -16,4 +16,10 @@ $(BUILD)/native/allocator: bench/native/allocator.c bench/native/ticks.h \
 	gcc $(NATIVE_CFLAGS) -DLIBOS_HOST -D_GNU_SOURCE $(LIBOS_INCLUDES) -o $@ $< \
 	    $(wildcard libos/core/*.c libos/core/host/*.c libos/sched/*.c)
 
-benches: $(NATIVE)
+# The first program of the guests of `tools/feuer bench --size`.
+START := $(BUILD)/size/start
+$(START): bench/size/start.c
+	@mkdir -p $(@D)
+	musl-gcc $(GUEST_CFLAGS) -s -pthread -o $@ $<
+
+benches: $(NATIVE) $(START)
