@@ -9,7 +9,7 @@
 import os
 import re
 
-from . import benchplot, benchstore, benchtable, copied, growth
+from . import benchplot, benchstore, benchtable, copied, growth, programs, size, zones
 from .common import REPO, UserError, replace_file, say
 
 PAGE = os.path.join(REPO, "docs", "performance.md")
@@ -103,7 +103,8 @@ def wall_section(results):
 
 # Each takes the folder of kept tables and returns markdown, or None where its table is not
 # there.  A further section is one more function here.
-SECTIONS = [counted_section, wall_section, growth.section, copied.section]
+SECTIONS = [zones.section, counted_section, wall_section, programs.section, growth.section,
+            copied.section, size.section]
 
 
 PLOTTED = {"bench": benchplot.ratios, "bench-wall": benchplot.ratios,

@@ -233,7 +233,7 @@ def measure():
     """The rows of the kept table."""
     rows = [("native", name, "-", "cycles", value) for name, value in native()]
     rows += [("exokernel", name, "-", "instructions", value) for name, value in ktest()]
-    kernel, symbols = Kernel(), profiling.symbols()
+    kernel, symbols = Kernel(), profiling.symbols("micro")
     needed = list(dict.fromkeys(row for factors in ROWS.values() for row in factors))
     for gate in GATES:
         parts = {}
