@@ -87,7 +87,8 @@ LIBOS_CORE_TESTS := $(patsubst libos/%.c,$(BUILD)/host/%,$(wildcard libos/core/t
 HOST_TESTS += $(LIBOS_CORE_TESTS)
 $(LIBOS_CORE_TESTS): $(BUILD)/host/%: libos/%.c $(BUILD)/host/libos.a libos/core/host/host.h libos/core/test/check.h
 	@mkdir -p $(@D)
-	$(LIBOS_CC) $(LIBOS_HOST_CFLAGS) $(LIBOS_INCLUDES) -o $@ $< $(BUILD)/host/libos.a
+	$(LIBOS_CC) $(LIBOS_HOST_CFLAGS) $(LIBOS_INCLUDES) -o $@ $< $(filter %/wide.S,$^) $(BUILD)/host/libos.a
+$(BUILD)/host/core/test/test_wide: libos/core/test/wide.S libos/core/arch/x86_64/memory.S
 
 # ---- dependencies between rooms ----
 check-includes:

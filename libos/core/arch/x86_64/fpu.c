@@ -28,6 +28,7 @@
 #define SMALL_FEATURES 0xe7ull /* x87, SSE, AVX, AVX-512: what fits one page */
 
 #define FEATURE_AVX 4ull
+#define FEATURE_ZMM 0x40ull
 #define LEAF_XGETBV1 4u /* CPUID leaf 0xd, subleaf 1, eax: XGETBV tells XINUSE */
 
 static u64 features; /* 0: FXSAVE */
@@ -84,7 +85,7 @@ fpu_start(void)
     u32 a, b, c, d;
     __cpuid_count(0xd, 1, a, b, c, d);
     if (features & FEATURE_AVX)
-        memory_wide = a & LEAF_XGETBV1 ? 2 : 1;
+        memory_wide = a & LEAF_XGETBV1 ? 2 : (features & FEATURE_ZMM) == 0;
 }
 
 u32

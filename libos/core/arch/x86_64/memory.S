@@ -14,23 +14,30 @@
  *     sleeps in between, so that nobody else sees them or takes them for the user's.
  * W2. If the user's upper halves were in their initial state (XINUSE; SDM vol. 1, 13.6),
  *     they are put back into it, so that narrow instructions of the user's stay fast.
+ * W3. A 32-byte instruction clears what lies above its 32 bytes (SDM vol. 1, 14.2), so a
+ *     user who has anything in the upper halves of 64-byte registers gets the narrow way.
  */
 #define WIDE_BYTES 512
 #define XINUSE_AVX 4
+#define XINUSE_ZMM 0x40 /* ZMM_Hi256 */
 
         .data
         .globl  memory_wide
-/* 0: no wide registers; 1: they are there; 2: XGETBV tells XINUSE as well. Set once. */
+/* 0: no wide registers; 1: they are there, and none that are wider; 2: XGETBV tells
+ * XINUSE as well. Set once. */
 memory_wide:
         .long   0
 
-/* Clobbers eax, ecx, edx; r11d keeps XINUSE until wide_end. */
-        .macro wide_begin
+/* Clobbers eax, ecx, edx; r11d keeps XINUSE until wide_end. To `narrow`, with nothing
+ * done: W3. */
+        .macro wide_begin narrow
         mov     $XINUSE_AVX, %r11d
         cmpl    $2, memory_wide(%rip)
         jne     .Lsave\@
         mov     $1, %ecx
         xgetbv
+        test    $XINUSE_ZMM, %eax
+        jnz     \narrow
         mov     %eax, %r11d
 .Lsave\@:
         sub     $128, %rsp
@@ -210,7 +217,7 @@ memcmp:
         .size   memcmp, . - memcmp
 
 /* The whole blocks of rdx bytes, upwards from rsi to rdi, which are advanced over those
- * that were copied: fewer than rdx / 256 after a fault. Right for overlaps with to < from
+ * that were copied: fewer than rdx / 256 after a fault, none where W3 says so. Right for overlaps with to < from
  * (each half is loaded before it is stored). Leaves r8, r9, r10. */
         .type   wide_copy, @function
         .p2align 4
@@ -218,7 +225,7 @@ wide_copy:
         shr     $8, %rdx
         mov     %rdx, %rcx
         push    %rcx
-        wide_begin
+        wide_begin 21f
         mov     128(%rsp), %rcx
 1:      vmovdqu (%rsi), %ymm0
 2:      vmovdqu 32(%rsi), %ymm1
@@ -241,7 +248,7 @@ wide_copy:
         dec     %rcx
         jnz     1b
 20:     wide_end
-        pop     %rcx
+21:     pop     %rcx
         ret
         .irp    at, 1b, 2b, 3b, 4b, 5b, 6b, 7b, 8b
         fixup   \at, 20b
@@ -263,7 +270,7 @@ page_copy:
 page_clear:
         cmpl    $0, memory_wide(%rip)
         je      2f
-        wide_begin
+        wide_begin 2f
         vpxor   %xmm0, %xmm0, %xmm0     /* and all above */
         mov     $16, %ecx
 1:
