@@ -23,3 +23,8 @@ $(START): bench/size/start.c
 	musl-gcc $(GUEST_CFLAGS) -s -pthread -o $@ $<
 
 benches: $(NATIVE) $(START)
+
+# The zones against their targets (5 minutes), whole programs (15), size and start (5); longer on a busy host.
+bench-zones bench-programs bench-size: bench-%: all agent image benches
+	@tools/feuer bench --$* $(BENCH_ARGS)
+.PHONY: bench-zones bench-programs bench-size
