@@ -18,7 +18,7 @@
     {                                                                                    \
         1, 2, 4                                                                          \
     }
-#define TURNS 200
+#define TURNS 50
 
 static int go[2], done[2], own[2];
 static long (*work)(void);

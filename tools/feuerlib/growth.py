@@ -20,7 +20,7 @@ RESULTS = os.path.join(REPO, "docs", "results")
 PROGRAM = "growth"
 TITLES_SHOWN = ("tuned", "views")
 MEMORY_MB = 4096
-SAMPLES, WALL_SAMPLES, WALL_RUNS = 5, 11, 3
+SAMPLES, WALL_SAMPLES, WALL_RUNS = 5, 7, 3
 # What the sizes of a group count.
 AGAINST = {"memory": "MiB touched", "mappings": "mappings", "directory": "files in the directory",
            "depth": "directories deep", "processes": "processes that sleep",
