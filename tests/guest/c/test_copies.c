@@ -15,7 +15,7 @@
 
 #define PAGE 4096u
 #define BYTES (20 * PAGE)
-#define REGISTERS 512u /* 16 of 32 bytes; without AVX the lower halves */
+#define REGISTERS 1024u /* 16 of 64 bytes; of each what the processor has: 16, 32 or 64 */
 
 static unsigned char pattern[BYTES], got[BYTES + PAGE];
 
@@ -117,9 +117,16 @@ test_read_when_pages_are_fresh_then_all_of_it_comes(void)
     }
 }
 
+/* Bytes of a vector register. */
+static unsigned
+register_bytes(void)
+{
+    return __builtin_cpu_supports("avx512f") ? 64 : __builtin_cpu_supports("avx") ? 32 : 16;
+}
+
 /* A system call with all vector registers loaded before and stored behind it. */
 static long
-call_with_registers(int avx, const void *before, void *behind, long number, long a, long b,
+call_with_registers(unsigned width, const void *before, void *behind, long number, long a, long b,
                     long c, long d)
 {
     register long r10 __asm__("r10") = d;
@@ -129,10 +136,12 @@ call_with_registers(int avx, const void *before, void *behind, long number, long
 
 #define EACH(M) M(0) M(1) M(2) M(3) M(4) M(5) M(6) M(7) M(8) M(9) M(10) M(11) M(12) M(13) \
     M(14) M(15)
-#define LOAD_Y(N) "vmovdqu 32*" #N "(%%r12), %%ymm" #N "\n\t"
-#define STORE_Y(N) "vmovdqu %%ymm" #N ", 32*" #N "(%%r13)\n\t"
-#define LOAD_X(N) "movdqu 32*" #N "(%%r12), %%xmm" #N "\n\t"
-#define STORE_X(N) "movdqu %%xmm" #N ", 32*" #N "(%%r13)\n\t"
+#define LOAD_Z(N) "vmovdqu64 64*" #N "(%%r12), %%zmm" #N "\n\t"
+#define STORE_Z(N) "vmovdqu64 %%zmm" #N ", 64*" #N "(%%r13)\n\t"
+#define LOAD_Y(N) "vmovdqu 64*" #N "(%%r12), %%ymm" #N "\n\t"
+#define STORE_Y(N) "vmovdqu %%ymm" #N ", 64*" #N "(%%r13)\n\t"
+#define LOAD_X(N) "movdqu 64*" #N "(%%r12), %%xmm" #N "\n\t"
+#define STORE_X(N) "movdqu %%xmm" #N ", 64*" #N "(%%r13)\n\t"
 #define CALL(LOAD, STORE)                                                              \
     __asm__ volatile(EACH(LOAD) "syscall\n\t" EACH(STORE)                              \
                      : "+a"(result)                                                    \
@@ -140,7 +149,9 @@ call_with_registers(int avx, const void *before, void *behind, long number, long
                      : "rcx", "r11", "memory", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", \
                        "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11",       \
                        "xmm12", "xmm13", "xmm14", "xmm15")
-    if (avx)
+    if (width == 64)
+        CALL(LOAD_Z, STORE_Z);
+    else if (width == 32)
         CALL(LOAD_Y, STORE_Y);
     else
         CALL(LOAD_X, STORE_X);
@@ -148,16 +159,16 @@ call_with_registers(int avx, const void *before, void *behind, long number, long
 }
 
 static void
-check_registers(int avx, const unsigned char *before, const unsigned char *behind)
+check_registers(unsigned width, const unsigned char *before, const unsigned char *behind)
 {
-    for (unsigned i = 0; i < REGISTERS; i += 32)
-        CHECK(memcmp(before + i, behind + i, avx ? 32 : 16) == 0);
+    for (unsigned i = 0; i < REGISTERS; i += 64)
+        CHECK(memcmp(before + i, behind + i, width) == 0);
 }
 
 static void
 test_calls_when_large_then_vector_registers_stay(void)
 {
-    int avx = __builtin_cpu_supports("avx") != 0;
+    unsigned width = register_bytes();
     int fd = pattern_file(), ring[2];
     unsigned char before[REGISTERS], behind[REGISTERS];
 
@@ -170,25 +181,25 @@ test_calls_when_large_then_vector_registers_stay(void)
         for (unsigned i = 0; i < REGISTERS; i++)
             before[i] = (unsigned char)next_random();
         /* Fresh pages: faults and clearing in the middle of the copy. */
-        CHECK(call_with_registers(avx, before, behind, SYS_pread64, fd, (long)fresh + round,
+        CHECK(call_with_registers(width, before, behind, SYS_pread64, fd, (long)fresh + round,
                                   5 * PAGE, 3) == 5 * PAGE);
-        check_registers(avx, before, behind);
-        CHECK(call_with_registers(avx, before, behind, SYS_pread64, fd, (long)fresh + round,
+        check_registers(width, before, behind);
+        CHECK(call_with_registers(width, before, behind, SYS_pread64, fd, (long)fresh + round,
                                   5 * PAGE, 3) == 5 * PAGE);
-        check_registers(avx, before, behind);
-        CHECK(call_with_registers(avx, before, behind, SYS_pwrite64, fd, (long)pattern,
+        check_registers(width, before, behind);
+        CHECK(call_with_registers(width, before, behind, SYS_pwrite64, fd, (long)pattern,
                                   BYTES, 0) == BYTES);
-        check_registers(avx, before, behind);
-        CHECK(call_with_registers(avx, before, behind, SYS_write, ring[1], (long)pattern,
+        check_registers(width, before, behind);
+        CHECK(call_with_registers(width, before, behind, SYS_write, ring[1], (long)pattern,
                                   3 * PAGE, 0) == 3 * PAGE);
-        check_registers(avx, before, behind);
-        CHECK(call_with_registers(avx, before, behind, SYS_read, ring[0], (long)got,
+        check_registers(width, before, behind);
+        CHECK(call_with_registers(width, before, behind, SYS_read, ring[0], (long)got,
                                   3 * PAGE, 0) == 3 * PAGE);
-        check_registers(avx, before, behind);
+        check_registers(width, before, behind);
         /* A hole behind: the copy ends in a fault. */
         CHECK(munmap(fresh + 2 * PAGE, PAGE) == 0);
-        call_with_registers(avx, before, behind, SYS_pread64, fd, (long)fresh, 4 * PAGE, 0);
-        check_registers(avx, before, behind);
+        call_with_registers(width, before, behind, SYS_pread64, fd, (long)fresh, 4 * PAGE, 0);
+        check_registers(width, before, behind);
         CHECK(munmap(fresh, 2 * PAGE) == 0 && munmap(fresh + 3 * PAGE, 5 * PAGE) == 0);
     }
 }
@@ -196,23 +207,33 @@ test_calls_when_large_then_vector_registers_stay(void)
 /* A write to each page of a fresh area, and to each that a child shares, between loading
  * and storing: the faults clear and copy pages. */
 static void
-touch_with_registers(const void *before, void *behind, unsigned char *area, unsigned pages)
+touch_with_registers(unsigned width, const void *before, void *behind, unsigned char *area,
+                     unsigned pages)
 {
     register const void *r12 __asm__("r12") = before;
     register void *r13 __asm__("r13") = behind;
 
-    __asm__ volatile(EACH(LOAD_X)
-                     "1: movb $1, (%0)\n\tadd $4096, %0\n\tdec %1\n\tjnz 1b\n\t" EACH(STORE_X)
-                     : "+r"(area), "+r"(pages)
-                     : "r"(r12), "r"(r13)
-                     : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",
-                       "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13",
-                       "xmm14", "xmm15");
+#define TOUCH(LOAD, STORE)                                                                \
+    __asm__ volatile(EACH(LOAD)                                                           \
+                     "1: movb $1, (%0)\n\tadd $4096, %0\n\tdec %1\n\tjnz 1b\n\t"          \
+                     EACH(STORE)                                                          \
+                     : "+r"(area), "+r"(pages)                                            \
+                     : "r"(r12), "r"(r13)                                                 \
+                     : "memory", "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5",    \
+                       "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12",         \
+                       "xmm13", "xmm14", "xmm15")
+    if (width == 64)
+        TOUCH(LOAD_Z, STORE_Z);
+    else if (width == 32)
+        TOUCH(LOAD_Y, STORE_Y);
+    else
+        TOUCH(LOAD_X, STORE_X);
 }
 
 static void
 test_faults_when_pages_are_cleared_and_copied_then_vector_registers_stay(void)
 {
+    unsigned width = register_bytes();
     unsigned char before[REGISTERS], behind[REGISTERS];
 
     for (unsigned round = 0; round < 20; round++) {
@@ -224,17 +245,17 @@ test_faults_when_pages_are_cleared_and_copied_then_vector_registers_stay(void)
         CHECK(area != MAP_FAILED);
         for (unsigned i = 0; i < REGISTERS; i++)
             before[i] = (unsigned char)next_random();
-        touch_with_registers(before, behind, area, 16);
-        check_registers(0, before, behind);
+        touch_with_registers(width, before, behind, area, 16);
+        check_registers(width, before, behind);
         child = fork();
         CHECK(child >= 0);
         if (child == 0) {
-            touch_with_registers(before, behind, area, 16);
-            check_registers(0, before, behind);
+            touch_with_registers(width, before, behind, area, 16);
+            check_registers(width, before, behind);
             _exit(0);
         }
-        touch_with_registers(before, behind, area, 16);
-        check_registers(0, before, behind);
+        touch_with_registers(width, before, behind, area, 16);
+        check_registers(width, before, behind);
         CHECK(waitpid(child, &status, 0) == child && status == 0);
         CHECK(munmap(area, 16 * PAGE) == 0);
     }
