@@ -128,14 +128,19 @@ move_pages(struct mm *m, const struct area *a, uaddr from, uaddr to, u64 bytes)
 }
 
 /* Pages without any access are not seen by mmu_query: they get some while they are moved.
+ * The new place may be in a hole of a page table that others have as well (M4 of
+ * core/mmu.h).
  */
 static int
 move_all_pages(struct mm *m, const struct area *a, uaddr from, uaddr to, u64 bytes)
 {
     if (a->prot != 0)
         return move_pages(m, a, from, to, bytes);
+    int rc = mmu_own(&m->space, to, bytes >> PAGE_SHIFT);
+    if (rc != 0)
+        return rc;
     mmu_protect(&m->space, from, bytes >> PAGE_SHIFT, MMU_READ);
-    int rc = move_pages(m, a, from, to, bytes);
+    rc = move_pages(m, a, from, to, bytes);
     mmu_protect(&m->space, from, bytes >> PAGE_SHIFT, 0);
     mmu_protect(&m->space, to, bytes >> PAGE_SHIFT, 0);
     return rc;

@@ -237,15 +237,27 @@ mm_program(struct mm *m)
 
 /* ---- bytes ---- */
 
+/* What a fault at `page` may make present. */
+static uaddr
+reach_below(const struct area *a, uaddr page)
+{
+    return page - MIN((u64)MM_FAULT_REACH << PAGE_SHIFT, page - a->start);
+}
+
+static u64
+reach_pages(const struct area *a, uaddr page)
+{
+    uaddr end = MIN(page + ((u64)MM_FAULT_REACH << PAGE_SHIFT), a->end);
+    return (end - reach_below(a, page)) >> PAGE_SHIFT;
+}
+
 /* A forced access made a fault as if the area had more rights than it has: what that made
  * present around `page` (V9, fault_around) gets what the area has; a write to it makes a
  * fault again. */
 static void
 put_rights_right(struct mm *m, const struct area *a, uaddr page)
 {
-    u64 reach = (u64)MM_FAULT_REACH << PAGE_SHIFT;
-    uaddr from = page - MIN(reach, page - a->start), to = MIN(page + reach, a->end);
-    mmu_protect(&m->space, from, (to - from) >> PAGE_SHIFT,
+    mmu_protect(&m->space, reach_below(a, page), reach_pages(a, page),
                 area_mmu_flags(a) & ~MMU_WRITE);
 }
 
@@ -263,7 +275,9 @@ page_at_locked(struct mm *m, uaddr page, bool write, bool force, frame_t *frame)
     if (!(prot & (write ? PROT_W : PROT_R)))
         return -E_FAULT;
     u32 own = a->prot;
-    if (own == 0 && mmu_own(&m->space, page, 1) != 0)
+    /* Rights are changed of more than the page itself (M4 of core/mmu.h). */
+    if (prot != own &&
+        mmu_own(&m->space, reach_below(a, page), reach_pages(a, page)) != 0)
         return -E_NOMEM;
     if (own == 0) /* a page without any access is not seen by what follows */
         mmu_protect(&m->space, page, 1, MMU_READ);
