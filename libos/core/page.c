@@ -12,6 +12,8 @@
  *     counts as mapped for each of its frames, so
  *     that the kernel never reports the last mapping gone: its frames are core's own
  *     (page_alloc_core_run), which are not mapped elsewhere.
+ * B4. Only who holds a frame changes its state between PAGE_USED and PAGE_SHARED, so who
+ *     finds PAGE_USED is its only holder (G4).
  * Lock: buddy_lock, taken under nothing but a queue's or a room's spinlock; nothing is
  * taken under it.
  */
@@ -196,10 +198,43 @@ page_alloc_zeroed(void)
     return f;
 }
 
+bool
+page_share(frame_t f)
+{
+    u8 *state = page_state(f), old = __atomic_load_n(state, __ATOMIC_RELAXED), new;
+    do {
+        ASSERT(old == PAGE_USED || old >= PAGE_SHARED);
+        if (old == 0xff)
+            return false;
+        new = old == PAGE_USED ? (u8)(PAGE_SHARED | 1) : (u8)(old + 1);
+    } while (!__atomic_compare_exchange_n(state, &old, new, false, __ATOMIC_RELAXED,
+                                          __ATOMIC_RELAXED));
+    return true;
+}
+
+/* One holder of several lets go: true.  False: the caller is the only one. */
+static bool
+unshare(frame_t f)
+{
+    u8 *state = page_state(f), old = __atomic_load_n(state, __ATOMIC_ACQUIRE), new;
+    do {
+        if (old < PAGE_SHARED)
+            return false;
+        new = old == (PAGE_SHARED | 1) ? (u8)PAGE_USED : (u8)(old - 1);
+    } while (!__atomic_compare_exchange_n(state, &old, new, false, __ATOMIC_ACQ_REL,
+                                          __ATOMIC_ACQUIRE));
+    return true;
+}
+
 void
 page_free(frame_t f)
 {
-    ASSERT(f >= page_first && f < page_end && *page_state(f) == PAGE_USED);
+    ASSERT(f >= page_first && f < page_end);
+    if (__builtin_expect(__atomic_load_n(page_state(f), __ATOMIC_ACQUIRE) != PAGE_USED, 0)) {
+        if (unshare(f))
+            return;
+        ASSERT(*page_state(f) == PAGE_USED);
+    }
     if (__builtin_expect(zone_index(f) != WHOLE, 0)) {
         page_free_run(f, 0);
         return;

@@ -9,6 +9,8 @@
  * G2. Frames for the kernel (table nodes, roots) come from chunks of 2 MiB that have left
  *     the writable direct map.
  * G3. Counts: total = free + used, at any quiet moment.
+ * G4. A frame has one holder, who got it from page_alloc, and one more for each
+ *     page_share; page_free lets go of one of them, and frees it with the last.
  */
 #ifndef LIBOS_CORE_PAGE_H
 #define LIBOS_CORE_PAGE_H
@@ -37,6 +39,9 @@ u64 page_cap(frame_t f);                  /* MEMORY capability that covers it */
 frame_t page_alloc(void);                 /* FRAME_NONE: out of memory */
 frame_t page_alloc_zeroed(void);
 void page_free(frame_t f);
+/* One more holder of a frame that the caller holds, or keeps its holder from freeing.
+ * False: it has as many as can be counted.  One atomic operation. */
+bool page_share(frame_t f) MUST_CHECK;
 /* 2^order contiguous, aligned frames; order <= 10 */
 frame_t page_alloc_run(unsigned order);
 void page_free_run(frame_t f, unsigned order);

@@ -18,6 +18,7 @@ struct heap_counts;
 #define PAGE_SLAB 0x40u    /* | index of the page within its slab */
 #define PAGE_OUTSIDE 0x50u /* never this allocator's */
 #define PAGE_TABLE 0x60u   /* in the table pool */
+#define PAGE_SHARED 0x80u  /* | holders beyond the first, 1..127 (G4 of page.h) */
 
 extern u8 *page_states; /* index: frame - page_first */
 extern frame_t page_first, page_end;

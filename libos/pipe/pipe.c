@@ -47,21 +47,10 @@ pipe_new(void)
     return p;
 }
 
-void
-pipe_share_put(struct pipe_share *share)
-{
-    if (atomic_fetch_sub_explicit(&share->refs, 1, memory_order_acq_rel) != 1)
-        return;
-    page_free(page_frame(share->page));
-    heap_free(share);
-}
-
 static void
 slot_clear(struct pipe_slot *s)
 {
-    if (s->share != NULL)
-        pipe_share_put(s->share);
-    else if (s->page != NULL)
+    if (s->page != NULL)
         page_free(page_frame(s->page));
 }
 
@@ -184,12 +173,12 @@ append_to_last(struct pipe *p, struct uio *u)
 {
     struct pipe_slot *s = pipe_slot_at(p, p->head - 1);
     u32 n = (u32)(u->left & (PAGE_SIZE - 1));
-    if (n == 0 || s->share != NULL || s->packet || s->offset + s->bytes + n > PAGE_SIZE)
+    if (n == 0 || s->shared || s->packet || s->offset + s->bytes + n > PAGE_SIZE)
         return 0;
     int r = uio_get(u, s->page + s->offset + s->bytes, n);
     if (r != 0)
         return r;
-    s->bytes += n;
+    s->bytes += (u16)n;
     return n;
 }
 
@@ -206,7 +195,7 @@ put_slot(struct pipe *p, struct uio *u, bool packet)
         return r;
     struct pipe_slot *s = pipe_slot_at(p, p->head);
     s->offset = 0;
-    s->bytes = n;
+    s->bytes = (u16)n;
     s->packet = packet;
     p->head++;
     return n;

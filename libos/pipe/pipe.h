@@ -15,8 +15,9 @@
  *     waits.
  * I5. A waiter is exclusive: one wake-up, one thread.  Who leaves something for the next
  *     one wakes it.
- * I6. A page belongs to one slot, or to its share, which several slots of several pipes
- *     name (tee); nobody writes into a shared page.
+ * I6. A page is held by its slot alone; or, when the slot says shared, maybe by other
+ *     slots (tee) and by the file that lent it (G4 of core/page.h): a pipe never writes
+ *     into such a page, and lets go of it with the slot's last byte.
  *
  * Lock: the pipe's mutex, held over the copy; inside it the queues' spinlocks.  Of two
  * pipes the lower address first.  A splice to a file holds it over the write, so what a

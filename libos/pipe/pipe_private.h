@@ -3,19 +3,16 @@
 #ifndef LIBOS_PIPE_PIPE_PRIVATE_H
 #define LIBOS_PIPE_PIPE_PRIVATE_H
 
+#include "core/page.h"
 #include "pipe/pipe.h"
 #include "vfs/usage.h"
 
-/* A page that several slots name (I6). */
-struct pipe_share {
-    _Atomic u32 refs;
-    u8 *page;
-};
 struct pipe_slot {
-    u8 *page;                 /* outside of the contents: kept for later, or NULL */
-    u32 offset, bytes;
-    struct pipe_share *share; /* NULL: the page is the slot's own */
-    bool packet;              /* a read takes it alone, and what it leaves is lost */
+    u8 *page;    /* outside of the contents: kept for later, or NULL */
+    u32 offset;
+    u16 bytes;
+    bool shared; /* I6; never outside of the contents */
+    bool packet; /* a read takes it alone, and what it leaves is lost */
 };
 struct pipe {
     /* guards all below but the queues, which have their own locks */
@@ -63,7 +60,6 @@ int pipe_wait(struct pipe *p, struct waitq *q) MUST_CHECK;
  * For data: 1 if there is none and no writer. */
 int pipe_wait_room(struct pipe *p, bool nonblock) MUST_CHECK;
 int pipe_wait_data(struct pipe *p, bool nonblock) MUST_CHECK;
-void pipe_share_put(struct pipe_share *share);
 u8 *pipe_page_make(struct pipe_slot *s);
 /* The page of the slot at head, which is free; NULL: no memory. */
 static inline u8 *
@@ -77,12 +73,12 @@ static inline void
 pipe_consume(struct pipe *p, struct pipe_slot *s, u32 n)
 {
     s->offset += n;
-    s->bytes -= n;
+    s->bytes -= (u16)n;
     if (s->bytes != 0)
         return;
-    if (s->share != NULL) {
-        pipe_share_put(s->share);
-        s->share = NULL;
+    if (s->shared) {
+        page_free(page_frame(s->page));
+        s->shared = false;
         s->page = NULL;
     }
     if (++p->tail == p->head)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Between pipes and files without a user's buffer.  A file's bytes are read straight into
- * a page that then becomes a slot, and written straight from the slot; between two pipes
- * the pages themselves move, or are shared.
+ * Between pipes and files without a user's buffer.  A file that can lends its pages, which
+ * become slots; others are read straight into a page that does.  They are written straight
+ * from the slot; between two pipes the pages themselves move, or are shared.
  *
  * Invariants and locking: pipe/pipe.h.  `in` is read without the pipe's mutex, into a
- * reserved slot (I1), because a terminal may keep it waiting for long.
+ * reserved slot (I1), because a terminal may keep it waiting for long; what lends does not.
  */
 #include "pipe/pipe_private.h"
 
@@ -14,18 +14,37 @@
 #include "core/page.h"
 #include "core/string.h"
 
+#define PIECES 16u /* slots that are filled or written at once */
+
 /* ---- from files ---- */
 
-/* A page of bytes becomes the newest slot, in the place that was reserved.  A page that
- * the slot kept is given back in its stead. */
+/* A page of bytes becomes the newest slot; what the slot kept for later goes. */
 static void
-push_page(struct pipe *p, u8 **page, u32 bytes)
+push_page(struct pipe *p, struct pipe_slot newest)
 {
-    struct pipe_slot *s = pipe_slot_at(p, p->head);
-    u8 *kept = s->page;
-    *s = (struct pipe_slot){ .page = *page, .bytes = bytes };
-    p->head++;
-    *page = kept;
+    struct pipe_slot *s = pipe_slot_at(p, p->head++);
+    if (s->page != NULL)
+        page_free(page_frame(s->page));
+    *s = newest;
+}
+
+/* Slots for as many of the file's own pages as there is room for. With the mutex held. */
+static i64
+lend_pages(struct pipe *p, struct file *in, u64 *pos, u64 n)
+{
+    struct uio_segment segment[PIECES];
+    struct uio u = { .segment = segment,
+                     .count = MIN(PIECES, p->limit - (p->head - p->tail)),
+                     .left = n };
+    i64 got = file_lend(in, &u, pos);
+    for (u32 i = 0; got > 0 && i < u.count; i++) {
+        u32 offset = (u32)(segment[i].base % PAGE_SIZE);
+        push_page(p, (struct pipe_slot){ .page = (u8 *)segment[i].base - offset,
+                                         .offset = offset,
+                                         .bytes = (u16)segment[i].bytes,
+                                         .shared = true });
+    }
+    return got;
 }
 
 /* Read one page's worth.  With the mutex held; it is dropped meanwhile. */
@@ -44,9 +63,9 @@ read_page(struct pipe *p, struct file *in, u64 *pos, u64 n)
     mutex_lock(&p->mutex);
     p->limit++;
     if (got > 0)
-        push_page(p, &page, (u32)got);
-    if (page != NULL)
-        page_free(page_frame(page));
+        push_page(p, (struct pipe_slot){ .page = page, .bytes = (u16)got });
+    else
+        page_free(frame);
     return got;
 }
 
@@ -58,15 +77,17 @@ pipe_splice_in(struct file *pipe, struct file *in, u64 *pos, u64 n, bool nonbloc
     mutex_lock(&p->mutex);
     i64 r = pipe_wait_room(p, nonblock);
     while (r == 0 && n != 0 && p->readers != 0 && !pipe_full(p)) {
-        u64 ask = MIN(n, PAGE_SIZE);
-        i64 got = read_page(p, in, pos, ask);
+        i64 got = lend_pages(p, in, pos, n);
+        bool lent = got != -E_NOTSUP;
+        if (!lent)
+            got = read_page(p, in, pos, n);
         if (got <= 0) {
             r = got;
             break;
         }
         done += got;
         n -= (u64)got;
-        if ((u64)got < ask || thread_interrupted(thread_current()))
+        if ((!lent && (u64)got < PAGE_SIZE) || thread_interrupted(thread_current()))
             break;
     }
     pipe_unlock_wake(p);
@@ -74,8 +95,6 @@ pipe_splice_in(struct file *pipe, struct file *in, u64 *pos, u64 n, bool nonbloc
 }
 
 /* ---- to files ---- */
-
-#define PIECES 16u /* slots that are written at once */
 
 /* The pipe's first bytes, at most n, where they are.  How many they are. */
 static u64
@@ -142,48 +161,24 @@ lock_two(struct pipe *a, struct pipe *b)
     mutex_lock((uintptr_t)a < (uintptr_t)b ? &b->mutex : &a->mutex);
 }
 
-/* The slot's page gets another name (I6). -E_NOMEM */
-static int
-share_of(struct pipe_slot *s, struct pipe_share **out)
-{
-    if (s->share == NULL) {
-        struct pipe_share *share = heap_alloc(sizeof *share);
-        if (share == NULL)
-            return -E_NOMEM;
-        atomic_init(&share->refs, 1);
-        share->page = s->page;
-        s->share = share;
-    }
-    atomic_fetch_add_explicit(&s->share->refs, 1, memory_order_relaxed);
-    *out = s->share;
-    return 0;
-}
-
-/* A free slot's kept page goes: something else comes there. */
-static void
-drop_kept(struct pipe_slot *s)
-{
-    if (s->page != NULL)
-        page_free(page_frame(s->page));
-    s->page = NULL;
-}
-
-/* Bytes [offset, offset + n) of a slot appear in another pipe too. */
+/* Bytes [offset, offset + n) of a slot appear in another pipe too: in the same page, or in
+ * a copy when too many share that.  -E_NOMEM */
 static int
 link_bytes(struct pipe_slot *s, u32 n, struct pipe *to)
 {
-    struct pipe_share *share;
-    struct pipe_slot *d = pipe_slot_at(to, to->head);
-    int r = share_of(s, &share);
-    if (r != 0)
-        return r;
-    drop_kept(d);
-    *d = (struct pipe_slot){ .page = s->page,
-                             .offset = s->offset,
-                             .bytes = n,
-                             .share = share,
-                             .packet = s->packet };
-    to->head++;
+    struct pipe_slot twin = *s;
+    twin.bytes = (u16)n;
+    if (page_share(page_frame(s->page))) {
+        twin.shared = s->shared = true;
+    } else {
+        frame_t frame = page_alloc();
+        if (frame == FRAME_NONE)
+            return -E_NOMEM;
+        twin.page = page_ptr(frame);
+        twin.shared = false;
+        memcpy(twin.page + twin.offset, s->page + s->offset, n);
+    }
+    push_page(to, twin);
     return 0;
 }
 
@@ -205,7 +200,7 @@ move_slots(struct pipe *from, struct pipe *to, u64 n)
         left -= s->bytes;
         *d = *s;
         s->page = kept;
-        s->share = NULL;
+        s->shared = false;
     }
     to->head += k;
     from->tail += k;
@@ -306,7 +301,7 @@ pipe_splice_memory(struct file *pipe, struct uio *u, bool nonblock)
         if (r != 0)
             break;
         struct pipe_slot *s = pipe_slot_at(p, p->head);
-        *s = (struct pipe_slot){ .page = page, .bytes = n };
+        *s = (struct pipe_slot){ .page = page, .bytes = (u16)n };
         p->head++;
         done += n;
     }

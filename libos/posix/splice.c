@@ -2,10 +2,12 @@
 /* From file to file without the user's memory: sendfile, copy_file_range, splice, tee;
  * and vmsplice. */
 #include "core/heap.h"
+#include "core/page.h"
 #include "pipe/pipe.h"
 #include "posix/files.h"
 
 #define COPY_PIECE 16384u
+#define COPY_PAGES 16u /* that are asked for at once */
 
 /* ---- two open files ---- */
 
@@ -52,27 +54,61 @@ position_put(uaddr at, struct file *f, u64 pos)
     return 0;
 }
 
-/* ---- through a buffer ---- */
+/* ---- from the file's own pages, or through a buffer ---- */
+
+/* Bytes of a file on their way: in pages that it lent, or in the buffer. */
+struct piece {
+    struct uio_segment segment[COPY_PAGES];
+    u32 lent;   /* segments */
+    u8 *buffer; /* NULL: none needed so far; the heap's */
+};
+
+/* Up to n bytes from `at` on; u names them.  How many; 0 at the end. */
+static i64
+piece_get(struct piece *p, struct file *in, u64 at, u64 n, bool lend, struct uio *u)
+{
+    u64 from = at;
+    *u = (struct uio){ .segment = p->segment, .count = COPY_PAGES, .libos = true, .left = n };
+    i64 got = lend ? file_lend(in, u, &from) : -E_NOTSUP;
+    p->lent = got > 0 ? u->count : 0;
+    if (got != -E_NOTSUP)
+        return got;
+    if (p->buffer == NULL)
+        p->buffer = heap_alloc(COPY_PIECE);
+    if (p->buffer == NULL)
+        return -E_NOMEM;
+    uio_libos(u, p->buffer, MIN(n, (u64)COPY_PIECE));
+    got = file_read(in, u, &from);
+    if (got > 0)
+        uio_libos(u, p->buffer, (u64)got);
+    return got;
+}
+
+static void
+piece_put(struct piece *p)
+{
+    while (p->lent != 0)
+        page_free(page_frame((const void *)p->segment[--p->lent].base));
+}
 
 /* Move up to n bytes.  A position that is NULL is the file's own.  What was written, or
- * an error if nothing was. */
+ * an error if nothing was.  Within one file bytes may move onto themselves, so they pass
+ * through the buffer. */
 static i64
 copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, u64 n)
 {
-    u8 *buffer = heap_alloc(COPY_PIECE);
+    struct piece piece = { .buffer = NULL };
     u64 done = 0;
-    i64 r = buffer == NULL ? -E_NOMEM : 0;
+    i64 r = 0;
     while (r == 0 && done < n) {
         struct uio u;
-        uio_libos(&u, buffer, MIN(n - done, (u64)COPY_PIECE));
-        u64 at = *in_pos;
-        i64 got = file_read(in, &u, &at);
+        i64 got = piece_get(&piece, in, *in_pos, n - done, in->inode != out->inode, &u);
         if (got <= 0) {
             r = got;
             break;
         }
-        uio_libos(&u, buffer, (u64)got);
         i64 put = write_file(out, &u, out_pos);
+        piece_put(&piece);
         if (put < 0) {
             r = put;
             break;
@@ -85,7 +121,8 @@ copy_between(struct file *in, u64 *in_pos, struct file *out, u64 *out_pos, u64 n
         if (thread_interrupted(thread_current()))
             break;
     }
-    heap_free(buffer);
+    if (piece.buffer != NULL)
+        heap_free(piece.buffer);
     return done != 0 ? (i64)done : r;
 }
 

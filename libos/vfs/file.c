@@ -154,14 +154,15 @@ transfer(struct file *f, struct uio *u, u64 *pos,
     return n;
 }
 
-i64
-file_read(struct file *f, struct uio *u, u64 *pos)
+static inline i64
+read_by(struct file *f, struct uio *u, u64 *pos,
+        i64 (*op)(struct file *, struct uio *, u64 *))
 {
     if ((f->flags & (OPEN_READ | OPEN_PATH)) != OPEN_READ)
         return -E_BADF;
-    if (f->ops->read == NULL)
+    if (op == NULL)
         return f->inode != NULL && f->inode->type == IT_DIR ? -E_ISDIR : -E_INVAL;
-    i64 n = transfer(f, u, pos, f->ops->read);
+    i64 n = transfer(f, u, pos, op);
     if (n <= 0)
         return n;
     if (notify_anyone())
@@ -169,6 +170,18 @@ file_read(struct file *f, struct uio *u, u64 *pos)
     if ((f->ops->traits & (FILE_STREAM | FILE_UNLOCKED)) == 0)
         touch_atime(f);
     return n;
+}
+
+i64
+file_read(struct file *f, struct uio *u, u64 *pos)
+{
+    return read_by(f, u, pos, f->ops->read);
+}
+
+i64
+file_lend(struct file *f, struct uio *u, u64 *pos)
+{
+    return f->ops->lend == NULL ? -E_NOTSUP : read_by(f, u, pos, f->ops->lend);
 }
 
 i64

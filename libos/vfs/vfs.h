@@ -181,6 +181,11 @@ struct file_ops {
     /* Return bytes moved (>= 0) or an error; pos is the file's or pread's. */
     i64 (*read)(struct file *f, struct uio *u, u64 *pos);
     i64 (*write)(struct file *f, struct uio *u, u64 *pos);
+    /* Where the bytes from *pos on are: frames that are shared with the caller, who
+     * frees them (page_share; nobody may write there but the file).  u has u->count
+     * segments to be filled in, and wants u->left bytes; afterwards it names what there
+     * is, within one page each.  NULL, or -E_NOTSUP: they must be read. */
+    i64 (*lend)(struct file *f, struct uio *u, u64 *pos);
     /* NULL: always IN|OUT */
     u32 (*poll)(struct file *f, struct poll_table *t);
     /* NULL: E_NOTTY */
@@ -274,6 +279,8 @@ void file_release(struct file *f);
 void file_end_writing(struct file *f); /* file_release's: open.c */
 /* pos NULL: the file's own, locked; checks OPEN_READ */
 i64 file_read(struct file *f, struct uio *u, u64 *pos);
+/* file_ops.lend as a read: -E_NOTSUP */
+i64 file_lend(struct file *f, struct uio *u, u64 *pos);
 i64 file_write(struct file *f, struct uio *u, u64 *pos);
 /* O_PATH: its operations poll nothing. */
 static inline u32

@@ -108,6 +108,45 @@ file_read_pages(struct file *f, struct uio *u, u64 *pos)
     return *pos != start ? (i64)(*pos - start) : rc;
 }
 
+/* The frame of a page, for who reads it, with one more holder.  A hole lends the page of
+ * zeros.  FRAME_NONE: no memory, or too many hold it. */
+static frame_t
+share_page(struct contents *c, u64 index)
+{
+    frame_t frame = pages_get(&c->pages, index);
+    if (frame == FRAME_NONE && file_bytes_in_source(c, index) == 0)
+        frame = frame_zero();
+    else if (frame == FRAME_NONE && file_make_page(c, index, false, &frame) != 0)
+        return FRAME_NONE;
+    return page_share(frame) ? frame : FRAME_NONE;
+}
+
+/* What is written to the file afterwards is seen by who has its pages; what is cut off
+ * stays theirs. */
+static i64
+file_lend_pages(struct file *f, struct uio *u, u64 *pos)
+{
+    struct inode *i = f->inode;
+    u64 start = *pos, room = u->count;
+    u->count = 0;
+    mutex_lock(&i->mutex);
+    u64 left = start < i->size ? MIN(u->left, i->size - start) : 0;
+    bool some = left != 0;
+    while (left != 0 && u->count < room) {
+        u64 in_page = *pos % PAGE_SIZE, n = MIN(left, PAGE_SIZE - in_page);
+        frame_t frame = share_page(&node_of(i)->file, *pos >> PAGE_SHIFT);
+        if (frame == FRAME_NONE)
+            break;
+        u->segment[u->count++] =
+            (struct uio_segment){ (u64)page_ptr(frame) + in_page, n };
+        *pos += n;
+        left -= n;
+    }
+    mutex_unlock(&i->mutex);
+    u->left = *pos - start;
+    return some && u->left == 0 ? -E_NOTSUP : (i64)u->left;
+}
+
 /* One step of a write: at most to the end of a page. Bytes moved, or an error. */
 static i64
 write_step(struct inode *i, struct uio *u, u64 pos)
@@ -252,6 +291,7 @@ file_seek_to(struct file *f, i64 offset, int whence)
 const struct file_ops tmpfs_file_ops = {
     .read = file_read_pages,
     .write = file_write_pages,
+    .lend = file_lend_pages,
     .seek = file_seek_to,
 };
 const struct inode_ops file_inode_ops = {
