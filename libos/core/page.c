@@ -12,8 +12,8 @@
  *     counts as mapped for each of its frames, so
  *     that the kernel never reports the last mapping gone: its frames are core's own
  *     (page_alloc_core_run), which are not mapped elsewhere.
- * B4. Only who holds a frame changes its state between PAGE_USED and PAGE_SHARED, so who
- *     finds PAGE_USED is its only holder (G4).
+ * B4. The state of a frame in use is PAGE_USED and the number of its holders beyond the
+ *     first (G4); only holders change it, so who finds PAGE_USED is the only one.
  * Lock: buddy_lock, taken under nothing but a queue's or a room's spinlock; nothing is
  * taken under it.
  */
@@ -201,28 +201,11 @@ page_alloc_zeroed(void)
 bool
 page_share(frame_t f)
 {
-    u8 *state = page_state(f), old = __atomic_load_n(state, __ATOMIC_RELAXED), new;
-    do {
-        ASSERT(old == PAGE_USED || old >= PAGE_SHARED);
-        if (old == 0xff)
-            return false;
-        new = old == PAGE_USED ? (u8)(PAGE_SHARED | 1) : (u8)(old + 1);
-    } while (!__atomic_compare_exchange_n(state, &old, new, false, __ATOMIC_RELAXED,
-                                          __ATOMIC_RELAXED));
-    return true;
-}
-
-/* One holder of several lets go: true.  False: the caller is the only one. */
-static bool
-unshare(frame_t f)
-{
-    u8 *state = page_state(f), old = __atomic_load_n(state, __ATOMIC_ACQUIRE), new;
-    do {
-        if (old < PAGE_SHARED)
-            return false;
-        new = old == (PAGE_SHARED | 1) ? (u8)PAGE_USED : (u8)(old - 1);
-    } while (!__atomic_compare_exchange_n(state, &old, new, false, __ATOMIC_ACQ_REL,
-                                          __ATOMIC_ACQUIRE));
+    u8 *state = page_state(f), now = __atomic_load_n(state, __ATOMIC_RELAXED);
+    ASSERT(now >= PAGE_USED);
+    if (__builtin_expect(now >= PAGE_USED + PAGE_HOLDERS, 0))
+        return false;
+    __atomic_fetch_add(state, 1, __ATOMIC_RELAXED);
     return true;
 }
 
@@ -230,10 +213,12 @@ void
 page_free(frame_t f)
 {
     ASSERT(f >= page_first && f < page_end);
-    if (__builtin_expect(__atomic_load_n(page_state(f), __ATOMIC_ACQUIRE) != PAGE_USED, 0)) {
-        if (unshare(f))
+    u8 *state = page_state(f), now = __atomic_load_n(state, __ATOMIC_ACQUIRE);
+    if (__builtin_expect(now != PAGE_USED, 0)) {
+        ASSERT(now > PAGE_USED);
+        if (__atomic_fetch_sub(state, 1, __ATOMIC_ACQ_REL) != PAGE_USED)
             return;
-        ASSERT(*page_state(f) == PAGE_USED);
+        *state = PAGE_USED; /* the others let go in between: nobody else knows it (B4) */
     }
     if (__builtin_expect(zone_index(f) != WHOLE, 0)) {
         page_free_run(f, 0);

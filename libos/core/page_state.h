@@ -13,12 +13,12 @@ struct heap_counts;
 #define PAGE_MAX_ORDER 10u
 /* 0..PAGE_MAX_ORDER: head of a free block of that order, whose first bytes are its list
  * link. */
-#define PAGE_USED 0x20u    /* in use, or within a free block */
+#define PAGE_USED 0x80u    /* | further holders (G4 of page.h): in use; or within a free block */
 #define PAGE_LARGE 0x30u   /* | order: head of a large heap object */
 #define PAGE_SLAB 0x40u    /* | index of the page within its slab */
 #define PAGE_OUTSIDE 0x50u /* never this allocator's */
 #define PAGE_TABLE 0x60u   /* in the table pool */
-#define PAGE_SHARED 0x80u  /* | holders beyond the first, 1..127 (G4 of page.h) */
+#define PAGE_HOLDERS 0x40u /* further ones at most; those that come at once may be more */
 
 extern u8 *page_states; /* index: frame - page_first */
 extern frame_t page_first, page_end;

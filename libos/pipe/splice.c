@@ -182,28 +182,36 @@ link_bytes(struct pipe_slot *s, u32 n, struct pipe *to)
     return 0;
 }
 
+/* Slots that lie one behind the other change places with free ones, until one holds more
+ * than *left bytes.  How many. */
+static inline u32
+swap_slots(struct pipe_slot *s, struct pipe_slot *d, u32 count, u64 *left)
+{
+    u32 k = 0;
+    for (; k < count && s[k].bytes <= *left; k++) {
+        u8 *kept = d[k].page;
+        *left -= s[k].bytes;
+        d[k] = s[k];
+        s[k] = (struct pipe_slot){ .page = kept };
+    }
+    return k;
+}
+
 /* The oldest slots move, as many as n bytes are and there is room for; the pages that
  * waited at their new places come back.  Bytes moved. */
 static u64
 move_slots(struct pipe *from, struct pipe *to, u64 n)
 {
-    u32 count = MIN(from->head - from->tail, to->limit - (to->head - to->tail)), k = 0;
-    u32 s_mask = from->slots - 1, d_mask = to->slots - 1, s_at = from->tail, d_at = to->head;
-    struct pipe_slot *s_slot = from->slot, *d_slot = to->slot;
+    u32 count = MIN(from->head - from->tail, to->limit - (to->head - to->tail));
     u64 left = n;
-    for (; k < count; k++) {
-        struct pipe_slot *s = &s_slot[(s_at + k) & s_mask],
-                         *d = &d_slot[(d_at + k) & d_mask];
-        u8 *kept = d->page;
-        if (s->bytes > left)
-            break;
-        left -= s->bytes;
-        *d = *s;
-        s->page = kept;
-        s->shared = false;
+    while (count != 0) {
+        struct pipe_slot *s = pipe_slot_at(from, from->tail), *d = pipe_slot_at(to, to->head);
+        u32 run = MIN(count, (u32)MIN(from->slot + from->slots - s, to->slot + to->slots - d));
+        u32 k = swap_slots(s, d, run, &left);
+        to->head += k;
+        from->tail += k;
+        count = k == run ? count - k : 0;
     }
-    to->head += k;
-    from->tail += k;
     if (from->tail == from->head)
         from->head = from->tail = 0; /* I2 */
     return n - left;
