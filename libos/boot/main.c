@@ -208,6 +208,7 @@ boot_first(void)
     sched_init_lcpu(c);
     thread_adopt_idle(c, thread_current(), "idle");
     random_init();
+    name_hash_init();
     struct thread *t = thread_create("boot", boot_thread, NULL);
     if (!t)
         libos_panic("no memory for the first thread");

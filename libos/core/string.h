@@ -68,13 +68,18 @@ bytes_copy(char *to, const char *from, size_t bytes)
 /* ---- names: what stands between the slashes of a path ---- */
 /* Their hash, by words of eight bytes, the last one filled with zeroes.  A step is one to
  * one, so names of at most eight bytes are the same if their hashes are: no name has a
- * zero in it. */
+ * zero in it.  Two secret factors make it, both odd: who does not know them cannot choose
+ * names that fall together, neither whole (what two words differ by after one step would
+ * have to be known for the next to cancel it) nor in the bits that number a bucket.  The
+ * hash of a name is therefore shown to no program. */
 #define NAME_HASH_EXACT 8u
-#define NAME_HASH_FACTOR 0x9e3779b97f4a7c15ull
+extern u64 name_hash_factor[2];
+void name_hash_init(void); /* after random_init, before the first name is hashed */
 static inline u64
 name_hash_step(u64 hash, u64 word)
 {
-    hash = (hash ^ word) * NAME_HASH_FACTOR;
+    hash = (hash ^ word) * name_hash_factor[0];
+    hash = (hash ^ hash >> 32) * name_hash_factor[1];
     return hash ^ hash >> 32;
 }
 static inline u64

@@ -165,6 +165,67 @@ test_name_scan_at_each_place_then_as_name_hash(void)
     munmap(two, 8192);
 }
 
+/* How many of 65536 buckets do these hashes fall into? */
+static unsigned
+buckets_of(const u64 *hash, unsigned n)
+{
+    static u8 seen[65536];
+    unsigned found = 0;
+    memset(seen, 0, sizeof seen);
+    for (unsigned i = 0; i < n; i++) {
+        u8 *s = &seen[hash[i] & 0xffff];
+        found += *s == 0;
+        *s = 1;
+    }
+    return found;
+}
+
+/* What x was multiplied by an odd number to. */
+static u64
+divide(u64 x, u64 factor)
+{
+    u64 inverse = factor;
+    for (int i = 0; i < 6; i++)
+        inverse *= 2 - factor * inverse;
+    return x * inverse;
+}
+
+/* Verify that names which fall together with factors that are known, because they were
+ * computed back from one bucket, do not with others; and that changes of a word that the
+ * next word takes back do not cancel. */
+static void
+test_name_hash_when_factors_are_secret_then_names_cannot_be_chosen(void)
+{
+    static u64 word[4096], hash[4096];
+    const u64 known[2] = { name_hash_factor[0], name_hash_factor[1] };
+    for (unsigned i = 0; i < 4096; i++) {
+        u64 h = (u64)i << 40 | 0x1234;
+        h = divide(h ^ h >> 32, known[1]);
+        word[i] = divide(h ^ h >> 32, known[0]);
+        hash[i] = name_hash((const char *)&word[i], 8);
+    }
+    CHECK(buckets_of(hash, 4096) == 1);
+    for (int round = 0; round < 20; round++) {
+        name_hash_init();
+        for (unsigned i = 0; i < 4096; i++)
+            hash[i] = name_hash((const char *)&word[i], 8);
+        CHECK(buckets_of(hash, 4096) > 3600);
+        for (unsigned i = 0; i < 4096; i++) {
+            u64 name[24];
+            for (unsigned k = 0; k < 24; k++)
+                name[k] = 0x6161616161616161ull;
+            for (unsigned k = 0; k < 12; k++) {
+                name[2 * k] ^= (u64)(i >> k & 1) << 63;
+                name[2 * k + 1] ^= (i >> k & 1) != 0 ? 1ull << 63 | 1u << 31 : 0;
+            }
+            hash[i] = name_hash((const char *)name, sizeof name);
+        }
+        CHECK(buckets_of(hash, 4096) > 3600);
+    }
+    name_hash_factor[0] = known[0];
+    name_hash_factor[1] = known[1];
+}
+
 int
 main(void)
 {
@@ -175,6 +236,7 @@ main(void)
     RUN(test_cmdline_options);
     RUN(test_bytes_equal_sees_each_byte);
     RUN(test_name_scan_at_each_place_then_as_name_hash);
+    RUN(test_name_hash_when_factors_are_secret_then_names_cannot_be_chosen);
     RUN(test_uio_moves_through_segments);
     RUN(test_random_repeats_only_with_the_seed);
     DONE();
