@@ -4,6 +4,8 @@
  * (T3).  A cookie's block and its place there follow from the cookie itself, so an entry
  * comes and goes without a search, and a reader goes through arrays; the tree of blocks is
  * touched once for DIRENT_BLOCK names.
+ * No limit counts the memory of the table, so the one of a directory that was large goes
+ * when it is empty again.
  * Costs: find, insert, remove, rename O(1), beside O(log n) for each new block; to find a
  * reader's place O(log n).  The directory's mutex is held.
  */
@@ -14,6 +16,7 @@
 #include "fs/tmpfs/private.h"
 
 #define FIRST_BUCKETS 8u
+#define KEEP_BUCKETS 512u /* a directory that is empty again keeps so many */
 #define ROOM_MAX 255u
 
 static int
@@ -162,8 +165,12 @@ dir_remove(struct directory *d, struct dirent **at)
     b->used &= ~(1u << e->index);
     if (b->used == 0 && b != d->last) /* the last one takes what comes */
         drop_block(d, b);
-    d->count--;
     heap_free(e);
+    if (--d->count == 0 && d->buckets > KEEP_BUCKETS) {
+        heap_free(d->bucket);
+        d->bucket = NULL;
+        d->buckets = 0;
+    }
 }
 
 int

@@ -151,7 +151,8 @@ struct dirent **dir_find(struct directory *d, const char *name, u32 length);
 int dir_reserve(struct directory *d) MUST_CHECK; /* room for one more: -E_NOMEM */
 struct dirent *dirent_new(const char *name, u32 length, struct inode *inode);
 void dir_insert(struct directory *d, struct dirent *e); /* after dir_reserve */
-void dir_remove(struct directory *d, struct dirent **at); /* frees it */
+/* Frees it; `at` points nowhere any more. */
+void dir_remove(struct directory *d, struct dirent **at);
 /* Give the entry another name, which is free. -E_NOMEM */
 int dir_rename_entry(struct directory *d, struct dirent **at, const char *name,
                      u32 length) MUST_CHECK;
