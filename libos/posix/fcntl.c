@@ -10,6 +10,8 @@
 
 /* ---- dup ---- */
 
+#define O_CLOEXEC_LINUX 02000000u
+
 /* Takes over nothing: the new descriptor gets a reference of its own. */
 static i64
 dup_lowest(struct file *file, u64 lowest, bool cloexec)
@@ -62,11 +64,10 @@ sys_dup2(struct user_frame *f)
 long
 sys_dup3(struct user_frame *f)
 {
-    u32 flags = open_flags_from_linux(SYS_ARG2(f));
-    if ((flags & ~(OPEN_CLOEXEC | OPEN_READ)) != 0 || (SYS_ARG2(f) & 3) != 0 ||
-        (u32)SYS_ARG0(f) == (u32)SYS_ARG1(f))
+    u32 flags = (u32)SYS_ARG2(f);
+    if ((flags & ~O_CLOEXEC_LINUX) != 0 || (u32)SYS_ARG0(f) == (u32)SYS_ARG1(f))
         return -E_INVAL;
-    return dup_at(SYS_ARG0(f), SYS_ARG1(f), (flags & OPEN_CLOEXEC) != 0);
+    return dup_at(SYS_ARG0(f), SYS_ARG1(f), flags != 0);
 }
 
 /* ---- fcntl ---- */

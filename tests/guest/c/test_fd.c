@@ -54,6 +54,7 @@ test_dup_when_wrong_then_error(void)
     CHECK_ERROR(dup2(77, 77), EBADF);
     CHECK_ERROR(dup3(0, 0, 0), EINVAL);
     CHECK_ERROR(syscall(SYS_dup3, 0, 5, O_NONBLOCK), EINVAL);
+    CHECK_ERROR(syscall(SYS_dup3, 0, 5, 8), EINVAL); /* no flag at all */
     CHECK_ERROR(dup3(0, 100, 0), EBADF);
     CHECK_ERROR(fcntl(0, F_DUPFD, 100), EINVAL);
     CHECK_ERROR(fcntl(0, F_DUPFD, -1), EINVAL);
