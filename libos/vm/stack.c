@@ -171,9 +171,10 @@ put_vectors(const struct image *g, const struct places *p, const struct exec_arg
     (void)put_pointers(&w, env, args->envc, &string);
     put_word(&w, 0);
     layout->env_end = string;
-    /* AT_NULL is there in both: the page and the space began as zero. */
-    image_put(g, w.at, aux, count * sizeof(*aux));
+    image_put(g, w.at, aux, count * sizeof(*aux)); /* AT_NULL: the page began as zero */
     memcpy(layout->aux, aux, count * sizeof(*aux));
+    /* A structure that was used before has there what somebody else's was (mm_create). */
+    memset(layout->aux + 2 * count, 0, sizeof(*aux));
     layout->aux_words = 2 * count + 2;
 }
 
