@@ -4,7 +4,9 @@
  * others keep what they had; with threads on other CPUs, and over generations.
  */
 #define _GNU_SOURCE
+#include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <sys/mman.h>
@@ -122,6 +124,62 @@ test_fork_when_parts_change_then_other_side_keeps(void)
     }
     CHECK(munmap(at + MIB, 14 * MIB) == 0);
     is_filled(at, 0, MIB / PAGE);
+}
+
+/* An area that nobody may touch moves to a gap among pages that a child has too. */
+static void
+test_fork_when_untouched_area_moves_into_gap_then_stays_closed(void)
+{
+    unsigned char *at = region(8 * MIB);
+
+    at += (2 * MIB - (uintptr_t)at % (2 * MIB)) % (2 * MIB);
+    fill(at, 6 * MIB / PAGE);
+    CHECK(munmap(at + 3 * MIB, 64 * PAGE) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        pause();
+        _exit(0);
+    }
+    void *closed = mmap(NULL, 16 * PAGE, PROT_NONE, ANON, -1, 0);
+    CHECK(closed != MAP_FAILED);
+    CHECK(mremap(closed, 16 * PAGE, 16 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
+                 at + 3 * MIB + PAGE) == at + 3 * MIB + PAGE);
+    CHECK(mprotect(at + 3 * MIB + PAGE, 16 * PAGE, RW) == 0);
+    CHECK(at[3 * MIB + PAGE] == 0);
+    is_filled(at, 0, 3 * MIB / PAGE);
+    is_filled(at, 3 * MIB / PAGE + 64, 6 * MIB / PAGE);
+    CHECK(kill(child, SIGKILL) == 0 && waitpid(child, NULL, 0) == child);
+}
+
+/* Memory that may only be read is written by way of /proc, where one page table ends and
+ * the next one, which a child has too, begins. */
+static void
+test_fork_when_proc_mem_writes_at_table_bound_then_ours_alone(void)
+{
+    unsigned char *at = region(8 * MIB), *bound;
+    int fd = open("/proc/self/mem", O_RDWR), turn[2];
+    size_t value = 77;
+
+    at += (2 * MIB - (uintptr_t)at % (2 * MIB)) % (2 * MIB);
+    fill(at, 6 * MIB / PAGE);
+    CHECK(fd >= 0 && pipe(turn) == 0 && mprotect(at, 6 * MIB, PROT_READ) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        char c;
+        CHECK(read(turn[0], &c, 1) == 1);
+        is_filled(at, 0, 6 * MIB / PAGE);
+        _exit(0);
+    }
+    bound = at + 2 * MIB - PAGE;
+    CHECK(pwrite(fd, &value, sizeof value, (off_t)(uintptr_t)bound) == sizeof value);
+    bound = at + 4 * MIB;
+    CHECK(pwrite(fd, &value, sizeof value, (off_t)(uintptr_t)bound) == sizeof value);
+    CHECK(*(size_t *)bound == 77 && *(size_t *)(at + 2 * MIB - PAGE) == 77);
+    is_filled(at, 0, 2 * MIB / PAGE - 1);
+    is_filled(at, 2 * MIB / PAGE, 4 * MIB / PAGE);
+    CHECK(write(turn[1], "x", 1) == 1);
+    reap(child);
+    CHECK(close(fd) == 0 && close(turn[0]) == 0 && close(turn[1]) == 0);
 }
 
 /* ---- random changes, by a model that is copied with each fork ---- */
@@ -323,15 +381,127 @@ test_fork_when_child_has_threads_then_none_sees_parent(void)
     }
 }
 
+/*
+ * Threads fault, unmap, protect, move and advise in a slice each of one large area, while
+ * the process forks, and its children fork again: each thread finds in its slice what it
+ * put there, and a child finds one and the same in all it looks at.
+ */
+#define RACE_MIB   64u
+#define RACE_SLICE (RACE_MIB * MIB / PAGE / 4)
+static unsigned char *race;
+
+static void
+race_change(unsigned char *at, size_t n, uint64_t *state, unsigned char *values,
+            unsigned char *to)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    unsigned what = (unsigned)(*state >> 33) % 8;
+
+    if (what == 0 || what == 1) {
+        CHECK(what ? madvise(at, n * PAGE, MADV_DONTNEED) == 0
+                   : mmap(at, n * PAGE, RW, ANON | MAP_FIXED, -1, 0) == at);
+        memset(values, 0, n);
+    } else if (what == 2) {
+        CHECK(mprotect(at, n * PAGE, PROT_READ) == 0 && mprotect(at, n * PAGE, RW) == 0);
+    } else if (what == 3) { /* away and back */
+        CHECK(mremap(at, n * PAGE, n * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, to) == to);
+        CHECK(mremap(to, n * PAGE, n * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, at) == at);
+        CHECK(mmap(to, n * PAGE, RW, ANON | MAP_FIXED, -1, 0) == to);
+    } else {
+        for (size_t i = 0; i < n; i++)
+            at[i * PAGE] = values[i] = (unsigned char)(*state >> 40);
+    }
+}
+
+static void *
+racer(void *arg)
+{
+    size_t first = (size_t)arg * RACE_SLICE;
+    unsigned char *values = calloc(RACE_SLICE, 1), *to = region(1500 * PAGE);
+    uint64_t state = first + 1;
+
+    CHECK(values != NULL);
+    while (!stop) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        size_t n = 1 + (size_t)(state >> 33) % (state >> 60 ? 40 : 1500),
+               from = (size_t)(state >> 20) % (RACE_SLICE - n);
+        for (size_t i = from; i < from + n; i++)
+            CHECK(race[(first + i) * PAGE] == values[i]);
+        race_change(race + (first + from) * PAGE, n, &state, values + from, to);
+    }
+    for (size_t i = 0; i < RACE_SLICE; i++)
+        CHECK(race[(first + i) * PAGE] == values[i]);
+    free(values);
+    return NULL;
+}
+
+/* What a child sees of the pages that are there; some of a moved slice may be absent. */
+static void
+race_child(int depth)
+{
+    static unsigned char there[RACE_MIB * MIB / PAGE], before[sizeof there];
+
+    memset(there, 0, sizeof there);
+    for (size_t i = 0; i < sizeof there; i += 16)
+        (void)mincore(race + i * PAGE, 16 * PAGE, there + i); /* a hole: none */
+    for (int round = 0; round < 3; round++) {
+        for (size_t i = 0; i < sizeof there; i++) {
+            if (!(there[i] & 1))
+                continue;
+            CHECK(round == 0 || race[i * PAGE] == before[i]);
+            before[i] = race[i * PAGE];
+        }
+        usleep(500);
+        if (round == 1 && depth > 0) {
+            pid_t child = fork();
+            if (child == 0) {
+                race_child(depth - 1);
+                _exit(0);
+            }
+            (void)munmap(race + 20 * MIB + PAGE, 30 * MIB);
+            memset(there + 20 * MIB / PAGE, 0, 31 * MIB / PAGE);
+            reap(child);
+        }
+    }
+}
+
+static void
+test_fork_when_threads_change_the_area_then_contents_hold(void)
+{
+    pthread_t threads[4];
+
+    stop = 0;
+    race = region(RACE_MIB * MIB);
+    for (size_t i = 0; i < 4; i++)
+        CHECK(pthread_create(&threads[i], NULL, racer, (void *)i) == 0);
+    for (int round = 0; round < 10; round++) {
+        pid_t child = fork();
+        if (child == 0) {
+            race_child(2);
+            _exit(0);
+        }
+        if (round % 2)
+            usleep(2000);
+        reap(child);
+    }
+    stop = 1;
+    for (size_t i = 0; i < 4; i++)
+        CHECK(pthread_join(threads[i], NULL) == 0);
+}
+
 int
 main(void)
 {
     RUN(test_fork_when_both_write_then_each_has_its_own, fork);
     RUN(test_fork_when_parts_change_then_other_side_keeps, fork, munmap, mprotect,
         madvise, mremap);
+    RUN(test_fork_when_untouched_area_moves_into_gap_then_stays_closed, fork, mremap);
+    RUN(test_fork_when_proc_mem_writes_at_table_bound_then_ours_alone, fork, mprotect);
     RUN(test_fork_when_random_changes_then_model_agrees, fork, mmap, munmap, mprotect,
         madvise);
     RUN(test_fork_when_threads_write_then_child_is_still, fork, clone);
     RUN(test_fork_when_child_has_threads_then_none_sees_parent, fork, clone);
+    RUN(test_fork_when_threads_change_the_area_then_contents_hold, fork, clone, munmap,
+        mprotect, mremap, madvise);
     return check_failures != 0;
 }
