@@ -4,11 +4,15 @@
 #include <abi/layout.h>
 
 #include "core/clock.h"
+#include "core/lock.h"
 #include "core/machine.h"
 #include "core/wait.h"
 
 static _Atomic u64 real_offset_ns; /* wall clock minus monotonic */
+/* No two set it at a time, or the one who shows it could be shown the former. */
+static struct spinlock real_lock;
 static _Atomic u64 real_sets;
+void (*clock_real_shown)(void);
 struct waitq clock_changed = WAITQ_INIT(clock_changed);
 
 u64
@@ -62,7 +66,11 @@ clock_real_offset_ns(void)
 void
 clock_real_set(u64 unix_ns)
 {
+    spin_lock(&real_lock);
     atomic_store(&real_offset_ns, unix_ns - clock_mono_ns());
+    if (clock_real_shown)
+        clock_real_shown();
+    spin_unlock(&real_lock);
     atomic_fetch_add(&real_sets, 1);
     wait_wake(&clock_changed, ~0u);
 }

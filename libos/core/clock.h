@@ -13,8 +13,10 @@ struct waitq;
 
 u64 clock_mono_ns(void);
 u64 clock_real_ns(void);            /* Unix time */
-/* Those who stand in clock_changed are woken after it. */
+/* Those who stand in clock_changed are woken after it, and after clock_real_shown. */
 void clock_real_set(u64 unix_ns);
+/* time sets it: who shows the clock to programs; one call at a time, under a spinlock. */
+extern void (*clock_real_shown)(void);
 /* Who must know that the wall clock was set; a `wake` of a waiter may take no lock but
  * those of timers and of wait queues. */
 extern struct waitq clock_changed;

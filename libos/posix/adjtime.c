@@ -10,7 +10,6 @@
 #include "posix/private.h"
 #include "proc/cred.h"
 #include "proc/proc.h"
-#include "time/vdso.h"
 
 struct linux_timex {
     u32 modes, pad;
@@ -65,7 +64,6 @@ set_offset(const struct linux_timex *t)
         __builtin_add_overflow((i64)clock_real_ns(), ns, &sum) || sum < 0)
         return -E_INVAL;
     clock_real_set((u64)sum);
-    vdso_update();
     return 0;
 }
 

@@ -10,7 +10,6 @@
 #include "proc/proc.h"
 #include "signal/signal.h"
 #include "time/clock_timer.h"
-#include "time/vdso.h"
 
 #define NS_PER_S 1000000000ull
 #define NS_PER_US 1000ull
@@ -147,7 +146,6 @@ set_clock(u64 unix_ns)
     if (!cred_can(proc_current()->cred, CAP_SYS_TIME))
         return -E_PERM;
     clock_real_set(unix_ns);
-    vdso_update();
     return 0;
 }
 

@@ -17,8 +17,9 @@ extern const char vdso_blob[], vdso_blob_end[];
 static frame_t image[VDSO_IMAGE_PAGES_MAX], data_frame;
 static u32 image_pages;
 
-void
-vdso_update(void)
+/* At the start, and when the wall clock was set. */
+static void
+update(void)
 {
     struct vdso_data *d = page_ptr(data_frame);
     d->tsc_base = machine_record->tsc_base; /* Y1: it does not change */
@@ -43,7 +44,8 @@ vdso_init(void)
         memcpy(page_ptr(image[i]), vdso_blob + i * PAGE_SIZE, MIN(PAGE_SIZE,
                                                                   bytes - i * PAGE_SIZE));
     }
-    vdso_update();
+    update();
+    clock_real_shown = update;
 }
 
 u32

@@ -18,7 +18,5 @@ u32 vdso_image_pages(void);
 frame_t vdso_image_frame(u32 index);
 frame_t vdso_data_frame(void);
 bool vdso_is_frame(frame_t f);
-/* After the wall clock was set. */
-void vdso_update(void);
 
 #endif
