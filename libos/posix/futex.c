@@ -9,11 +9,13 @@
  *     thread then; it does not touch the waiter after that. Who was woken by that
  *     goes at once; who woke up otherwise goes only after it has held the lock once more,
  *     so that the waker never touches a waiter that is gone.
+ * U3. A key of shared memory holds its inode, a waiter's as long as it stands in a bucket:
+ *     else another inode at that address would share it, and a waiter that unmapped its
+ *     word would take the wake-ups of strangers.
  * Locking: one bucket's lock; of two, that of the lower address first. Requeue changes
  * waiter->bucket under both.
  */
 #include "core/clock.h"
-#include "core/mmu.h"
 #include "core/wait.h"
 #include "posix/posix.h"
 #include "posix/private.h"
@@ -31,7 +33,8 @@ enum {
 #define FUTEX_CLOCK_REALTIME 256u
 
 struct futex_key {
-    u64 object, offset; /* mm and address; inode and offset; frame and offset */
+    u64 object, offset;  /* mm and address; inode and offset */
+    struct inode *inode; /* U3: a reference; NULL: private */
 };
 struct futex_bucket {
     struct spinlock lock;
@@ -60,23 +63,20 @@ static bool
 shared_key(struct mm *mm, uaddr at, struct futex_key *key)
 {
     struct mm_area_info area;
-    struct mmu_page page;
     if (!mm_next_area(mm, at, &area))
         return false;
-    bool shared = area.start <= at && (area.flags & AREA_SHARED);
-    if (shared && area.file != NULL) {
-        key->object = (u64)(uintptr_t)area.file->inode;
+    bool shared = area.start <= at && (area.flags & AREA_SHARED) && area.inode != NULL;
+    if (shared) {
+        inode_hold(area.inode);
+        key->inode = area.inode;
+        key->object = (u64)(uintptr_t)area.inode;
         key->offset = area.offset + (at - area.start);
-    } else if (shared && mmu_query(mm_space(mm), at, &page)) {
-        key->object = page.frame;
-        key->offset = at & (PAGE_SIZE - 1);
-    } else {
-        shared = false;
     }
     mm_area_info_drop(&area);
     return shared;
 }
 
+/* 0: to be given back by key_drop. */
 static int
 make_key(uaddr at, bool private, struct futex_key *key)
 {
@@ -92,9 +92,31 @@ make_key(uaddr at, bool private, struct futex_key *key)
         if (shared_key(mm, at, key))
             return 0;
     }
+    key->inode = NULL;
     key->object = (u64)(uintptr_t)mm;
     key->offset = at;
     return 0;
+}
+
+static inline void
+key_drop(const struct futex_key *key)
+{
+    if (key->inode != NULL)
+        inode_release(key->inode);
+}
+
+/* Of the words at two addresses. */
+static int
+make_two_keys(uaddr at, uaddr second_at, bool private, struct futex_key *key,
+              struct futex_key *second)
+{
+    int error = make_key(at, private, key);
+    if (error != 0)
+        return error;
+    error = make_key(second_at, private, second);
+    if (error != 0)
+        key_drop(key);
+    return error;
 }
 
 static bool
@@ -196,16 +218,18 @@ wait_on(uaddr at, bool private, u32 value, u32 bits, struct futex_limit limit)
     w.bits = bits;
     w.woken = false;
     int result = make_key(at, private, &w.key);
-    if (result == 0)
-        result = enter(&w, at, value);
     if (result != 0)
         return result;
-    if (limit.real)
-        return sleep_to_real(&w, &limit);
-    result = thread_block(limit.at_ns);
-    if (result == 0) /* U2: only a waker of this futex does that */
-        return 0;
-    return leave(&w) ? 0 : result;
+    result = enter(&w, at, value);
+    if (result == 0 && limit.real) {
+        result = sleep_to_real(&w, &limit);
+    } else if (result == 0) {
+        result = thread_block(limit.at_ns);
+        if (result != 0 && leave(&w)) /* U2: 0 only by a waker of this futex */
+            result = 0;
+    }
+    key_drop(&w.key); /* which may be another by now: requeue */
+    return result;
 }
 
 /* restart[1..5]: address, value, limit, private (1) and real (2), bits. */
@@ -292,7 +316,11 @@ futex_wake(uaddr at, bool private, u32 count, u32 bits)
     if (bits == 0)
         return -E_INVAL;
     int error = make_key(at, private, &key);
-    return error != 0 ? error : (long)wake_key(&key, count, bits);
+    if (error != 0)
+        return error;
+    long woken = wake_key(&key, count, bits);
+    key_drop(&key);
+    return woken;
 }
 
 static void
@@ -311,6 +339,39 @@ unlock_two(struct futex_bucket *a, struct futex_bucket *b)
         spin_unlock(&b->lock);
 }
 
+/* Wake `wake` waiters of a word and move `move` others: how many these were. */
+static u32
+requeue(const struct futex_key *from, const struct futex_key *to, u32 wake, u32 move)
+{
+    struct futex_bucket *a = bucket_of(from), *b = bucket_of(to);
+    u32 done = 0;
+    lock_two(a, b);
+    list_for_each_safe(it, &a->waiters) {
+        struct futex_waiter *w = container_of(it, struct futex_waiter, link);
+        if (done >= wake + move)
+            break;
+        if (!same_key(&w->key, from))
+            continue;
+        if (done < wake) {
+            wake_one(w);
+        } else {
+            w->key = *to;
+            if (to->inode != NULL)
+                inode_hold(to->inode); /* U3 */
+            if (a != b) {
+                list_remove(&w->link);
+                list_push_back(&b->waiters, &w->link);
+                __atomic_store_n(&w->bucket, b, __ATOMIC_RELEASE);
+            }
+        }
+        done++;
+    }
+    unlock_two(a, b);
+    for (u32 moved = wake; moved < done; moved++)
+        key_drop(from); /* what those that were moved held */
+    return done;
+}
+
 /*
  * Wake `wake` waiters of the first word and move `move` others to the second. The
  * comparison is made before the locks, so it may be old by the time they are held; what
@@ -322,43 +383,24 @@ futex_requeue(struct user_frame *f, u32 op, bool compare)
     struct futex_key from, to;
     bool private = (op & FUTEX_PRIVATE) != 0;
     i32 wake = (i32)SYS_ARG2(f), move = (i32)SYS_ARG3(f);
-    u32 word, done = 0;
+    u32 word;
+    long result = 0;
     if (wake < 0 || move < 0)
         return -E_INVAL;
-    int error = make_key(SYS_ARG0(f), private, &from);
-    if (error == 0)
-        error = make_key(SYS_ARG4(f), private, &to);
-    if (error == 0 && compare) {
-        error = user_load32(SYS_ARG0(f), &word);
-        if (error == 0 && word != (u32)SYS_ARG5(f))
-            error = -E_AGAIN;
-    }
+    int error = make_two_keys(SYS_ARG0(f), SYS_ARG4(f), private, &from, &to);
     if (error != 0)
         return error;
-    struct futex_bucket *a = bucket_of(&from), *b = bucket_of(&to);
-    lock_two(a, b);
-    list_for_each_safe(it, &a->waiters) {
-        struct futex_waiter *w = container_of(it, struct futex_waiter, link);
-        if (done >= (u32)wake + (u32)move)
-            break;
-        if (!same_key(&w->key, &from))
-            continue;
-        if (done < (u32)wake) {
-            wake_one(w);
-        } else {
-            w->key = to;
-            if (a != b) {
-                list_remove(&w->link);
-                list_push_back(&b->waiters, &w->link);
-                __atomic_store_n(&w->bucket, b, __ATOMIC_RELEASE);
-            }
-        }
-        done++;
+    if (compare) {
+        result = user_load32(SYS_ARG0(f), &word);
+        if (result == 0 && word != (u32)SYS_ARG5(f))
+            result = -E_AGAIN;
     }
-    unlock_two(a, b);
-    return done;
+    if (result == 0)
+        result = requeue(&from, &to, (u32)wake, (u32)move);
+    key_drop(&from);
+    key_drop(&to);
+    return result;
 }
-
 /* ---- change a word and wake (FUTEX_WAKE_OP) ---- */
 
 struct word_op {
@@ -418,23 +460,27 @@ futex_wake_op(struct user_frame *f, bool private)
     struct futex_key first, second;
     struct word_op o = decode_op((u32)SYS_ARG5(f));
     u32 word, before;
-    int error = make_key(SYS_ARG0(f), private, &first);
-    if (error == 0)
-        error = make_key(SYS_ARG4(f), private, &second);
-    if (error == 0 && (o.op > 4 || o.compare > 5))
-        error = -E_NOSYS;
-    if (error == 0)
-        error = user_load32(SYS_ARG4(f), &word);
+    if (o.op > 4 || o.compare > 5)
+        return -E_NOSYS;
+    int error = make_two_keys(SYS_ARG0(f), SYS_ARG4(f), private, &first, &second);
     if (error != 0)
         return error;
+    error = user_load32(SYS_ARG4(f), &word);
     do {
         before = word;
-        if (user_cmpxchg32(SYS_ARG4(f), &word, apply_op(&o, before)) != 0)
-            return -E_FAULT;
-    } while (word != before);
+        if (error == 0)
+            error = user_cmpxchg32(SYS_ARG4(f), &word, apply_op(&o, before));
+    } while (error == 0 && word != before);
+    if (error != 0) {
+        key_drop(&first);
+        key_drop(&second);
+        return -E_FAULT;
+    }
     u32 woken = wake_key(&first, (u32)MAX(1, (i32)SYS_ARG2(f)), ANY_BIT);
     if (compare_op(&o, (i32)before))
         woken += wake_key(&second, (u32)MAX(1, (i32)SYS_ARG3(f)), ANY_BIT);
+    key_drop(&first);
+    key_drop(&second);
     return woken;
 }
 

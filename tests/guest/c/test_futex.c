@@ -224,6 +224,57 @@ test_robust_list_when_asked_then_given(void)
     CHECK_EXIT(child, 0);
 }
 
+static void *
+wait_shared(void *arg)
+{
+    struct timespec limit = { 0, 300000000 };
+
+    sleeping++;
+    CHECK_ERROR(futex(arg, WAIT, 0, &limit, NULL, 0), ETIMEDOUT);
+    return NULL;
+}
+
+static void *
+map_shared(bool named)
+{
+    int fd = named ? memfd_create("word", 0) : -1;
+
+    if (named)
+        CHECK(ftruncate(fd, 4096) == 0);
+    void *at = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+                    MAP_SHARED | (named ? 0 : MAP_ANONYMOUS), fd, 0);
+    CHECK(at != MAP_FAILED);
+    if (named)
+        close(fd);
+    return at;
+}
+
+/* What is mapped next may lie where the first lay: its wake-ups are not for who waits
+ * for a word that nobody has any more. */
+static void
+test_wait_when_word_is_unmapped_then_no_stranger_shares_it(void)
+{
+    for (int named = 0; named < 2; named++) {
+        pthread_t waiter;
+        void *at = map_shared(named), *next[8];
+        int before = sleeping;
+
+        CHECK(pthread_create(&waiter, NULL, wait_shared, at) == 0);
+        while (sleeping != before + 1)
+            sched_yield();
+        usleep(50000);
+        CHECK(munmap(at, 4096) == 0);
+        for (int i = 0; i < 8; i++) {
+            next[i] = map_shared(named);
+            *(volatile uint32_t *)next[i] = 1;
+            CHECK(futex(next[i], WAKE, 1, NULL, NULL, 0) == 0);
+        }
+        CHECK(pthread_join(waiter, NULL) == 0);
+        for (int i = 0; i < 8; i++)
+            munmap(next[i], 4096);
+    }
+}
+
 int
 main(void)
 {
@@ -231,6 +282,7 @@ main(void)
     RUN(test_wake_when_bitset_then_those_that_share_a_bit, futex);
     RUN(test_requeue_when_asked_then_others_move, futex);
     RUN(test_wake_op_when_each_operation_then_word_and_wakes, futex);
+    RUN(test_wait_when_word_is_unmapped_then_no_stranger_shares_it, futex, memfd_create);
     RUN(test_wait_when_limits_then_each_clock, futex);
     RUN(test_wait_when_clock_is_set_then_noticed, futex, clock_settime);
     RUN(test_robust_list_when_asked_then_given, get_robust_list, set_robust_list);
