@@ -173,12 +173,15 @@ make_ready(struct thread *t, struct lcpu *old, enum sched_why why)
 }
 
 static inline __attribute__((always_inline)) bool
-wake(struct thread *t, int result, struct list *link)
+wake(struct thread *t, int result, struct list *link, bool poke)
 {
     if (atomic_load(&t->state) != THREAD_SLEEPING)
         return false;
     struct lcpu *c = lock_queue_of(t);
-    if (atomic_load_explicit(&t->state, memory_order_relaxed) != THREAD_SLEEPING) {
+    /* A poke is for the sleep that it saw; by now it may be another, for which a result
+     * would be news that is not true. */
+    if (atomic_load_explicit(&t->state, memory_order_acquire) != THREAD_SLEEPING ||
+        (poke && !t->interruptible)) {
         spin_unlock(&runq_of(c)->lock);
         return false;
     }
@@ -197,13 +200,13 @@ wake(struct thread *t, int result, struct list *link)
 bool
 thread_wake(struct thread *t, int result)
 {
-    return wake(t, result, NULL);
+    return wake(t, result, NULL, false);
 }
 
 bool
 thread_wake_from(struct thread *t, struct list *link)
 {
-    return wake(t, 0, link);
+    return wake(t, 0, link, false);
 }
 
 void
@@ -338,7 +341,7 @@ thread_poke(struct thread *t)
     u32 state = atomic_load(&t->state);
     if (state == THREAD_SLEEPING) {
         if (t->interruptible)
-            thread_wake(t, -E_INTR);
+            (void)wake(t, -E_INTR, NULL, true);
     } else if (state == THREAD_RUNNING) {
         struct lcpu *c = __atomic_load_n(&t->cpu, __ATOMIC_RELAXED);
         if (c != lcpu_current())
