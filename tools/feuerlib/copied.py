@@ -15,7 +15,7 @@ from .common import REPO, UserError, replace_file
 RESULTS = os.path.join(REPO, "docs", "results")
 KEPT = "copied.tsv"
 # Where the LibOS and the kernel copy: libos/core/arch/x86_64/memory.S and their like.
-COPYING = ("memcpy", "memmove", "page_copy", "usercopy_exact", "usercopy_raw")
+COPYING = ("memcpy", "memmove", "page_copy", "wide_copy", "usercopy_exact", "usercopy_raw")
 ABOUT = """\
 ## Bytes copied
 
