@@ -4,7 +4,8 @@
  * at the end of a domain.
  *
  * A sweep goes through the tree by address.  Where a node itself is to go, all below it
- * goes too, whatever its frame.  The domain lets no other call change its trees meanwhile
+ * goes too, whatever its frame; but a shared table is only left, by all but the last that
+ * has it (S8): the node above may be this tree's alone.  The domain lets no other call change its trees meanwhile
  * (`evicting`, or it is dead), so what was swept stays so.
  */
 #include "hal/hal.h"
@@ -68,7 +69,9 @@ sweep(struct tree t, frame_t lo, frame_t hi, u64 *cursor)
             error = -FB_E_BUSY;
             break;
         }
-        if (!sweep_span(&c, &s, hit != 0, lo, hi, &steps, &at))
+        if (s.locked && hit != 0) /* others keep it, with what it has, till they come */
+            at = s.next;
+        else if (!sweep_span(&c, &s, hit != 0, lo, hi, &steps, &at))
             error = -FB_E_RESUME;
         if (s.locked) /* it may be in sight of the space that is loaded */
             hal_cr3_write(hal_cr3_read());

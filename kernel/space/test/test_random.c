@@ -733,9 +733,10 @@ op_evict(void)
 {
     unsigned t = (unsigned)rnd(TREES);
     frame_t lo = POOL + rnd(POOL_FRAMES), hi = lo + 1 + rnd(6);
-    bool hit[REGIONS], has[TREES][REGIONS] = {0}, changed;
+    bool hit[REGIONS], many[REGIONS], has[TREES][REGIONS] = {0}, changed;
     for (unsigned r = 0; r < regions_of(t); r++) {
         hit[r] = in_hit(t, r, lo, hi);
+        many[r] = shared_at(t, r) && parents_of(shared_at(t, r)) > 1;
         for (unsigned u = 0; u < SPACES; u++)
             has[u][r] = shared_at(t, r) && shared_at(u, r) == shared_at(t, r);
         shared_sweeps += shared_at(t, r) != 0;
@@ -754,7 +755,7 @@ op_evict(void)
         for (unsigned i = 0; i < 512; i++) {
             for (unsigned u = 0; u < TREES; u++) {
                 struct page *p = &model[u][r][i];
-                if (has[u][r] && p->used &&
+                if (has[u][r] && p->used && (u == t || !hit[r] || !many[r]) &&
                     (hit[r] || (p->frame >= lo && p->frame < hi)))
                     *p = (struct page){0};
             }
