@@ -98,6 +98,7 @@ struct process {
     struct thread *exec_thread;           /* lock; all other threads are ending */
     /* lock; threads park on their way to the user */
     _Atomic u32 group_stop;
+    bool stop_killed;                     /* lock; SIG_KILL ended the last stop: no continue */
     u32 nstopped;                         /* lock; threads that are parked */
     u32 signals_queued;                   /* lock; for RLIMIT_SIGPENDING */
     bool stop_reported;                   /* lock; the parent has heard of this stop */

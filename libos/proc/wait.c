@@ -172,8 +172,9 @@ proc_continued(struct process *p)
     if (was) {
         atomic_store_explicit(&p->state, PROC_ALIVE, memory_order_relaxed);
         proc_stopped_count--;
-        set_report_locked(p, p->group_exit ? 0 : WAIT_CONTINUED);
-        if (p->parent != NULL && !p->group_exit) {
+        bool told = !p->group_exit && !p->stop_killed;
+        set_report_locked(p, told ? WAIT_CONTINUED : 0);
+        if (p->parent != NULL && told) {
             signal_tell_parent(p, SIGNAL_CLD_CONTINUED, SIG_CONT);
             wait_wake(&p->parent->child_wait, ~0u);
         }

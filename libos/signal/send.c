@@ -78,6 +78,7 @@ act_on_sending(struct process *p, int number)
             drop_everywhere(p, SIGNALS_STOP);
         p->continues++;
         if (p->group_stop) {
+            p->stop_killed = number == SIG_KILL;
             p->group_stop = 0;
             wait_wake(&p->stop_wait, ~0u);
         }
