@@ -7,11 +7,11 @@ HOST_BOOT_CFLAGS := -std=gnu17 -O1 -g -DFB_HOST -fsanitize=address,undefined -fn
     -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum -Wvla \
     -Ikernel -I$(BUILD)/gen -I.
 
-$(HOST_BOOT)/test_memory: kernel/boot/test/test_memory.c kernel/boot/memory.c kernel/boot/pvh.c \
+$(HOST_BOOT)/test_memory: tests/kernel/boot/test_memory.c kernel/boot/memory.c kernel/boot/pvh.c \
     $(wildcard kernel/*/*.h) $(BUILD)/gen/abi/calls.h
 	@mkdir -p $(@D)
 	gcc $(HOST_BOOT_CFLAGS) -o $@ $(filter %.c,$^)
-$(HOST_BOOT)/test_acpi: kernel/hal/x86_64/test/test_acpi.c kernel/hal/x86_64/acpi.c \
+$(HOST_BOOT)/test_acpi: tests/kernel/hal/test_acpi.c kernel/hal/x86_64/acpi.c \
     $(wildcard kernel/*/*.h kernel/hal/x86_64/*.h) $(BUILD)/gen/abi/calls.h
 	@mkdir -p $(@D)
 	gcc $(HOST_BOOT_CFLAGS) -o $@ $(filter %.c,$^)

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: MIT
-# The kernel: every C and assembly file under kernel/ but the tests, with the blobs of the first domain, in one ELF file.
+# The kernel: every C and assembly file under kernel/, with the blobs of the first domain, in one ELF file.
 
 K := $(BUILD)/kernel
-KERNEL_SOURCES := $(sort $(shell find kernel \( -name '*.c' -o -name '*.S' \) -not -path '*/test/*'))
+KERNEL_SOURCES := $(sort $(shell find kernel \( -name '*.c' -o -name '*.S' \)))
 KERNEL_OBJECTS := $(patsubst kernel/%,$(K)/%.o,$(filter-out kernel/boot/blobs.S,$(KERNEL_SOURCES)))
-KERNEL_LINES_OF := $(sort $(shell find kernel abi \( -name '*.[chS]' \) -not -path '*/test/*'))
+KERNEL_LINES_OF := $(sort $(shell find kernel abi \( -name '*.[chS]' \)))
 KERNEL_CC ?= gcc
 KERNEL_INCLUDES := -Ikernel -I$(BUILD)/gen -I.
 WARNINGS := -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum -Wvla

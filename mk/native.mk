@@ -5,10 +5,10 @@
 NATIVE := $(BUILD)/native/capability $(BUILD)/native/allocator
 NATIVE_CFLAGS := -std=gnu17 -O2 -g -fno-strict-aliasing $(WARNINGS)
 
-$(BUILD)/native/capability: bench/native/capability.c bench/native/ticks.h $(wildcard kernel/cap/*.[ch] kernel/cap/test/fake.[ch]) \
+$(BUILD)/native/capability: bench/native/capability.c bench/native/ticks.h $(wildcard kernel/cap/*.[ch] tests/kernel/cap/fake.[ch]) \
     $(GENERATED)
 	@mkdir -p $(@D)
-	gcc $(NATIVE_CFLAGS) -DFB_HOST -Ikernel -Ikernel/cap/test -I$(BUILD)/gen -I. -o $@ $< $(wildcard kernel/cap/*.c) kernel/cap/test/fake.c
+	gcc $(NATIVE_CFLAGS) -DFB_HOST -Ikernel -Itests/kernel/cap -I$(BUILD)/gen -I. -o $@ $< $(wildcard kernel/cap/*.c) tests/kernel/cap/fake.c
 
 $(BUILD)/native/allocator: bench/native/allocator.c bench/native/ticks.h \
     $(wildcard libos/core/*.[ch] libos/core/host/*.[ch] libos/sched/*.[ch]) $(GENERATED)

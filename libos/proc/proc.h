@@ -101,7 +101,6 @@ struct process {
     bool stop_killed;                     /* lock; SIG_KILL ended the last stop: no continue */
     u32 nstopped;                         /* lock; threads that are parked */
     u32 signals_queued;                   /* lock; for RLIMIT_SIGPENDING */
-    bool stop_reported;                   /* lock; the parent has heard of this stop */
     bool subreaper, has_subreaper;        /* family_lock; has: some ancestor is one */
     bool mm_shared;                       /* made or was made with FORK_SHARE_MM */
     bool init_may_die;                    /* pid 1 met a fault that it does not handle */
