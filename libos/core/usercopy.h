@@ -69,26 +69,16 @@ user_range(uaddr at, size_t bytes)
  * in place, and turns to the functions above when that fails.
  */
 #ifdef LIBOS_HOST
-static inline bool
-user_put64(uaddr at, u64 value)
-{
-    return copy_to_user_nofault(at, &value, sizeof value) == 0;
-}
-static inline bool
-user_get64(uaddr at, u64 *value)
-{
-    return copy_from_user_nofault(value, at, sizeof *value) == 0;
-}
-static inline bool
-user_get32(uaddr at, u32 *value)
-{
-    return copy_from_user_nofault(value, at, sizeof *value) == 0;
-}
-static inline bool
-user_put32(uaddr at, u32 value)
-{
-    return copy_to_user_nofault(at, &value, sizeof value) == 0;
-}
+#define USER_PUT(name, type, move, from)                                                 \
+    static inline bool name(uaddr at, type value)                                        \
+    {                                                                                    \
+        return copy_to_user_nofault(at, &value, sizeof value) == 0;                      \
+    }
+#define USER_GET(name, type, move)                                                       \
+    static inline bool name(uaddr at, type *value)                                       \
+    {                                                                                    \
+        return copy_from_user_nofault(value, at, sizeof *value) == 0;                    \
+    }
 #else
 /* Where a fault of the instruction at the one label goes on (core/arch). */
 #define USER_FIXUP(label_at, label_to)                                                   \
@@ -96,59 +86,40 @@ user_put32(uaddr at, u32 value)
     ".quad " label_at ", " label_to "\n\t"                                               \
     ".popsection\n\t"
 
-static inline __attribute__((always_inline)) bool
-user_put64(uaddr at, u64 value)
-{
-    __asm__ goto("1: movq %0, %1\n\t" USER_FIXUP("1b", "%l[fault]")
-                 :
-                 : "er"(value), "m"(*(u64 *)at)
-                 : "memory"
-                 : fault);
-    return true;
-fault:
-    return false;
-}
-static inline __attribute__((always_inline)) bool
-user_put32(uaddr at, u32 value)
-{
-    __asm__ goto("1: movl %0, %1\n\t" USER_FIXUP("1b", "%l[fault]")
-                 :
-                 : "ri"(value), "m"(*(u32 *)at)
-                 : "memory"
-                 : fault);
-    return true;
-fault:
-    return false;
-}
-static inline __attribute__((always_inline)) bool
-user_get64(uaddr at, u64 *value)
-{
-    u64 v;
-    __asm__ goto("1: movq %1, %0\n\t" USER_FIXUP("1b", "%l[fault]")
-                 : "=r"(v)
-                 : "m"(*(const u64 *)at)
-                 :
-                 : fault);
-    *value = v;
-    return true;
-fault:
-    return false;
-}
-static inline __attribute__((always_inline)) bool
-user_get32(uaddr at, u32 *value)
-{
-    u32 v;
-    __asm__ goto("1: movl %1, %0\n\t" USER_FIXUP("1b", "%l[fault]")
-                 : "=r"(v)
-                 : "m"(*(const u32 *)at)
-                 :
-                 : fault);
-    *value = v;
-    return true;
-fault:
-    return false;
-}
+#define USER_PUT(name, type, move, from)                                                 \
+    static inline __attribute__((always_inline)) bool name(uaddr at, type value)         \
+    {                                                                                    \
+        __asm__ goto("1: " move " %0, %1\n\t" USER_FIXUP("1b", "%l[fault]")              \
+                     :                                                                   \
+                     : from(value), "m"(*(type *)at)                                     \
+                     : "memory"                                                          \
+                     : fault);                                                           \
+        return true;                                                                     \
+    fault:                                                                               \
+        return false;                                                                    \
+    }
+#define USER_GET(name, type, move)                                                       \
+    static inline __attribute__((always_inline)) bool name(uaddr at, type *value)        \
+    {                                                                                    \
+        type v;                                                                          \
+        __asm__ goto("1: " move " %1, %0\n\t" USER_FIXUP("1b", "%l[fault]")              \
+                     : "=r"(v)                                                           \
+                     : "m"(*(const type *)at)                                            \
+                     :                                                                   \
+                     : fault);                                                           \
+        *value = v;                                                                      \
+        return true;                                                                     \
+    fault:                                                                               \
+        return false;                                                                    \
+    }
 #endif
+
+USER_PUT(user_put64, u64, "movq", "er")
+USER_PUT(user_put32, u32, "movl", "ri")
+USER_GET(user_get64, u64, "movq")
+USER_GET(user_get32, u32, "movl")
+#undef USER_PUT
+#undef USER_GET
 
 /* Small structures are moved where they are used. */
 #define USERCOPY_INLINE 32u

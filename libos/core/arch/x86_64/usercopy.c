@@ -170,18 +170,7 @@ copy_string_from_user(char *to, uaddr from, size_t size)
 bool
 user_load32_nofault(uaddr at, u32 *value)
 {
-    u32 v;
-    if (!user_range(at, 4))
-        return false;
-    __asm__ goto("1: movl (%1), %0\n\t" USER_FIXUP("1b", "%l[fault]")
-                 : "=r"(v)
-                 : "r"(at)
-                 : "memory"
-                 : fault);
-    *value = v;
-    return true;
-fault:
-    return false;
+    return user_range(at, 4) && user_get32(at, value);
 }
 
 int
