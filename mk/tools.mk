@@ -36,7 +36,7 @@ deps:
 
 # The bench programs: one for each folder of bench/, all of them with micro's harness, and micro-glibc
 # with the rows of micro as well.
-BENCH_HARNESS := bench/micro/harness.c bench/micro/harness.h
+BENCH_HARNESS := $(addprefix bench/micro/,harness.c harness.h directory.c directory.h)
 # The other folders: bench/native and bench/size are built by mk/native.mk, bench/programs is scripts.
 BENCHES := $(patsubst bench/%/,$(BUILD)/bench/%,$(filter-out bench/native/ bench/programs/ bench/size/,$(wildcard bench/*/)))
 BENCH_CC = musl-gcc

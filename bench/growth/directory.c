@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "curves.h"
+#include "directory.h"
 
 #define FILES                                                                            \
     {                                                                                    \
@@ -25,12 +26,6 @@
 
 static char middle[64], path[PATH_MAX];
 
-static void
-name_of(char *name, size_t size, long i)
-{
-    snprintf(name, size, MANY "/file%ld", i);
-}
-
 static int
 make(const char *name)
 {
@@ -40,29 +35,14 @@ make(const char *name)
 static void
 remove_many(void)
 {
-    char name[64];
-
-    for (long i = 0; i < bench_size; i++) {
-        name_of(name, sizeof name, i);
-        unlink(name);
-    }
-    rmdir(MANY);
+    directory_remove(MANY, bench_size);
 }
 
 static int
 make_many(void)
 {
-    char name[64];
-
-    if (mkdir(MANY, 0755) < 0)
-        return -1;
-    for (long i = 0; i < bench_size; i++) {
-        name_of(name, sizeof name, i);
-        if (make(name) < 0)
-            return -1;
-    }
-    name_of(middle, sizeof middle, bench_size / 2);
-    return 0;
+    directory_name(middle, sizeof middle, MANY, bench_size / 2);
+    return directory_fill(MANY, bench_size);
 }
 
 static long
@@ -113,18 +93,10 @@ op_absent(void)
     return stat(name, &info) < 0 && errno == ENOENT ? 0 : -1;
 }
 
-/* With opening the directory and closing it again. */
 static long
 op_getdents(void)
 {
-    int fd = open(MANY, O_RDONLY | O_DIRECTORY);
-    static char entries[32768];
-    long got;
-
-    while ((got = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0)
-        ;
-    close(fd);
-    return fd < 0 ? -1 : got;
+    return directory_list(MANY);
 }
 
 #define WITH_FILES .set_up = make_many, .tear_down = remove_many

@@ -7,6 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "directory.h"
 #include "groups.h"
 
 #define MANY    "/tmp/micro.many"
@@ -118,50 +119,22 @@ op_readlink(void)
     return readlink("/tmp/micro.new", bench_page, PAGE);
 }
 
-static void
-name_of_entry(char *name, size_t size, int i)
-{
-    snprintf(name, size, MANY "/file%d", i);
-}
-
 static int
 make_many(void)
 {
-    char name[64];
-
-    if (mkdir(MANY, 0755) < 0)
-        return -1;
-    for (int i = 0; i < ENTRIES; i++) {
-        name_of_entry(name, sizeof name, i);
-        close(bench_file(name, 0));
-    }
-    return 0;
+    return directory_fill(MANY, ENTRIES);
 }
 
 static void
 remove_many(void)
 {
-    char name[64];
-
-    for (int i = 0; i < ENTRIES; i++) {
-        name_of_entry(name, sizeof name, i);
-        unlink(name);
-    }
-    rmdir(MANY);
+    directory_remove(MANY, ENTRIES);
 }
 
-/* With opening the directory and closing it again. */
 static long
 op_getdents(void)
 {
-    int fd = open(MANY, O_RDONLY | O_DIRECTORY);
-    static char entries[32768];
-    long got;
-
-    while ((got = syscall(SYS_getdents64, fd, entries, sizeof entries)) > 0)
-        ;
-    close(fd);
-    return fd < 0 ? -1 : got;
+    return directory_list(MANY);
 }
 
 static const struct row rows[] = {
