@@ -7,9 +7,10 @@
 """
 import datetime
 import os
+import sys
 
 from . import benchstore, machine
-from .common import UserError, replace_file
+from .common import UserError, replace_file, say
 
 
 def notes(command, **more):
@@ -63,3 +64,21 @@ def markdown(titles, rows):
 def made_by(about):
     return "Made by `%s` at commit %s, %s; %s, %s.\n" % tuple(
         about.get(key, "?") for key in ("command", "commit", "date", "host", "qemu"))
+
+
+def section(results, name, titles, head, body):
+    """HEAD, what BODY makes of the rows of RESULTS/NAME.tsv, and how they were made; None without it."""
+    found = read(results, name, titles)
+    if found is None:
+        return None
+    about, rows = found
+    return head + "\n\n" + body(rows) + "\n" + made_by(about)
+
+
+def finish(folder, name, about, titles, rows, body):
+    """Write FOLDER/NAME.tsv, and print what BODY makes of the rows."""
+    path = os.path.join(folder, name + ".tsv")
+    write(path, about, titles, rows)
+    print(body(rows))
+    sys.stdout.flush()
+    say("written: " + os.path.relpath(path))

@@ -9,7 +9,6 @@ import collections
 import os
 import statistics
 import subprocess
-import sys
 
 from . import benchrun, image, kept
 from .common import REPO, UserError, build_dir, say
@@ -135,13 +134,11 @@ def body(rows):
 
 def section(results):
     """Markdown for docs/performance.md, or None."""
-    found = kept.read(results, NAME, TITLES)
-    if found is None:
-        return None
-    about, rows = found
-    return ("## Whole programs\n\n`tools/feuer bench --programs`: Debian's own, as they are shipped; "
-            "most of their instructions are the programs' own. Each computed the same on every system.\n\n"
-            + body(rows) + "\n" + kept.made_by(about))
+    return kept.section(
+        results, NAME, TITLES,
+        "## Whole programs\n\n`tools/feuer bench --programs`: Debian's own, as they are shipped; "
+        "most of their instructions are the programs' own. Each computed the same on every system.",
+        body)
 
 
 def main(command, folder, only, runs):
@@ -150,11 +147,7 @@ def main(command, folder, only, runs):
         raise UserError("no program is called %s; there are %s" % (
             " ".join(unknown), " ".join(PROGRAMS)))
     rows = measure(only or list(PROGRAMS), runs)
-    path = os.path.join(folder, NAME + ".tsv")
-    kept.write(path, kept.notes(command), TITLES, rows)
-    print(body(rows))
-    sys.stdout.flush()
-    say("written: " + os.path.relpath(path))
+    kept.finish(folder, NAME, kept.notes(command), TITLES, rows, body)
     found = problems(rows)
     for line in found:
         say(line)

@@ -13,7 +13,6 @@ import re
 import select
 import statistics
 import subprocess
-import sys
 import time
 
 from . import benchrun, debian, kept
@@ -204,21 +203,13 @@ def body(rows):
 
 def section(results):
     """Markdown for docs/performance.md, or None."""
-    found = kept.read(results, NAME, TITLES)
-    if found is None:
-        return None
-    about, rows = found
-    return "## Size and start\n\n`tools/feuer bench --size`.\n\n" + body(rows) + "\n" \
-        + kept.made_by(about)
+    return kept.section(results, NAME, TITLES,
+                        "## Size and start\n\n`tools/feuer bench --size`.", body)
 
 
 def main(command, folder):
     if not os.path.isfile(os.path.join(build_dir(), "size", "start")):
         raise UserError("no build/size/start; run `make all benches`")
     rows = measure()
-    path = os.path.join(folder, NAME + ".tsv")
-    kept.write(path, kept.notes(command), TITLES, rows)
-    print(body(rows))
-    sys.stdout.flush()
-    say("written: " + os.path.relpath(path))
+    kept.finish(folder, NAME, kept.notes(command), TITLES, rows, body)
     return 0

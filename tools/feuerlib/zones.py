@@ -15,7 +15,6 @@ import collections
 import os
 import re
 import subprocess
-import sys
 import tempfile
 
 from . import kept, profiling
@@ -345,22 +344,14 @@ def body(rows):
 
 def section(results):
     """Markdown for docs/performance.md, or None."""
-    found = kept.read(results, NAME, TITLES)
-    if found is None:
-        return None
-    about, rows = found
-    return ("## The zones\n\n`tools/feuer bench --zones`: targets of the design, and what there "
-            "is. What runs in Ring 3 anyway is measured natively; the rest is counted in "
-            "a guest, and its cycles are an estimate.\n\n" + body(rows) + "\n"
-            + kept.made_by(about))
+    return kept.section(
+        results, NAME, TITLES,
+        "## The zones\n\n`tools/feuer bench --zones`: targets of the design, and what there "
+        "is. What runs in Ring 3 anyway is measured natively; the rest is counted in "
+        "a guest, and its cycles are an estimate.", body)
 
 
 def main(command, folder):
     rows = measure()
-    about = kept.notes(command)
-    path = os.path.join(folder, NAME + ".tsv")
-    kept.write(path, about, TITLES, rows)
-    print(body(rows))
-    sys.stdout.flush()
-    say("written: " + os.path.relpath(path))
+    kept.finish(folder, NAME, kept.notes(command), TITLES, rows, body)
     return 0
