@@ -9,6 +9,7 @@ import traceback
 
 REPO = os.path.dirname(os.path.dirname(os.path.dirname(os.path.realpath(__file__))))
 sys.path.insert(0, os.path.join(REPO, "tools"))
+from feuerlib.common import UserError  # noqa: E402
 FEUER = os.path.join(REPO, "tools", "feuer")
 KERNEL = os.environ.get("FEUER_TEST_KERNEL")
 QUICK = os.environ.get("FEUER_TEST_QUICK")
@@ -50,6 +51,15 @@ def feuer_exec(options, command, data=None, stdin=None):
     done = subprocess.run(exec_command(options, command), stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE, timeout=300, **where)
     return Outcome(done.returncode, done.stdout, done.stderr, time.monotonic() - begin)
+
+
+def refuses(function, *arguments):
+    """The text of the UserError that it must end with."""
+    try:
+        function(*arguments)
+    except UserError as error:
+        return str(error)
+    assert False, "no UserError"
 
 
 def run_all(module):

@@ -4,22 +4,13 @@ import os
 import sys
 import xml.dom.minidom
 
-from harness import run_all
+from harness import refuses, run_all
 from feuerlib import (benchguard, benchpage, benchplot, benchrun, benchstore, benchtable,
                       growth)
 from feuerlib.benchrun import Column, Figure, Measured, Row
 from feuerlib.benchstore import Line, Table
-from feuerlib.common import UserError
 
 LIST = "null calls - 100\nfault memory rep 63\nsum pipes rep,derived 1\nfork/64 growth - 1\n"
-
-
-def refuses(function, *arguments):
-    try:
-        function(*arguments)
-    except UserError as error:
-        return str(error)
-    assert False, "no UserError"
 
 
 def row(name, flags=()):

@@ -2,9 +2,8 @@
 """`feuer bench --zones`, --programs, --size: parsing, sums, tables.  No guest is booted."""
 import sys
 
-from harness import run_all
+from harness import refuses, run_all
 from feuerlib import kept, programs, size, zones
-from feuerlib.common import UserError
 
 # A stub as objdump shows it: two gates, each with its two branches to later parts.
 PAGE = [(0x00, "test %rcx,%rcx"), (0x03, "js ffffffff80215020 <stub_start+0x20>"),
@@ -19,14 +18,6 @@ SYMBOLS = [(0x400000, "micro", "main"), (0xffff900000000000, "libos", "handler")
 
 class NoText:
     cr3 = [0xffffffff80200008]
-
-
-def refuses(function, *arguments):
-    try:
-        function(*arguments)
-    except UserError as error:
-        return str(error)
-    assert False, "no UserError"
 
 
 def executed():
