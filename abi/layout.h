@@ -225,7 +225,8 @@ struct fb_record {
     fb_u32 abi_version, ncpus;
     fb_u64 features;
     fb_u64 tsc_hz;
-    /* nanoseconds since boot = ((rdtsc - tsc_base) * tsc_mult) >> 32, in 128 bits */
+    /* Time since boot, of which 2^64 are a second = (rdtsc - tsc_base) * tsc_mult, in 128
+     * bits: the upper half is seconds, the lower a fraction. */
     fb_u64 tsc_base, tsc_mult;
     fb_u64 boot_unix_ns; /* wall clock (RTC, UTC) at tsc_base */
     fb_u64 xsave_bytes;  /* size of the XSAVE area for xcr0 */

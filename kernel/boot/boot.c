@@ -102,9 +102,8 @@ boot_on_stack(void)
     hal_boot_clocks();
     u64 wall = hal_boot_wall_ns();
     u64 since = hal_tsc() - record->tsc_base;
-    record->tsc_mult = (1000000000ull << 32) / record->tsc_hz;
-    record->boot_unix_ns =
-        wall != 0 ? wall - (u64)((unsigned __int128)since * record->tsc_mult >> 32) : 0;
+    unsigned __int128 seconds = (unsigned __int128)since * record->tsc_mult >> 32;
+    record->boot_unix_ns = wall != 0 ? wall - (u64)(seconds * 1000000000 >> 32) : 0;
     record->ncpus = cpu_count;
     memory_records(&source);
     u32 online = hal_boot_cpus(low_frame());

@@ -8,6 +8,8 @@
 #include "core/machine.h"
 #include "core/wait.h"
 
+#define NS_PER_SECOND 1000000000ull
+
 static _Atomic u64 real_offset_ns; /* wall clock minus monotonic */
 /* No two set it at a time, or the one who shows it could be shown the former. */
 static struct spinlock real_lock;
@@ -24,7 +26,9 @@ clock_tsc(void)
 u64
 clock_ticks_to_ns(u64 ticks)
 {
-    return (u64)(((unsigned __int128)ticks * machine_record->tsc_mult) >> 32);
+    unsigned __int128 time = (unsigned __int128)ticks * machine_record->tsc_mult;
+    unsigned __int128 fraction_ns = (unsigned __int128)(u64)time * NS_PER_SECOND;
+    return (u64)(time >> 64) * NS_PER_SECOND + (u64)(fraction_ns >> 64);
 }
 
 u64
@@ -33,22 +37,31 @@ clock_mono_ns(void)
     return clock_ticks_to_ns(machine_tsc() - machine_record->tsc_base);
 }
 
-/* The least TSC value at which clock_mono_ns() >= mono_ns: ceil(mono_ns * 2^32 / mult) +
- * base. */
+/* ceil((high * 2^64 + low) / by); high < by. */
+static u64
+divide_up(u64 high, u64 low, u64 by)
+{
+    u64 quotient, rest;
+    __asm__("divq %4" : "=a"(quotient), "=d"(rest) : "a"(low), "d"(high),
+            "r"(by) : "cc");
+    return quotient + (rest != 0);
+}
+
+u64
+clock_ns_to_ticks(u64 ns)
+{
+    u64 seconds = ns / NS_PER_SECOND;
+    if (seconds >= machine_record->tsc_mult)
+        return FB_FOREVER - 1; /* the quotient does not fit: centuries away */
+    u64 fraction = divide_up(ns % NS_PER_SECOND, 0, NS_PER_SECOND);
+    return divide_up(seconds, fraction, machine_record->tsc_mult);
+}
+
 u64
 clock_ns_to_tsc(u64 mono_ns)
 {
-    u64 mult = machine_record->tsc_mult;
-    u64 high = mono_ns >> 32, low = mono_ns << 32;
-    if (high >= mult)
-        return FB_FOREVER - 1; /* the quotient does not fit: centuries away */
-    u64 quotient, rest;
-    __asm__("divq %4" : "=a"(quotient), "=d"(rest) : "a"(low), "d"(high),
-            "r"(mult) : "cc");
-    if (rest)
-        quotient++;
-    u64 tsc = quotient + machine_record->tsc_base;
-    return tsc < quotient || tsc >= FB_FOREVER - 1 ? FB_FOREVER - 1 : tsc;
+    u64 ticks = clock_ns_to_ticks(mono_ns), tsc = ticks + machine_record->tsc_base;
+    return tsc < ticks || tsc >= FB_FOREVER - 1 ? FB_FOREVER - 1 : tsc;
 }
 
 u64

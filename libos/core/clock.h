@@ -23,9 +23,12 @@ extern struct waitq clock_changed;
 /* How often it was set. */
 u64 clock_real_sets(void);
 u64 clock_real_offset_ns(void);     /* real minus mono */
-u64 clock_ns_to_tsc(u64 mono_ns);   /* deadline for the kernel; saturates */
+/* The first TSC value at which clock_mono_ns() >= mono_ns: a deadline for the kernel;
+ * saturates. */
+u64 clock_ns_to_tsc(u64 mono_ns);
 u64 clock_tsc(void);
 u64 clock_ticks_to_ns(u64 ticks);   /* a difference */
+u64 clock_ns_to_ticks(u64 ns);      /* the least that is so long; saturates */
 
 /* A timer calls fire on some vCPU, in LibOS context with no locks held, at or after the
  * deadline; fire must not sleep. */

@@ -17,17 +17,33 @@ extern const char vdso_blob[], vdso_blob_end[];
 static frame_t image[VDSO_IMAGE_PAGES_MAX], data_frame;
 static u32 image_pages;
 
-/* At the start, and when the wall clock was set. */
+static void
+set_base(struct vdso_data *d, u32 clocks, u64 base)
+{
+    for (u32 clock = 0; clock < VDSO_CLOCKS; clock++)
+        if (clocks >> clock & 1)
+            __atomic_store_n(&d->base[clock], base, __ATOMIC_RELAXED);
+}
+
+/* When the wall clock was set, and at the start. A date so late that its ticks would come
+ * to 64 bits within decades is not here. */
 static void
 update(void)
 {
     struct vdso_data *d = page_ptr(data_frame);
-    d->tsc_base = machine_record->tsc_base; /* Y1: it does not change */
-    d->tsc_mult = machine_record->tsc_mult;
-    for (u32 clock = 0; clock < VDSO_CLOCKS; clock++)
-        if (VDSO_CLOCKS_REAL >> clock & 1)
-            __atomic_store_n(&d->offset_ns[clock], clock_real_offset_ns(),
-                             __ATOMIC_RELAXED);
+    u64 offset = clock_real_offset_ns(), base = machine_record->tsc_base, ticks;
+    if ((i64)offset >= 0) {
+        ticks = clock_ns_to_ticks(offset);
+        base -= ticks;
+    } else { /* the wall clock shows less than the time since the start */
+        ticks = clock_ns_to_ticks(-offset) - 1;
+        base += ticks;
+    }
+    bool here = ticks < 3ull << 62;
+    if (here)
+        set_base(d, VDSO_CLOCKS_REAL, base);
+    __atomic_store_n(&d->here, VDSO_CLOCKS_MONOTONIC | (here ? VDSO_CLOCKS_REAL : 0),
+                     __ATOMIC_RELEASE); /* Y3 */
 }
 
 void
@@ -44,6 +60,9 @@ vdso_init(void)
         memcpy(page_ptr(image[i]), vdso_blob + i * PAGE_SIZE, MIN(PAGE_SIZE,
                                                                   bytes - i * PAGE_SIZE));
     }
+    struct vdso_data *d = page_ptr(data_frame);
+    d->tick = machine_record->tsc_mult;
+    set_base(d, VDSO_CLOCKS_MONOTONIC, machine_record->tsc_base);
     update();
     clock_real_shown = update;
 }

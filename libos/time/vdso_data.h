@@ -2,21 +2,27 @@
 /*
  * The page beside the vDSO: what it needs to make a time out of the TSC.
  *
- * Y1. The TSC's base and rate are written once, before the first process; a clock's offset
- *     is one word, which a reader sees as it was or as it is. So nobody reads twice.
+ * Y1. A time is (tsc - base) * tick, of which 2^64 are a second; so it comes as seconds and
+ *     a fraction, with no division. `tick` is written once, before the first process; a
+ *     clock's base is one word, which a reader sees as it was or as it is. So nobody reads
+ *     twice.
+ * Y2. What a wall clock shows here is later than what the LibOS says by a tick at most, and
+ *     never earlier: who was woken at a time finds that it has come.
+ * Y3. A base of a clock that is not in `here` is not read after `here` was, so that it need
+ *     not hold; base is stored before the clock comes to `here`.
  */
 #ifndef LIBOS_TIME_VDSO_DATA_H
 #define LIBOS_TIME_VDSO_DATA_H
 
 #define VDSO_CLOCKS 12
-/* 0 REALTIME, 1 MONOTONIC, 4 MONOTONIC_RAW, 5 REALTIME_COARSE, 6 MONOTONIC_COARSE, 7
- * BOOTTIME, 11 TAI */
-#define VDSO_CLOCKS_HERE 0x8f3u
+/* 1 MONOTONIC, 4 MONOTONIC_RAW, 6 MONOTONIC_COARSE, 7 BOOTTIME */
+#define VDSO_CLOCKS_MONOTONIC 0xd2u
+/* 0 REALTIME, 5 REALTIME_COARSE, 11 TAI */
 #define VDSO_CLOCKS_REAL 0x821u
 
 struct vdso_data {
-    unsigned long tsc_base, tsc_mult; /* monotonic ns = ((tsc - base) * mult) >> 32 */
-    unsigned long offset_ns[VDSO_CLOCKS]; /* of each clock from the monotonic one */
+    unsigned long base[VDSO_CLOCKS], tick;
+    unsigned here; /* the clocks that this page knows, by bits; others are a call */
 };
 
 #endif

@@ -160,7 +160,8 @@ hal_boot_clocks(void)
     u64 apic_hz = (u64)(count_a - count_b) * tsc_hz / (tsc_b - tsc_a);
     timer_setup(tsc_hz, apic_hz);
     record->tsc_hz = tsc_hz;
-    record->tsc_mult = (u64)(((unsigned __int128)1000000000u << 32) / tsc_hz);
+    u64 rest = -tsc_hz % tsc_hz; /* of 2^64 / tsc_hz, which is rounded */
+    record->tsc_mult = -tsc_hz / tsc_hz + 1 + (rest >= tsc_hz - rest);
     ioapic_setup();
     power_setup();
 }

@@ -38,7 +38,8 @@ struct fiber {
 };
 
 static struct fb_record record = { .magic = FB_RECORD_MAGIC, .ncpus = 1,
-                                   .tsc_hz = 1000000000, .tsc_mult = 1ull << 32 };
+                                   .tsc_hz = 1000000000,
+                                   .tsc_mult = 18446744074 }; /* 2^64 / 10^9, rounded */
 const struct fb_record *machine_record = &record;
 u8 *machine_dmap;
 u64 machine_dmap_first = FIRST_FRAME;

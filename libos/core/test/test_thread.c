@@ -179,6 +179,7 @@ test_clock_deadline_rounds_up(void)
     for (u64 ns = 1; ns < 1ull << 62; ns = ns * 3 + 1) {
         u64 tsc = clock_ns_to_tsc(ns);
         CHECK(clock_ticks_to_ns(tsc) >= ns && clock_ticks_to_ns(tsc - 1) < ns);
+        CHECK(clock_ns_to_ticks(ns) == tsc);
     }
     CHECK(clock_ns_to_tsc(~0ull - 1) < ~0ull);
 }

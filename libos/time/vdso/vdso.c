@@ -7,7 +7,7 @@
 #include "time/vdso_data.h"
 
 #define VISIBLE __attribute__((visibility("default")))
-#define NS_PER_S 1000000000ul
+enum { REALTIME };
 
 struct vdso_timespec {
     long seconds, ns;
@@ -34,55 +34,56 @@ call2(long number, long a, long b)
     return r;
 }
 
+/* An int's upper half is the caller's to leave as it is: a clock that has bits there is not
+ * here, and the call looks at the lower half. */
 static inline int
-is_here(int clock)
+is_here(const struct vdso_data *d, unsigned long clock)
 {
-    return (unsigned)clock < VDSO_CLOCKS && ((VDSO_CLOCKS_HERE >> clock) & 1);
+    return clock < VDSO_CLOCKS &&
+           __atomic_load_n(&d->here, __ATOMIC_ACQUIRE) >> clock & 1;
 }
 
-/* Nanoseconds of a clock that is here. */
-static inline unsigned long
-now_ns(unsigned clock)
+/* Of a clock that is here; in seconds of 2^64 (Y1). The fence keeps the TSC from being read
+ * before what the program read before. */
+static inline unsigned __int128
+now(const struct vdso_data *d, unsigned long clock)
 {
-    const struct vdso_data *d = data();
-    unsigned long ticks = __builtin_ia32_rdtsc() - d->tsc_base;
-    unsigned __int128 product = (unsigned __int128)ticks * d->tsc_mult;
-    return (unsigned long)(product >> 32) +
-           __atomic_load_n(&d->offset_ns[clock], __ATOMIC_RELAXED);
+    unsigned long ticks;
+    __asm__ volatile("lfence; rdtsc; shl $32, %%rdx; or %%rdx, %%rax; sub %1, %%rax"
+                     : "=&a"(ticks) : "m"(d->base[clock]) : "rdx", "cc", "memory");
+    return (unsigned __int128)ticks * d->tick;
 }
 
-/* ns / NS_PER_S, exact below 2^63: the error of the reciprocal, times ns, is less than
- * 2^93. */
-static inline unsigned long
-seconds_of(unsigned long ns)
+/* What the fraction of a second comes to, of units of which so many are one. */
+static inline long
+fraction(unsigned __int128 time, unsigned long units)
 {
-    const unsigned __int128 one = 1;
-    const unsigned long reciprocal = (unsigned long)((one << 93) / NS_PER_S) + 1;
-    return (unsigned long)(((unsigned __int128)ns * reciprocal) >> 93);
+    return (long)((unsigned __int128)(unsigned long)time * units >> 64);
 }
 
-VISIBLE int __vdso_clock_gettime(int clock, struct vdso_timespec *out);
-VISIBLE int __vdso_clock_getres(int clock, struct vdso_timespec *out);
+VISIBLE int __vdso_clock_gettime(unsigned long clock, struct vdso_timespec *out);
+VISIBLE int __vdso_clock_getres(unsigned long clock, struct vdso_timespec *out);
 VISIBLE int __vdso_gettimeofday(struct vdso_timeval *out, void *zone);
 VISIBLE long __vdso_time(long *out);
 VISIBLE long __vdso_getcpu(unsigned *cpu, unsigned *node, void *unused);
 
 int
-__vdso_clock_gettime(int clock, struct vdso_timespec *out)
+__vdso_clock_gettime(unsigned long clock, struct vdso_timespec *out)
 {
-    if (!is_here(clock))
-        return (int)call2(228, clock, (long)out);
-    unsigned long ns = now_ns((unsigned)clock), seconds = seconds_of(ns);
-    out->seconds = (long)seconds;
-    out->ns = (long)(ns - seconds * NS_PER_S);
+    const struct vdso_data *d = data();
+    if (!is_here(d, clock))
+        return (int)call2(228, (long)clock, (long)out);
+    unsigned __int128 time = now(d, clock);
+    out->seconds = (long)(time >> 64);
+    out->ns = fraction(time, 1000000000);
     return 0;
 }
 
 int
-__vdso_clock_getres(int clock, struct vdso_timespec *out)
+__vdso_clock_getres(unsigned long clock, struct vdso_timespec *out)
 {
-    if (!is_here(clock))
-        return (int)call2(229, clock, (long)out);
+    if (!is_here(data(), clock))
+        return (int)call2(229, (long)clock, (long)out);
     if (out) {
         out->seconds = 0;
         out->ns = 1;
@@ -93,12 +94,13 @@ __vdso_clock_getres(int clock, struct vdso_timespec *out)
 int
 __vdso_gettimeofday(struct vdso_timeval *out, void *zone)
 {
-    if (zone) /* minutes west of Greenwich: nobody sets them */
+    const struct vdso_data *d = data();
+    if (zone || !is_here(d, REALTIME)) /* minutes west of Greenwich: nobody sets them */
         return (int)call2(96, (long)out, (long)zone);
     if (out) {
-        unsigned long ns = now_ns(0), seconds = seconds_of(ns);
-        out->seconds = (long)seconds;
-        out->us = (long)((ns - seconds * NS_PER_S) / 1000);
+        unsigned __int128 time = now(d, REALTIME);
+        out->seconds = (long)(time >> 64);
+        out->us = fraction(time, 1000000);
     }
     return 0;
 }
@@ -106,7 +108,10 @@ __vdso_gettimeofday(struct vdso_timeval *out, void *zone)
 long
 __vdso_time(long *out)
 {
-    long seconds = (long)seconds_of(now_ns(0));
+    const struct vdso_data *d = data();
+    if (!is_here(d, REALTIME))
+        return call2(201, (long)out, 0);
+    long seconds = (long)(now(d, REALTIME) >> 64);
     if (out)
         *out = seconds;
     return seconds;
@@ -120,7 +125,7 @@ __vdso_getcpu(unsigned *cpu, unsigned *node, void *unused)
 }
 
 #define ALIAS(name) __attribute__((weak, alias("__vdso_" #name), visibility("default")))
-int clock_gettime(int clock, struct vdso_timespec *out) ALIAS(clock_gettime);
-int clock_getres(int clock, struct vdso_timespec *out) ALIAS(clock_getres);
+int clock_gettime(unsigned long clock, struct vdso_timespec *out) ALIAS(clock_gettime);
+int clock_getres(unsigned long clock, struct vdso_timespec *out) ALIAS(clock_getres);
 int gettimeofday(struct vdso_timeval *out, void *zone) ALIAS(gettimeofday);
 long getcpu(unsigned *cpu, unsigned *node, void *unused) ALIAS(getcpu);

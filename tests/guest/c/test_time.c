@@ -136,6 +136,67 @@ test_clock_when_set_then_shown_and_monotonic_unmoved(void)
     CHECK(now_of(CLOCK_REALTIME) - real < 10000 * MS && now_of(CLOCK_REALTIME) > real - 5000 * MS);
 }
 
+/* Verify that the library's way to the time, which may pass the system by, and the call show
+ * one clock, whatever date it is set to. */
+static void
+test_clock_when_read_both_ways_then_it_is_one_at_any_date(void)
+{
+    static const time_t dates[] = { 86400, 1000000000, 4102444800, 5400000000, 8000000000 };
+    static const clockid_t clocks[] = { CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_TAI,
+                                        CLOCK_BOOTTIME };
+    struct timespec before, t;
+    struct timeval v;
+
+    CHECK(get(CLOCK_REALTIME, &before) == 0);
+    for (unsigned i = 0; i < sizeof dates / sizeof *dates; i++) {
+        t = (struct timespec){ dates[i], 999999999 };
+        CHECK(clock_settime(CLOCK_REALTIME, &t) == 0);
+        CHECK(clock_gettime(CLOCK_REALTIME, &t) == 0 && t.tv_sec >= dates[i]);
+        CHECK(ns_of(t) >= dates[i] * 1000000000 + 999999999 && t.tv_sec < dates[i] + 60);
+        CHECK(gettimeofday(&v, NULL) == 0 && v.tv_sec >= t.tv_sec);
+        CHECK(v.tv_usec >= 0 && v.tv_usec < 1000000 && time(NULL) >= v.tv_sec);
+        for (unsigned k = 0; k < 400; k++) {
+            clockid_t clock = clocks[k % 4];
+            int64_t last = 0;
+            for (unsigned n = 0; n < 6; n++) {
+                CHECK((n % 2 ? get(clock, &t) : clock_gettime(clock, &t)) == 0);
+                CHECK(t.tv_nsec >= 0 && t.tv_nsec < 1000000000 && ns_of(t) >= last);
+                last = ns_of(t);
+            }
+        }
+    }
+    CHECK(clock_settime(CLOCK_REALTIME, &before) == 0);
+}
+
+/* Verify that a reader sees the wall clock before it was set or after. */
+static void
+test_clock_when_set_while_read_then_no_mixture_is_seen(void)
+{
+    static const time_t dates[] = { 1000000000, 7999999999 };
+    struct timespec before, t;
+    pid_t reader;
+
+    CHECK(get(CLOCK_REALTIME, &before) == 0);
+    t = (struct timespec){ dates[0], 1 };
+    CHECK(clock_settime(CLOCK_REALTIME, &t) == 0);
+    reader = fork();
+    if (reader == 0) {
+        for (unsigned i = 0; i < 200000; i++) {
+            CHECK(clock_gettime(CLOCK_REALTIME, &t) == 0);
+            CHECK((t.tv_sec >= dates[0] && t.tv_sec < dates[0] + 60) ||
+                  (t.tv_sec >= dates[1] && t.tv_sec < dates[1] + 60));
+        }
+        _exit(0);
+    }
+    int status = -1;
+    for (unsigned i = 1; waitpid(reader, &status, WNOHANG) == 0; i++) {
+        t = (struct timespec){ dates[i % 2], i % 2 ? 5 : 999999995 };
+        CHECK(clock_settime(CLOCK_REALTIME, &t) == 0);
+    }
+    CHECK(clock_settime(CLOCK_REALTIME, &before) == 0);
+    CHECK(status == 0);
+}
+
 static void
 test_adjtimex_when_read_then_a_sane_state(void)
 {
@@ -292,6 +353,9 @@ main(void)
     RUN(test_clock_when_set_by_others_than_root_then_eperm, clock_settime, settimeofday,
         adjtimex);
     RUN(test_clock_when_set_then_shown_and_monotonic_unmoved, clock_settime, adjtimex);
+    RUN(test_clock_when_read_both_ways_then_it_is_one_at_any_date, clock_gettime,
+        clock_settime, gettimeofday, time);
+    RUN(test_clock_when_set_while_read_then_no_mixture_is_seen, clock_settime);
     RUN(test_adjtimex_when_read_then_a_sane_state, adjtimex, clock_adjtime);
     RUN(test_sleep_when_done_then_long_enough, clock_nanosleep, nanosleep);
     RUN(test_sleep_when_wrong_then_errors, nanosleep, clock_nanosleep);
