@@ -91,6 +91,7 @@ enum fb_frame_type {
     FB_FRAME_OBJECT = 5, /* domain or vCPU */
     FB_FRAME_KERNEL = 6, /* the kernel's own */
     FB_FRAME_PUBLIC = 7, /* the kernel's own, which may be mapped for reading */
+    FB_FRAME_DOMAIN_RECORD = 8, /* given for a domain; may be mapped for reading */
 };
 struct fb_frame_record {
     /* bits 0-3 type, 4-15 pins, 16-39 writable mappings, 40-63 mappings (4 KiB ones) */
@@ -144,7 +145,8 @@ struct fb_cb {
     fb_u64 pending; /* 0x28: event bits, set by locked operations */
     fb_u64 fault_rsp; /* 0x30: stack for FB_SAVE_FAULT upcalls */
     fb_u64 event_rsp; /* 0x38: stack for FB_SAVE_EVENT upcalls */
-    fb_u64 libos[24]; /* 0x40: the LibOS's own; the kernel never looks */
+    fb_u64 libos[23]; /* 0x40: the LibOS's own; the kernel never looks */
+    fb_u64 crossings; /* 0xf8: counts system calls; whoever has the block can change it */
     struct fb_save_area save[FB_SAVES]; /* 0x100 */
 };
 /*
@@ -180,7 +182,7 @@ struct fb_domain_params {
     fb_u64 gate;         /* FB_GATE_* */
     char name[16];       /* for reports, NUL-padded */
 };
-#define FB_DOMAIN_FRAMES    1u
+#define FB_DOMAIN_FRAMES    2u /* the domain, and its record (struct fb_domain_record) */
 #define FB_TABLE_FRAMES_MAX 4096u
 #define FB_CONSOLE_MAX                                                                   \
     256u /* bytes that one console_write takes: a slow line bounds the call */
@@ -200,6 +202,31 @@ struct fb_domain_status {
     fb_u64 vcpus, spaces, slots, slots_used;
     struct fb_regs regs;
     char name[16];
+};
+
+/* ---- a domain's record: a page that it and its maker can map for reading ----
+ * What was taken by force, by a revocation that another domain made, stands in a ring:
+ * entry n, counted from 0, at entry[n % FB_TAKEN_MAX].  An entry is complete before
+ * `taken` counts it; with a count that is FB_TAKEN_MAX ahead of the reader's it is lost. */
+#define FB_TAKEN_MAX 32u
+struct fb_taken {
+    fb_u64 type;     /* FB_TYPE_* */
+    fb_u64 lo, hi;   /* the capability's interval; of a SPACE its two root frames */
+    fb_u64 mappings; /* that went from the domain's trees since the entry before */
+    fb_u64 tsc;
+};
+struct fb_domain_counts { /* each written by its own CPU alone */
+    fb_u64 upcalls, faults; /* upcalls of all kinds; those that exceptions made */
+    fb_u64 switches;        /* to a vCPU of the domain, from another or from idle */
+    fb_u64 calls, replies;  /* of endpoints */
+    fb_u64 ticks;           /* TSC ticks that its vCPUs ran */
+    fb_u64 pad[2];
+};
+struct fb_domain_record {
+    fb_u64 taken; /* entries written so far */
+    fb_u64 pad[7];
+    struct fb_domain_counts cpu[32]; /* 0x40; FB_CPUS_MAX */
+    struct fb_taken entry[FB_TAKEN_MAX];
 };
 
 /* ---- the record: one page of the kernel that every domain may map for reading ---- */
@@ -280,6 +307,10 @@ FB_STATIC_ASSERT(sizeof(struct fb_frame_record) == 16);
 FB_STATIC_ASSERT(__builtin_offsetof(struct fb_cb, save) == 0x100);
 FB_STATIC_ASSERT(sizeof(struct fb_cb) <= 4096);
 FB_STATIC_ASSERT(sizeof(struct fb_record) <= 4096);
+FB_STATIC_ASSERT(sizeof(struct fb_domain_record) <= 4096);
+FB_STATIC_ASSERT(sizeof(struct fb_domain_record) - 64 -
+                     FB_TAKEN_MAX * sizeof(struct fb_taken) ==
+                 FB_CPUS_MAX * sizeof(struct fb_domain_counts));
 FB_STATIC_ASSERT(sizeof(struct fb_domain_params) <= 4096);
 
 #endif

@@ -25,6 +25,7 @@ _Static_assert(offsetof(struct fb_cb, user_rsp) == CB_USER_RSP, "entry.S");
 _Static_assert(offsetof(struct fb_cb, entry_rsp) == CB_ENTRY_RSP, "entry.S");
 _Static_assert(offsetof(struct fb_cb, mask) == CB_MASK, "entry.S");
 _Static_assert(offsetof(struct fb_cb, pending) == CB_PENDING, "entry.S");
+_Static_assert(offsetof(struct fb_cb, crossings) == CB_CROSSINGS, "entry.S");
 #define REG(name, offset)                                                                \
     _Static_assert(offsetof(struct fb_regs, name) == (offset), "entry.S")
 REG(r15, REGS_R15);

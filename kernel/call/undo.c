@@ -181,6 +181,7 @@ frame_in_use(frame_t f)
                 FB_FRAME_F_LINKED) != 0;
     case FB_FRAME_ROOT:
     case FB_FRAME_CAPTAB:
+    case FB_FRAME_DOMAIN_RECORD:
     case FB_FRAME_OBJECT: return true;
     case FB_FRAME_DATA: return FB_FRAME_PINS(word) != 0;
     case FB_FRAME_RESERVED:
@@ -336,6 +337,29 @@ cap_undo(struct cap *dying)
     case FB_TYPE_SPACE: return dying->flags & CAP_F_FIRST ? undo_space(dying) : 0;
     default: return 0;
     }
+}
+
+/* What was derived within the interval of the last entry says nothing new. */
+void
+cap_taken(struct cap *dying)
+{
+    struct domain *d = dying->holder;
+    struct fb_domain_record *r = d->record;
+    struct fb_taken *last = &r->entry[(r->taken - 1) % FB_TAKEN_MAX];
+    u64 lo = dying->may.lo, hi = dying->may.hi;
+
+    if (cap_type(dying) == FB_TYPE_SPACE && dying->flags & CAP_F_FIRST) {
+        lo = ptr_frame(dying->object); /* it may be freed: its fields lie in its root */
+        hi = lo + 2;
+    }
+    if (r->taken && last->type == cap_type(dying) && last->lo <= lo && hi <= last->hi) {
+        last->mappings += d->evicted;
+    } else {
+        r->entry[r->taken % FB_TAKEN_MAX] = (struct fb_taken){
+            cap_type(dying), lo, hi, d->evicted, hal_tsc() };
+        __atomic_store_n(&r->taken, r->taken + 1, __ATOMIC_RELEASE);
+    }
+    d->evicted = 0;
 }
 
 void

@@ -67,6 +67,7 @@ enum cap_list { CAP_IN_NONE = 0, CAP_IN_CHILD = 1, CAP_IN_MADE = 2, CAP_IN_DYING
 #define CAP_F_ALONE                                                                      \
     0x10u /* DESTROY, and the names of all others on the object are gone; `epoch`: since \
              when */
+#define CAP_F_TOLD 0x20u /* that it is taken stands in its holder's record */
 #define CAP_ENDING 0x80u /* in `type`: P8 */
 
 /* [t]: under the tree lock.  Sibling lists are circular, by next and prev. */
@@ -205,6 +206,9 @@ struct cap *cap_table_blocker(struct cap_table *table);
  * Implemented in call/undo.c, which knows the objects (mappings of a MEMORY interval in
  * the holder's spaces, slices, interrupt bindings ...).  Tree lock. */
 int cap_undo(struct cap *dying) MUST_CHECK;
+/* A revocation by another domain took this from its holder: it is entered in the holder's
+ * record.  Implemented in call/undo.c. */
+void cap_taken(struct cap *dying);
 /* A first capability goes while its object stays: the object's `cap` becomes NULL.
  * Implemented in call/undo.c. */
 void cap_forget(struct cap *first);

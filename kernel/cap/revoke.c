@@ -45,6 +45,15 @@ cap_mark_below(struct cap *r, u32 *budget)
     return 0;
 }
 
+/* Once for each: of what is in use the mappings are gone. */
+static void
+tell(struct cap *n, const struct cap *r)
+{
+    if (n->holder != r->holder && !(n->flags & CAP_F_TOLD))
+        cap_taken(n);
+    n->flags |= CAP_F_TOLD;
+}
+
 /* Phases 2 and 3.  0: r->dying is empty; -INUSE: this step went through all of it, or met
  * none that is not in use. */
 static int
@@ -67,6 +76,7 @@ undo_dying(struct cap *r, u32 *budget)
         if (cap_needs_undo(n, r)) {
             error = cap_undo(n);
             if (error == -FB_E_INUSE) {
+                tell(n, r);
                 r->dying = n->next; /* V3: the list is circular, so n is last now */
                 stuck = stuck ? stuck : n;
                 continue;
@@ -76,6 +86,7 @@ undo_dying(struct cap *r, u32 *budget)
             r->epoch = cap_epoch_tag();
         }
         progress = true;
+        tell(n, r);
         cap_unlink(n);
         cap_slot_free(n);
     }

@@ -39,9 +39,12 @@ give_run(frame_t f, u64 n, enum fb_frame_type type)
 int
 domain_make(const struct fb_domain_params *p, struct domain **out)
 {
-    int error = give_run(p->object_frame, FB_DOMAIN_FRAMES, FB_FRAME_OBJECT);
+    int error = frame_give(p->object_frame, FB_FRAME_OBJECT);
     if (error)
         return error;
+    error = frame_give(p->object_frame + 1, FB_FRAME_DOMAIN_RECORD);
+    if (error)
+        goto no_record;
     error = give_run(p->table_frame, p->table_frames, FB_FRAME_CAPTAB);
     if (error)
         goto no_table;
@@ -56,6 +59,7 @@ domain_make(const struct fb_domain_params *p, struct domain **out)
     d->clearance = p->clearance;
     d->window_frame = p->window_frame;
     d->object_frame = p->object_frame;
+    d->record = frame_ptr(p->object_frame + 1);
     d->table_frame = p->table_frame;
     d->table_frames = p->table_frames;
     __builtin_memcpy(d->status.name, p->name, sizeof(d->status.name));
@@ -68,7 +72,9 @@ domain_make(const struct fb_domain_params *p, struct domain **out)
 no_window:
     take_back_run(p->table_frame, p->table_frames);
 no_table:
-    take_back_run(p->object_frame, FB_DOMAIN_FRAMES);
+    frame_take_back(p->object_frame + 1);
+no_record:
+    frame_take_back(p->object_frame);
     return error;
 }
 

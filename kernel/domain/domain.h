@@ -13,6 +13,7 @@
 #ifndef KERNEL_DOMAIN_DOMAIN_H
 #define KERNEL_DOMAIN_DOMAIN_H
 
+#include "base/cpu.h"
 #include "base/types.h"
 #include "cap/cap.h"
 #include "space/space.h"
@@ -71,6 +72,8 @@ struct domain {
         destroy_busy; /* try-lock of domain_destroy_step, taken under the tree lock */
     _Atomic u32 told; /* `status` is written */
     u32 depth;        /* [I] makers above it */
+    struct fb_domain_record *record; /* [I] the kernel's mapping */
+    u64 evicted;      /* [t] mappings that sweeps removed since the record's last entry */
     u64 cursor;       /* progress of destroy and evict */
     struct space *cursor_space;
     u32 phase;
@@ -81,6 +84,13 @@ struct domain {
 #define DOMAIN_DEPTH 32u
 
 extern struct domain *domains; /* all of them, tree lock */
+
+/* What this CPU counts for the domain. */
+static inline struct fb_domain_counts *
+domain_counts(const struct domain *d, const struct cpu *c)
+{
+    return &d->record->cpu[c->id];
+}
 
 static inline bool
 domain_alive(const struct domain *d)

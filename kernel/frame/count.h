@@ -138,7 +138,7 @@ large_unit(enum fb_frame_type type)
 {
     if (type == FB_FRAME_DATA)
         return 0;
-    return type == FB_FRAME_TABLE || type == FB_FRAME_PUBLIC ? LARGE_TYPED : LARGE_SECRET;
+    return frame_is_readable(type) ? LARGE_TYPED : LARGE_SECRET;
 }
 
 struct frame_large *large_head(frame_t f, unsigned level);

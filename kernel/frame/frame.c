@@ -241,7 +241,7 @@ frame_take_back(frame_t f)
         return;
     }
     ASSERT(from == FB_FRAME_TABLE || from == FB_FRAME_ROOT || from == FB_FRAME_CAPTAB ||
-           from == FB_FRAME_OBJECT);
+           from == FB_FRAME_OBJECT || from == FB_FRAME_DOMAIN_RECORD);
     if (from != FB_FRAME_TABLE)
         zero_frame(f);
     else
@@ -286,7 +286,7 @@ frame_count_in(frame_t f, u64 delta, bool write)
             continue;
         }
         if (type != FB_FRAME_DATA &&
-            (write || (type != FB_FRAME_TABLE && type != FB_FRAME_PUBLIC)))
+            (write || !frame_is_readable(type)))
             return -FB_E_INUSE;
         if (delta >= FRAME_MAP_ONE
                 ? word >= FRAME_MAPS_FULL

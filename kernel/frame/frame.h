@@ -8,7 +8,7 @@
  * F2. Type and counts live in one 64-bit word that changes by compare-and-swap: "writable
  *     and a table" has no state to be in.
  * F3. Large pages are counted at their head, in an array for each size.  A run of frames
- *     that holds page-table nodes or PUBLIC frames (`typed`) has no writable large
+ *     that holds page-table nodes, PUBLIC frames or records (`typed`) has no writable large
  *     mapping; one that holds frames whose contents are the kernel's business (`secret`:
  *     RESERVED, KERNEL, ROOT, CAPTAB, OBJECT) has no large mapping at all.  Who changes a
  *     frame's type enters it there first, and is refused while the head has mappings that
@@ -52,6 +52,14 @@ void frame_init(void *memory, u64 frames);
 /* Boot only, before any mapping: give [lo, hi) a type. */
 void frame_boot_type(frame_t lo, frame_t hi, enum fb_frame_type type);
 
+/* The kernel writes it, who may read the frame can map it. */
+static inline bool
+frame_is_readable(enum fb_frame_type type)
+{
+    return type == FB_FRAME_TABLE || type == FB_FRAME_PUBLIC ||
+           type == FB_FRAME_DOMAIN_RECORD;
+}
+
 static inline enum fb_frame_type
 frame_type(frame_t f)
 {
@@ -60,7 +68,7 @@ frame_type(frame_t f)
 }
 
 /* Count a mapping of size level 0 (4 KiB), 1 (2 MiB), 2 (1 GiB).
- * DATA may be mapped any way; PUBLIC, TABLE for reading only; a clean TABLE becomes DATA
+ * DATA may be mapped any way; PUBLIC, TABLE, DOMAIN_RECORD for reading only; a clean TABLE becomes DATA
  * when it is to be mapped for writing.  Large runs: F3. -INUSE: the type forbids it;
  * -COUNT: overflow; -RANGE: no such frame; -BUSY: F7 or contention. */
 int frame_map(frame_t f, unsigned level, bool write) MUST_CHECK;

@@ -200,6 +200,7 @@ vcpu_run(struct cpu *c, struct vcpu *v)
     struct fb_regs *regs = &v->regs;
 
     c->current = v;
+    domain_counts(v->domain, c)->switches++;
     c->cb = v->cb;
     c->gate_rip = v->gate_rip;
     c->user_cr3 = space_user_cr3(v->space);

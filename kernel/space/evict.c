@@ -47,6 +47,7 @@ sweep_span(struct change *c, const struct span *s, bool all, frame_t lo, frame_t
     }
     if (removed)
         *node_used(s->entry) -= removed;
+    c->tree.domain->evicted += removed;
     *at = e != end ? s->va + (u64)(e - s->entry) * span : s->next;
     return e == end;
 }

@@ -8,7 +8,7 @@
  * A `syscall` whose return address has its sign bit set came from the window (exokernel call); else from a user program
  * (gate).  The user view cannot execute in the window, and the LibOS view cannot execute in the lower half.
  *
- * Instructions, `syscall` and `sysretq` counted: gate in 16, gate out 19 (`direct`: 14 and 17).
+ * Instructions, `syscall` and `sysretq` counted: gate in 17, gate out 19 (`direct`: 15 and 17).
  */
 #include "hal/x86_64/offsets.h"
 
@@ -30,6 +30,7 @@ stub_start:
     mov CPU(CPU_SCRATCH), %rcx
     mov %rcx, CB_USER_RSP(%rsp)
     movq $1, CB_MASK(%rsp)
+    incq CB_CROSSINGS(%rsp)
     .if \switch_view
     mov CPU(CPU_LIBOS_CR3), %rcx
     mov %rcx, %cr3

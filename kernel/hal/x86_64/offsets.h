@@ -17,6 +17,7 @@
 #define CB_ENTRY_RSP   0x18
 #define CB_MASK        0x20
 #define CB_PENDING     0x28
+#define CB_CROSSINGS   0xf8
 
 /* struct fb_regs */
 #define REGS_R15    0x00

@@ -30,7 +30,7 @@ static struct use {
 
 u32 undo_resumes;
 bool (*undo_in_use)(const struct cap *c);
-u64 undo_count, undo_sum;
+u64 undo_count, undo_sum, taken_count;
 u64 random_state = 88172645463325252ull;
 
 void
@@ -299,4 +299,11 @@ check_invariants(void)
         CHECK(listed == free_ones);
     }
     CHECK(linked + roots == used); /* each is in one list, or a root */
+}
+
+void
+cap_taken(struct cap *dying)
+{
+    taken_count++;
+    CHECK(dying->state == CAP_DYING);
 }

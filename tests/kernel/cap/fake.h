@@ -50,6 +50,7 @@ extern u32 undo_resumes; /* RESUME this often for each capability first */
 extern bool (*undo_in_use)(
     const struct cap *c); /* INUSE as long as this is true; NULL: never */
 extern u64 undo_count;
+extern u64 taken_count; /* entries that went to holders' records */
 extern u64 undo_sum; /* of undo_hash(name before it was marked): order-free */
 u64 undo_hash(const struct domain *holder, u64 slot, u64 generation);
 

@@ -430,7 +430,7 @@ child_errors(struct kchild *c, u64 none)
     ERR(SLICE_SET, AUTHORITY, fb_slice_set(part, 50, 0, 0, NULL));
     OK(AGAIN(fb_cap_delete(part, NULL)));
     struct fb_domain_params *p = (void *)BUFFER,
-                            good = { f, f + 1, 1, f + 2, FB_CLASS_ROOT, 0, "x" };
+                            good = { f + 6, f + 1, 1, f + 2, FB_CLASS_ROOT, 0, "x" };
     *p = good;
     ERR(DOMAIN_CREATE, NAME, fb_domain_create(NONAME, MEM, 0, &v));
     ERR(DOMAIN_CREATE, TYPE, fb_domain_create(MEM, MEM, 0, &v));
@@ -441,7 +441,7 @@ child_errors(struct kchild *c, u64 none)
     ERR(DOMAIN_CREATE, ARG, fb_domain_create(INFO->cap_machine, MEM, 0, &v));
     *p = good, p->table_frame = 0;
     ERR(DOMAIN_CREATE, RANGE, fb_domain_create(INFO->cap_machine, MEM, 0, &v));
-    *p = good, p->window_frame = f;
+    *p = good, p->window_frame = f + 6;
     ERR(DOMAIN_CREATE, INUSE, AGAIN(fb_domain_create(INFO->cap_machine, MEM, 0, &v)));
     /* A table that is too large for one step. */
     u64 many = frames(300, 1), big;

@@ -79,6 +79,8 @@ void kspace_end(struct kspace *s);
 u64 user_go(void); /* resume save area USER */
 u64 user_run(const u8 *entry, u64 rdi, u64 rax);
 
+#define COUNTS (WINDOW_FREE + 0x200000000ull) /* where the tester has their control blocks */
+#define KCHILD_OBJECT 20u /* of its frames: the domain, then its record */
 struct kchild {
     u64 domain, space, vcpu[2], frames, nframes, cb[2];
     volatile u64 *count[2]; /* what its programs count, mapped for the tester */
@@ -120,7 +122,7 @@ void on_begin(u64 cpu, u64 (*job)(u64), u64 argument);
 u64 on_end(u64 cpu);
 
 void test_caps(void), test_spaces(void), test_shared_tables(void), test_control(void), test_domains(void),
-    test_devices(void), test_upcalls(void), test_smp(void), test_slices(void);
+    test_devices(void), test_upcalls(void), test_smp(void), test_slices(void), test_records(void);
 void coverage(void);
 void bench(void);
 

@@ -7,7 +7,6 @@
     4u /* 2 MiB pieces that leave the direct map: frames for the kernel are mapped       \
           nowhere */
 #define LOOK   (WINDOW_FREE + 0x100000000ull)
-#define COUNTS (WINDOW_FREE + 0x200000000ull)
 
 static u64 pool_lo, pool_hi;
 static u8 used[CHUNKS * 512];
@@ -425,11 +424,11 @@ kchild_make(struct kchild *c, u32 nvcpus, const u64 *cpus)
     memset(c, 0, sizeof(*c));
     c->nframes = 32;
     c->frames = frames(32, 2);
-    u64 f = c->frames; /* 0,1 roots; 2 object; 3 table; 4 window; 5,6 nodes; 7 text; then
-                          vCPUs of 6 */
+    u64 f = c->frames; /* 0,1 roots; 3 table; 4 window; 5,6 nodes; 7 text; then vCPUs of
+                          6; KCHILD_OBJECT */
     struct fb_domain_params *p = (void *)BUFFER;
     memset(p, 0, sizeof(*p));
-    p->object_frame = f + 2;
+    p->object_frame = f + KCHILD_OBJECT;
     p->table_frame = f + 3;
     p->table_frames = 1;
     p->window_frame = f + 4;
@@ -515,6 +514,7 @@ kt_main(u64 id)
     run("upcalls and the gate", test_upcalls);
     run("calls of control", test_control);
     run("child domains", test_domains);
+    run("records of domains", test_records);
     run("devices", test_devices);
     run("slices", test_slices);
     run("several CPUs", test_smp);
