@@ -30,7 +30,8 @@ struct vcpu;
 
 struct slice {
     struct vcpu *_Atomic vcpu; /* [a] */
-    u64 ticks;                 /* written before vcpu is set */
+    u64 ticks;                 /* [a] written before vcpu is set */
+    u64 debt; /* [o] ticks by which what ran on its account overran: off its next time */
 };
 
 struct cpu {
@@ -51,12 +52,18 @@ struct cpu {
     _Atomic u32 idle;   /* [a] runs on the kernel root and holds no Ring 3 translation */
     u64 armed;          /* [o] TSC deadline of the local timer */
     u64 slice_end;      /* [o] ~0: none */
-    u32 slice_pos;      /* [o] */
-    u32 force;          /* [o] the grace of the ended slice is running */
+    u64 since;          /* [o] when the current vCPU came on */
+    u64 timed;          /* [o] slots of `vcpus` that may wait for a time */
+    _Atomic u64 filled; /* [a] positions that have a vCPU; tree lock */
+    _Atomic u64 ready;  /* [a] positions whose vCPU may be ready (I5) */
+    u32 slice_pos;      /* [o] whose time it is */
+    u32 paid_by;        /* [o] the position on whose account the current vCPU runs */
+    struct vcpu *payer; /* [o] whose that was; only compared, it may be gone */
     struct vcpu *donee; /* [o] who is to run next, of a yield under way */
-    u32 donated; /* [o] the rest of this position's time was given to the current vCPU */
+    u8 given;           /* [o] the owner of slice_pos has given the rest of it away */
+    u8 contended;       /* [o] somebody waits for the end of this slice */
+    u8 force;           /* [o] the grace of the ended slice is running */
     u32 resched; /* [o] look at the time-table before returning to Ring 3 */
-    u32 vcpus_used; /* [a] high-water mark of `vcpus` */
     _Atomic u64
         epoch; /* [a] last epoch seen: flushed and quiet; mirrors fb_record.cpu[].epoch */
     struct slice slices[CPU_SLICES];

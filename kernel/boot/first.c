@@ -169,8 +169,7 @@ kernel_start(void)
     v->cb->mask = 1;
     v->cr3 = space_libos_cr3(s);
     c->slice_pos = CPU_SLICES - 1;
-    c->slices[CPU_SLICES - 1].ticks = record->tsc_hz / 5000; /* short: others borrow it */
-    atomic_store(&c->slices[CPU_SLICES - 1].vcpu, v);
+    slice_bind(c, CPU_SLICES - 1, v, record->tsc_hz / 5000); /* short: others borrow it */
     atomic_store(&v->state, VCPU_READY);
     dispatch_start();
 }

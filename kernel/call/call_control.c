@@ -122,15 +122,12 @@ wait_frame(u64 deadline, struct call_frame *f)
     v->cr3 = c->libos_cr3;
     v->waits = 1;
     v->wait_until = deadline;
-    if (deadline != FB_FOREVER)
-        slice_arm(c, deadline);
+    slice_await(c, v, deadline);
     /* D3: publish the state, then look again at what senders wrote before they could see
      * it. */
     atomic_store(&v->state, VCPU_WAITING);
-    if (__atomic_load_n(&v->cb->pending, __ATOMIC_SEQ_CST) != 0) {
-        u32 waiting = VCPU_WAITING;
-        atomic_compare_exchange_strong(&v->state, &waiting, VCPU_READY);
-    }
+    if (__atomic_load_n(&v->cb->pending, __ATOMIC_SEQ_CST) != 0)
+        vcpu_wake(v);
     if (!domain_alive(v->domain))
         domain_drop_current(c);
     dispatch(c);
@@ -156,8 +153,8 @@ yield_frame(u64 name, struct call_frame *f)
     }
     struct fb_regs regs;
     frame_regs(f, 0, &regs);
-    vcpu_leave(c, v, &regs);
-    slice_yield(c, v, to);
+    vcpu_leave(v, &regs);
+    slice_yield(c, to);
     dispatch(c);
 }
 
@@ -168,7 +165,7 @@ call_timer(u64 deadline, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 
     (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
     c->current->timer = deadline;
-    slice_arm(c, deadline);
+    slice_await(c, c->current, deadline);
     return ERR(0);
 }
 
@@ -194,7 +191,7 @@ signal_frame(u64 name, u64 bits, struct call_frame *f)
         struct fb_regs regs;
         struct vcpu *v = c->current;
         frame_regs(f, 0, &regs);
-        vcpu_leave(c, v, &regs);
+        vcpu_leave(v, &regs);
         dispatch(c);
     }
     return ERR(0);

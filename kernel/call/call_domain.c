@@ -268,6 +268,8 @@ call_vcpu_start(u64 name, u64 gate, u64 upcall, u64 start, u64 stack, u64 arg)
     u32 fresh = VCPU_NEW;
     if (!atomic_compare_exchange_strong(&v->state, &fresh, VCPU_READY))
         error = -FB_E_DEAD; /* its domain ended meanwhile */
+    else
+        slice_ready(v);
     cap_release();
     hal_kick(v->cpu); /* this CPU too: it looks at its time-table when interrupts are on
                          again */
@@ -308,10 +310,7 @@ call_slice_set(u64 slices, u64 position, u64 vcpu, u64 ticks, u64 a4, u64 a5)
         cap_release();
         return ERR(-FB_E_DEAD);
     }
-    struct slice *s = &c->slices[position % CPU_SLICES];
-    if (v != NULL)
-        s->ticks = ticks;
-    atomic_store(&s->vcpu, v);
+    slice_bind(c, position % CPU_SLICES, v, ticks);
     cap_release();
     hal_kick(c->id);
     return ERR(0);

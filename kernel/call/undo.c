@@ -32,6 +32,7 @@
 #include "domain/domain.h"
 #include "frame/frame.h"
 #include "hal/hal.h"
+#include "slice/slice.h"
 
 #define SCAN_FRAMES    4096u
 #define SWEPT_BY_MAKER 0x80000000u
@@ -247,9 +248,11 @@ undo_slices(struct cap *c)
     u64 kick = 0;
 
     for (u64 at = c->may.lo; at < end; at++) {
-        struct slice *slice = &cpu_by_id((u32)(at / CPU_SLICES))->slices[at % CPU_SLICES];
-        if (atomic_exchange(&slice->vcpu, NULL))
-            kick |= 1ull << (at / CPU_SLICES);
+        struct cpu *cpu = cpu_by_id((u32)(at / CPU_SLICES));
+        if (!(atomic_load(&cpu->filled) >> at % CPU_SLICES & 1))
+            continue;
+        slice_bind(cpu, at % CPU_SLICES, NULL, 0);
+        kick |= 1ull << cpu->id;
     }
     for (u32 i = 0; i < cpu_count; i++)
         if (kick >> i & 1)

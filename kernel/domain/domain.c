@@ -97,11 +97,6 @@ cpu_add_vcpu(struct cpu *c, struct vcpu *v)
         if (!atomic_compare_exchange_strong(&c->vcpus[i], &none, v))
             continue;
         v->slot = i;
-        u32 used = __atomic_load_n(&c->vcpus_used, __ATOMIC_RELAXED);
-        while (used <= i &&
-               !__atomic_compare_exchange_n(&c->vcpus_used, &used, i + 1, false,
-                                            __ATOMIC_RELEASE, __ATOMIC_RELAXED))
-            ;
         return 0;
     }
     return -FB_E_FULL;

@@ -35,6 +35,8 @@ struct vcpu {
     u32 slot;                 /* [I] index in cpu->vcpus */
     _Atomic u32 state;        /* [a] D2 */
     u32 id;                   /* [I] for the record; never 0 */
+    _Atomic u64 positions;    /* [a] that it has in its CPU's slice vector; tree lock */
+    u64 ran;                  /* [o] TSC ticks that it has had the CPU, up to when it left */
     u64 timer;                /* [o] TSC deadline, ~0: none */
     u64 wait_until;           /* [o] deadline of wait */
     u32 waits; /* [o] the registers are those of a `wait`: its value is still to come */

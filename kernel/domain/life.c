@@ -84,7 +84,6 @@ domain_drop_current(struct cpu *c)
 
     atomic_store(&c->fpu_owner, NULL);
     atomic_store(&v->state, VCPU_DEAD);
-    c->current = NULL;
     hal_cr3_write(hal_kernel_cr3);
     dispatch(c);
 }
@@ -101,14 +100,10 @@ all_dead(const struct domain *d)
 static void
 unbind_slices(const struct domain *d)
 {
-    for (u32 cpu = 0; cpu < cpu_count; cpu++) {
-        struct cpu *c = cpu_by_id(cpu);
-        for (u32 i = 0; i < CPU_SLICES; i++) {
-            struct vcpu *v = atomic_load(&c->slices[i].vcpu);
-            if (v != NULL && v->domain == d)
-                atomic_store(&c->slices[i].vcpu, NULL);
-        }
-    }
+    for (struct vcpu *v = d->vcpus; v != NULL; v = v->next)
+        for (u32 i = 0; i < CPU_SLICES; i++)
+            if (atomic_load(&v->positions) >> i & 1)
+                slice_bind(cpu_by_id(v->cpu), i, NULL, 0);
 }
 
 /* The CPUs forget the vCPUs.  One that idles may still hold the vector state of a dead

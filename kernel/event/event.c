@@ -4,6 +4,7 @@
 
 #include "domain/life.h"
 #include "hal/hal.h"
+#include "slice/slice.h"
 
 void
 event_send(struct vcpu *v, u64 bits)
@@ -12,7 +13,7 @@ event_send(struct vcpu *v, u64 bits)
     u32 state = atomic_load(&v->state);
 
     if (state == VCPU_WAITING) {
-        if (!atomic_compare_exchange_strong(&v->state, &state, VCPU_READY))
+        if (!vcpu_wake(v))
             return; /* another waker was first, or it is dead */
         if (v->cpu != this_cpu()->id)
             hal_kick(v->cpu);

@@ -48,7 +48,7 @@ leave_to_ring3(struct cpu *c, struct fb_regs *regs)
      * iretq must not. */
     regs->rip = (u64)((int64_t)(regs->rip << 16) >> 16);
     if (c->resched && slice_preempts(c)) {
-        vcpu_leave(c, v, regs);
+        vcpu_leave(v, regs);
         dispatch(c);
     }
     event_deliver(c, v, regs, event_in_user_view(v, regs));

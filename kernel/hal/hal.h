@@ -17,6 +17,7 @@
 #define HAL_VECTOR_STOP     0xf2 /* IPI: panic elsewhere: halt */
 #define HAL_VECTOR_SPURIOUS 0xff
 
+#ifndef FB_HOST
 static inline u64
 hal_tsc(void)
 {
@@ -24,7 +25,6 @@ hal_tsc(void)
     __asm__ volatile("rdtsc" : "=a"(lo), "=d"(hi));
     return lo | (u64)hi << 32;
 }
-#ifndef FB_HOST
 static inline void
 hal_cr3_write(u64 value)
 {
@@ -50,6 +50,7 @@ hal_invlpg(u64 va)
     __asm__ volatile("invlpg (%0)" ::"r"(va) : "memory");
 }
 #else
+u64 hal_tsc(void);
 void hal_cr3_write(u64 value);
 u64 hal_cr3_read(void);
 u64 hal_cr2_read(void);

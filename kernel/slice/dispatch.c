@@ -9,167 +9,15 @@
 #include "event/event.h"
 #include "hal/hal.h"
 
-#define NEVER (~0ull)
-
 void dispatch_loop(void);
 NORETURN void dispatch_reset(u64 stack_top);
 
-static u64
-grace_ticks(void)
-{
-    return record->tsc_hz / 1000000 * (SLICE_GRACE_NS / 1000);
-}
-
 void
-slice_arm(struct cpu *c, u64 tsc)
-{
-    if (tsc < c->armed) {
-        c->armed = tsc;
-        hal_timer_arm(tsc);
-    }
-}
-
-static struct vcpu *
-slice_owner(struct cpu *c, u32 pos)
-{
-    return atomic_load_explicit(&c->slices[pos].vcpu, memory_order_acquire);
-}
-
-static bool
-vcpu_ready(struct vcpu *v)
-{
-    return v != NULL &&
-           atomic_load_explicit(&v->state, memory_order_acquire) == VCPU_READY;
-}
-
-/* Advance the time-table to now (I1). At most one round is walked: a longer absence
- * starts a fresh slice. */
-static void
-slice_advance(struct cpu *c, u64 now)
-{
-    for (u32 n = 0; n < CPU_SLICES && now >= c->slice_end; n++) {
-        c->slice_pos = (c->slice_pos + 1) % CPU_SLICES;
-        c->donated = 0;
-        if (slice_owner(c, c->slice_pos) != NULL)
-            c->slice_end += c->slices[c->slice_pos].ticks;
-    }
-    if (now >= c->slice_end) {
-        struct vcpu *owner = slice_owner(c, c->slice_pos);
-        c->slice_end = now + (owner != NULL ? c->slices[c->slice_pos].ticks : 0);
-    }
-}
-
-/* The ready vCPU that should run: the owner of the position, else the next ready one
- * after it. NULL: none. */
-static struct vcpu *
-slice_pick(struct cpu *c)
-{
-    for (u32 i = 0; i < CPU_SLICES; i++) {
-        struct vcpu *v = slice_owner(c, (c->slice_pos + i) % CPU_SLICES);
-        if (vcpu_ready(v))
-            return v;
-    }
-    return NULL;
-}
-
-bool
-slice_preempts(struct cpu *c)
-{
-    struct vcpu *current = c->current;
-    struct vcpu *next = slice_pick(c);
-
-    c->resched = 0;
-    if (next == NULL)
-        return false; /* nobody else is ready */
-    if (current == NULL)
-        return true;
-    u64 now = hal_tsc();
-    slice_advance(c, now);
-    struct vcpu *owner = slice_owner(c, c->slice_pos);
-    if (owner != current && vcpu_ready(owner) && !c->donated)
-        return true; /* its own time has come */
-    if (owner == current || !c->force)
-        slice_arm(c, c->slice_end);
-    return false;
-}
-
-/* Timers of the vCPUs on this CPU that are due; returns the earliest of the others. */
-static u64
-timers_run(struct cpu *c, u64 now)
-{
-    u64 next = NEVER;
-
-    for (u32 i = 0; i < __atomic_load_n(&c->vcpus_used, __ATOMIC_ACQUIRE); i++) {
-        struct vcpu *v = atomic_load_explicit(&c->vcpus[i], memory_order_acquire);
-        if (v == NULL)
-            continue;
-        if (v->timer <= now) {
-            v->timer = NEVER;
-            event_send(v, 1ull << FB_EVENT_TIMER);
-        }
-        u32 waiting = VCPU_WAITING;
-        if (v->wait_until <= now && atomic_load(&v->state) == VCPU_WAITING) {
-            v->wait_until = NEVER;
-            if (atomic_compare_exchange_strong(&v->state, &waiting, VCPU_READY))
-                c->resched = 1;
-        }
-        u64 first = v->timer;
-        if (atomic_load(&v->state) == VCPU_WAITING && v->wait_until < first)
-            first = v->wait_until;
-        next = first < next ? first : next;
-    }
-    return next;
-}
-
-void
-slice_timer(struct cpu *c)
-{
-    u64 now = hal_tsc();
-
-    c->armed = NEVER;
-    u64 next = timers_run(c, now);
-    if (c->current != NULL) {
-        u64 end = c->slice_end;
-        if (c->force && now >= end + grace_ticks()) {
-            c->force = 0;
-            c->resched = 1; /* I2: by force */
-        } else if (now >= end && slice_pick(c) != NULL && !c->force) {
-            c->force = 1;
-            event_send(c->current, 1ull << FB_EVENT_SLICE);
-        }
-        if (c->force && end + grace_ticks() < next)
-            next = end + grace_ticks();
-        else if (!c->force && slice_pick(c) != NULL && end > now && end < next)
-            next = end;
-    }
-    slice_arm(c, next);
-}
-
-/* A borrower has nothing to give but its turn: the owner's time goes on. */
-void
-slice_yield(struct cpu *c, const struct vcpu *v, struct vcpu *to)
-{
-    bool own = slice_owner(c, c->slice_pos) == v, seen = false;
-
-    for (u32 i = 0; to == NULL && !own && i < 2 * CPU_SLICES; i++) {
-        struct vcpu *next = slice_owner(c, (c->slice_pos + i) % CPU_SLICES);
-        if (seen && next != v && vcpu_ready(next))
-            to = next;
-        seen |= next == v;
-    }
-    if (own && to == NULL)
-        c->slice_end = hal_tsc();
-    c->donee = to;
-    c->donated = own;
-}
-
-void
-vcpu_leave(struct cpu *c, struct vcpu *v, const struct fb_regs *regs)
+vcpu_leave(struct vcpu *v, const struct fb_regs *regs)
 {
     v->regs = *regs;
     v->cr3 = hal_cr3_read();
     v->waits = 0;
-    c->current = NULL;
     u32 running = VCPU_RUNNING;
     atomic_compare_exchange_strong(&v->state, &running, VCPU_READY);
 }
@@ -205,17 +53,15 @@ vcpu_run(struct cpu *c, struct vcpu *v)
     c->gate_rip = v->gate_rip;
     c->user_cr3 = space_user_cr3(v->space);
     c->libos_cr3 = space_libos_cr3(v->space);
-    c->force = 0;
     __atomic_store_n(&record->cpu[c->id].vcpu, v->id, __ATOMIC_RELAXED);
     load_machine_state(c, v);
     hal_cr3_write(v->cr3);
     if (v->waits) {
         v->waits = 0;
-        v->wait_until = NEVER;
+        v->wait_until = SLICE_NEVER;
         regs->rdx = __atomic_exchange_n(&v->cb->pending, 0, __ATOMIC_SEQ_CST);
     }
-    if (slice_pick(c) != NULL)
-        slice_arm(c, c->slice_end);
+    slice_begin(c);
     bool user = event_in_user_view(v, regs);
     event_deliver(c, v, regs, user);
     if (!domain_alive(v->domain))
@@ -223,43 +69,56 @@ vcpu_run(struct cpu *c, struct vcpu *v)
     hal_load(regs);
 }
 
+/* Whom the yield under way names, while that slice lasts, or whom the time-table does. */
+static struct vcpu *
+take_next(struct cpu *c, u64 now)
+{
+    u32 pos = c->slice_pos, ready = VCPU_READY;
+    struct vcpu *v = c->donee;
+
+    c->donee = NULL;
+    slice_advance(c, now);
+    if (v == NULL || c->slice_pos != pos ||
+        !atomic_compare_exchange_strong(&v->state, &ready, VCPU_RUNNING)) {
+        do { /* one may die between the two looks */
+            v = slice_choose(c);
+            ready = VCPU_READY;
+        } while (v != NULL &&
+                 !atomic_compare_exchange_strong(&v->state, &ready, VCPU_RUNNING));
+    }
+    return v;
+}
+
 void
 dispatch_loop(void)
 {
     struct cpu *c = this_cpu();
+    u64 now = hal_tsc();
 
+    if (c->current != NULL)
+        slice_account(c, now);
+    c->current = NULL;
     for (;;) {
-        u64 now = hal_tsc();
-        slice_advance(c, now);
-        struct vcpu *v = c->donee;
-        u32 ready = VCPU_READY;
-        c->donee = NULL;
-        if (!vcpu_ready(v)) {
-            c->donated = 0;
-            v = slice_pick(c);
-        }
-        if (v != NULL &&
-            atomic_compare_exchange_strong(&v->state, &ready, VCPU_RUNNING)) {
-            if (slice_owner(c, c->slice_pos) == v && c->slice_end <= now)
-                c->slice_end = now + c->slices[c->slice_pos].ticks;
+        struct vcpu *v = take_next(c, now);
+        if (v != NULL) {
+            c->since = now;
             vcpu_run(c, v);
         }
-        if (v != NULL)
-            continue; /* it died between the two looks */
         __atomic_store_n(&record->cpu[c->id].vcpu, 0, __ATOMIC_RELAXED);
         hal_cr3_write(hal_kernel_cr3);
         epoch_idle_enter();
-        if (slice_pick(c) == NULL)
+        if (slice_choose(c) == NULL)
             hal_idle();
         epoch_idle_leave();
-        record->cpu[c->id].idle_tsc += hal_tsc() - now;
+        u64 then = now;
+        now = hal_tsc();
+        record->cpu[c->id].idle_tsc += now - then;
     }
 }
 
 NORETURN void
 dispatch(struct cpu *c)
 {
-    c->current = NULL;
     dispatch_reset(c->stack_top);
 }
 
@@ -267,7 +126,7 @@ NORETURN void
 dispatch_start(void)
 {
     struct cpu *c = this_cpu();
-    c->armed = NEVER;
+    c->armed = SLICE_NEVER;
     c->slice_end = 0; /* the first vCPU to run begins a slice */
     dispatch(c);
 }

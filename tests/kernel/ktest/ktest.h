@@ -55,7 +55,7 @@ u64 kt_keep(volatile u64 *flag);
 void upcall_entry(void), gate_entry(void), gate_bench(void), kt_fixup(void);
 extern const u8 user_text[], user_text_end[], user_call[], user_load[], user_store[],
     user_spin[], user_bench[], user_gadget[], user_div[];
-extern const u8 child_text[], child_text_end[], child_spin[], child_exit[], child_fault[],
+extern const u8 child_text[], child_text_end[], child_spin[], child_yield[], child_exit[], child_fault[],
     child_wait[], child_upcall_bad[], child_call[], child_xmm[];
 
 /* ---- frames ---- */

@@ -305,6 +305,8 @@ bench(void)
     struct kspace s, t;
     struct kvcpu *me = self();
     u64 f = frames(1, 1);
+    static const u64 cpu0[] = { 0 };
+    struct kchild child;
 
     kspace_make(&s);
     kspace_make(&t);
@@ -330,6 +332,12 @@ bench(void)
           (fb_signal(INFO->cap_vcpu[0], 1, NULL), fb_wait(0, NULL)));
     BENCH("derive_delete",
           (fb_cap_derive(MEM, FB_AUTH_ALL, 0, ~0ull, &v), fb_cap_delete(v, NULL)));
+    BENCH("yield_alone", fb_yield(0, NULL));
+    OK(kchild_make(&child, 1, cpu0));
+    OK(kchild_start(&child, 0, child_yield, NULL));
+    BENCH("yield_there_and_back", fb_yield(0, NULL));
+    OK(kchild_destroy(&child));
+    BENCH("wait_timeout", fb_wait(now() + 3000, NULL));
     BENCH("fault_upcall_and_resume", kt_touch(0x10, 0));
     BENCH("user_fault_upcall", user_run(user_div, 0, 0));
     OK(fb_switch(INFO->cap_space, NULL));

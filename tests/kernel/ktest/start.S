@@ -190,7 +190,7 @@ user_text_end:
 
 /* ---- programs for child domains ---- */
     .balign 64
-    .global child_text, child_text_end, child_spin, child_exit, child_fault, child_wait, child_upcall_bad, child_call, child_xmm
+    .global child_text, child_text_end, child_spin, child_exit, child_fault, child_wait, child_yield, child_upcall_bad, child_call, child_xmm
 child_text:
 child_spin:                     /* counts in its control block */
     incq (%rdi)
@@ -209,6 +209,11 @@ child_wait:
     jmp child_wait
 child_upcall_bad:
     ud2
+child_yield:
+    mov $CALL_YIELD, %eax
+    xor %edi, %edi
+    syscall
+    jmp child_yield
 child_call:                     /* calls without end, and counts */
     mov %rdi, %rbx
 1:  mov $CALL_TLB_FLUSH, %eax
