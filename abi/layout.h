@@ -202,6 +202,7 @@ struct fb_domain_status {
     fb_u64 vcpus, spaces, slots, slots_used;
     struct fb_regs regs;
     char name[16];
+    fb_u64 ticks; /* TSC ticks that its vCPUs have had a CPU, up to now */
 };
 
 /* ---- a domain's record: a page that it and its maker can map for reading ----

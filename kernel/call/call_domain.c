@@ -154,6 +154,8 @@ call_domain_status(u64 name, u64 offset, u64 a2, u64 a3, u64 a4, u64 a5)
     out->spaces = d->nspaces;
     out->slots = d->table.count;
     out->slots_used = d->table.used;
+    for (const struct vcpu *v = d->vcpus; v != NULL; v = v->next)
+        out->ticks += slice_ran(v);
     return ERR(0);
 }
 

@@ -22,6 +22,21 @@ vcpu_leave(struct vcpu *v, const struct fb_regs *regs)
     atomic_compare_exchange_strong(&v->state, &running, VCPU_READY);
 }
 
+/* One that runs on another CPU may leave it meanwhile: its sum changes before `since`
+ * does. */
+u64
+slice_ran(const struct vcpu *v)
+{
+    const struct cpu *c = cpu_by_id(v->cpu);
+    u64 ran = __atomic_load_n(&v->ran, __ATOMIC_ACQUIRE);
+    const struct vcpu *current = __atomic_load_n(&c->current, __ATOMIC_ACQUIRE);
+    u64 since = __atomic_load_n(&c->since, __ATOMIC_ACQUIRE), now = hal_tsc();
+
+    if (current != v || now < since || __atomic_load_n(&v->ran, __ATOMIC_ACQUIRE) != ran)
+        return __atomic_load_n(&v->ran, __ATOMIC_RELAXED);
+    return ran + (now - since);
+}
+
 /* Vector state, FS and GS of v into the CPU. */
 static void
 load_machine_state(struct cpu *c, struct vcpu *v)

@@ -52,6 +52,8 @@ slice_account(struct cpu *c, u64 now)
     __atomic_store_n(&v->ran, v->ran + (now - c->since), __ATOMIC_RELAXED);
     c->since = now;
 }
+/* TSC ticks that v has had the CPU until now. Any CPU. */
+u64 slice_ran(const struct vcpu *v);
 
 /* ---- table.c: who gets the time ---- */
 /* WAITING -> READY; false: another waker was first, or it is dead. Any CPU; the caller
