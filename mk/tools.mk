@@ -41,6 +41,8 @@ BENCH_HARNESS := $(addprefix bench/micro/,harness.c harness.h directory.c direct
 BENCHES := $(patsubst bench/%/,$(BUILD)/bench/%,$(filter-out bench/native/ bench/programs/ bench/size/,$(wildcard bench/*/)))
 BENCH_CC = musl-gcc
 $(BUILD)/bench/micro-glibc: BENCH_CC = $(CC)
+$(BUILD)/bench/rings: GUEST_CFLAGS += -I. -I$(BUILD)/gen
+$(BUILD)/bench/rings: sdk/ring.h sdk/loan.h $(GENERATED)
 $(BUILD)/bench/micro-glibc: $(filter-out bench/micro/micro.c,$(wildcard bench/micro/*.[ch]))
 define bench_rule
 $(BUILD)/bench/$(1): $$(sort $$(wildcard bench/$(1)/*.[ch]) $$(BENCH_HARNESS))

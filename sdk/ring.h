@@ -3,14 +3,15 @@
  * Rings in memory that two domains share: lock-free queues of 64-bit words (or of entries
  * of several words), with a doorbell that is rung only when the other side sleeps.
  *
- * The two sides do not trust each other.  What a side needs to find its place (base,
- * index, size) lies in its own memory, in its handle; of the shared memory only the slots
- * and four words are looked at, and nothing that is read there becomes an address:
+ * The two sides do not trust each other.  Where a side stands, and how long the ring is,
+ * lies in its own memory, in its handle; of the shared memory only the slots and four
+ * words are looked at, and nothing that is read there becomes an address:
  *
  * R1. A slot is free when its first word is 0, and full otherwise; the producer makes it
  *     full and the consumer makes it free.  So no index is shared in a ring with one
  *     producer, a value is never 0, and memory that is all zero is an empty ring.
- * R2. Each index is masked before it is used; each word is read once.
+ * R2. The slots begin at a multiple of twice their size, so that one mask keeps a place
+ *     within them; each shared word is read once.
  * R3. No function repeats anything without a bound: what the other side writes meanwhile
  *     can make a call fail, never go on without end.
  * R4. With several producers: slots are claimed by counting `claimed` up, at most
@@ -55,37 +56,36 @@
 #define RING_TRIES     128u /* of one ring_push_shared against other producers */
 #define RING_WORDS_MAX 64u
 
-/* The shared memory.  Each of the words has a cache line, as different CPUs write them.
- */
-struct ring_memory {
+/* What stands behind the slots.  Each of the words has a cache line, as different CPUs
+ * write them. */
+struct ring_words {
     struct {
         uint64_t word, pad[RING_LINE / 8 - 1];
     } consumer_sleeps,     /* 0 or 1 */
         producers_sleep,   /* bit set of producers; bit 0 with one producer */
         claimed, consumed; /* with several producers: slots, counted from 0 */
-    uint64_t slot[];
 };
 #define RING_BYTES(entries, words)                                                       \
-    (sizeof(struct ring_memory) + (uint64_t)(entries) * (words)*8)
+    (sizeof(struct ring_words) + (uint64_t)(entries) * (words)*8)
 
 /* One of these for each side, in memory of its own. */
 struct ring_producer {
-    uint64_t *slot;
-    uint64_t index, mask; /* in words; where the next entry goes */
-    struct ring_memory *memory;
+    uint64_t *at;  /* the slot where the next entry goes */
+    uint64_t wrap; /* what a place is masked with */
+    struct ring_words *shared;
     uint64_t words;
 };
 struct ring_consumer {
-    uint64_t *slot;
-    uint64_t index, mask; /* in words; where the next entry is looked for */
-    struct ring_memory *memory;
+    uint64_t *at;  /* the slot where the next entry is looked for */
+    uint64_t wrap; /* what a place is masked with */
+    struct ring_words *shared;
     uint64_t words;
     uint64_t count; /* of values taken, with several producers */
 };
 struct ring_producers {
     uint64_t *slot;
-    uint64_t mask;
-    struct ring_memory *memory;
+    uint64_t entries;
+    struct ring_words *shared;
 };
 
 static inline uint64_t
@@ -100,7 +100,7 @@ ring_store(uint64_t *at, uint64_t value)
     __atomic_store_n(at, value, __ATOMIC_RELEASE);
 }
 
-
+/* What was stored before is seen by others before what comes after is loaded (R5). */
 static inline void
 ring_fence(void)
 {
@@ -121,30 +121,29 @@ ring_entries(uint64_t bytes, uint64_t words)
     if (words == 0 || words > RING_WORDS_MAX || (words & (words - 1)) != 0 ||
         bytes < RING_BYTES(2, words))
         return 0;
-    while (entries * 2 <= (bytes - sizeof(struct ring_memory)) / 8 / words)
+    while (entries * 2 <= (bytes - sizeof(struct ring_words)) / 8 / words)
         entries *= 2;
     return entries;
 }
 
 /*
- * Become the one producer of the ring in `bytes` bytes at `memory` (8-byte aligned; a
- * page is best).  words: size of an entry, a power of two up to RING_WORDS_MAX; 1 for
- * ring_push. 0, or -FB_E_ARG: two entries do not fit, or words is none of these;
- * -FB_E_ALIGN.
+ * Become the one producer of the ring in `bytes` bytes at `memory`.  words: size of an
+ * entry, a power of two up to RING_WORDS_MAX; 1 for ring_push.  A page at a page's
+ * boundary is fine; else memory is aligned to `bytes`, rounded up to a power of two. 0,
+ * or -FB_E_ARG: two entries do not fit, or words is none of these; -FB_E_ALIGN.
  */
 __attribute__((warn_unused_result)) static inline int
 ring_produce(struct ring_producer *p, void *memory, uint64_t bytes, uint64_t words)
 {
-    uint64_t entries = ring_entries(bytes, words);
+    uint64_t size = ring_entries(bytes, words) * words * 8;
 
-    if (entries == 0)
+    if (size == 0)
         return -FB_E_ARG;
-    if ((uintptr_t)memory % 8 != 0)
+    if ((uintptr_t)memory % (size * 2) != 0)
         return -FB_E_ALIGN;
-    p->memory = (struct ring_memory *)memory;
-    p->slot = p->memory->slot;
-    p->index = 0;
-    p->mask = entries * words - 1;
+    p->at = (uint64_t *)memory;
+    p->wrap = ~size;
+    p->shared = (struct ring_words *)((char *)memory + size);
     p->words = words;
     return 0;
 }
@@ -158,12 +157,7 @@ ring_consume(struct ring_consumer *c, void *memory, uint64_t bytes, uint64_t wor
 
     if (error != 0)
         return error;
-    c->memory = same.memory;
-    c->slot = same.slot;
-    c->index = 0;
-    c->mask = same.mask;
-    c->words = words;
-    c->count = 0;
+    *c = (struct ring_consumer){ same.at, same.wrap, same.shared, words, 0 };
     return 0;
 }
 
@@ -176,10 +170,15 @@ ring_produce_shared(struct ring_producers *p, void *memory, uint64_t bytes)
 
     if (error != 0)
         return error;
-    p->memory = same.memory;
-    p->slot = same.slot;
-    p->mask = same.mask;
+    *p = (struct ring_producers){ same.at, ring_entries(bytes, 1), same.shared };
     return 0;
+}
+
+/* The place `words` words after this one. */
+static inline uint64_t *
+ring_next(uint64_t *at, uint64_t words, uint64_t wrap)
+{
+    return (uint64_t *)((uintptr_t)(at + words) & wrap);
 }
 
 /* ---- one producer, one consumer, single words ---- */
@@ -188,12 +187,12 @@ ring_produce_shared(struct ring_producers *p, void *memory, uint64_t bytes)
 __attribute__((warn_unused_result)) static inline bool
 ring_push(struct ring_producer *p, uint64_t value)
 {
-    uint64_t *slot = p->slot + p->index;
+    uint64_t *slot = p->at;
 
     if (ring_load(slot) != 0)
         return false;
     ring_store(slot, value);
-    p->index = (p->index + 1) & p->mask;
+    p->at = ring_next(slot, 1, p->wrap);
     return true;
 }
 
@@ -201,13 +200,13 @@ ring_push(struct ring_producer *p, uint64_t value)
 __attribute__((warn_unused_result)) static inline uint64_t
 ring_pop(struct ring_consumer *c)
 {
-    uint64_t *slot = c->slot + c->index;
+    uint64_t *slot = c->at;
     uint64_t value = ring_load(slot);
 
     if (value == 0)
         return 0;
     ring_store(slot, 0);
-    c->index = (c->index + 1) & c->mask;
+    c->at = ring_next(slot, 1, c->wrap);
     return value;
 }
 
@@ -217,14 +216,14 @@ ring_pop(struct ring_consumer *c)
 __attribute__((warn_unused_result)) static inline bool
 ring_send(struct ring_producer *p, const uint64_t *entry)
 {
-    uint64_t *slot = p->slot + p->index;
+    uint64_t *slot = p->at;
 
     if (ring_load(slot) != 0)
         return false;
     for (uint64_t i = 1; i < p->words; i++)
         __atomic_store_n(slot + i, entry[i], __ATOMIC_RELAXED);
     ring_store(slot, entry[0]);
-    p->index = (p->index + p->words) & p->mask;
+    p->at = ring_next(slot, p->words, p->wrap);
     return true;
 }
 
@@ -233,7 +232,7 @@ ring_send(struct ring_producer *p, const uint64_t *entry)
 __attribute__((warn_unused_result)) static inline bool
 ring_receive(struct ring_consumer *c, uint64_t *entry)
 {
-    uint64_t *slot = c->slot + c->index;
+    uint64_t *slot = c->at;
 
     entry[0] = ring_load(slot);
     if (entry[0] == 0)
@@ -241,7 +240,7 @@ ring_receive(struct ring_consumer *c, uint64_t *entry)
     for (uint64_t i = 1; i < c->words; i++)
         entry[i] = __atomic_load_n(slot + i, __ATOMIC_RELAXED);
     ring_store(slot, 0);
-    c->index = (c->index + c->words) & c->mask;
+    c->at = ring_next(slot, c->words, c->wrap);
     return true;
 }
 
@@ -255,18 +254,18 @@ ring_receive(struct ring_consumer *c, uint64_t *entry)
 __attribute__((warn_unused_result)) static inline int
 ring_push_shared(const struct ring_producers *p, uint64_t value)
 {
-    struct ring_memory *m = p->memory;
+    struct ring_words *m = p->shared;
 
     for (unsigned i = 0; i < RING_TRIES; i++) {
         uint64_t claim = ring_load(&m->claimed.word);
         /* `claimed` first: then what is full by these two was full, as it only grows. */
         int64_t ahead = (int64_t)(claim - ring_load(&m->consumed.word));
-        if (ahead > (int64_t)p->mask)
+        if (ahead >= (int64_t)p->entries)
             return -FB_E_FULL;
         if (ahead >= 0 &&
             __atomic_compare_exchange_n(&m->claimed.word, &claim, claim + 1, false,
                                         __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
-            ring_store(p->slot + (claim & p->mask), value);
+            ring_store(p->slot + (claim & (p->entries - 1)), value);
             return 0;
         }
     }
@@ -280,7 +279,7 @@ ring_pop_shared(struct ring_consumer *c)
     uint64_t value = ring_pop(c);
 
     if (value != 0)
-        ring_store(&c->memory->consumed.word, ++c->count);
+        ring_store(&c->shared->consumed.word, ++c->count);
     return value;
 }
 
@@ -288,7 +287,7 @@ ring_pop_shared(struct ring_consumer *c)
 
 /* After pushing: true if the consumer sleeps and is to be signalled, by this caller. */
 __attribute__((warn_unused_result)) static inline bool
-ring_bell(struct ring_memory *m)
+ring_bell(struct ring_words *m)
 {
     ring_fence();
     return __atomic_load_n(&m->consumer_sleeps.word, __ATOMIC_RELAXED) != 0 &&
@@ -298,7 +297,7 @@ ring_bell(struct ring_memory *m)
 __attribute__((warn_unused_result)) static inline bool
 ring_bell_consumer(const struct ring_producer *p)
 {
-    return ring_bell(p->memory);
+    return ring_bell(p->shared);
 }
 
 /*
@@ -309,7 +308,7 @@ ring_bell_consumer(const struct ring_producer *p)
 __attribute__((warn_unused_result)) static inline uint64_t
 ring_bell_producers(const struct ring_consumer *c)
 {
-    uint64_t *sleep = &c->memory->producers_sleep.word;
+    uint64_t *sleep = &c->shared->producers_sleep.word;
 
     ring_fence();
     if (__atomic_load_n(sleep, __ATOMIC_RELAXED) == 0)
@@ -322,11 +321,11 @@ ring_bell_producers(const struct ring_consumer *c)
 __attribute__((warn_unused_result)) static inline bool
 ring_consumer_sleeps(const struct ring_consumer *c)
 {
-    uint64_t *sleeps = &c->memory->consumer_sleeps.word;
+    uint64_t *sleeps = &c->shared->consumer_sleeps.word;
 
     __atomic_store_n(sleeps, 1, __ATOMIC_RELAXED);
     ring_fence();
-    if (ring_load(c->slot + c->index) == 0)
+    if (ring_load(c->at) == 0)
         return true;
     __atomic_store_n(sleeps, 0, __ATOMIC_RELAXED);
     return false;
@@ -336,18 +335,18 @@ ring_consumer_sleeps(const struct ring_consumer *c)
 static inline void
 ring_consumer_wakes(const struct ring_consumer *c)
 {
-    __atomic_store_n(&c->memory->consumer_sleeps.word, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&c->shared->consumer_sleeps.word, 0, __ATOMIC_RELAXED);
 }
 
 /* True: the ring is full still, and who pops will ring. */
 __attribute__((warn_unused_result)) static inline bool
 ring_producer_sleeps(const struct ring_producer *p)
 {
-    uint64_t *sleep = &p->memory->producers_sleep.word;
+    uint64_t *sleep = &p->shared->producers_sleep.word;
 
     __atomic_store_n(sleep, 1, __ATOMIC_RELAXED);
     ring_fence();
-    if (ring_load(p->slot + p->index) != 0)
+    if (ring_load(p->at) != 0)
         return true;
     __atomic_store_n(sleep, 0, __ATOMIC_RELAXED);
     return false;
@@ -356,20 +355,20 @@ ring_producer_sleeps(const struct ring_producer *p)
 static inline void
 ring_producer_wakes(const struct ring_producer *p)
 {
-    __atomic_store_n(&p->memory->producers_sleep.word, 0, __ATOMIC_RELAXED);
+    __atomic_store_n(&p->shared->producers_sleep.word, 0, __ATOMIC_RELAXED);
 }
 
 /* The same for one of several producers; number: 0..63, each its own. */
 __attribute__((warn_unused_result)) static inline bool
 ring_shared_sleeps(const struct ring_producers *p, unsigned number)
 {
-    struct ring_memory *m = p->memory;
+    struct ring_words *m = p->shared;
     uint64_t bit = 1ull << (number & 63);
 
     (void)__atomic_fetch_or(&m->producers_sleep.word, bit, __ATOMIC_SEQ_CST);
     ring_fence();
     uint64_t claim = ring_load(&m->claimed.word);
-    if ((int64_t)(claim - ring_load(&m->consumed.word)) > (int64_t)p->mask)
+    if ((int64_t)(claim - ring_load(&m->consumed.word)) >= (int64_t)p->entries)
         return true;
     (void)__atomic_fetch_and(&m->producers_sleep.word, ~bit, __ATOMIC_SEQ_CST);
     return false;
@@ -378,7 +377,7 @@ ring_shared_sleeps(const struct ring_producers *p, unsigned number)
 static inline void
 ring_shared_wakes(const struct ring_producers *p, unsigned number)
 {
-    (void)__atomic_fetch_and(&p->memory->producers_sleep.word, ~(1ull << (number & 63)),
+    (void)__atomic_fetch_and(&p->shared->producers_sleep.word, ~(1ull << (number & 63)),
                              __ATOMIC_SEQ_CST);
 }
 

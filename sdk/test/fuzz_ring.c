@@ -50,7 +50,7 @@ roll(uint64_t n)
 
 /* ---- the hostile side ---- */
 
-static uint64_t *shared, shared_words;
+static uint64_t *shared, shared_words, slot_words;
 static bool stop;
 
 /* Numbers that a broken check would trip over. */
@@ -77,7 +77,8 @@ corrupt(uint64_t *state, unsigned words)
     for (unsigned i = 0; i < words; i++) {
         uint64_t at = next_random(state) >> 16;
         /* Half of it meets the words that the ring itself uses. */
-        at = at & 1 ? (at >> 1) % 4 * (RING_LINE / 8) : (at >> 1) % shared_words;
+        at = at & 1 ? slot_words + (at >> 1) % 4 * (RING_LINE / 8)
+                    : (at >> 1) % shared_words;
         __atomic_store_n(shared + at, nasty(state), __ATOMIC_RELAXED);
     }
 }
@@ -98,6 +99,14 @@ attack(void *unused)
 /* ---- the victims ---- */
 
 static void
+check_place(const uint64_t *at, uint64_t words)
+{
+    uint64_t index = (uint64_t)(at - shared);
+
+    MUST(index < slot_words && index % words == 0);
+}
+
+static void
 victim_producer(uint64_t bytes, uint64_t words)
 {
     struct ring_producer p, before;
@@ -115,9 +124,9 @@ victim_producer(uint64_t bytes, uint64_t words)
             bells += ring_bell_consumer(&p);
         else if (ring_producer_sleeps(&p))
             ring_producer_wakes(&p);
-        MUST(p.index <= p.mask && p.index % words == 0);
+        check_place(p.at, words);
     }
-    before.index = p.index;
+    before.at = p.at;
     MUST(memcmp(&before, &p, sizeof(p)) == 0);
 }
 
@@ -138,7 +147,7 @@ victim_consumer(uint64_t bytes, uint64_t words, bool several)
         if (first == 0 && ring_consumer_sleeps(&c))
             ring_consumer_wakes(&c);
         bells += ring_bell_producers(&c) != 0;
-        MUST(c.index <= c.mask && c.index % words == 0);
+        check_place(c.at, words);
     }
 }
 
@@ -154,7 +163,7 @@ victim_shared(uint64_t bytes)
         int error = ring_push_shared(&p, i + 1);
         MUST(error == 0 || error == -FB_E_FULL || error == -FB_E_BUSY);
         if (error == 0)
-            bells += ring_bell(p.memory);
+            bells += ring_bell(p.shared);
         else if (ring_shared_sleeps(&p, i))
             ring_shared_wakes(&p, i);
     }
@@ -280,18 +289,20 @@ victim_borrower(uint64_t bytes)
 static void
 play(void)
 {
-    uint64_t words = 1ull << (roll(2) ? 0 : roll(7));
+    uint64_t victim = roll(6), words = victim > 1 || roll(2) ? 1 : 1ull << roll(7);
     uint64_t bytes = RING_BYTES(2 + roll(60), words) + roll(3) * 8;
     bool threaded = roll(4) == 0;
     pthread_t thread;
 
-    shared = calloc(1, bytes);
+    void *memory;
+    slot_words = ring_entries(bytes, words) * words;
     shared_words = bytes / 8;
-    MUST(shared != NULL);
+    MUST(posix_memalign(&memory, slot_words * 16, bytes) == 0);
+    shared = memset(memory, 0, bytes);
     __atomic_store_n(&stop, false, __ATOMIC_RELAXED);
     if (threaded)
         MUST(pthread_create(&thread, NULL, attack, NULL) == 0);
-    switch (roll(6)) {
+    switch (victim) {
     case 0: victim_producer(bytes, words); break;
     case 1: victim_consumer(bytes, words, false); break;
     case 2: victim_consumer(bytes, 1, true); break;

@@ -75,7 +75,7 @@ test_open_when_sizes_vary_then_fits_or_refuses(void)
     CHECK(ring_entries(4096, 0) == 0 && ring_entries(4096, 3) == 0);
     CHECK(ring_entries(~0ull, 128) == 0);
     CHECK(ring_produce(&p, memory, 100, 1) == -FB_E_ARG);
-    CHECK(ring_produce(&p, (char *)memory + 4, 4000, 1) == -FB_E_ALIGN);
+    CHECK(ring_produce(&p, (char *)memory + 2048, 4000, 1) == -FB_E_ALIGN);
     CHECK(ring_consume(&c, memory, 4096, 5) == -FB_E_ARG);
 }
 
@@ -183,7 +183,7 @@ test_push_shared_when_full_then_refuses(void)
         CHECK(!ring_shared_sleeps(&p, 3));
     }
     /* What the other side may write makes it fail, not spin. */
-    ((struct ring_memory *)memory)->consumed.word = ~0ull / 2;
+    p.shared->consumed.word = ~0ull / 2;
     CHECK(ring_push_shared(&p, 1) == -FB_E_BUSY);
 }
 
@@ -312,7 +312,7 @@ produce_shared(void *argument)
                 bell_wait(&to_producer[number]);
             ring_shared_wakes(&p, number);
         }
-        if (ring_bell(p.memory))
+        if (ring_bell(p.shared))
             bell_ring(&to_consumer);
     }
     return NULL;
