@@ -2,28 +2,29 @@
 /*
  * Rings in shared memory (sdk/ring.h): R1, R4 and R5, on CPUs that keep stores back.
  *
- * Each side runs on a CPU with a buffer of stores (x86-TSO: Owens, Sarkar and Sewell, 2009):
- * a store goes into the buffer and comes into memory later, in order; the CPU itself sees
- * it at once; a fence or a locked operation waits until the buffer is empty.  So it is
- * checked that the fences of the code are where they are needed.
+ * Each side runs on a CPU with a buffer of stores (x86-TSO: Owens, Sarkar and Sewell,
+ * 2009): a store goes into the buffer and comes into memory later, in order; the CPU
+ * itself sees it at once; a fence or a locked operation waits until the buffer is
+ * empty.  So it is checked that the fences of the code are where they are needed.
  *
- * Without MPSC: a producer and a consumer.  With MPSC: two producers that claim slots by
- * a locked compare-and-exchange.  The ring has two slots, so that it is full and empty
- * often.  A side that cannot go on announces that it sleeps, looks again, and waits for its
- * event, which is a bit that stays set.  Who pushed or popped looks for the other's sleep
- * at once or later, at the latest before it sleeps or ends.
+ * Without MPSC: a producer and a consumer.  With MPSC: two producers that claim slots
+ * by a locked compare-and-exchange.  The ring has two slots, so that it is full and
+ * empty often.  A side that cannot go on announces that it sleeps, looks again, and
+ * waits for its event, which is a bit that stays set.  Who pushed or popped looks for
+ * the other's sleep at once or later, at the latest before it sleeps or ends.
  *
  * Verified:
- *   P1. What is popped is what was pushed, in the order of each producer; nothing is lost,
- *       nothing comes twice.
+ *   P1. What is popped is what was pushed, in the order of each producer; nothing is
+ *       lost, nothing comes twice.
  *   P2. No wake-up is lost: when nothing can move any more, all have ended.
  *
  * Planted faults, each of which must be found: NO_FENCE_BELL (who pushed looks for
- * sleepers without a fence), NO_FENCE_SLEEP (who announces its sleep looks again without a
- * fence), LOOK_FIRST (looks again, then announces), BELL_LATE (sleeps on a full ring without
- * having looked for the consumer's sleep), LOSE_EVENT (an event that comes before the wait
- * is forgotten), with MPSC: COUNT_FIRST (the consumer counts a slot as consumed, then frees
- * it), CLAIM_PLAIN (a claim is a load and a store).  REACH must fail too: all can end.
+ * sleepers without a fence), NO_FENCE_SLEEP (who announces its sleep looks again
+ * without a fence), LOOK_FIRST (looks again, then announces), BELL_LATE (sleeps on a
+ * full ring without having looked for the consumer's sleep), LOSE_EVENT (an event that
+ * comes before the wait is forgotten), with MPSC: COUNT_FIRST (the consumer counts a
+ * slot as consumed, then frees it), CLAIM_PLAIN (a claim is a load and a store).  REACH
+ * must fail too: all can end.
  */
 #define SLOTS 2
 #ifdef MPSC
@@ -100,6 +101,11 @@ inline wait()
     atomic { event[me]; event[me] = false }
 }
 
+inline exchange_zero(at)
+{
+    atomic { empty(buffer[me]); word = memory[at]; memory[at] = 0 }
+}
+
 /* ring_bell */
 inline bell_consumer()
 {
@@ -109,7 +115,7 @@ inline bell_consumer()
     load(CONSUMER_SLEEPS, word);
     if
     :: word != 0 ->
-        atomic { empty(buffer[me]); word = memory[CONSUMER_SLEEPS]; memory[CONSUMER_SLEEPS] = 0 }
+        exchange_zero(CONSUMER_SLEEPS);
         if
         :: word != 0 -> signal(CONSUMER)
         :: else
@@ -128,7 +134,7 @@ inline bell_producers()
     load(PRODUCERS_SLEEP, word);
     if
     :: word != 0 ->
-        atomic { empty(buffer[me]); word = memory[PRODUCERS_SLEEP]; memory[PRODUCERS_SLEEP] = 0 }
+        exchange_zero(PRODUCERS_SLEEP);
         if
         :: word & 1 -> signal(0)
         :: else
@@ -147,11 +153,17 @@ inline bell_producers()
 #ifdef MPSC
 inline announce()
 {
-    atomic { empty(buffer[me]); memory[PRODUCERS_SLEEP] = memory[PRODUCERS_SLEEP] | (1 << me) }
+    atomic {
+        empty(buffer[me]);
+        memory[PRODUCERS_SLEEP] = memory[PRODUCERS_SLEEP] | (1 << me)
+    }
 }
 inline awake()
 {
-    atomic { empty(buffer[me]); memory[PRODUCERS_SLEEP] = memory[PRODUCERS_SLEEP] & ~(1 << me) }
+    atomic {
+        empty(buffer[me]);
+        memory[PRODUCERS_SLEEP] = memory[PRODUCERS_SLEEP] & ~(1 << me)
+    }
 }
 inline forget() /* what is not looked at again: fewer states */
 {
