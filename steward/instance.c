@@ -30,7 +30,7 @@ struct making {
     u64 next; /* in overhead */
     struct node_source nodes;
     u64 domain_frame, table_frame, table_frames, window_frame, root_frame;
-    u64 vcpu_frame, cb_frame, info_frame, data_frame;
+    u64 vcpu_frame, cb_frame, info_frame, reclaim_frame, data_frame;
     u64 cpus[FB_CPUS_MAX];
     u32 ncpus;
     struct instance_info *info;
@@ -43,15 +43,6 @@ check(const struct making *m, long error, const char *what)
         say("instance %s: %s: %s", m->i->what->name, what, fb_error_name(error));
     return error == 0;
 }
-
-/* Repeat a call while another CPU works on the same thing, or has stale translations. */
-#define AGAIN(call)                                                                      \
-    ({                                                                                   \
-        long again_;                                                                     \
-        while ((again_ = (call)) == -FB_E_BUSY || again_ == -FB_E_FLUSH)                 \
-            fb_tlb_flush(~0ul, 0, NULL);                                                 \
-        again_;                                                                          \
-    })
 
 static u64
 take(struct making *m, u64 frames)
@@ -101,8 +92,8 @@ plan(struct making *m)
             last = &m->i->memory.r[i];
     m->table_frames = table_frames(m);
     u64 frames = FB_DOMAIN_FRAMES + m->table_frames + 1 + 3 +
-                 m->ncpus * (FB_VCPU_FRAMES + FB_CB_FRAMES) + INFO_PAGES +
-                 m->image.data_pages + count_nodes(m);
+                 m->ncpus * (FB_VCPU_FRAMES + FB_CB_FRAMES) + INFO_PAGES + 1 +
+                 m->image.data_pages + count_nodes(m) + reclaim_nodes();
     if (last->hi - last->lo < frames + 512) {
         say("instance %s: %lu KiB of memory are too little", m->i->what->name,
             (last->hi - last->lo) * 4);
@@ -118,6 +109,7 @@ plan(struct making *m)
     m->vcpu_frame = take(m, m->ncpus * FB_VCPU_FRAMES);
     m->cb_frame = take(m, m->ncpus * FB_CB_FRAMES);
     m->info_frame = take(m, INFO_PAGES);
+    m->reclaim_frame = take(m, 1);
     m->data_frame = take(m, m->image.data_pages);
     m->nodes = (struct node_source){ m->next, m->overhead.hi };
     return true;
@@ -218,13 +210,17 @@ map_image(struct making *m)
 }
 
 static bool
-make_vcpus(struct making *m, u64 *names)
+make_vcpus(struct making *m)
 {
+    u64 *names = m->i->vcpus;
     struct instance_info *info = m->info;
     u64 ticks = ((const struct fb_record *)WINDOW_RECORD)->tsc_hz / 1000000 *
                 m->i->what->slice_us;
 
+    m->i->nvcpus = m->ncpus;
     for (u32 i = 0; i < m->ncpus; i++) {
+        m->i->cpus[i] = m->cpus[i];
+        m->i->reclaim.ticks[i] = ticks;
         u64 cb = m->cb_frame + i * FB_CB_FRAMES;
         long error =
             AGAIN(fb_vcpu_create(m->i->domain, m->cpus[i], BOOT->cap_memory,
@@ -361,10 +357,10 @@ grant_all(struct making *m)
 }
 
 static bool
-start_vcpus(struct making *m, const u64 *names)
+start_vcpus(struct making *m)
 {
     for (u32 i = 0; i < m->ncpus; i++) {
-        long error = AGAIN(fb_vcpu_start(names[i], 0, 0, m->image.entry, 0, i, NULL));
+        long error = AGAIN(fb_vcpu_start(m->i->vcpus[i], 0, 0, m->image.entry, 0, i, NULL));
         if (error == -FB_E_DEAD)
             return true; /* those that run have ended the domain already: its event says
                             so */
@@ -385,8 +381,6 @@ choose_cpus(struct making *m)
 static bool
 build(struct making *m)
 {
-    u64 names[FB_CPUS_MAX];
-
     if (!plan(m) || !make_domain(m))
         return false;
     m->info = own_map(0, BOOT->cap_memory, m->info_frame, INFO_PAGES, true);
@@ -397,11 +391,15 @@ build(struct making *m)
             "the info pages") &&
         map(m, WINDOW_RECORD, BOOT->cap_kernel_read, BOOT->record_frame, 1, FB_MAP_READ,
             "the record") &&
-        make_vcpus(m, names) && grant_all(m) &&
+        make_vcpus(m) && grant_all(m) &&
         check(m, AGAIN(fb_domain_watch(m->i->domain, BOOT->cap_vcpu, m->i->index, NULL)),
               "watching the domain");
     own_unmap(0, INFO_PAGES);
-    return ok && start_vcpus(m, names);
+    m->i->nodes = m->nodes;
+    return ok &&
+           check(m, reclaim_begin(m->i, m->domain_frame + 1, m->reclaim_frame),
+                 "granting chunks") &&
+           start_vcpus(m);
 }
 
 bool
@@ -424,6 +422,10 @@ instance_start(struct instance *i)
         say("instance %s: not enough memory is left", i->what->name);
         return false;
     }
+    if (!reclaim_carve(i)) {
+        memory_give_back(&i->memory);
+        return false;
+    }
     m.memory = i->memory;
     if (i->what->initrd && BOOT->initrd.lo < BOOT->initrd.hi)
         m.memory.r[m.memory.count++] =
@@ -437,7 +439,7 @@ instance_start(struct instance *i)
 }
 
 /* Repeat a call that works in steps until it is done. */
-static long
+long
 finish(long (*call)(unsigned long, unsigned long *), u64 name)
 {
     long error;
@@ -470,6 +472,7 @@ instance_remove(struct instance *i)
                 fb_error_name(error));
         whole = whole && error == 0;
     }
+    reclaim_end(i);
     /* Memory that is still in use is lost rather than given to somebody else. */
     if (whole)
         memory_give_back(&i->memory);

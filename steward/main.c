@@ -199,7 +199,7 @@ steward_main(void)
     start_all();
     for (;;) {
         u64 events = 0;
-        fb_wait(FB_FOREVER, &events);
+        fb_wait(reclaim_poll(instances, manifest.count), &events);
         for (u32 i = 0; i < manifest.count; i++)
             if (instances[i].alive && events & 1ull << i)
                 instance_ended(&instances[i]);

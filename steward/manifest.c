@@ -72,26 +72,41 @@ whole_number(const char *s, u64 lo, u64 hi, u64 *out)
 }
 
 static bool
-parse_memory(struct parser *p, const char *word)
+parse_size(const char *word, u64 *out)
 {
     const char *rest;
     u64 n;
 
-    if (strcmp(word, "all") == 0) {
-        p->now->memory = MEMORY_ALL;
-        return true;
-    }
     if (!number(word, &rest, &n))
-        return fail(p, "memory wants a size or `all`", word);
+        return false;
     if (*rest == 'K')
         n <<= 10, rest++;
     else if (*rest == 'M')
         n <<= 20, rest++;
     else if (*rest == 'G')
         n = n < 1 << 20 ? n << 30 : ~0ull >> 1, rest++;
-    if (*rest != '\0' || n < 4 << 20 || n > 1ull << 46)
-        return fail(p, "memory is at least 4M, with K, M or G behind it", word);
-    p->now->memory = n;
+    *out = n;
+    return *rest == '\0' && n <= 1ull << 46;
+}
+
+static bool
+parse_memory(struct parser *p, const char *word)
+{
+    if (strcmp(word, "all") == 0) {
+        p->now->memory = MEMORY_ALL;
+        return true;
+    }
+    if (!parse_size(word, &p->now->memory) || p->now->memory < 4 << 20)
+        return fail(p, "memory is `all`, or at least 4M, with K, M or G behind it", word);
+    return true;
+}
+
+static bool
+parse_chunk(struct parser *p, const char *word)
+{
+    if (!parse_size(word, &p->now->chunk) || p->now->chunk == 0 ||
+        p->now->chunk % (2 << 20) != 0)
+        return fail(p, "a chunk is a multiple of 2M", word);
     return true;
 }
 
@@ -204,6 +219,12 @@ parse_setting(struct parser *p, const char *key, char word[WORD])
         memcpy(i->personality, word, strlen(word) + 1);
     } else if (strcmp(key, "memory") == 0) {
         return parse_memory(p, word);
+    } else if (strcmp(key, "chunk") == 0) {
+        return parse_chunk(p, word);
+    } else if (strcmp(key, "chunks") == 0) {
+        if (!whole_number(word, 0, RECLAIM_CHUNKS, &n))
+            return fail(p, "chunks are at most 64", word);
+        i->chunks = (u32)n;
     } else if (strcmp(key, "cpus") == 0) {
         return parse_cpus(p, word);
     } else if (strcmp(key, "devices") == 0) {
@@ -266,6 +287,11 @@ check_whole(struct parser *p)
         return fail(p, "there is no instance", "");
     for (u32 i = 0; i < p->out->count; i++) {
         initrds += p->out->instance[i].initrd;
+        const struct manifest_instance *in = &p->out->instance[i];
+        if ((in->chunk == 0) != (in->chunks == 0))
+            return fail(p, "`chunk` and `chunks` go together", in->name);
+        if (in->memory != MEMORY_ALL && in->chunk * in->chunks + (4 << 20) > in->memory)
+            return fail(p, "4M of its memory must be in no chunk", in->name);
         alls += p->out->instance[i].memory == MEMORY_ALL;
     }
     if (initrds > 1)

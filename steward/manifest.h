@@ -5,7 +5,11 @@
  *
  *   instance NAME                 starts a section
  *     personality NAME            which image of the personalities' archive (default:
- * posix) memory all | SIZE[K|M|G]    at least 4M; `all`: what the other instances leave
+ * posix)
+ *     chunk SIZE[K|M|G]           memory that can be asked back is granted in pieces of
+ * this size, a multiple of 2M; `memory all`: 16 pieces of the last quarter
+ *     chunks N                    how many of them, at most 64; they are part of `memory`
+ *     memory all | SIZE[K|M|G]    at least 4M; `all`: what the other instances leave
  *     cpus all | N[,N...]         CPUs that the machine lacks are left out; one must be
  * left gate views | direct slots N                     capability slots, 64..131072
  * (default: by memory) slice US                    time in the slice vector, in
@@ -19,6 +23,7 @@
 #ifndef STEWARD_MANIFEST_H
 #define STEWARD_MANIFEST_H
 
+#include <sdk/reclaim.h>
 #include <sdk/sdk.h>
 
 #define MANIFEST_INSTANCES 8u
@@ -36,6 +41,8 @@ struct manifest_instance {
     char name[16];
     char personality[32];
     u64 memory; /* bytes, MEMORY_ALL */
+    u64 chunk;  /* bytes; 0: as the memory goes, see reclaim.c */
+    u32 chunks; /* of `memory`, so many are granted as chunks */
     u64 cpus;   /* bit set */
     u32 gate;
     u32 slots; /* 0: by memory */

@@ -111,6 +111,25 @@ memory_give_back(const struct ranges *taken)
         insert_range(&free_memory, taken->r[i].lo, taken->r[i].hi);
 }
 
+bool
+memory_take_piece(u64 frames, struct fb_range *out)
+{
+    for (u32 i = free_memory.count; i-- > 0;) {
+        struct fb_range r = free_memory.r[i];
+        u64 hi = r.hi & ~(CHUNK - 1);
+        if (hi < frames || hi - frames < r.lo)
+            continue;
+        *out = (struct fb_range){ hi - frames, hi };
+        memmove(&free_memory.r[i], &free_memory.r[i + 1],
+                (free_memory.count - i - 1) * sizeof(r));
+        free_memory.count--;
+        insert_range(&free_memory, r.lo, hi - frames);
+        insert_range(&free_memory, hi, r.hi);
+        return true;
+    }
+    return false;
+}
+
 u64
 pool_frame(void)
 {

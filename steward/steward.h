@@ -16,9 +16,20 @@
 #include <sdk/sdk.h>
 
 #include "steward/manifest.h"
+#include <sdk/reclaim.h>
 
 #define BOOT           ((const struct fb_boot *)FB_BOOT_VA)
 #define STEWARD_BUFFER ((u8 *)(WINDOW_CB + PAGE)) /* the own vCPU's buffer pages */
+
+/* Repeat a call while another CPU works on the same thing, or has stale translations. */
+#define AGAIN(call)                                                                      \
+    ({                                                                                   \
+        long again_;                                                                     \
+        while ((again_ = (call)) == -FB_E_BUSY || again_ == -FB_E_FLUSH)                 \
+            fb_tlb_flush(~0ul, 0, NULL);                                                 \
+        again_;                                                                          \
+    })
+
 
 /* ---- memory.c ---- */
 struct ranges { /* sorted, disjoint intervals of frames */
@@ -32,6 +43,8 @@ u64 memory_total(void);
  * everything); 2 MiB pieces where possible. */
 bool memory_take(u64 frames, struct ranges *out);
 void memory_give_back(const struct ranges *taken);
+/* `frames` (whole 2 MiB) in one aligned piece. */
+bool memory_take_piece(u64 frames, struct fb_range *out);
 u64 pool_frame(void); /* one frame of the pool; ends the machine if it is empty */
 
 /* Map frames into a window (domain 0: the own), linking nodes that nodes_next gives.
@@ -47,6 +60,48 @@ long window_unmap(u64 va, u64 pages);
 /* Map frames for the steward itself, at most 512 at a time in each of 8 places. */
 void *own_map(unsigned place, u64 cap, u64 frame, u64 pages, bool write);
 void own_unmap(unsigned place, u64 pages);
+/* The place in which pages of an instance stay mapped while it lives. */
+#define OWN_PLACE(index) (8u + (index))
+
+/* ---- reclaim.c: memory in chunks, CPU time, and asking for them back ---- */
+struct chunk {
+    u64 own; /* the steward's capability, above the instance's; 0: the entry is free */
+    struct fb_range r;
+    bool stuck; /* revoked, but kernel objects of the instance lie in it */
+};
+struct reclaim {
+    struct chunk chunk[RECLAIM_CHUNKS];
+    u64 slice_own[FB_CPUS_MAX], ticks[FB_CPUS_MAX]; /* by vCPU */
+    struct reclaim_page *page;                      /* the steward's mappings */
+    const struct fb_domain_record *record;
+    /* The open request. */
+    bool open;
+    u32 kind;
+    u64 asked, amount, deadline, began;
+    struct instance *to; /* who gets it; NULL: nobody yet */
+};
+struct instance;
+#define RECLAIM_EVENT(index) (1ull << (32 + (index))) /* the instance has answered */
+/* Make the instance's memory i->memory less by its chunks; false: too little is left. */
+bool reclaim_carve(struct instance *i);
+/* The frames that the kernel's tables need at most for chunks that come later. */
+u64 reclaim_nodes(void);
+/* Its domain and vCPUs are made: map the shared page and the record, grant the chunks
+ * and positions.  0 or -FB_E_X. */
+long reclaim_begin(struct instance *i, u64 record_frame, u64 page_frame);
+/* Its domain is gone: all that is left in chunks becomes free memory. */
+void reclaim_end(struct instance *i);
+/* Ask for frames, or ticks of each round.  False: a request is open, or it has none. */
+bool reclaim_ask(struct instance *i, u32 kind, u64 amount, u64 ms, struct instance *to);
+/* Give free memory to a running instance: how many frames it got. */
+u64 reclaim_give(struct instance *i, u64 frames);
+/* Take chunk k, by force where it was not given back: 0, and it is free memory; else
+ * -FB_E_X, and it stays the instance's `stuck` one. */
+long reclaim_take(struct instance *i, u32 k);
+void reclaim_tell(struct instance *i); /* that its lists have changed */
+/* Answers, deadlines, and what the command line schedules (feuer.reclaim=).  Returns the
+ * TSC at which it wants to be called again, or FB_FOREVER. */
+u64 reclaim_poll(struct instance *all, u32 count);
 
 /* ---- instance.c ---- */
 struct instance {
@@ -58,10 +113,16 @@ struct instance {
     u32 nmemory;
     bool alive;
     u32 starts;
+    u64 vcpus[FB_CPUS_MAX], cpus[FB_CPUS_MAX]; /* its vCPUs, and on which CPU each is */
+    u32 nvcpus;
+    struct node_source nodes; /* for what is mapped into its window later */
+    struct reclaim reclaim;
 };
 bool instance_start(struct instance *i);
 /* Destroy its domain and take its memory back. */
 void instance_remove(struct instance *i);
+/* Repeat a call that works in steps until it is done. */
+long finish(long (*call)(unsigned long, unsigned long *), u64 name);
 
 /* ---- main.c ---- */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
