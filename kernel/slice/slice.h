@@ -50,6 +50,7 @@ slice_account(struct cpu *c, u64 now)
 {
     struct vcpu *v = c->current;
     __atomic_store_n(&v->ran, v->ran + (now - c->since), __ATOMIC_RELAXED);
+    domain_counts(v->domain, c)->ticks += now - c->since;
     c->since = now;
 }
 /* TSC ticks that v has had the CPU until now. Any CPU. */

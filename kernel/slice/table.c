@@ -229,9 +229,11 @@ slice_preempts(struct cpu *c)
         return true; /* I6 */
     if (now >= c->slice_end)
         return slice_ended(c, now);
-    if (c->paid_by != c->slice_pos && !c->given &&
-        vcpu_ready(slice_owner(c, c->slice_pos)))
+    struct vcpu *owner = slice_owner(c, c->slice_pos);
+    if (c->paid_by != c->slice_pos && !c->given && vcpu_ready(owner))
         return true; /* I1: time that was borrowed goes back */
+    if (owner == c->current)
+        set_account(c, c->slice_pos); /* it was given the position just now */
     slice_begin(c);
     return false;
 }

@@ -52,6 +52,7 @@ __attribute__((noreturn)) void kt_leave(u64 *ctx, u64 value);
 u64 kt_touch(u64 address, u64 write);
 u64 kt_jump(u64 address);
 u64 kt_keep(volatile u64 *flag);
+u64 kt_keep_state(volatile u64 *count, u64 until);
 void upcall_entry(void), gate_entry(void), gate_bench(void), kt_fixup(void);
 extern const u8 user_text[], user_text_end[], user_call[], user_load[], user_store[],
     user_spin[], user_bench[], user_gadget[], user_div[];

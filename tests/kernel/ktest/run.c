@@ -155,6 +155,13 @@ test_slices(void)
     OK(kchild_make(&d, 1, cpu0));
     OK(kchild_start(&d, 0, child_xmm, NULL));
     CHECK(child_stat(&d, 0, 10) > 0 && d.count[0][1] == 0);
+    /* Forced off the CPU three times while the other one has its own vector state: flags
+     * and machine state are as they were. */
+    self()->cb->mask = 1;
+    for (u32 i = 0; i < 3; i++)
+        CHECK(kt_keep_state(d.count[0], *d.count[0] + 1000) == 0);
+    fb_wait(0, &v);
+    CHECK(v >> FB_EVENT_SLICE & 1);
     OK(kchild_destroy(&d));
 }
 

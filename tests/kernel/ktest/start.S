@@ -18,7 +18,7 @@ start:
     ud2
 
     .text
-    .global upcall_entry, gate_entry, gate_bench, kt_enter, kt_leave, kt_fixup, kt_touch, kt_jump, kt_keep
+    .global upcall_entry, gate_entry, gate_bench, kt_enter, kt_leave, kt_fixup, kt_touch, kt_jump, kt_keep, kt_keep_state
 upcall_entry:
     call kt_upcall
     ud2
@@ -158,6 +158,64 @@ kt_keep:
     pop %r12
     pop %rbp
     pop %rbx
+    ret
+
+/*
+ * u64 kt_keep_state(u64 *count, u64 until): spin until *count is there, which somebody else on this CPU counts.
+ * The loop changes no flag.  0 if flags, x87 control, MXCSR and all vector registers are as they were; else what is not.
+ */
+#define KEPT_FLAGS 0x240cd7 /* ID AC OF DF SF ZF AF PF CF, and bit 1 */
+kt_keep_state:
+    mov %rsi, %rdx
+    neg %rdx
+    movl $0x7f80, -24(%rsp)     /* rounding towards zero */
+    ldmxcsr -24(%rsp)
+    movw $0x0e7f, -20(%rsp)
+    fldcw -20(%rsp)
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    mov $0x1122334455660000 + \n, %rax
+    not %rax
+    movq %rax, %xmm\n
+    punpcklqdq %xmm\n, %xmm\n
+    .endr
+    push $KEPT_FLAGS
+    popfq
+1:  mov (%rdi), %rcx
+    lea (%rcx, %rdx), %rcx
+    mov %rcx, -16(%rsp)
+    movzbl -9(%rsp), %ecx       /* the sign: 0 when the count is there */
+    jrcxz 2f
+    jmp 1b
+2:  pushfq
+    pop %rcx
+    cld
+    mov $1, %eax
+    and $0xffffffffffffffff - 0x200, %rcx /* IF */
+    push $2
+    popfq
+    cmp $KEPT_FLAGS, %rcx
+    jne 9f
+    mov $2, %eax
+    stmxcsr -24(%rsp)
+    cmpl $0x7f80, -24(%rsp)
+    jne 9f
+    fnstcw -20(%rsp)
+    cmpw $0x0e7f, -20(%rsp)
+    jne 9f
+    mov $3, %eax
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    mov $0x1122334455660000 + \n, %rcx
+    not %rcx
+    movdqu %xmm\n, -40(%rsp)
+    cmp -40(%rsp), %rcx
+    jne 9f
+    cmp -32(%rsp), %rcx
+    jne 9f
+    .endr
+    xor %eax, %eax
+9:  fninit
+    movl $0x1f80, -24(%rsp)
+    ldmxcsr -24(%rsp)
     ret
 
 /* ---- programs for user views: copied to a page of a space; their offsets are what counts ---- */
