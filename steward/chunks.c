@@ -17,30 +17,13 @@
     FB_AUTH(FB_CLASS_ROOT, FB_KIND_MEMORY_PHYS,                                          \
             FB_RIGHT_READ | FB_RIGHT_WRITE | FB_RIGHT_EXEC | FB_RIGHT_GIVE |             \
                 FB_RIGHT_DERIVE | FB_RIGHT_REVOKE)
-#define DEFAULT_CHUNKS 16u
 #define REST           2048ull /* frames that must stay in no chunk beside them */
-
-static u64
-total(const struct ranges *set)
-{
-    u64 n = 0;
-    for (u32 k = 0; k < set->count; k++)
-        n += set->r[k].hi - set->r[k].lo;
-    return n;
-}
 
 static void
 choose_size(const struct instance *i, u64 *size, u64 *count)
 {
-    u64 quarter = total(&i->memory) / 4;
-
     *size = i->what->chunk / PAGE;
     *count = i->what->chunks;
-    if (i->what->memory != MEMORY_ALL || *count != 0)
-        return;
-    *size = quarter / DEFAULT_CHUNKS & ~(PIECE - 1);
-    *size = *size ? *size : PIECE;
-    *count = quarter / *size < DEFAULT_CHUNKS ? quarter / *size : DEFAULT_CHUNKS;
 }
 
 /* From the lower end of its largest interval: at the upper end are the kernel's tables. */

@@ -251,6 +251,7 @@ def guest_jobs(options):
                     ["/add/absent"] + absent_calls())
     yield Job("guest kernel", [os.path.join(REPO, "tests", "kernel", "run.sh"), build_dir(),
                                "2" if options.quick else "20"], 900)
+    yield Job("guest reclaim", [os.path.join(REPO, "tests", "reclaim", "run.sh"), build_dir()], 300)
     yield Job("guest boots", [os.path.join(TOOLS, "many-boots"),
                               "6" if options.quick else "50"], 900)
 
