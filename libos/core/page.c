@@ -28,7 +28,7 @@
 #include "core/string.h"
 #include "core/thread.h"
 
-u8 *page_states;
+u64 page_states;
 frame_t page_first, page_end;
 
 static struct spinlock buddy_lock = SPINLOCK_INIT;
@@ -209,10 +209,31 @@ page_share(frame_t f)
     return true;
 }
 
+bool
+page_alone(frame_t f)
+{
+    return __atomic_load_n(page_state(f), __ATOMIC_ACQUIRE) == PAGE_USED;
+}
+
+/* A frame of an edge, or one that has no room in the cache any more. */
+static __attribute__((noinline)) void
+free_past_cache(struct lcpu_cache *c, frame_t f)
+{
+    if (zone_index(f) != WHOLE) {
+        page_free_run(f, 0);
+        return;
+    }
+    spin_lock(&buddy_lock);
+    while (c->pages > PAGE_CACHE / 2)
+        free_block_locked(c->page[--c->pages], 0);
+    spin_unlock(&buddy_lock);
+    c->page[c->pages++] = f;
+}
+
 void
 page_free(frame_t f)
 {
-    ASSERT(f >= page_first && f < page_end);
+    ASSERT(f - page_first < page_end - page_first);
     u8 *state = page_state(f), now = __atomic_load_n(state, __ATOMIC_ACQUIRE);
     if (__builtin_expect(now != PAGE_USED, 0)) {
         ASSERT(now > PAGE_USED);
@@ -220,18 +241,11 @@ page_free(frame_t f)
             return;
         *state = PAGE_USED; /* the others let go in between: nobody else knows it (B4) */
     }
-    if (__builtin_expect(zone_index(f) != WHOLE, 0)) {
-        page_free_run(f, 0);
-        return;
-    }
     struct lcpu_cache *c = lcpu_current()->caches;
-    if (__builtin_expect(c->pages == PAGE_CACHE, 0)) {
-        spin_lock(&buddy_lock);
-        while (c->pages > PAGE_CACHE / 2)
-            free_block_locked(c->page[--c->pages], 0);
-        spin_unlock(&buddy_lock);
-    }
-    c->page[c->pages++] = f;
+    if (__builtin_expect(zone_index(f) != WHOLE || c->pages == PAGE_CACHE, 0))
+        free_past_cache(c, f);
+    else
+        c->page[c->pages++] = f;
 }
 
 /* Frees [lo, hi) in the largest aligned blocks. */
@@ -393,9 +407,9 @@ page_init(const struct fb_range *used, u32 nused)
     u64 need = PAGE_UP(page_end - page_first + blocks) >> PAGE_SHIFT;
     if (!each_free_run(used, nused, place_states, need))
         libos_panic("no memory for %lu frame states", page_end - page_first);
-    page_states = page_ptr(states_at);
-    memset(page_states, PAGE_OUTSIDE, page_end - page_first);
-    zone_of_block = page_states + (page_end - page_first);
+    page_states = (u64)page_ptr(states_at) - page_first;
+    memset(page_state(page_first), PAGE_OUTSIDE, page_end - page_first);
+    zone_of_block = page_state(page_end);
     for (u64 i = 0; i < blocks; i++)
         zone_of_block[i] = is_whole_block(((page_first >> 9) + i) << 9, used,
                                           nused) ? WHOLE : EDGE;

@@ -10,7 +10,8 @@
  *     the writable direct map.
  * G3. Counts: total = free + used, at any quiet moment.
  * G4. A frame has one holder, who got it from page_alloc, and one more for each
- *     page_share; page_free lets go of one of them, and frees it with the last.
+ *     page_share; page_free lets go of one of them, and frees it with the last.  All the
+ *     mappings of a frame by spaces are one holder.
  */
 #ifndef LIBOS_CORE_PAGE_H
 #define LIBOS_CORE_PAGE_H
@@ -42,6 +43,8 @@ void page_free(frame_t f);
 /* One more holder of a frame that the caller holds, or keeps its holder from freeing.
  * False: it has as many as can be counted.  One atomic operation. */
 bool page_share(frame_t f) MUST_CHECK;
+/* Has it one holder?  The caller is one, or knows that there is one. */
+bool page_alone(frame_t f);
 /* 2^order contiguous, aligned frames; order <= 10 */
 frame_t page_alloc_run(unsigned order);
 void page_free_run(frame_t f, unsigned order);

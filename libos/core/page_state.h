@@ -20,13 +20,13 @@ struct heap_counts;
 #define PAGE_TABLE 0x60u   /* in the table pool */
 #define PAGE_HOLDERS 0x40u /* further ones at most; those that come at once may be more */
 
-extern u8 *page_states; /* index: frame - page_first */
+extern u64 page_states; /* the address of what frame 0's would be */
 extern frame_t page_first, page_end;
 
 static inline u8 *
 page_state(frame_t f)
 {
-    return &page_states[f - page_first];
+    return (u8 *)(page_states + f);
 }
 
 struct lcpu_cache; /* slab.c and page.c: what a vCPU keeps for itself */

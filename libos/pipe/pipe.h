@@ -16,8 +16,8 @@
  * I5. A waiter is exclusive: one wake-up, one thread.  Who leaves something for the next
  *     one wakes it.
  * I6. A page is held by its slot alone; or, when the slot says shared, maybe by other
- *     slots (tee) and by the file that lent it (G4 of core/page.h): a pipe never writes
- *     into such a page, and lets go of it with the slot's last byte.
+ *     slots (tee) and by the file or the memory that lent it (G4 of core/page.h): a pipe
+ *     never writes into such a page, and lets go of it with the slot's last byte.
  *
  * Lock: the pipe's mutex, held over the copy; inside it the queues' spinlocks.  Of two
  * pipes the lower address first.  A splice to a file holds it over the write, so what a
@@ -60,8 +60,9 @@ i64 pipe_splice_out(struct file *pipe, struct file *out, u64 *pos, u64 n, bool n
 i64 pipe_splice_pipe(struct file *from, struct file *to, u64 n, bool keep, bool nonblock);
 /* Read, waiting or not whatever the file says. */
 i64 pipe_read_to(struct file *pipe, struct uio *u, bool nonblock);
-/* Memory into free slots, one for each page of it, as vmsplice(2) does: waits for one
- * and takes what fits. */
-i64 pipe_splice_memory(struct file *pipe, struct uio *u, bool nonblock);
+/* The user's memory into free slots, one for each page of it, as vmsplice(2) does: waits for
+ * one and takes what fits.  What `lend` has (mm_lend, for the current process) is shared. */
+typedef u32 (*pipe_lend_fn)(uaddr at, u32 pages, frame_t *frame);
+i64 pipe_splice_memory(struct file *pipe, struct uio *u, bool nonblock, pipe_lend_fn lend);
 
 #endif

@@ -72,10 +72,11 @@ pipe_page_ready(struct pipe *p)
 static inline void
 pipe_consume(struct pipe *p, struct pipe_slot *s, u32 n)
 {
-    s->offset += n;
-    s->bytes -= (u16)n;
-    if (s->bytes != 0)
+    if (n < s->bytes) {
+        s->offset += n;
+        s->bytes -= (u16)n;
         return;
+    }
     if (s->shared) {
         page_free(page_frame(s->page));
         s->shared = false;

@@ -19,7 +19,7 @@
 /* ---- from files ---- */
 
 /* A page of bytes becomes the newest slot; what the slot kept for later goes. */
-static void
+static inline void
 push_page(struct pipe *p, struct pipe_slot newest)
 {
     struct pipe_slot *s = pipe_slot_at(p, p->head++);
@@ -292,8 +292,42 @@ segment_here(struct uio *u, u64 *bytes)
     return u->segment->base + u->offset;
 }
 
+/* Slots for as many of the pages at `at` as are lent and there is room for. */
+static u64
+lend_memory(struct pipe *p, uaddr at, u64 bytes, pipe_lend_fn lend)
+{
+    frame_t frame[PIECES];
+    u32 offset = at % PAGE_SIZE, most = MIN(PIECES, p->limit - (p->head - p->tail));
+    u64 pages = (offset + bytes + PAGE_SIZE - 1) / PAGE_SIZE, left = bytes;
+    u32 count = lend(at - offset, (u32)MIN(pages, (u64)most), frame);
+    for (u32 i = 0; i < count; i++) {
+        u32 n = (u32)MIN(left, (u64)PAGE_SIZE - offset);
+        push_page(p, (struct pipe_slot){ .page = page_ptr(frame[i]),
+                                         .offset = offset,
+                                         .bytes = (u16)n,
+                                         .shared = true });
+        offset = 0;
+        left -= n;
+    }
+    return bytes - left;
+}
+
+/* A page's worth at most of what is not lent is copied. */
+static i64
+copy_memory(struct pipe *p, struct uio *u, u64 bytes)
+{
+    u8 *page = pipe_page_ready(p);
+    if (page == NULL)
+        return -E_NOMEM;
+    int r = uio_get(u, page, bytes);
+    if (r != 0)
+        return r;
+    *pipe_slot_at(p, p->head++) = (struct pipe_slot){ .page = page, .bytes = (u16)bytes };
+    return (i64)bytes;
+}
+
 i64
-pipe_splice_memory(struct file *pipe, struct uio *u, bool nonblock)
+pipe_splice_memory(struct file *pipe, struct uio *u, bool nonblock, pipe_lend_fn lend)
 {
     struct pipe *p = pipe->priv;
     i64 done = 0;
@@ -302,16 +336,16 @@ pipe_splice_memory(struct file *pipe, struct uio *u, bool nonblock)
     mutex_lock(&p->mutex);
     i64 r = pipe_wait_room(p, nonblock);
     while (r == 0 && u->left != 0 && !pipe_full(p)) {
-        u64 room, at = segment_here(u, &room), in_page = at % PAGE_SIZE;
-        u32 n = (u32)MIN(room, PAGE_SIZE - in_page);
-        u8 *page = pipe_page_ready(p);
-        r = page == NULL ? -E_NOMEM : uio_get(u, page, n);
-        if (r != 0)
-            break;
-        struct pipe_slot *s = pipe_slot_at(p, p->head);
-        *s = (struct pipe_slot){ .page = page, .bytes = (u16)n };
-        p->head++;
-        done += n;
+        u64 bytes, at = segment_here(u, &bytes);
+        u64 lent = lend_memory(p, at, bytes, lend);
+        u->offset += lent;
+        u->left -= lent;
+        done += (i64)lent;
+        if (lent == 0) {
+            i64 n = copy_memory(p, u, MIN(bytes, PAGE_SIZE - at % PAGE_SIZE));
+            done += MAX(n, 0);
+            r = MIN(n, 0);
+        }
     }
     pipe_unlock_wake(p);
     return done != 0 ? done : r;

@@ -5,6 +5,7 @@
 #include "core/page.h"
 #include "pipe/pipe.h"
 #include "posix/files.h"
+#include "vm/mm.h"
 
 #define COPY_PIECE 16384u
 #define COPY_PAGES 16u /* that are asked for at once */
@@ -316,7 +317,13 @@ sys_tee(struct user_frame *f)
     return write_result(r);
 }
 
-/* To the writing end the memory is copied into slots; from the reading end it is read. */
+static u32
+lend(uaddr at, u32 pages, frame_t *frame)
+{
+    return mm_lend(proc_current()->mm, at, pages, frame);
+}
+
+/* To the writing end the memory is lent; from the reading end it is read. */
 static i64
 memory_splice(struct file *file, struct user_frame *f)
 {
@@ -332,7 +339,7 @@ memory_splice(struct file *file, struct user_frame *f)
     else if (!pipe_is(file))
         r = -E_BADF;
     else if ((file->flags & OPEN_WRITE) != 0)
-        r = pipe_splice_memory(file, &v.uio, nonblock);
+        r = pipe_splice_memory(file, &v.uio, nonblock, lend);
     else
         r = pipe_read_to(file, &v.uio, nonblock);
     iov_arg_done(&v);

@@ -63,7 +63,8 @@ forget_page(void *arg, uaddr va, const struct mmu_page *page)
 bool
 page_is_own(const struct mmu_page *page)
 {
-    return page->shared <= 1 && page_maps(page->frame) == 1 && !page_cached(page->frame);
+    return page->shared <= 1 && page_maps(page->frame) == 1 && !page_cached(page->frame) &&
+           page_alone(page->frame); /* V10: looked at after the mappings */
 }
 
 /* How many spaces see the page: its mappings are counted once for a table that several

@@ -9,6 +9,10 @@
  *     keeps it).
  * V3. Faults on one mm are serialised by its mutex; usercopy takes it too, so no spinlock
  *     is held there.
+ * V10. A frame may have holders besides its mappings (G4 of core/page.h), by mm_lend: they
+ *     only read it.  Who holds it sees what a space that had it writable when it was lent
+ *     writes there, until that is copied; but no other space writes in place (page_is_own): a
+ *     child cannot look on at its parent's memory through what it lent and then unmapped.
  * Costs: look-up O(log areas); a fault one map call; fork one copy call for each 2 MiB
  * that is present.
  */
@@ -101,6 +105,10 @@ int mm_lock(struct mm *m, uaddr at, u64 bytes, u32 flags) MUST_CHECK;
 int mm_lock_all(struct mm *m, bool now, u32 now_flags, u32 future_flags) MUST_CHECK;
 /* msync.  invalidate: -E_BUSY for what is locked. */
 int mm_sync(struct mm *m, uaddr at, u64 bytes, bool invalidate) MUST_CHECK;
+/* One more holder for the frame of each page from `at` on, as far as they are there and are
+ * the mappings' own (O2 of vm/frames.h): how many, of `pages`.  The caller lets go of them
+ * with page_free.  About 60 instructions a page. */
+u32 mm_lend(struct mm *m, uaddr at, u32 pages, frame_t *frame);
 uaddr mm_brk(struct mm *m, uaddr wanted); /* returns the break, changed or not */
 /* A fault: 0, -E_FAULT (nothing mapped: SEGV_MAPERR), -E_ACCES (SEGV_ACCERR), -E_IO (past
  * the file's end: SIGBUS), -E_NOMEM. */

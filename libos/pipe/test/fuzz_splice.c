@@ -7,6 +7,7 @@
  */
 #include <stdlib.h>
 
+#include "core/page.h"
 #include "pipe/pipe.h"
 #include "vfs/test/setup.h"
 
@@ -17,7 +18,8 @@
 static struct file *reader[PIPES], *writer[PIPES], *source, *sink;
 static u8 *queue[PIPES]; /* the contents by the model, from head to tail */
 static u64 queue_head[PIPES], queue_tail[PIPES];
-static u8 source_data[FILE_BYTES], buffer[400000];
+static u8 source_data[FILE_BYTES];
+static _Alignas(PAGE_SIZE) u8 buffer[100 * PAGE_SIZE];
 static u64 random_state;
 
 static u64
@@ -66,17 +68,32 @@ moved(i64 r, u64 asked)
     return r > 0 ? (u64)r : 0;
 }
 
+/* Whole pages of the buffer, as many as chance and memory allow. */
+static u32
+lend(uaddr at, u32 pages, frame_t *frame)
+{
+    u32 count = 0;
+    for (; count < pages && pick(8) != 0; count++) {
+        frame[count] = page_alloc();
+        if (frame[count] == FRAME_NONE)
+            break;
+        memcpy(page_ptr(frame[count]), (void *)(at + count * PAGE_SIZE), PAGE_SIZE);
+    }
+    return count;
+}
+
 static void
 step_write(u32 k)
 {
     struct uio u;
     u64 n = pick_size();
+    u8 *from = buffer + pick(PAGE_SIZE);
     for (u64 i = 0; i < n; i++)
-        buffer[i] = (u8)pick(256);
-    uio_libos(&u, buffer, n);
-    i64 r = pick(4) == 0 ? pipe_splice_memory(writer[k], &u, true)
+        from[i] = (u8)pick(256);
+    uio_libos(&u, from, n);
+    i64 r = pick(4) == 0 ? pipe_splice_memory(writer[k], &u, true, lend)
                          : file_write(writer[k], &u, NULL);
-    queue_put(k, buffer, moved(r, n));
+    queue_put(k, from, moved(r, n));
 }
 
 static void

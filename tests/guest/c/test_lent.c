@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A file's pages in a pipe: what becomes of them when the file is written, cut, removed or
- * closed, when the pipe is written behind them, and who holds the pipe forks, executes or
- * ends. */
+/* Pages of files and of memory in a pipe: what becomes of them when the file is written, cut,
+ * removed or closed, when the memory is written or unmapped, when the pipe is written behind
+ * them, and who holds the pipe forks, executes or ends. */
 #define _GNU_SOURCE
 #include "check.h"
 
@@ -279,6 +279,191 @@ test_storm_when_cut_and_lent_then_file_bytes(void)
     CHECK(pthread_join(t, NULL) == 0);
 }
 
+/* ---- memory ---- */
+
+static char *
+map_pages(size_t pages, char c)
+{
+    char *m = mmap(NULL, pages * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+                   -1, 0);
+    CHECK(m != MAP_FAILED);
+    memset(m, c, pages * PAGE);
+    return m;
+}
+
+static void
+lend_memory(int to, char *from, size_t n)
+{
+    struct iovec v = { from, n };
+    CHECK(vmsplice(to, &v, 1, 0) == (ssize_t)n);
+}
+
+static void
+take_all_of(int from, size_t n, char c)
+{
+    take(from, n);
+    for (size_t i = 0; i < n; i++)
+        CHECK(back[i] == c);
+}
+
+/* Verify that pages outlive their mappings in the pipe, and are nobody's memory meanwhile. */
+static void
+test_memory_when_unmapped_then_the_pipe_has_it(void)
+{
+    int p[2];
+    CHECK(pipe(p) == 0);
+    for (int round = 0; round < 50; round++) {
+        char *m = map_pages(4, 'a');
+        lend_memory(p[1], m + 100, 3 * PAGE);
+        CHECK(munmap(m, 4 * PAGE) == 0);
+        m = map_pages(8, 'b');
+        take_all_of(p[0], 3 * PAGE, 'a');
+        for (size_t i = 0; i < 8 * PAGE; i++)
+            CHECK(m[i] == 'b');
+        CHECK(munmap(m, 8 * PAGE) == 0);
+    }
+}
+
+/* Verify that who lent a page, lets go of it and ends does not see what the parent, or
+ * another heir, writes to the same page afterwards. */
+static void
+test_memory_when_lent_by_a_child_then_not_the_parents_secret(void)
+{
+    int p[2], said[2], status;
+    char *m = map_pages(2, 'o'), c;
+    CHECK(pipe(p) == 0 && pipe(said) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        lend_memory(p[1], m, 2 * PAGE);
+        CHECK(munmap(m, PAGE) == 0);
+        CHECK(write(said[1], "x", 1) == 1);
+        _exit(0);
+    }
+    CHECK(read(said[0], &c, 1) == 1);
+    memset(m, 's', PAGE);
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    memset(m + PAGE, 's', PAGE);
+    take_all_of(p[0], 2 * PAGE, 'o');
+    CHECK(m[0] == 's' && m[2 * PAGE - 1] == 's');
+}
+
+/* Verify that a fork after it copies as ever: each has its own, and the pipe what was there
+ * before. */
+static void
+test_memory_when_forked_after_it_then_each_has_its_own(void)
+{
+    int p[2];
+    char *m = map_pages(4, 'o');
+    CHECK(pipe(p) == 0);
+    lend_memory(p[1], m, 4 * PAGE);
+    pid_t child = fork();
+    if (child == 0) {
+        memset(m, 'c', 2 * PAGE);
+        CHECK(m[2 * PAGE] == 'o' && m[PAGE] == 'c');
+        _exit(0);
+    }
+    CHECK_EXIT(child, 0);
+    CHECK(m[0] == 'o');
+    memset(m, 'p', 4 * PAGE);
+    take_all_of(p[0], 4 * PAGE, 'o');
+    CHECK(m[0] == 'p');
+    lend_memory(p[1], m, PAGE);
+    m[5] = 'q'; /* in the pipe the page is as it was, or as it is */
+    take(p[0], PAGE);
+    CHECK((back[5] == 'q' || back[5] == 'p') && back[4] == 'p');
+}
+
+/* Verify that one page can lie in a pipe more often than its holders can be counted. */
+static void
+test_memory_when_lent_very_often_then_bytes_are_right(void)
+{
+    int p[2], q[2];
+    char *m = map_pages(1, 'o');
+    CHECK(pipe(p) == 0 && pipe(q) == 0);
+    CHECK(fcntl(p[1], F_SETPIPE_SZ, 256 * PAGE) >= 256 * PAGE);
+    CHECK(fcntl(q[1], F_SETPIPE_SZ, 256 * PAGE) >= 256 * PAGE);
+    for (int i = 0; i < 200; i++)
+        lend_memory(p[1], m + i, 100);
+    CHECK(tee(p[0], q[1], 1 << 20, 0) == 20000);
+    CHECK(munmap(m, PAGE) == 0);
+    m = map_pages(4, 'z');
+    take_all_of(p[0], 20000, 'o');
+    take_all_of(q[0], 20000, 'o');
+}
+
+/* Verify that memory of other kinds goes in as well: never touched, of files, shared, not to
+ * be written; and that what may not be read, or is not there, stops it. */
+static void
+test_memory_when_of_other_kinds_then_bytes_or_efault(void)
+{
+    int p[2], fd = make_file("f", 4 * PAGE);
+    CHECK(pipe(p) == 0);
+    char *m = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    m[PAGE] = 'x';
+    lend_memory(p[1], m, 3 * PAGE);
+    take(p[0], 3 * PAGE);
+    CHECK(back[0] == 0 && back[PAGE] == 'x' && back[PAGE + 1] == 0 && back[3 * PAGE - 1] == 0);
+    for (int kind = 0; kind < 4; kind++) {
+        int shared = kind & 1 ? MAP_SHARED : MAP_PRIVATE;
+        char *f = mmap(NULL, 4 * PAGE, PROT_READ | PROT_WRITE, shared, fd, 0);
+        CHECK(f != MAP_FAILED);
+        if (kind & 2)
+            f[PAGE + 1] = data[PAGE + 1] = (char)kind;
+        lend_memory(p[1], f, 4 * PAGE);
+        take(p[0], 4 * PAGE);
+        CHECK(memcmp(back, data, 4 * PAGE) == 0);
+        CHECK(munmap(f, 4 * PAGE) == 0);
+        if (kind == 2) /* the file has none of it */
+            CHECK(pread(fd, data, 4 * PAGE, 0) == 4 * PAGE);
+    }
+    CHECK(mprotect(m + PAGE, PAGE, PROT_READ) == 0);
+    CHECK(mprotect(m + 2 * PAGE, PAGE, PROT_NONE) == 0);
+    struct iovec v = { m, 4 * PAGE };
+    CHECK(vmsplice(p[1], &v, 1, 0) == 2 * PAGE);
+    take(p[0], 2 * PAGE);
+    CHECK(back[0] == 0 && back[PAGE] == 'x');
+    v = (struct iovec){ m + 2 * PAGE, 5 };
+    CHECK_ERROR(vmsplice(p[1], &v, 1, SPLICE_F_NONBLOCK), EFAULT);
+}
+
+static void *
+scribble(void *arg)
+{
+    char *m = arg;
+    for (int i = 0; i < 20000; i++)
+        m[i % (4 * PAGE)] = (char)('A' + i % 3);
+    return NULL;
+}
+
+/* Verify that a process may write, unmap, fork and end while its pages are in pipes. */
+static void
+test_memory_when_written_forked_and_unmapped_meanwhile_then_bytes_of_it(void)
+{
+    int p[2];
+    CHECK(pipe(p) == 0);
+    for (int round = 0; round < 40; round++) {
+        pthread_t t;
+        char *m = map_pages(4, 'A');
+        CHECK(pthread_create(&t, NULL, scribble, m) == 0);
+        lend_memory(p[1], m, 4 * PAGE);
+        pid_t child = fork();
+        if (child == 0) {
+            memset(m, 'C', 2 * PAGE);
+            lend_memory(p[1], m, 4 * PAGE);
+            _exit(m[0] == 'C' && m[2 * PAGE] != 'Z' ? 0 : 1);
+        }
+        memset(m + 3 * PAGE, 'B', PAGE);
+        CHECK(pthread_join(t, NULL) == 0);
+        CHECK(munmap(m, 2 * PAGE) == 0);
+        CHECK_EXIT(child, 0);
+        char *z = map_pages(8, 'Z');
+        take(p[0], 8 * PAGE);
+        for (size_t i = 0; i < 8 * PAGE; i++)
+            CHECK(back[i] >= 'A' && back[i] <= 'C' && z[i] == 'Z');
+        CHECK(munmap(m + 2 * PAGE, 2 * PAGE) == 0 && munmap(z, 8 * PAGE) == 0);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -295,5 +480,11 @@ main(int argc, char **argv)
     RUN_IN_NEW(test_pipe_when_closed_full_then_file_unchanged, splice, tee);
     RUN_IN_NEW(test_copy_when_between_files_then_same_bytes, copy_file_range, sendfile);
     RUN_IN_NEW(test_storm_when_cut_and_lent_then_file_bytes, splice, ftruncate);
+    RUN(test_memory_when_unmapped_then_the_pipe_has_it, vmsplice, munmap);
+    RUN(test_memory_when_lent_by_a_child_then_not_the_parents_secret, vmsplice, fork);
+    RUN(test_memory_when_forked_after_it_then_each_has_its_own, vmsplice, fork);
+    RUN(test_memory_when_lent_very_often_then_bytes_are_right, vmsplice, tee);
+    RUN_IN_NEW(test_memory_when_of_other_kinds_then_bytes_or_efault, vmsplice, mprotect);
+    RUN(test_memory_when_written_forked_and_unmapped_meanwhile_then_bytes_of_it, vmsplice);
     return check_failures != 0;
 }
