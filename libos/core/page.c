@@ -198,23 +198,6 @@ page_alloc_zeroed(void)
     return f;
 }
 
-bool
-page_share(frame_t f)
-{
-    u8 *state = page_state(f), now = __atomic_load_n(state, __ATOMIC_RELAXED);
-    ASSERT(now >= PAGE_USED);
-    if (__builtin_expect(now >= PAGE_USED + PAGE_HOLDERS, 0))
-        return false;
-    __atomic_fetch_add(state, 1, __ATOMIC_RELAXED);
-    return true;
-}
-
-bool
-page_alone(frame_t f)
-{
-    return __atomic_load_n(page_state(f), __ATOMIC_ACQUIRE) == PAGE_USED;
-}
-
 /* A frame of an edge, or one that has no room in the cache any more. */
 static __attribute__((noinline)) void
 free_past_cache(struct lcpu_cache *c, frame_t f)
@@ -234,12 +217,10 @@ void
 page_free(frame_t f)
 {
     ASSERT(f - page_first < page_end - page_first);
-    u8 *state = page_state(f), now = __atomic_load_n(state, __ATOMIC_ACQUIRE);
-    if (__builtin_expect(now != PAGE_USED, 0)) {
-        ASSERT(now > PAGE_USED);
-        if (__atomic_fetch_sub(state, 1, __ATOMIC_ACQ_REL) != PAGE_USED)
-            return;
-        *state = PAGE_USED; /* the others let go in between: nobody else knows it (B4) */
+    if (__builtin_expect(!page_alone(f), 0)) {
+        ASSERT(*page_state(f) > PAGE_USED);
+        page_unshare(f); /* which comes back if it is the last one after all (B4) */
+        return;
     }
     struct lcpu_cache *c = lcpu_current()->caches;
     if (__builtin_expect(zone_index(f) != WHOLE || c->pages == PAGE_CACHE, 0))

@@ -40,11 +40,48 @@ u64 page_cap(frame_t f);                  /* MEMORY capability that covers it */
 frame_t page_alloc(void);                 /* FRAME_NONE: out of memory */
 frame_t page_alloc_zeroed(void);
 void page_free(frame_t f);
+/* The byte that says what a frame is (core/page_state.h); of one in use, how many holders it
+ * has besides the first. */
+#define PAGE_USED    0x80u
+#define PAGE_HOLDERS 0x40u /* further ones at most; those that come at once may be more */
+extern u64 page_states;    /* the address of what frame 0's would be */
+static inline u8 *
+page_state(frame_t f)
+{
+    return (u8 *)(page_states + f);
+}
+
 /* One more holder of a frame that the caller holds, or keeps its holder from freeing.
  * False: it has as many as can be counted.  One atomic operation. */
-bool page_share(frame_t f) MUST_CHECK;
+static inline MUST_CHECK bool
+page_share(frame_t f)
+{
+    u8 now = __atomic_load_n(page_state(f), __ATOMIC_RELAXED);
+    if ((u8)(now - PAGE_USED) >= PAGE_HOLDERS)
+        return false;
+    __atomic_fetch_add(page_state(f), 1, __ATOMIC_RELAXED);
+    return true;
+}
+
 /* Has it one holder?  The caller is one, or knows that there is one. */
-bool page_alone(frame_t f);
+static inline bool
+page_alone(frame_t f)
+{
+    return __atomic_load_n(page_state(f), __ATOMIC_ACQUIRE) == PAGE_USED;
+}
+
+/* page_free, for a frame that others are likely to hold as well. */
+static inline void
+page_unshare(frame_t f)
+{
+    u8 *state = page_state(f);
+    if (__atomic_load_n(state, __ATOMIC_ACQUIRE) > PAGE_USED) {
+        if (__atomic_fetch_sub(state, 1, __ATOMIC_ACQ_REL) != PAGE_USED)
+            return;
+        *state = PAGE_USED; /* the others let go in between: nobody else knows the frame */
+    }
+    page_free(f);
+}
 /* 2^order contiguous, aligned frames; order <= 10 */
 frame_t page_alloc_run(unsigned order);
 void page_free_run(frame_t f, unsigned order);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* One byte for each frame of the instance, for the page allocator, the slabs and the
- * table pool only. */
+/* One byte for each frame of the instance (core/page.h), for the page allocator, the slabs
+ * and the table pool only. */
 #ifndef LIBOS_CORE_PAGE_STATE_H
 #define LIBOS_CORE_PAGE_STATE_H
 
+#include "core/page.h"
 #include "core/types.h"
 
 struct fb_range;
@@ -13,21 +14,13 @@ struct heap_counts;
 #define PAGE_MAX_ORDER 10u
 /* 0..PAGE_MAX_ORDER: head of a free block of that order, whose first bytes are its list
  * link. */
-#define PAGE_USED 0x80u    /* | further holders (G4 of page.h): in use; or within a free block */
+/* PAGE_USED | further holders: in use; or within a free block */
 #define PAGE_LARGE 0x30u   /* | order: head of a large heap object */
 #define PAGE_SLAB 0x40u    /* | index of the page within its slab */
 #define PAGE_OUTSIDE 0x50u /* never this allocator's */
 #define PAGE_TABLE 0x60u   /* in the table pool */
-#define PAGE_HOLDERS 0x40u /* further ones at most; those that come at once may be more */
 
-extern u64 page_states; /* the address of what frame 0's would be */
 extern frame_t page_first, page_end;
-
-static inline u8 *
-page_state(frame_t f)
-{
-    return (u8 *)(page_states + f);
-}
 
 struct lcpu_cache; /* slab.c and page.c: what a vCPU keeps for itself */
 #define PAGE_CACHE 64u

@@ -44,14 +44,15 @@ pipe_new(void)
     p->usage = usage;
     p->slots = p->limit = slots_for(usage, cred);
     p->slot = p->inline_slot;
+    p->about = p->inline_about;
     return p;
 }
 
 static void
-slot_clear(struct pipe_slot *s)
+slot_clear(const struct uio_segment *s)
 {
-    if (s->page != NULL)
-        page_free(page_frame(s->page));
+    if (s->base != 0)
+        page_free(page_frame((void *)s->base));
 }
 
 void
@@ -114,13 +115,14 @@ take_bytes(struct pipe *p, struct uio *u)
 {
     i64 done = 0;
     while (u->left != 0 && !pipe_empty(p)) {
-        struct pipe_slot *s = pipe_slot_at(p, p->tail);
-        u32 n = (u32)MIN(u->left, (u64)s->bytes);
-        bool packet = s->packet;
-        if (uio_put(u, s->page + s->offset, n) != 0)
+        u32 at = pipe_at(p, p->tail);
+        const struct uio_segment *s = &p->slot[at];
+        u64 n = MIN(u->left, s->bytes);
+        bool packet = p->about[at] & SLOT_PACKET;
+        if (uio_put(u, (void *)s->base, n) != 0)
             return done != 0 ? done : -E_FAULT;
-        done += n;
-        pipe_consume(p, s, packet ? s->bytes : n); /* what a read leaves of it is lost */
+        done += (i64)n;
+        pipe_consume(p, packet ? s->bytes : n); /* what a read leaves of it is lost */
         if (packet)
             break;
     }
@@ -158,12 +160,13 @@ pipe_read_to(struct file *f, struct uio *u, bool nonblock)
 }
 
 u8 *
-pipe_page_make(struct pipe_slot *s)
+pipe_page_make(struct uio_segment *s)
 {
     frame_t frame = page_alloc();
-    if (frame != FRAME_NONE)
-        s->page = page_ptr(frame);
-    return s->page;
+    if (frame == FRAME_NONE)
+        return NULL;
+    s->base = (u64)page_ptr(frame);
+    return (u8 *)s->base;
 }
 
 /* The bytes of a write that do not fill a page go behind the last slot's, if they fit
@@ -171,15 +174,16 @@ pipe_page_make(struct pipe_slot *s)
 static i64
 append_to_last(struct pipe *p, struct uio *u)
 {
-    struct pipe_slot *s = pipe_slot_at(p, p->head - 1);
-    u32 n = (u32)(u->left & (PAGE_SIZE - 1));
-    if (n == 0 || s->shared || s->packet || s->offset + s->bytes + n > PAGE_SIZE)
+    u32 at = pipe_at(p, p->head - 1);
+    struct uio_segment *s = &p->slot[at];
+    u64 n = u->left & (PAGE_SIZE - 1);
+    if (n == 0 || p->about[at] != 0 || s->base % PAGE_SIZE + s->bytes + n > PAGE_SIZE)
         return 0;
-    int r = uio_get(u, s->page + s->offset + s->bytes, n);
+    int r = uio_get(u, (void *)(s->base + s->bytes), n);
     if (r != 0)
         return r;
-    s->bytes += (u16)n;
-    return n;
+    s->bytes += n;
+    return (i64)n;
 }
 
 /* One page's worth into a free slot: bytes, or an error. */
@@ -187,18 +191,14 @@ static inline i64
 put_slot(struct pipe *p, struct uio *u, bool packet)
 {
     u8 *page = pipe_page_ready(p);
-    u32 n = (u32)MIN(u->left, PAGE_SIZE);
+    u64 n = MIN(u->left, PAGE_SIZE);
     if (page == NULL)
         return -E_NOMEM;
     int r = uio_get(u, page, n);
     if (r != 0)
         return r;
-    struct pipe_slot *s = pipe_slot_at(p, p->head);
-    s->offset = 0;
-    s->bytes = (u16)n;
-    s->packet = packet;
-    p->head++;
-    return n;
+    pipe_page_filled(p, n, packet ? SLOT_PACKET : 0);
+    return (i64)n;
 }
 
 i64
@@ -283,7 +283,7 @@ pipe_ioctl(struct file *f, u32 request, uaddr arg)
         return -E_NOTTY;
     mutex_lock(&p->mutex);
     for (u32 at = p->tail; at != p->head; at++)
-        n += (i32)pipe_slot_at(p, at)->bytes;
+        n += (i32)p->slot[pipe_at(p, at)].bytes;
     mutex_unlock(&p->mutex);
     return copy_to_user(arg, &n, sizeof n);
 }
@@ -298,18 +298,22 @@ pipe_capacity(struct file *f)
 /* The contents go into a ring of another size, from slot 0; what is kept for later
  * goes. */
 static int
-resize(struct pipe *p, struct pipe_slot *slot, u32 slots)
+resize(struct pipe *p, struct uio_segment *slot, u32 slots)
 {
     u32 held = p->head - p->tail, reserved = p->slots - p->limit;
+    u8 *about = (u8 *)(slot + slots);
     if (held + reserved > slots)
         return -E_BUSY;
-    for (u32 k = 0; k < held; k++)
-        slot[k] = *pipe_slot_at(p, p->tail + k);
+    for (u32 k = 0; k < held; k++) {
+        slot[k] = p->slot[pipe_at(p, p->tail + k)];
+        about[k] = p->about[pipe_at(p, p->tail + k)];
+    }
     for (u32 k = held; k < p->slots; k++)
-        slot_clear(pipe_slot_at(p, p->tail + k));
+        slot_clear(&p->slot[pipe_at(p, p->tail + k)]);
     if (p->slot != p->inline_slot)
         heap_free(p->slot);
     p->slot = slot;
+    p->about = about;
     p->slots = slots;
     p->limit = slots - reserved;
     p->tail = 0;
@@ -327,7 +331,7 @@ pipe_set_capacity(struct file *f, u64 bytes)
         return -E_INVAL;
     while ((u64)slots * PAGE_SIZE < bytes)
         slots *= 2;
-    struct pipe_slot *slot = heap_alloc_zeroed(slots * sizeof *slot);
+    struct uio_segment *slot = heap_alloc_zeroed(slots * (sizeof *slot + sizeof *p->about));
     mutex_lock(&p->mutex);
     u32 before = p->slots;
     i64 r = 0;

@@ -18,6 +18,9 @@
  * I6. A page is held by its slot alone; or, when the slot says shared, maybe by other
  *     slots (tee) and by the file or the memory that lent it (G4 of core/page.h): a pipe
  *     never writes into such a page, and lets go of it with the slot's last byte.
+ * I7. A slot is the segment of memory that its bytes are, within one page, so the ring
+ *     itself is what a write to a file is given.  Outside of the contents its base is the
+ *     page kept for later, or 0.
  *
  * Lock: the pipe's mutex, held over the copy; inside it the queues' spinlocks.  Of two
  * pipes the lower address first.  A splice to a file holds it over the write, so what a

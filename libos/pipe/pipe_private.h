@@ -7,13 +7,10 @@
 #include "pipe/pipe.h"
 #include "vfs/usage.h"
 
-struct pipe_slot {
-    u8 *page;    /* outside of the contents: kept for later, or NULL */
-    u32 offset;
-    u16 bytes;
-    bool shared; /* I6; never outside of the contents */
-    bool packet; /* a read takes it alone, and what it leaves is lost */
-};
+/* What a slot is besides its bytes; outside of the contents nobody looks. */
+#define SLOT_SHARED 0x1u /* I6 */
+#define SLOT_PACKET 0x2u /* a read takes it alone, and what it leaves is lost */
+
 struct pipe {
     /* guards all below but the queues, which have their own locks */
     struct mutex mutex;
@@ -22,12 +19,14 @@ struct pipe {
     u32 readers, writers;      /* open files of each side */
     /* how often one was opened: a FIFO's open waits for a change */
     u32 reader_opens, writer_opens;
-    struct pipe_slot *slot;    /* inline_slot, or on the heap */
+    struct uio_segment *slot;  /* I7; inline_slot, or on the heap */
+    u8 *about;                 /* SLOT_*; inline_about, or behind the slots */
     struct waitq readable;     /* something to read, or no writer any more */
     struct waitq writable;     /* room, or no reader any more */
     struct waitq opened;       /* a FIFO's other side */
     struct usage *usage;       /* its slots are counted there */
-    struct pipe_slot inline_slot[PIPE_PAGES_DEFAULT];
+    struct uio_segment inline_slot[PIPE_PAGES_DEFAULT];
+    u8 inline_about[PIPE_PAGES_DEFAULT];
 };
 
 struct pipe *pipe_new(void);
@@ -47,10 +46,11 @@ pipe_full(const struct pipe *p)
 {
     return p->head - p->tail >= p->limit;
 }
-static inline struct pipe_slot *
-pipe_slot_at(struct pipe *p, u32 n)
+/* Where slot n is in both arrays. */
+static inline u32
+pipe_at(const struct pipe *p, u32 n)
 {
-    return &p->slot[n & (p->slots - 1)];
+    return n & (p->slots - 1);
 }
 /* All with the mutex held. */
 /* Stand in the queue, let go of the pipe, sleep until woken (I4); comes back with the
@@ -60,30 +60,54 @@ int pipe_wait(struct pipe *p, struct waitq *q) MUST_CHECK;
  * For data: 1 if there is none and no writer. */
 int pipe_wait_room(struct pipe *p, bool nonblock) MUST_CHECK;
 int pipe_wait_data(struct pipe *p, bool nonblock) MUST_CHECK;
-u8 *pipe_page_make(struct pipe_slot *s);
+u8 *pipe_page_make(struct uio_segment *s);
 /* The page of the slot at head, which is free; NULL: no memory. */
 static inline u8 *
 pipe_page_ready(struct pipe *p)
 {
-    struct pipe_slot *s = pipe_slot_at(p, p->head);
-    return s->page != NULL ? s->page : pipe_page_make(s);
+    struct uio_segment *s = &p->slot[pipe_at(p, p->head)];
+    return s->base != 0 ? (u8 *)s->base : pipe_page_make(s);
+}
+/* It holds bytes. */
+static inline void
+pipe_page_filled(struct pipe *p, u64 bytes, u8 about)
+{
+    u32 at = pipe_at(p, p->head++);
+    p->slot[at].bytes = bytes;
+    p->about[at] = about;
+}
+/* Slots up to this one are no longer contents. */
+static inline void
+pipe_set_tail(struct pipe *p, u32 tail)
+{
+    p->tail = tail;
+    if (tail == p->head)
+        p->head = p->tail = 0; /* I2 */
+}
+/* All the bytes of a slot are gone: its page is kept for later, or let go of. */
+static inline void
+pipe_empty_slot(struct uio_segment *s, u8 about)
+{
+    if (about & SLOT_SHARED) {
+        page_unshare(page_frame((void *)s->base));
+        s->base = 0;
+    } else {
+        s->base &= ~(PAGE_SIZE - 1);
+    }
 }
 /* The first n bytes of the oldest slot are gone; if that is all, the slot is. */
 static inline void
-pipe_consume(struct pipe *p, struct pipe_slot *s, u32 n)
+pipe_consume(struct pipe *p, u64 n)
 {
+    u32 at = pipe_at(p, p->tail);
+    struct uio_segment *s = &p->slot[at];
     if (n < s->bytes) {
-        s->offset += n;
-        s->bytes -= (u16)n;
+        s->base += n;
+        s->bytes -= n;
         return;
     }
-    if (s->shared) {
-        page_free(page_frame(s->page));
-        s->shared = false;
-        s->page = NULL;
-    }
-    if (++p->tail == p->head)
-        p->head = p->tail = 0; /* I2 */
+    pipe_empty_slot(s, p->about[at]);
+    pipe_set_tail(p, p->tail + 1);
 }
 /* Drop the mutex, and wake who can go on. */
 static inline void

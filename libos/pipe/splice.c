@@ -14,18 +14,19 @@
 #include "core/page.h"
 #include "core/string.h"
 
-#define PIECES 16u /* slots that are filled or written at once */
+#define PIECES 16u /* slots that are filled at once */
 
 /* ---- from files ---- */
 
 /* A page of bytes becomes the newest slot; what the slot kept for later goes. */
 static inline void
-push_page(struct pipe *p, struct pipe_slot newest)
+push_page(struct pipe *p, u64 base, u64 bytes, u8 about)
 {
-    struct pipe_slot *s = pipe_slot_at(p, p->head++);
-    if (s->page != NULL)
-        page_free(page_frame(s->page));
-    *s = newest;
+    u32 at = pipe_at(p, p->head++);
+    if (p->slot[at].base != 0)
+        page_free(page_frame((void *)p->slot[at].base));
+    p->slot[at] = (struct uio_segment){ base, bytes };
+    p->about[at] = about;
 }
 
 /* Slots for as many of the file's own pages as there is room for. With the mutex held. */
@@ -37,13 +38,8 @@ lend_pages(struct pipe *p, struct file *in, u64 *pos, u64 n)
                      .count = MIN(PIECES, p->limit - (p->head - p->tail)),
                      .left = n };
     i64 got = file_lend(in, &u, pos);
-    for (u32 i = 0; got > 0 && i < u.count; i++) {
-        u32 offset = (u32)(segment[i].base % PAGE_SIZE);
-        push_page(p, (struct pipe_slot){ .page = (u8 *)segment[i].base - offset,
-                                         .offset = offset,
-                                         .bytes = (u16)segment[i].bytes,
-                                         .shared = true });
-    }
+    for (u32 i = 0; got > 0 && i < u.count; i++)
+        push_page(p, segment[i].base, segment[i].bytes, SLOT_SHARED);
     return got;
 }
 
@@ -63,7 +59,7 @@ read_page(struct pipe *p, struct file *in, u64 *pos, u64 n)
     mutex_lock(&p->mutex);
     p->limit++;
     if (got > 0)
-        push_page(p, (struct pipe_slot){ .page = page, .bytes = (u16)got });
+        push_page(p, (u64)page, (u64)got, 0);
     else
         page_free(frame);
     return got;
@@ -96,31 +92,38 @@ pipe_splice_in(struct file *pipe, struct file *in, u64 *pos, u64 n, bool nonbloc
 
 /* ---- to files ---- */
 
-/* The pipe's first bytes, at most n, where they are.  How many they are. */
+/* The pipe's first bytes, at most n, as far as their slots lie one behind the other (I7).
+ * How many they are. */
 static u64
-name_bytes(struct pipe *p, u64 n, struct uio_segment *segment, struct uio *u)
+name_bytes(struct pipe *p, u64 n, struct uio *u)
 {
-    u32 count = 0;
-    u64 left = n;
-    for (u32 at = p->tail; at != p->head && count < PIECES && left != 0; at++) {
-        const struct pipe_slot *s = pipe_slot_at(p, at);
-        u64 bytes = MIN(left, (u64)s->bytes);
-        segment[count++] = (struct uio_segment){ (u64)(s->page + s->offset), bytes };
-        left -= bytes;
-    }
-    *u = (struct uio){ .segment = segment, .count = count, .libos = true, .left = n - left };
-    return n - left;
+    u32 at = pipe_at(p, p->tail), held = p->head - p->tail;
+    struct uio_segment *first = &p->slot[at], *s = first;
+    const struct uio_segment *end = first + MIN(held, p->slots - at);
+    u64 bytes = 0;
+    while (s != end && bytes < n)
+        bytes += s++->bytes;
+    u->segment = first;
+    u->count = (u32)(s - first);
+    u->libos = true;
+    u->append = false;
+    u->offset = 0;
+    u->left = MIN(bytes, n);
+    return u->left;
 }
 
 static void
 consume_bytes(struct pipe *p, u64 n)
 {
-    while (n != 0) {
-        struct pipe_slot *s = pipe_slot_at(p, p->tail);
-        u32 part = (u32)MIN(n, (u64)s->bytes);
-        pipe_consume(p, s, part);
-        n -= part;
+    u32 at = pipe_at(p, p->tail), count = 0;
+    struct uio_segment *s = &p->slot[at];
+    for (const u8 *about = &p->about[at]; n != 0 && n >= s->bytes; s++, about++, count++) {
+        n -= s->bytes;
+        pipe_empty_slot(s, *about);
     }
+    pipe_set_tail(p, p->tail + count);
+    if (n != 0)
+        pipe_consume(p, n);
 }
 
 i64
@@ -135,8 +138,7 @@ pipe_splice_out(struct file *pipe, struct file *out, u64 *pos, u64 n, bool nonbl
     if (r == 1)
         r = 0;
     while (r == 0 && n != 0 && !pipe_empty(p)) {
-        struct uio_segment segment[PIECES];
-        u64 ask = name_bytes(p, n, segment, &u);
+        u64 ask = name_bytes(p, n, &u);
         i64 moved = put(out, &u, pos);
         if (moved <= 0) {
             r = moved;
@@ -161,75 +163,105 @@ lock_two(struct pipe *a, struct pipe *b)
     mutex_lock((uintptr_t)a < (uintptr_t)b ? &b->mutex : &a->mutex);
 }
 
-/* Bytes [offset, offset + n) of a slot appear in another pipe too: in the same page, or in
- * a copy when too many share that.  -E_NOMEM */
+/* A piece of a page appears in another pipe too: in the same page, or in a copy when too
+ * many share that.  -E_NOMEM */
 static int
-link_bytes(struct pipe_slot *s, u32 n, struct pipe *to)
+link_bytes(u64 base, u64 n, u8 *about, struct pipe *to)
 {
-    struct pipe_slot twin = *s;
-    twin.bytes = (u16)n;
-    if (page_share(page_frame(s->page))) {
-        twin.shared = s->shared = true;
-    } else {
-        frame_t frame = page_alloc();
-        if (frame == FRAME_NONE)
-            return -E_NOMEM;
-        twin.page = page_ptr(frame);
-        twin.shared = false;
-        memcpy(twin.page + twin.offset, s->page + s->offset, n);
+    if (page_share(page_frame((void *)base))) {
+        *about |= SLOT_SHARED;
+        push_page(to, base, n, *about);
+        return 0;
     }
-    push_page(to, twin);
+    frame_t frame = page_alloc();
+    if (frame == FRAME_NONE)
+        return -E_NOMEM;
+    u8 *page = page_ptr(frame);
+    memcpy(page, (void *)base, n);
+    push_page(to, (u64)page, n, *about & SLOT_PACKET);
     return 0;
 }
 
-/* Slots that lie one behind the other change places with free ones, until one holds more
- * than *left bytes.  How many. */
+/* Places that lie one behind the other in a ring. */
+struct places {
+    struct uio_segment *slot;
+    u8 *about;
+};
+
+/* They change places with free ones, until one holds more than *left bytes.  How many. */
 static inline u32
-swap_slots(struct pipe_slot *s, struct pipe_slot *d, u32 count, u64 *left)
+swap_slots(struct places s, struct places d, u32 count, u64 *left)
 {
     u32 k = 0;
-    for (; k < count && s[k].bytes <= *left; k++) {
-        u8 *kept = d[k].page;
-        *left -= s[k].bytes;
-        d[k] = s[k];
-        s[k] = (struct pipe_slot){ .page = kept };
+    for (; k < count && s.slot[k].bytes <= *left; k++) {
+        u64 kept = d.slot[k].base;
+        *left -= s.slot[k].bytes;
+        d.slot[k] = s.slot[k];
+        d.about[k] = s.about[k];
+        s.slot[k].base = kept;
     }
     return k;
 }
 
-/* The oldest slots move, as many as n bytes are and there is room for; the pages that
- * waited at their new places come back.  Bytes moved. */
-static u64
-move_slots(struct pipe *from, struct pipe *to, u64 n)
+/* The same, but they also stay; or until a page is not shared any more often. */
+static inline u32
+share_slots(struct places s, struct places d, u32 count, u64 *left)
 {
-    u32 count = MIN(from->head - from->tail, to->limit - (to->head - to->tail));
+    u32 k = 0;
+    u64 rest = *left;
+    for (; k < count && s.slot[k].bytes <= rest; k++) {
+        u64 kept = d.slot[k].base, base = s.slot[k].base;
+        if (!page_share(page_frame((void *)base)))
+            break;
+        if (kept != 0)
+            page_free(page_frame((void *)kept));
+        rest -= s.slot[k].bytes;
+        d.slot[k] = s.slot[k];
+        d.about[k] = s.about[k] |= SLOT_SHARED;
+    }
+    *left = rest;
+    return k;
+}
+
+/* The oldest slots move or are shared, as many as n bytes are and there is room for; the
+ * pages that waited at the new places of those that move come back.  Bytes; *at: the first
+ * slot that did not. */
+static u64
+whole_slots(struct pipe *from, struct pipe *to, u64 n, bool keep, u32 *at)
+{
+    u32 count = MIN(from->head - *at, to->limit - (to->head - to->tail));
     u64 left = n;
     while (count != 0) {
-        struct pipe_slot *s = pipe_slot_at(from, from->tail), *d = pipe_slot_at(to, to->head);
-        u32 run = MIN(count, (u32)MIN(from->slot + from->slots - s, to->slot + to->slots - d));
-        u32 k = swap_slots(s, d, run, &left);
+        u32 i = pipe_at(from, *at), j = pipe_at(to, to->head);
+        struct places s = { &from->slot[i], &from->about[i] };
+        struct places d = { &to->slot[j], &to->about[j] };
+        u32 run = MIN(count, MIN(from->slots - i, to->slots - j));
+        u32 k = keep ? share_slots(s, d, run, &left) : swap_slots(s, d, run, &left);
         to->head += k;
-        from->tail += k;
+        *at += k;
         count = k == run ? count - k : 0;
     }
-    if (from->tail == from->head)
-        from->head = from->tail = 0; /* I2 */
     return n - left;
 }
 
-/* move_slots, and the last one in part; or all stays, and is there as well. */
+/* whole_slots, and the last one in part, or copied. */
 static i64
 move_between(struct pipe *from, struct pipe *to, u64 n, bool keep)
 {
-    u64 done = keep ? 0 : move_slots(from, to, n);
-    for (u32 at = from->tail; done < n && at != from->head && !pipe_full(to); at++) {
-        struct pipe_slot *s = pipe_slot_at(from, at);
-        u32 part = (u32)MIN(n - done, (u64)s->bytes);
-        int r = link_bytes(s, part, to);
+    u32 at = from->tail;
+    u64 done = whole_slots(from, to, n, keep, &at);
+    if (!keep) {
+        pipe_set_tail(from, at);
+        at = from->tail;
+    }
+    for (; done < n && at != from->head && !pipe_full(to); at++) {
+        u32 i = pipe_at(from, at);
+        u64 part = MIN(n - done, from->slot[i].bytes);
+        int r = link_bytes(from->slot[i].base, part, &from->about[i], to);
         if (r != 0)
             return done != 0 ? (i64)done : r;
         if (!keep)
-            pipe_consume(from, s, part);
+            pipe_consume(from, part);
         done += part;
     }
     return (i64)done;
@@ -297,19 +329,21 @@ static u64
 lend_memory(struct pipe *p, uaddr at, u64 bytes, pipe_lend_fn lend)
 {
     frame_t frame[PIECES];
-    u32 offset = at % PAGE_SIZE, most = MIN(PIECES, p->limit - (p->head - p->tail));
-    u64 pages = (offset + bytes + PAGE_SIZE - 1) / PAGE_SIZE, left = bytes;
-    u32 count = lend(at - offset, (u32)MIN(pages, (u64)most), frame);
-    for (u32 i = 0; i < count; i++) {
-        u32 n = (u32)MIN(left, (u64)PAGE_SIZE - offset);
-        push_page(p, (struct pipe_slot){ .page = page_ptr(frame[i]),
-                                         .offset = offset,
-                                         .bytes = (u16)n,
-                                         .shared = true });
-        offset = 0;
-        left -= n;
-    }
-    return bytes - left;
+    u64 from = PAGE_DOWN(at), pages = (PAGE_UP(at + bytes) - from) / PAGE_SIZE, end;
+    u32 most = MIN(PIECES, p->limit - (p->head - p->tail));
+    u32 count = lend(from, (u32)MIN(pages, (u64)most), frame);
+    if (count == 0)
+        return 0;
+    for (u32 i = 0; i < count; i++)
+        push_page(p, (u64)page_ptr(frame[i]), PAGE_SIZE, SLOT_SHARED);
+    /* Of the first page and the last one maybe only a part is meant. */
+    struct uio_segment *first = &p->slot[pipe_at(p, p->head - count)];
+    struct uio_segment *last = &p->slot[pipe_at(p, p->head - 1)];
+    first->base += at - from;
+    first->bytes -= at - from;
+    end = MIN(from + count * PAGE_SIZE, at + bytes);
+    last->bytes -= from + count * PAGE_SIZE - end;
+    return end - at;
 }
 
 /* A page's worth at most of what is not lent is copied. */
@@ -322,7 +356,7 @@ copy_memory(struct pipe *p, struct uio *u, u64 bytes)
     int r = uio_get(u, page, bytes);
     if (r != 0)
         return r;
-    *pipe_slot_at(p, p->head++) = (struct pipe_slot){ .page = page, .bytes = (u16)bytes };
+    pipe_page_filled(p, bytes, 0);
     return (i64)bytes;
 }
 

@@ -11,30 +11,27 @@
 #include "core/log.h"
 #include "core/page.h"
 
-#define LEAF_FRAMES (PAGE_SIZE * 8)
-#define LEAVES 2048u /* 256 GiB, what the direct map can hold */
-
-static _Atomic(_Atomic u64 *) leaves[LEAVES];
+_Atomic(_Atomic u64 *) frame_leaves[FRAME_LEAVES];
 static frame_t zero_frame = FRAME_NONE;
 
 int
 page_cache_own(frame_t frame)
 {
-    u64 i = frame / LEAF_FRAMES;
-    ASSERT(i < LEAVES);
-    _Atomic u64 *leaf = atomic_load_explicit(&leaves[i], memory_order_acquire);
+    u64 i = frame / FRAMES_OF_LEAF;
+    ASSERT(i < FRAME_LEAVES);
+    _Atomic u64 *leaf = atomic_load_explicit(&frame_leaves[i], memory_order_acquire);
     if (!leaf) {
         frame_t new = page_alloc_zeroed();
         if (new == FRAME_NONE)
             return -E_NOMEM;
         _Atomic u64 *mine = page_ptr(new);
-        if (atomic_compare_exchange_strong(&leaves[i], &leaf, mine))
+        if (atomic_compare_exchange_strong(&frame_leaves[i], &leaf, mine))
             leaf = mine;
         else
             page_free(new);
     }
     u64 bit = 1ull << (frame % 64);
-    u64 old = atomic_fetch_or_explicit(&leaf[frame % LEAF_FRAMES / 64], bit,
+    u64 old = atomic_fetch_or_explicit(&leaf[frame % FRAMES_OF_LEAF / 64], bit,
                                        memory_order_relaxed);
     ASSERT(!(old & bit)); /* O1 */
     return 0;
@@ -44,25 +41,12 @@ void
 page_cache_disown(frame_t frame)
 {
     _Atomic u64 *leaf =
-        atomic_load_explicit(&leaves[frame / LEAF_FRAMES], memory_order_acquire);
+        atomic_load_explicit(&frame_leaves[frame / FRAMES_OF_LEAF], memory_order_acquire);
     u64 bit = 1ull << (frame % 64);
     ASSERT(leaf);
-    u64 old = atomic_fetch_and_explicit(&leaf[frame % LEAF_FRAMES / 64], ~bit,
+    u64 old = atomic_fetch_and_explicit(&leaf[frame % FRAMES_OF_LEAF / 64], ~bit,
                                         memory_order_relaxed);
     ASSERT(old & bit);
-}
-
-bool
-page_cached(frame_t frame)
-{
-    if (frame / LEAF_FRAMES >= LEAVES)
-        return true; /* not memory of ours: the record's page, for one */
-    _Atomic u64 *leaf =
-        atomic_load_explicit(&leaves[frame / LEAF_FRAMES], memory_order_acquire);
-    return leaf &&
-           (atomic_load_explicit(&leaf[frame % LEAF_FRAMES / 64], memory_order_relaxed) >>
-                (frame % 64) &
-            1);
 }
 
 void

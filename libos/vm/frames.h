@@ -17,13 +17,27 @@
 #ifndef LIBOS_VM_FRAMES_H
 #define LIBOS_VM_FRAMES_H
 
+#include <stdatomic.h>
+
 #include "core/types.h"
 
 /* The frame belongs to a file from now on. -E_NOMEM: nothing has changed. */
 int page_cache_own(frame_t frame) MUST_CHECK;
 /* O3: the caller frees the frame, or goes on using it as its own. */
 void page_cache_disown(frame_t frame);
-bool page_cached(frame_t frame);
+#define FRAMES_OF_LEAF (PAGE_SIZE * 8)
+#define FRAME_LEAVES   2048u /* 256 GiB, what the direct map can hold */
+extern _Atomic(_Atomic u64 *) frame_leaves[FRAME_LEAVES];
+static inline bool
+page_cached(frame_t frame)
+{
+    if (frame / FRAMES_OF_LEAF >= FRAME_LEAVES)
+        return true; /* not memory of ours: the record's page, for one */
+    _Atomic u64 *leaf =
+        atomic_load_explicit(&frame_leaves[frame / FRAMES_OF_LEAF], memory_order_acquire);
+    return leaf && atomic_load_explicit(&leaf[frame % FRAMES_OF_LEAF / 64],
+                                        memory_order_relaxed) >> (frame % 64) & 1;
+}
 /* An mmu_lost_fn: frees what nobody caches. */
 void frame_lost(void *arg, frame_t frame, bool dirty);
 /* The page of zeros that read faults share; cached, so that nothing frees it. */

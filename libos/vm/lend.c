@@ -7,8 +7,7 @@
 
 struct lending {
     uaddr next;
-    u32 count;
-    frame_t *frame;
+    frame_t *to;
 };
 
 /* From the first page on that is not lent, none is `next`. */
@@ -16,21 +15,21 @@ static void
 lend_page(void *arg, uaddr va, const struct mmu_page *page)
 {
     struct lending *l = arg;
-    if (va != l->next || !(page->flags & MMU_READ) || page_cached(page->frame) ||
-        !page_share(page->frame))
+    frame_t frame = page->frame;
+    if (va != l->next || !(page->flags & MMU_READ) || page_cached(frame) || !page_share(frame))
         return;
-    l->frame[l->count++] = page->frame;
-    l->next += PAGE_SIZE;
+    *l->to++ = frame;
+    l->next = va + PAGE_SIZE;
 }
 
 u32
 mm_lend(struct mm *m, uaddr at, u32 pages, frame_t *frame)
 {
-    struct lending l = { .next = at, .frame = frame };
+    struct lending l = { .next = at, .to = frame };
     if (!mm_range_ok(at, (u64)pages * PAGE_SIZE))
         return 0;
     mutex_lock(&m->lock);
     mmu_each(&m->space, at, at + (u64)pages * PAGE_SIZE, lend_page, &l);
     mutex_unlock(&m->lock);
-    return l.count;
+    return (u32)(l.to - frame);
 }
