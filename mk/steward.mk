@@ -6,7 +6,7 @@ SMALL_CFLAGS := -std=c17 -O2 -g -ffreestanding -fno-stack-protector -fpie -mno-r
 SMALL_LD := ld -nostdlib -static -z max-page-size=4096 -z noexecstack --build-id=none
 STEWARD_SOURCES := $(wildcard steward/*.c steward/*.S) sdk/text.c
 STEWARD_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(STEWARD_SOURCES))
-FUZZ_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard sdk/fuzz/*.c sdk/fuzz/*.S) sdk/text.c)
+FUZZ_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard sdk/fuzz/*.c sdk/fuzz/*.S) sdk/text.c sdk/abi.c)
 
 $(BUILD)/small/%.c.o: %.c $(GENERATED)
 	@mkdir -p $(@D)
@@ -22,8 +22,8 @@ $(BUILD)/steward.bin: $(BUILD)/steward.elf
 $(BUILD)/fuzz.elf: $(FUZZ_OBJECTS) sdk/window.ld
 	$(SMALL_LD) -T sdk/window.ld -o $@ $(FUZZ_OBJECTS)
 
-PERSONALITIES := posix=$(BUILD)/libos.stripped fuzz=$(BUILD)/fuzz.elf ktest=$(BUILD)/ktest.elf \
-    reclaim=$(BUILD)/reclaim.elf
+PERSONALITIES := $(addprefix personality:,posix=$(BUILD)/libos.stripped fuzz=$(BUILD)/fuzz.elf ktest=$(BUILD)/ktest.elf \
+    reclaim=$(BUILD)/reclaim.elf)
 $(BUILD)/libos.stripped: $(BUILD)/libos.elf
 	strip -o $@ $<
 $(BUILD)/personalities.bin: $(BUILD)/libos.stripped $(BUILD)/fuzz.elf $(BUILD)/ktest.elf $(BUILD)/reclaim.elf tools/pack.py

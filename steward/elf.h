@@ -21,8 +21,8 @@ struct elf_image {
     u64 data_pages; /* of the writable segments */
 };
 
-/* Once: map the archive. */
-void elf_init(void);
+/* The image `personality:NAME` of an archive (archive.h); false, with a message: there is
+ * none, it is damaged, or it was built for another ABI. */
 bool elf_find(const char *name, struct elf_image *out, char *error, size_t size);
 
 #endif

@@ -8,6 +8,7 @@
  * blocks, info pages, data of the image, window nodes.  It is not in the direct map; all
  * the rest is.
  */
+#include "steward/archive.h"
 #include "steward/elf.h"
 #include "steward/steward.h"
 
@@ -327,8 +328,9 @@ describe(struct making *m)
     info->gate = what->gate;
     info->quiet = BOOT->quiet;
     info->used[info->nused++] = m->overhead;
-    if (what->initrd && BOOT->initrd.lo < BOOT->initrd.hi) {
-        info->initrd = BOOT->initrd;
+    struct fb_range initrd = archive_initrd();
+    if (what->initrd && initrd.lo < initrd.hi) {
+        info->initrd = initrd;
         info->used[info->nused++] = m->memory.r[m->memory.count - 1];
     }
     info->space_root_frame = m->root_frame;
@@ -427,10 +429,10 @@ instance_start(struct instance *i)
         return false;
     }
     m.memory = i->memory;
-    if (i->what->initrd && BOOT->initrd.lo < BOOT->initrd.hi)
+    struct fb_range initrd = archive_initrd();
+    if (i->what->initrd && initrd.lo < initrd.hi)
         m.memory.r[m.memory.count++] =
-            (struct fb_range){ BOOT->initrd.lo / PAGE,
-                               (BOOT->initrd.hi + PAGE - 1) / PAGE };
+            (struct fb_range){ initrd.lo / PAGE, (initrd.hi + PAGE - 1) / PAGE };
     i->starts++;
     if (build(&m))
         return true;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The steward: reads the manifest, makes the instances, and then waits for their ends. */
-#include "steward/elf.h"
+#include "steward/archive.h"
 #include "steward/steward.h"
 
 #include <sdk/stubs.h>
@@ -194,7 +194,7 @@ steward_main(void)
                FB_MAP_READ, NULL);
     if (!BOOT->quiet)
         say("%lu MiB, %lu CPUs", memory_total() / 256, ncpus());
-    elf_init();
+    archive_init();
     read_manifest();
     start_all();
     for (;;) {

@@ -23,8 +23,10 @@
 #include "core/sched.h"
 #include "core/string.h"
 #include "boot/rooms.h"
+#include "sdk/abi.h"
 #include "sdk/instance.h"
 
+ABI_NOTE;
 extern u64 boot_stack_tops[FB_CPUS_MAX];
 
 /* ---- the other vCPUs ---- */

@@ -57,6 +57,8 @@ def add_machine_options(parser):
     add("--kernel", metavar="FILE", help="another kernel; a Linux bzImage will do, and "
         "the word `linux` stands for Debian's (see `feuer linux-kernel`)")
     add("--manifest", metavar="FILE", help="replace the manifest inside the kernel file")
+    add("--personality", action="append", default=[], metavar="NAME=ELF",
+        help="a LibOS beside those in the kernel file, for the manifest; may be repeated")
     add("--append", metavar="STR", help="more kernel parameters")
     add("--icount", action="store_true", help="count instructions: TCG, one CPU, virtual "
         "clock, fixed date and seed")

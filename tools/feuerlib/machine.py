@@ -157,6 +157,20 @@ def initial_archive(options, console, source):
     return out
 
 
+def bundled(options, root):
+    """ROOT, or a bundle of it and of what the options add (bundle)."""
+    from . import bundle
+    if not options.personality:
+        return root
+    members = [("root:initrd", root)]
+    members += bundle.named_files("personality", options.personality, "--personality")
+    out = anonymous_file()
+    bundle.write(out, members)
+    for _, file in members:
+        file.close()
+    return out
+
+
 def memory_mb(options, archive_bytes):
     """--mem, or a default that holds the archive three times (Linux unpacks it)."""
     if options.mem:
@@ -219,7 +233,7 @@ class Machine:
         self.qemu = find_qemu()
         kernel = find_kernel(options)
         linux = kernel_is_linux(kernel)
-        self.archive = initial_archive(options, console, source)
+        self.archive = bundled(options, initial_archive(options, console, source))
         self.files = [self.archive]
         if options.manifest:
             try:
