@@ -31,6 +31,7 @@ struct vcpu;
 struct slice {
     struct vcpu *_Atomic vcpu; /* [a] */
     u64 ticks;                 /* [a] written before vcpu is set */
+    u32 by;                    /* id of the domain that set it; tree lock */
     u64 debt; /* [o] ticks by which what ran on its account overran: off its next time */
 };
 

@@ -31,7 +31,7 @@ call_irq_bind(u64 irq, u64 line, u64 vcpu, u64 bit, u64 flags, u64 a5)
         return ERR(error);
     error = v != NULL && !domain_alive(v->domain)
                 ? -FB_E_DEAD
-                : irq_bind_line((u32)line, v, bit, (u32)flags);
+                : irq_bind_line((u32)line, v, bit, (u32)flags, caller()->id);
     cap_release();
     return ERR(error);
 }

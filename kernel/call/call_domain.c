@@ -126,6 +126,7 @@ call_domain_watch(u64 name, u64 vcpu, u64 bit, u64 a3, u64 a4, u64 a5)
         error = -FB_E_DEAD;
     } else {
         d->watch_bit = bit;
+        d->watch_by = caller()->id;
         atomic_store(&d->watcher, v);
     }
     cap_release();
@@ -313,6 +314,7 @@ call_slice_set(u64 slices, u64 position, u64 vcpu, u64 ticks, u64 a4, u64 a5)
         return ERR(-FB_E_DEAD);
     }
     slice_bind(c, position % CPU_SLICES, v, ticks);
+    c->slices[position % CPU_SLICES].by = caller()->id;
     cap_release();
     hal_kick(c->id);
     return ERR(0);

@@ -101,6 +101,14 @@ call_space_destroy(u64 name, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
     return ERR(error);
 }
 
+/* The caller's memory comes into t: a revocation of it has to find it there. */
+static inline void
+note(struct tree t)
+{
+    if (__builtin_expect(t.domain != caller(), 0))
+        tree_note(t, caller());
+}
+
 struct ret
 call_space_table(u64 space, u64 va, u64 level, u64 memory, u64 frame, u64 a5)
 {
@@ -117,6 +125,7 @@ call_space_table(u64 space, u64 va, u64 level, u64 memory, u64 frame, u64 a5)
         return ERR(-FB_E_ARG);
     if (!within(frame, 1, m.lo, m.hi))
         return ERR(-FB_E_RANGE);
+    note(t);
     return ERR(space_link_table(t, va, (unsigned)level, frame));
 }
 
@@ -132,6 +141,7 @@ call_space_map(u64 space, u64 va, u64 memory, u64 frame, u64 flags, u64 count)
         error = find_frames(memory, 0, &m, NULL);
     if (error)
         return ERR(error);
+    note(t);
     error = space_map_run(t, va, &m, frame, (u32)flags, count, &done);
     return RET(error, done);
 }
@@ -149,6 +159,8 @@ call_space_protect(u64 space, u64 va, u64 pages, u64 flags, u64 memory, u64 a5)
         error = find_frames(memory, 0, &m, NULL);
     if (error)
         return ERR(error);
+    if (memory != 0)
+        note(t);
     error = space_protect_range(t, va, pages, (u32)flags, memory != 0 ? &m : NULL, &done);
     return RET(error, done);
 }
@@ -189,6 +201,8 @@ call_space_copy(u64 to, u64 from, u64 va, u64 pages, u64 flags, u64 a5)
     struct space *st = ct->object, *sf = cf->object;
     if (st->domain != sf->domain)
         return ERR(-FB_E_AUTHORITY);
+    for (u32 i = 0; i < MAPPERS && sf->mappers.id[i]; i++)
+        mapper_add(&st->mappers, sf->mappers.id[i]);
     error = space_copy_range(st, sf, va, pages, (u32)flags, &done, &level);
     return RET(error, error == -FB_E_NOTABLE ? (u64)level << 56 | done : done);
 }

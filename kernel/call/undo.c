@@ -4,19 +4,20 @@
  * objects. Contract: cap_undo and cap_forget in cap/cap.h.
  *
  * N1. MEMORY: the mappings of its interval, and the page-table nodes in it, go from all
- *     trees of the holder's domain and of the domains that the holder made (whose windows
- *     it fills before they run). The kernel keeps no reverse map: mappings that another
- *     capability of the same holder would allow go too, unless it is above the revoked
- *     one (P10).
- * N2. While a domain is swept, `evicting` says for whom: calls that add mappings return
- *     BUSY, so that what is swept stays so. It holds the slot of the capability plus one,
- *     with SWEPT_BY_MAKER if that is in the maker's table. Who needs the trees next helps
+ *     trees of the holder's domain, and from those trees of others that the holder has
+ *     mapped into (struct mappers: windows that it filled, spaces that were granted to
+ *     it). The kernel keeps no reverse map: mappings that another capability of the same
+ *     holder would allow go too, unless it is above the revoked one (P10).
+ * N2. While a domain is swept, `evicting` says for which capability: calls that add
+ *     mappings return BUSY, so that what is swept stays so. Who needs the trees next helps
  *     the first to its end: nobody waits for a caller that does not come back.
  * N3. Frames of the interval that still serve as node, root, capability table or object,
  *     or that are pinned, refuse with INUSE; a later attempt goes on at that frame.
- * N4. SPACE (first capability only): refused while it is current on a vCPU; else marked
+ * N4. SLICE, IRQ, VCPU, DOMAIN: what the holder bound by them goes, and nobody else's:
+ *     each binding keeps the id of who made it.
+ * N5. SPACE (first capability only): refused while it is current on a vCPU; else marked
  *     dying, quiet, torn down, quiet, freed.
- * N5. A domain that has ended (DYING) is left to its destruction, which takes its trees
+ * N6. A domain that has ended (DYING) is left to its destruction, which takes its trees
  *     apart: no CPU runs in them after the revocation's second quiet point. N3 holds for
  *     it until its table is cleared, so that its object memory is not thought free before
  *     it is.
@@ -34,8 +35,8 @@
 #include "hal/hal.h"
 #include "slice/slice.h"
 
-#define SCAN_FRAMES    4096u
-#define SWEPT_BY_MAKER 0x80000000u
+#define SCAN_FRAMES  4096u
+#define SKIP_SPACES 1024u
 
 /* MEMORY. cursor: id of the domain that is being swept, 0: none yet; in SCAN: the next
  * frame. */
@@ -56,12 +57,6 @@ being_destroyed(const struct domain *d)
 
 /* ---- MEMORY ---- */
 
-static bool
-is_swept_for(const struct domain *d, const struct cap *c)
-{
-    return d == c->holder || (d->cap && d->cap->holder == c->holder);
-}
-
 /* The domain that c is sweeping, or NULL if it has gone meanwhile. */
 static struct domain *
 swept_domain(const struct cap *c)
@@ -72,7 +67,8 @@ swept_domain(const struct cap *c)
     return NULL;
 }
 
-/* The next domain to sweep for c: the holder, then those it made, by ascending id. */
+/* The next domain to sweep for c: the holder, then those it mapped into, by ascending
+ * id. */
 static struct domain *
 next_domain(const struct cap *c)
 {
@@ -81,24 +77,22 @@ next_domain(const struct cap *c)
     if (c->cursor == 0)
         return c->holder;
     for (struct domain *d = domains; d; d = d->next)
-        if (d->id > c->cursor && is_swept_for(d, c) && (!best || d->id < best->id))
+        if (d->id > c->cursor && d != c->holder &&
+            mapper_has(&d->mappers, c->holder->id) && (!best || d->id < best->id))
             best = d;
     return best;
 }
 
-static u32
-sweep_mark(const struct domain *d, const struct cap *c)
+/* The space of d at or after s that c's holder may have mapped into; false: not found
+ * within this step, *s is where to go on. */
+static bool
+seek_space(const struct domain *d, const struct cap *c, struct space **s)
 {
-    u32 mark = (u32)(c - c->holder->table.slots) + 1;
-    return d == c->holder ? mark : mark | SWEPT_BY_MAKER;
-}
-
-/* For whom is d being swept? */
-static struct cap *
-sweep_owner(struct domain *d, u32 mark)
-{
-    struct cap_table *table = mark & SWEPT_BY_MAKER ? &d->cap->holder->table : &d->table;
-    return &table->slots[(mark & ~SWEPT_BY_MAKER) - 1];
+    for (u32 n = 0; *s && d != c->holder && !mapper_has(&(*s)->mappers, c->holder->id);
+         n++, *s = (*s)->next)
+        if (n == SKIP_SPACES)
+            return false;
+    return true;
 }
 
 /* One step of sweeping d for c; 0: all of d is swept. */
@@ -108,10 +102,12 @@ sweep_step(struct domain *d, struct cap *c)
     int error;
 
     if (c->phase == MEMORY_WINDOW) {
-        error =
-            space_evict((struct tree){ .domain = d }, c->may.lo, c->may.hi, &d->cursor);
-        if (error)
-            return error;
+        if (d == c->holder || mapper_has(&d->window_mappers, c->holder->id)) {
+            error = space_evict((struct tree){ .domain = d }, c->may.lo, c->may.hi,
+                                &d->cursor);
+            if (error)
+                return error;
+        }
         error = space_list_lock(d);
         if (error)
             return error;
@@ -125,7 +121,11 @@ sweep_step(struct domain *d, struct cap *c)
     if (error)
         return error;
     struct space *s = d->cursor_space;
-    if (s) {
+    if (!seek_space(d, c, &s)) {
+        d->cursor_space = s;
+        error = -FB_E_RESUME;
+    } else if (s) {
+        d->cursor_space = s;
         error = space_evict((struct tree){ .space = s, .domain = d }, c->may.lo,
                             c->may.hi, &d->cursor);
         if (!error) {
@@ -143,31 +143,30 @@ sweep_step(struct domain *d, struct cap *c)
 static int
 sweep(struct domain *d, struct cap *c)
 {
-    u32 mine = sweep_mark(d, c), now = atomic_load(&d->evicting);
+    struct cap *other = atomic_load(&d->evicting);
     int error;
 
-    if (now != 0 && now != mine) {
-        struct cap *other = sweep_owner(d, now);
+    if (other != NULL && other != c) {
         ASSERT(other->state == CAP_DYING && other->cursor == d->id);
         error = sweep_step(d, other);
         if (!error) {
             other->phase = MEMORY_NEXT;
-            atomic_store(&d->evicting, 0);
+            atomic_store(&d->evicting, NULL);
         }
         return error ? error : -FB_E_RESUME;
     }
-    if (now == 0) {
+    if (other == NULL) {
         d->cursor = 0;
         d->cursor_space = NULL;
         c->phase = MEMORY_WINDOW;
         c->cursor = d->id;
-        atomic_store(&d->evicting, mine);
+        atomic_store(&d->evicting, c);
     }
     error = sweep_step(d, c);
     if (error)
         return error;
     c->phase = MEMORY_NEXT;
-    atomic_store(&d->evicting, 0);
+    atomic_store(&d->evicting, NULL);
     return 0;
 }
 
@@ -227,10 +226,10 @@ undo_memory(struct cap *c)
         int error = sweep(d, c);
         return error ? error : -FB_E_RESUME;
     }
-    /* N5: on to the next. */
+    /* N6: on to the next. */
     if (d) {
-        if (atomic_load(&d->evicting) == sweep_mark(d, c))
-            atomic_store(&d->evicting, 0);
+        if (atomic_load(&d->evicting) == c)
+            atomic_store(&d->evicting, NULL);
         c->cursor = d->id;
     }
     c->phase = MEMORY_NEXT;
@@ -239,17 +238,19 @@ undo_memory(struct cap *c)
 
 /* ---- SLICE ---- */
 
-/* Clear the positions, and have the CPUs look at their time-tables anew. */
-static int
-undo_slices(struct cap *c)
+/* Clear the positions [lo, hi) that `by` gave to v (NULL: to anybody), and have the CPUs
+ * look at their time-tables anew. */
+static void
+undo_slices(u64 lo, u64 hi, const struct vcpu *v, u32 by)
 {
-    u64 end =
-        (u64)cpu_count * CPU_SLICES < c->may.hi ? (u64)cpu_count * CPU_SLICES : c->may.hi;
+    u64 end = (u64)cpu_count * CPU_SLICES < hi ? (u64)cpu_count * CPU_SLICES : hi;
     u64 kick = 0;
 
-    for (u64 at = c->may.lo; at < end; at++) {
+    for (u64 at = lo; at < end; at++) {
         struct cpu *cpu = cpu_by_id((u32)(at / CPU_SLICES));
-        if (!(atomic_load(&cpu->filled) >> at % CPU_SLICES & 1))
+        const struct slice *s = &cpu->slices[at % CPU_SLICES];
+        if (!(atomic_load(&cpu->filled) >> at % CPU_SLICES & 1) || s->by != by ||
+            (v && atomic_load(&s->vcpu) != v))
             continue;
         slice_bind(cpu, at % CPU_SLICES, NULL, 0);
         kick |= 1ull << cpu->id;
@@ -257,7 +258,35 @@ undo_slices(struct cap *c)
     for (u32 i = 0; i < cpu_count; i++)
         if (kick >> i & 1)
             hal_kick(i);
-    return 0;
+}
+
+/* ---- VCPU, DOMAIN ---- */
+
+/* What its holder bound events and time to by this name.  The end of a table needs no
+ * look: each binding was made by a second capability, which goes too.  The list of domains
+ * is walked once a step. */
+static int
+undo_vcpu(struct cap *c)
+{
+    struct vcpu *v = c->object;
+    u32 by = c->holder->id;
+
+    if (c->phase || c->holder->table.closed)
+        return 0;
+    c->phase = 1;
+    undo_slices((u64)v->cpu * CPU_SLICES, (v->cpu + 1ull) * CPU_SLICES, v, by);
+    irq_unbind_range(0, ~0ull, v, by);
+    for (struct domain *d = domains; d; d = d->next)
+        if (d->watch_by == by && atomic_load(&d->watcher) == v)
+            atomic_store(&d->watcher, NULL);
+    return -FB_E_RESUME;
+}
+
+static void
+undo_watch(struct domain *d, u32 by)
+{
+    if (d->watch_by == by)
+        atomic_store(&d->watcher, NULL);
 }
 
 /* ---- SPACE ---- */
@@ -271,7 +300,7 @@ space_is_current(const struct space *s)
     return false;
 }
 
-/* Free it, unless the domain's destruction has come first (N5). */
+/* Free it, unless the domain's destruction has come first (N6). */
 static int
 space_let_go(struct space *s)
 {
@@ -333,10 +362,15 @@ undo_space(struct cap *c)
 int
 cap_undo(struct cap *dying)
 {
+    u64 lo = dying->may.lo, hi = dying->may.hi;
+    u32 by = dying->holder->id;
+
     switch (cap_type(dying)) {
     case FB_TYPE_MEMORY: return undo_memory(dying);
-    case FB_TYPE_SLICE: return undo_slices(dying);
-    case FB_TYPE_IRQ: irq_unbind_range(dying->may.lo, dying->may.hi); return 0;
+    case FB_TYPE_SLICE: undo_slices(lo, hi, NULL, by); return 0;
+    case FB_TYPE_IRQ: irq_unbind_range(lo, hi, NULL, by); return 0;
+    case FB_TYPE_VCPU: return undo_vcpu(dying);
+    case FB_TYPE_DOMAIN: undo_watch(dying->object, by); return 0;
     case FB_TYPE_SPACE: return dying->flags & CAP_F_FIRST ? undo_space(dying) : 0;
     default: return 0;
     }

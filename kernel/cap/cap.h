@@ -28,7 +28,7 @@
  * first capabilities in its table go as follows.  SPACE and VCPU: with everything derived
  *     from them; the object stays (object->cap = NULL) until its own domain is destroyed.
  * DOMAIN: a domain ends with its maker, so that none is left that nobody can name: see
- * cap_table_blocker. P10. What a holder bound through a MEMORY, SLICE or IRQ capability
+ * cap_table_blocker. P10. What a holder bound through a MEMORY, SLICE, IRQ, VCPU or DOMAIN capability
  * is undone when that capability goes, by revocation or deletion, unless an ancestor held
  * by the same domain stays (its interval covers it, by P3).
  */

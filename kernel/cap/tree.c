@@ -100,6 +100,11 @@ cap_needs_undo(const struct cap *c, const struct cap *from)
     if (c->state == CAP_DYING && c->phase)
         return true; /* what was begun is completed, wherever the capability hangs now */
     switch (cap_type(c)) {
+    case FB_TYPE_VCPU:
+    case FB_TYPE_DOMAIN:
+        if (c->flags & CAP_F_FIRST)
+            return false;
+        __attribute__((fallthrough));
     case FB_TYPE_MEMORY:
     case FB_TYPE_SLICE:
     case FB_TYPE_IRQ:

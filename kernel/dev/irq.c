@@ -9,6 +9,7 @@
 struct line {
     struct vcpu *_Atomic vcpu;
     _Atomic u32 bit;
+    u32 by; /* id of the domain that bound it; tree lock */
 };
 static struct line lines[HAL_IRQS];
 
@@ -24,7 +25,7 @@ irq_fired(u32 gsi)
 }
 
 int
-irq_bind_line(u32 gsi, struct vcpu *v, u64 bit, u32 flags)
+irq_bind_line(u32 gsi, struct vcpu *v, u64 bit, u32 flags, u32 by)
 {
     int error = 0;
 
@@ -37,6 +38,7 @@ irq_bind_line(u32 gsi, struct vcpu *v, u64 bit, u32 flags)
         error = hal_irq_setup(gsi, v->cpu, flags);
         if (error == 0) {
             atomic_store(&lines[gsi].bit, (u32)bit);
+            lines[gsi].by = by;
             atomic_store(&lines[gsi].vcpu, v);
             hal_irq_unmask(gsi);
         }
@@ -61,11 +63,13 @@ unbind(u32 gsi)
 }
 
 void
-irq_unbind_range(u64 lo, u64 hi)
+irq_unbind_range(u64 lo, u64 hi, const struct vcpu *v, u32 by)
 {
-    for (u64 gsi = lo; gsi < hi && gsi < HAL_IRQS; gsi++)
-        if (atomic_load(&lines[gsi].vcpu) != NULL)
+    for (u64 gsi = lo; gsi < hi && gsi < HAL_IRQS; gsi++) {
+        const struct vcpu *to = atomic_load(&lines[gsi].vcpu);
+        if (to != NULL && lines[gsi].by == by && (v == NULL || to == v))
             unbind((u32)gsi);
+    }
 }
 
 void

@@ -14,10 +14,10 @@ struct vcpu;
 struct domain;
 
 void irq_fired(u32 gsi);
-int irq_bind_line(u32 gsi, struct vcpu *v, u64 bit, u32 flags) MUST_CHECK;
+int irq_bind_line(u32 gsi, struct vcpu *v, u64 bit, u32 flags, u32 by) MUST_CHECK;
 int irq_ack_line(u32 gsi) MUST_CHECK;
 /* Revocation: unbind the lines [lo, hi); end of a domain: those bound to its vCPUs. */
-void irq_unbind_range(u64 lo, u64 hi);
+void irq_unbind_range(u64 lo, u64 hi, const struct vcpu *v, u32 by);
 void irq_unbind_domain(struct domain *d);
 
 #endif

@@ -60,12 +60,16 @@ struct domain {
     frame_t window_frame;    /* [I] */
     _Atomic u32 window_busy; /* S4 for the window: 0 or 1 */
     _Atomic u32 list_busy;   /* try-lock of the list of spaces */
-    _Atomic u32 evicting;    /* a revoke wants the trees: calls on them return BUSY */
+    struct cap *_Atomic evicting; /* for which a sweep wants the trees: calls that change
+                                     them return BUSY */
+    struct mappers mappers;        /* of any of its trees */
+    struct mappers window_mappers;
     struct space *spaces;    /* list_busy */
     u64 nspaces;
     struct vcpu *_Atomic vcpus;
     struct vcpu *_Atomic watcher; /* who is told of the end */
     u64 watch_bit;
+    u32 watch_by; /* id of the domain that set the watcher; tree lock */
     struct cap *cap;             /* first capability on it */
     struct domain *next, **link; /* list of all domains, under the tree lock of cap/ */
     frame_t object_frame, table_frame;

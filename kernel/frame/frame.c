@@ -305,12 +305,32 @@ frame_count_in(frame_t f, u64 delta, bool write)
     return -FB_E_BUSY;
 }
 
+/* Clean tables keep nobody from writing 2 MiB that they lie in: they become DATA, and the
+ * caller repeats.  1 GiB has too many frames for one call: it takes the pieces first. */
+static int
+map_large(frame_t f, unsigned level, u64 delta, bool write)
+{
+    int error = large_map(f, level, delta, write);
+    if (error != -FB_E_INUSE || !write || level != 1)
+        return error;
+    for (frame_t i = f; i < f + 512; i++) {
+        u64 word = __atomic_load_n(&frame_record(i)->word, __ATOMIC_RELAXED);
+        if (FB_FRAME_TYPE(word) != FB_FRAME_TABLE || FB_FRAME_PINS(word))
+            continue;
+        error = table_to_data(i);
+        if (error)
+            return error;
+        error = -FB_E_BUSY;
+    }
+    return error;
+}
+
 int
 frame_map(frame_t f, unsigned level, bool write)
 {
     if (level == 0)
         return frame_map_page(f, write);
-    return large_map(f, level, write ? LARGE_MAP + LARGE_WMAP : LARGE_MAP, write);
+    return map_large(f, level, write ? LARGE_MAP + LARGE_WMAP : LARGE_MAP, write);
 }
 
 bool
@@ -327,7 +347,7 @@ frame_add_write(frame_t f, unsigned level)
 {
     if (level == 0)
         return frame_count_page(f, FRAME_WMAP_ONE, true);
-    return large_map(f, level, LARGE_WMAP, true);
+    return map_large(f, level, LARGE_WMAP, true);
 }
 
 void

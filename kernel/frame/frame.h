@@ -69,7 +69,7 @@ frame_type(frame_t f)
 
 /* Count a mapping of size level 0 (4 KiB), 1 (2 MiB), 2 (1 GiB).
  * DATA may be mapped any way; PUBLIC, TABLE, DOMAIN_RECORD for reading only; a clean TABLE becomes DATA
- * when it is to be mapped for writing.  Large runs: F3. -INUSE: the type forbids it;
+ * when it, or the 2 MiB around it, is to be mapped for writing.  Large runs: F3. -INUSE: the type forbids it;
  * -COUNT: overflow; -RANGE: no such frame; -BUSY: F7 or contention. */
 int frame_map(frame_t f, unsigned level, bool write) MUST_CHECK;
 /* Count it away; if `write`, the stamp becomes epoch_now()+1, i.e. covered by the next

@@ -98,6 +98,26 @@ space_free(struct space *s)
     (void)epoch_next();
 }
 
+void
+mapper_add(struct mappers *set, u64 doubled_id)
+{
+    for (u32 i = 0; i < MAPPERS; i++) {
+        u64 none = 0;
+        if (__atomic_compare_exchange_n(&set->id[i], &none, doubled_id, false,
+                                        __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
+            none == doubled_id || none == MAPPERS_ANY)
+            return;
+    }
+    __atomic_store_n(&set->id[MAPPERS - 1], MAPPERS_ANY, __ATOMIC_RELEASE);
+}
+
+void
+tree_note(struct tree t, const struct domain *by)
+{
+    mapper_add(&t.domain->mappers, 2ull * by->id);
+    mapper_add(t.space ? &t.space->mappers : &t.domain->window_mappers, 2ull * by->id);
+}
+
 /* Set the entry of a node; a lower-half top-level entry stands in both roots, in the
  * LibOS view without execute (S1).  Not in a `direct` domain, where user code runs in
  * that view. */

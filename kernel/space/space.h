@@ -32,6 +32,29 @@
 struct domain;
 struct cap;
 
+/*
+ * Which other domains have mapped memory of theirs into a tree: their ids, doubled (S2).
+ * A set of a few; who finds it full leaves MAPPERS_ANY, so that revoking takes mappings
+ * needlessly, but never leaves one.  It only grows; each word by compare-and-swap.
+ */
+#define MAPPERS     4u
+#define MAPPERS_ANY (~1ull)
+struct mappers {
+    u64 id[MAPPERS];
+};
+
+void mapper_add(struct mappers *set, u64 doubled_id);
+static inline bool
+mapper_has(const struct mappers *set, u32 id)
+{
+    for (u32 i = 0; i < MAPPERS; i++) {
+        u64 at = __atomic_load_n(&set->id[i], __ATOMIC_ACQUIRE);
+        if (at == 2ull * id || at == MAPPERS_ANY)
+            return true;
+    }
+    return false;
+}
+
 struct space {                 /* at word 257 of the user root */
     u64 busy;                  /* S4: 0 or 2 */
     u64 dying;                 /* 0 or 2 */
@@ -40,6 +63,7 @@ struct space {                 /* at word 257 of the user root */
     u64 root;                  /* [I] physical address of the user root */
     struct cap *cap;           /* the first capability on it */
     u64 pad;
+    struct mappers mappers;
 };
 
 static inline struct space *
@@ -69,6 +93,9 @@ struct frames {
     frame_t lo, hi;
     u32 rights; /* FB_MAP_READ|WRITE|EXEC */
 };
+
+/* Before memory of `by` comes into a tree of another domain: remember that it does. */
+void tree_note(struct tree t, const struct domain *by);
 
 /* Every call here that names a tree returns -BUSY while its lock is taken or a revocation
  * evicts from its domain, and -DEAD when the domain or the space is ending; `evict` and

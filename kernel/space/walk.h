@@ -180,7 +180,7 @@ tree_enter(struct change *c, struct tree t, bool forced)
     if (!domain_alive(t.domain) ||
         (t.space && __atomic_load_n(&t.space->dying, __ATOMIC_ACQUIRE)))
         error = -FB_E_DEAD;
-    else if (atomic_load(&t.domain->evicting))
+    else if (atomic_load(&t.domain->evicting) != NULL)
         error = -FB_E_BUSY;
     if (error)
         tree_unlock(t);

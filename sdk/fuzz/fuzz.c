@@ -119,6 +119,51 @@ scribble(void)
         ((u64 *)own_cb())[(r >> 16) % 512] = argument();
 }
 
+/* Two spaces that all vCPUs know. */
+static u64 pair[2];
+
+/* Page tables in common (FB_COPY_TABLES), left and taken over on all CPUs at once. */
+static void
+share(void)
+{
+    u64 r = random64(), memory = info->memory[0].cap, f = spare + 448,
+        va = (r >> 8) % 3 << 21;
+    u64 *slot = &pair[r % 2], other = pair[~r % 2];
+
+    if (*slot == 0 || (r >> 32) % 256 == 0)
+        fb_space_create(0, memory, spare + 440 + (r >> 12) % 4 * 2, slot);
+    for (u64 level = 3; level >= 1 + (r >> 20) % 2; level--)
+        fb_space_table(*slot, va, level, memory, f + (r >> (8 * level)) % 24, NULL);
+    fb_space_map(*slot, va + ((r >> 24) % 512) * PAGE, memory, f + 24 + (r >> 33) % 8,
+                 FB_MAP_READ | (r >> 40) % 4 * 2 | (r >> 42) % 2 * FB_MAP_REPLACE,
+                 1 + (r >> 43) % 32, NULL);
+    for (int i = 0; i < 4; i++) {
+        u64 q = random64(), s = q & 1 ? *slot : other;
+        switch ((q >> 1) % 7) {
+        case 0:
+        case 1:
+            fb_space_copy(other, *slot, va, 512 * (1 + (q >> 8) % 3),
+                          FB_COPY_COW | FB_COPY_TABLES, NULL);
+            break;
+        case 2:
+        case 3:
+            fb_space_table(s, va, 1, memory, f + (q >> 8) % 24, NULL);
+            break;
+        case 4:
+            fb_space_unmap(s, va, (q >> 8) % 2 ? 512 : 1 + (q >> 9) % 2048,
+                           (q >> 20) % 2 * FB_UNMAP_TABLES, 0, 64, NULL);
+            break;
+        case 5:
+            fb_space_protect(s, va, 512, (q >> 8) % 8, memory, NULL);
+            break;
+        default:
+            fb_switch(s, NULL);
+            fb_switch(info->cap_space, NULL);
+            break;
+        }
+    }
+}
+
 /* Something that succeeds, mostly. */
 static void
 sensible(void)
@@ -128,7 +173,7 @@ sensible(void)
     struct fb_domain_params *p = (void *)((u8 *)own_cb() + PAGE);
     u64 any = names[(r >> 24) % nnames], cpu = (r >> 32) % info->ncpus;
 
-    switch (r % 8) {
+    switch (r % 9) {
     case 0:
         memset(p, 0, sizeof(*p));
         *p = (struct fb_domain_params){ .object_frame = f,
@@ -165,6 +210,9 @@ sensible(void)
         fb_switch(info->cap_space, NULL);
         break;
     case 6:
+        share();
+        break;
+    case 7:
         for (int i = 0; i < 4; i++)
             fb_domain_destroy(any, NULL);
         fb_space_destroy(any, NULL);

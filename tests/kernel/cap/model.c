@@ -63,6 +63,8 @@ m_needs_undo(const struct m *m, int from)
 {
     if (m->type == FB_TYPE_SPACE)
         return m->first;
+    if (m->type == FB_TYPE_VCPU || m->type == FB_TYPE_DOMAIN)
+        return !m->first && from >= 0 && !m_covered(m, from);
     if (m->type != FB_TYPE_MEMORY && m->type != FB_TYPE_SLICE && m->type != FB_TYPE_IRQ)
         return false;
     return from >= 0 && !m_covered(m, from);

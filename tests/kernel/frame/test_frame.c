@@ -143,9 +143,28 @@ test_give_when_in_use_then_inuse(void)
           frame_give(RUN1 + 5, FB_FRAME_TABLE) == -FB_E_INUSE);
     CHECK(frame_map(RUN1 + 512, 1, false) == 0 &&
           frame_give(RUN1 + 513, FB_FRAME_ROOT) == -FB_E_INUSE);
-    CHECK(frame_give(RUN1 + 513, FB_FRAME_TABLE) == 0);
+    CHECK(frame_link(RUN1 + 513) == 0);
     CHECK(frame_map(RUN1 + 512, 1, true) == -FB_E_INUSE &&
           frame_add_write(RUN1 + 512, 1) == -FB_E_INUSE);
+}
+
+/* Verify that clean tables, which anybody may have left behind, become DATA when 2 MiB
+ * around them are to be written, and that linked ones among them still refuse. */
+static void
+test_large_map_when_clean_tables_then_data(void)
+{
+    machine_init();
+    CHECK(frame_give(RUN1 + 1, FB_FRAME_TABLE) == 0 && frame_link(RUN1 + 7) == 0);
+    CHECK(frame_map(RUN1, 1, true) == -FB_E_BUSY);
+    CHECK(frame_type(RUN1 + 1) == FB_FRAME_DATA &&
+          frame_map(RUN1, 1, true) == -FB_E_INUSE);
+    frame_unlink(RUN1 + 7);
+    int error, tries = 0;
+    while ((error = frame_map(RUN1, 1, true)) == -FB_E_BUSY && tries++ < 8) {
+        (void)epoch_next();
+        machine_other_flushes();
+    }
+    CHECK(error == 0 && frame_type(RUN1 + 7) == FB_FRAME_DATA);
 }
 
 /* Verify that a run is given as a whole or not at all, contents included. */
@@ -367,6 +386,7 @@ main(void)
     RUN(test_map_when_type_forbids_then_inuse);
     RUN(test_unmap_when_last_then_true);
     RUN(test_counts_when_full_then_count);
+    RUN(test_large_map_when_clean_tables_then_data);
     RUN(test_give_when_in_use_then_inuse);
     RUN(test_give_run_when_one_fails_then_none);
     RUN(test_give_when_translation_may_be_left_then_flush);

@@ -54,7 +54,7 @@ teardown(void)
     u64 cursor = 0;
     const struct tree trees[] = {a, b, window};
     domain.state = FB_DOMAIN_DYING;
-    domain.evicting = 0;
+    domain.evicting = NULL;
     for (unsigned i = 0; i < 3; i++) {
         int error;
         while ((error = space_tear_down(trees[i], &cursor)) == -FB_E_RESUME)
@@ -198,7 +198,7 @@ test_calls_when_tree_is_not_free_then_busy_or_dead(void)
     for (unsigned i = 0; i < 4; i++) {
         int want = i < 2 ? -FB_E_BUSY : -FB_E_DEAD;
         a.space->busy = i == 0 ? 2 : 0;
-        domain.evicting = i == 1;
+        domain.evicting = i == 1 ? (struct cap *)&domain : NULL;
         a.space->dying = i == 2 ? 2 : 0;
         domain.state = i == 3 ? FB_DOMAIN_DYING : FB_DOMAIN_ALIVE;
         CHECK(space_link_table(a, GIB, 2, 2500) == want);
@@ -213,7 +213,8 @@ test_calls_when_tree_is_not_free_then_busy_or_dead(void)
         CHECK(space_evict(a, 1, 2, &cursor) == (i == 0 ? -FB_E_BUSY : 0));
         CHECK(space_tear_down(b, &cursor) == 0);
         domain.state = FB_DOMAIN_ALIVE;
-        a.space->busy = a.space->dying = domain.evicting = 0;
+        a.space->busy = a.space->dying = 0;
+        domain.evicting = NULL;
         machine_other_flushes();
         next_table = TABLES + 100 * (i + 1);
         link_to(b, 0, 1);
@@ -622,7 +623,7 @@ test_evict_when_node_is_within_then_all_below_goes(void)
     }
     link_to(a, GIB, 1);
     CHECK(map(a, GIB, MEM + 7, R, 1) == 0);
-    domain.evicting = 1;
+    domain.evicting = (struct cap *)&domain;
     u64 cursor = 0;
     unsigned calls = 1;
     int error;

@@ -743,14 +743,14 @@ op_evict(void)
         has[t][r] = true;
     }
     u64 cursor = 0;
-    domain.evicting = 1;
+    domain.evicting = (struct cap *)&domain;
     u64 done;
     CHECK(space_map_run(trees[t], base_of(t, 0), &all, POOL, FB_MAP_READ, 1, &done) == -FB_E_BUSY);
     int error;
     while ((error = space_evict(trees[t], lo, hi, &cursor)) == -FB_E_RESUME)
         CHECK(cursor != 0);
     CHECK(error == 0 && cursor == 0);
-    domain.evicting = 0;
+    domain.evicting = NULL;
     for (unsigned r = 0; r < regions_of(t); r++) {
         for (unsigned i = 0; i < 512; i++) {
             for (unsigned u = 0; u < TREES; u++) {
