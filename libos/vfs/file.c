@@ -103,20 +103,21 @@ file_seekable(const struct file *f)
 
 #define DAY_SECONDS 86400
 
-/* The mount says how: not at all; always; or ("relatime") to the point that it tells
- * whether the file was read since it was last changed, and on which day.  With that most
- * reads cost a few comparisons. */
-void
-vfs_touch_atime(const struct mount *m, struct inode *i)
+/* Is it known already whether the file was read since it was last changed, and on which
+ * day?  ("relatime"; with that most reads cost a few comparisons.) */
+static inline bool
+atime_tells(u32 how, const struct inode *i)
 {
-    u32 how = m != NULL ? atomic_load_explicit(&m->flags, memory_order_relaxed)
-                        : MOUNT_RELATIME;
     bool newer = i->atime.seconds > i->mtime.seconds ||
                  (i->atime.seconds == i->mtime.seconds && i->atime.ns > i->mtime.ns);
-    if ((how & MOUNT_RELATIME) != 0 && newer && i->atime.seconds >= i->ctime.seconds &&
-        atomic_load_explicit(&vfs_recent_seconds, memory_order_relaxed) -
-                i->atime.seconds < DAY_SECONDS)
-        return;
+    return (how & MOUNT_RELATIME) != 0 && newer && i->atime.seconds >= i->ctime.seconds &&
+           atomic_load_explicit(&vfs_recent_seconds, memory_order_relaxed) -
+                   i->atime.seconds < DAY_SECONDS;
+}
+
+static __attribute__((noinline)) void
+set_atime(u32 how, const struct mount *m, struct inode *i)
+{
     if ((how & MOUNT_NO_ATIME) != 0 ||
         ((how & MOUNT_NO_DIR_ATIME) != 0 && i->type == IT_DIR))
         return;
@@ -128,14 +129,30 @@ vfs_touch_atime(const struct mount *m, struct inode *i)
     }
 }
 
-static void
+/* The mount says how: not at all; always; or only when it tells something new. */
+static inline void
+touch_inode(const struct mount *m, struct inode *i)
+{
+    u32 how = m != NULL ? atomic_load_explicit(&m->flags, memory_order_relaxed)
+                        : MOUNT_RELATIME;
+    if (!atime_tells(how, i))
+        set_atime(how, m, i);
+}
+
+void
+vfs_touch_atime(const struct mount *m, struct inode *i)
+{
+    touch_inode(m, i);
+}
+
+static inline void
 touch_atime(struct file *f)
 {
     struct inode *i = f->inode;
     if (i == NULL || (i->type != IT_FILE && i->type != IT_DIR) ||
         (f->flags & OPEN_NOATIME) != 0)
         return;
-    vfs_touch_atime(f->path.mount, i);
+    touch_inode(f->path.mount, i);
 }
 
 static inline __attribute__((always_inline)) i64

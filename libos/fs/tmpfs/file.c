@@ -15,7 +15,7 @@
 #include "vm/frames.h"
 
 /* The current segment of a uio: base and bytes; skips empty ones. u->left > 0. */
-static u64
+static inline u64
 uio_here(struct uio *u, u64 *bytes)
 {
     while (u->segment->bytes == u->offset) {
@@ -29,7 +29,7 @@ uio_here(struct uio *u, u64 *bytes)
 
 /* Copy between memory and the uio's current segment, at most `bytes`, without faulting;
  * returns what was moved. */
-static u64
+static inline __attribute__((always_inline)) u64
 move_nofault(struct uio *u, void *mine, u64 bytes, bool to_user)
 {
     u64 room, base = uio_here(u, &room), n = MIN(room, bytes);
@@ -91,17 +91,21 @@ file_read_pages(struct file *f, struct uio *u, u64 *pos)
     u64 start = *pos;
     int rc = 0;
     mutex_lock(&i->mutex);
-    while (u->left && *pos < i->size && rc == 0) {
+    while (u->left != 0 && *pos < i->size) {
         u64 n;
         const u8 *data = bytes_at(c, *pos, &n);
         n = MIN(n, i->size - *pos);
         u64 moved = move_nofault(u, (void *)(uintptr_t)data, n, true);
         *pos += moved;
+        if (u->left == 0)
+            break;
         breathe_at(*pos - moved, *pos);
         if (moved == 0) {
             mutex_unlock(&i->mutex);
             rc = fault_in(u, true);
             mutex_lock(&i->mutex);
+            if (rc != 0)
+                break;
         }
     }
     mutex_unlock(&i->mutex);

@@ -29,7 +29,7 @@ child(u64 slot)
 }
 
 frame_t
-pages_get(const struct pages *p, u64 index)
+pages_find(const struct pages *p, u64 index)
 {
     if (!fits(p, index))
         return FRAME_NONE;

@@ -34,8 +34,16 @@ struct pages {
     struct pages_node *root;
     u32 height; /* levels; 0: empty */
 };
-/* The frame, or FRAME_NONE. */
-frame_t pages_get(const struct pages *p, u64 index);
+/* The frame, or FRAME_NONE.  Of a small file it is in the one node that there is. */
+frame_t pages_find(const struct pages *p, u64 index);
+static inline frame_t
+pages_get(const struct pages *p, u64 index)
+{
+    if (p->height != 1 || index >= PAGES_WAYS)
+        return pages_find(p, index);
+    u64 slot = p->root->slot[index];
+    return slot ? slot >> 1 : FRAME_NONE;
+}
 /* The slot, made if missing; NULL: no memory. */
 u64 *pages_slot(struct pages *p, u64 index);
 /* Call fn for all frames of [first, last), and empty their slots; nodes that are wholly
