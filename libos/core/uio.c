@@ -87,30 +87,32 @@ within_segment(const struct uio *u, size_t bytes)
     return !u->libos && bytes <= u->left && bytes <= u->segment->bytes - u->offset;
 }
 
-static inline int
-advance(struct uio *u, size_t bytes, int r)
+static inline void
+advance(struct uio *u, size_t bytes)
 {
-    if (r == 0) {
-        u->offset += bytes;
-        u->left -= bytes;
-    }
-    return r;
+    u->offset += bytes;
+    u->left -= bytes;
 }
 
+/* What lies otherwise, or met a page that is absent, is moved from its beginning. */
 int
 uio_put(struct uio *u, const void *from, size_t bytes)
 {
-    if (__builtin_expect(within_segment(u, bytes), 1))
-        return advance(u, bytes, copy_to_user(u->segment->base + u->offset, from, bytes));
-    return uio_move(u, (u8 *)(uintptr_t)from, bytes, PUT);
+    if (__builtin_expect(!within_segment(u, bytes), 0) ||
+        copy_to_user_nofault(u->segment->base + u->offset, from, bytes) != 0)
+        return uio_move(u, (u8 *)(uintptr_t)from, bytes, PUT);
+    advance(u, bytes);
+    return 0;
 }
 
 int
 uio_get(struct uio *u, void *to, size_t bytes)
 {
-    if (__builtin_expect(within_segment(u, bytes), 1))
-        return advance(u, bytes, copy_from_user(to, u->segment->base + u->offset, bytes));
-    return uio_move(u, to, bytes, GET);
+    if (__builtin_expect(!within_segment(u, bytes), 0) ||
+        copy_from_user_nofault(to, u->segment->base + u->offset, bytes) != 0)
+        return uio_move(u, to, bytes, GET);
+    advance(u, bytes);
+    return 0;
 }
 
 int

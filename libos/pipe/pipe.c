@@ -122,7 +122,7 @@ take_bytes(struct pipe *p, struct uio *u)
         if (uio_put(u, (void *)s->base, n) != 0)
             return done != 0 ? done : -E_FAULT;
         done += (i64)n;
-        pipe_consume(p, packet ? s->bytes : n); /* what a read leaves of it is lost */
+        pipe_consume(p, at, packet ? s->bytes : n); /* what a read leaves of it is lost */
         if (packet)
             break;
     }
@@ -190,14 +190,18 @@ append_to_last(struct pipe *p, struct uio *u)
 static inline i64
 put_slot(struct pipe *p, struct uio *u, bool packet)
 {
-    u8 *page = pipe_page_ready(p);
+    u32 at = pipe_at(p, p->head);
+    struct uio_segment *s = &p->slot[at];
+    u8 *page = pipe_page_ready(s);
     u64 n = MIN(u->left, PAGE_SIZE);
     if (page == NULL)
         return -E_NOMEM;
     int r = uio_get(u, page, n);
     if (r != 0)
         return r;
-    pipe_page_filled(p, n, packet ? SLOT_PACKET : 0);
+    s->bytes = n;
+    p->about[at] = packet ? SLOT_PACKET : 0;
+    p->head++;
     return (i64)n;
 }
 

@@ -61,20 +61,11 @@ int pipe_wait(struct pipe *p, struct waitq *q) MUST_CHECK;
 int pipe_wait_room(struct pipe *p, bool nonblock) MUST_CHECK;
 int pipe_wait_data(struct pipe *p, bool nonblock) MUST_CHECK;
 u8 *pipe_page_make(struct uio_segment *s);
-/* The page of the slot at head, which is free; NULL: no memory. */
+/* The page of a free slot; NULL: no memory. */
 static inline u8 *
-pipe_page_ready(struct pipe *p)
+pipe_page_ready(struct uio_segment *s)
 {
-    struct uio_segment *s = &p->slot[pipe_at(p, p->head)];
     return s->base != 0 ? (u8 *)s->base : pipe_page_make(s);
-}
-/* It holds bytes. */
-static inline void
-pipe_page_filled(struct pipe *p, u64 bytes, u8 about)
-{
-    u32 at = pipe_at(p, p->head++);
-    p->slot[at].bytes = bytes;
-    p->about[at] = about;
 }
 /* Slots up to this one are no longer contents. */
 static inline void
@@ -95,11 +86,11 @@ pipe_empty_slot(struct uio_segment *s, u8 about)
         s->base &= ~(PAGE_SIZE - 1);
     }
 }
-/* The first n bytes of the oldest slot are gone; if that is all, the slot is. */
+/* The first n bytes of the oldest slot, which is there, are gone; if that is all, the slot
+ * is. */
 static inline void
-pipe_consume(struct pipe *p, u64 n)
+pipe_consume(struct pipe *p, u32 at, u64 n)
 {
-    u32 at = pipe_at(p, p->tail);
     struct uio_segment *s = &p->slot[at];
     if (n < s->bytes) {
         s->base += n;

@@ -123,7 +123,7 @@ consume_bytes(struct pipe *p, u64 n)
     }
     pipe_set_tail(p, p->tail + count);
     if (n != 0)
-        pipe_consume(p, n);
+        pipe_consume(p, pipe_at(p, p->tail), n);
 }
 
 i64
@@ -261,7 +261,7 @@ move_between(struct pipe *from, struct pipe *to, u64 n, bool keep)
         if (r != 0)
             return done != 0 ? (i64)done : r;
         if (!keep)
-            pipe_consume(from, part);
+            pipe_consume(from, i, part);
         done += part;
     }
     return (i64)done;
@@ -350,13 +350,16 @@ lend_memory(struct pipe *p, uaddr at, u64 bytes, pipe_lend_fn lend)
 static i64
 copy_memory(struct pipe *p, struct uio *u, u64 bytes)
 {
-    u8 *page = pipe_page_ready(p);
+    u32 at = pipe_at(p, p->head);
+    u8 *page = pipe_page_ready(&p->slot[at]);
     if (page == NULL)
         return -E_NOMEM;
     int r = uio_get(u, page, bytes);
     if (r != 0)
         return r;
-    pipe_page_filled(p, bytes, 0);
+    p->slot[at].bytes = bytes;
+    p->about[at] = 0;
+    p->head++;
     return (i64)bytes;
 }
 

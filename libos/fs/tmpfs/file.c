@@ -83,30 +83,45 @@ breathe_at(u64 before, u64 pos)
         thread_breathe();
 }
 
-static i64
-file_read_pages(struct file *f, struct uio *u, u64 *pos)
+/* Bytes from pos on that lie in one page, to where the uio is; 0: the user's page is
+ * absent. */
+static inline u64
+read_step(struct inode *i, struct uio *u, u64 pos)
 {
-    struct inode *i = f->inode;
-    const struct contents *c = &node_of(i)->file;
-    u64 start = *pos;
+    u64 n;
+    const u8 *data = bytes_at(&node_of(i)->file, pos, &n);
+    return move_nofault(u, (void *)(uintptr_t)data, MIN(n, i->size - pos), true);
+}
+
+/* All that is left of a read.  The mutex is held. */
+static __attribute__((noinline)) int
+read_on(struct inode *i, struct uio *u, u64 *pos)
+{
     int rc = 0;
-    mutex_lock(&i->mutex);
-    while (u->left != 0 && *pos < i->size) {
-        u64 n;
-        const u8 *data = bytes_at(c, *pos, &n);
-        n = MIN(n, i->size - *pos);
-        u64 moved = move_nofault(u, (void *)(uintptr_t)data, n, true);
+    while (u->left != 0 && *pos < i->size && rc == 0) {
+        u64 moved = read_step(i, u, *pos);
         *pos += moved;
-        if (u->left == 0)
-            break;
         breathe_at(*pos - moved, *pos);
         if (moved == 0) {
             mutex_unlock(&i->mutex);
             rc = fault_in(u, true);
             mutex_lock(&i->mutex);
-            if (rc != 0)
-                break;
         }
+    }
+    return rc;
+}
+
+static i64
+file_read_pages(struct file *f, struct uio *u, u64 *pos)
+{
+    struct inode *i = f->inode;
+    u64 start = *pos;
+    int rc = 0;
+    mutex_lock(&i->mutex);
+    if (u->left != 0 && start < i->size) {
+        *pos += read_step(i, u, start);
+        if (u->left != 0)
+            rc = read_on(i, u, pos);
     }
     mutex_unlock(&i->mutex);
     return *pos != start ? (i64)(*pos - start) : rc;
