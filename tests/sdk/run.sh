@@ -1,0 +1,97 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The SDK as somebody else finds it: installed into an empty place, used outside the tree.  Prints TAP; exits with 1 if something failed.
+# usage: tests/sdk/run.sh [BUILD]
+set -u
+root=$(dirname "$(dirname "$(dirname "$(readlink -f "$0")")")")
+build=$(readlink -f "${1:-build}")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+export BUILD=$build FEUER_BUILD=$build
+unset MAKEFLAGS MAKELEVEL MFLAGS
+failed=0 number=0
+
+say() { # good?, name
+    number=$((number + 1))
+    if [ "$1" = 0 ]; then
+        echo "ok $number - $2"
+    else
+        echo "not ok $number - $2"
+        sed 's/^/# /' "$work/log" 2>/dev/null | tr -d '\r\0' | tail -n 25
+        failed=1
+    fi
+}
+boot() { # options of feuer run; the console goes to the log, and must show the lines in $want (extended patterns)
+    timeout 60 "$root/tools/feuer" run "$@" </dev/null 2>&1 | tr -d '\r' >"$work/log"
+    local line
+    while read -r line; do
+        [ -z "$line" ] || grep -aqE "$line" "$work/log" || { echo "# missing: $line"; return 1; }
+    done <<<"$want"
+    ! grep -aqE 'PANIC|fault [0-9]+ at' "$work/log"
+}
+
+(cd "$root" && make -s install PREFIX="$work/sdk") >"$work/log" 2>&1
+say $? "make install"
+export PATH=$work/sdk/bin:$PATH PKG_CONFIG_PATH=$work/sdk/lib/pkgconfig
+mkdir "$work/out" && cd "$work/out" || exit 1
+cp "$root/sdk/examples/hello.c" .
+
+for header in abi/layout.h abi/calls.h sdk/abi.h sdk/instance.h sdk/libos.h sdk/loan.h sdk/ring.h sdk/sdk.h sdk/stubs.h; do
+    echo "#include <$header>" | feuer-cc --libos -Wall -Wextra -Werror -Wno-unused-function -x c -c -o /dev/null - || echo "$header"
+done >"$work/log" 2>&1
+[ ! -s "$work/log" ]
+say $? "each header that is installed stands alone"
+
+feuer-cc --libos -Wall -Wextra -Werror -o hello.elf hello.c >"$work/log" 2>&1
+say $? "hello is built outside the tree"
+manifest=$root/tests/manifests/hello.manifest
+want='^hello: ABI [0-9]+, [0-9]+ vCPUs, 4096 KiB
+^hello: the process writes: hello from a process$
+^hello: the process ends with 20$'
+for cpus in 1 2 4; do
+    boot --cpus "$cpus" --manifest "$manifest" --personality hello=hello.elf
+    say $? "hello runs with $cpus CPUs"
+done
+{ cat "$manifest"; echo '    gate direct'; } >direct.manifest
+boot --manifest direct.manifest --personality hello=hello.elf
+say $? "hello runs with gate direct"
+
+# shellcheck disable=SC2046
+gcc -O2 -Wall $(pkg-config --cflags feuerbird-libos) -c -o hello.o hello.c >"$work/log" 2>&1 &&
+    gcc -o packaged.elf hello.o $(pkg-config --libs feuerbird-libos) >>"$work/log" 2>&1 &&
+    boot --manifest "$manifest" --personality hello=packaged.elf
+say $? "what pkg-config says is enough"
+
+# The note is name, padding, version: another version, then another name.
+python3 - <<'END'
+image = bytearray(open("hello.elf", "rb").read())
+at = image.find(b"FeuerBird\0")
+for path, offset, value in (("other.elf", 12, 99), ("nameless.elf", 0, ord("X"))):
+    copy = bytearray(image)
+    copy[at + offset] = value
+    open(path, "wb").write(copy)
+END
+want='instance hello: personality .hello. is built for ABI 99; this system has [0-9]+'
+boot --manifest "$manifest" --personality hello=other.elf
+say $? "an image for another ABI is refused"
+want='instance hello: personality .hello. does not say for which ABI it is built'
+boot --manifest "$manifest" --personality hello=nameless.elf
+say $? "an image that does not say its ABI is refused"
+want='instance hello: there is no personality .hello.'
+boot --manifest "$manifest" --personality goodbye=hello.elf
+say $? "a personality that is nowhere is reported"
+
+printf 'int main(void) { return 42; }\n' >posix.c
+mkdir add
+feuer-cc -o add/posix posix.c >"$work/log" 2>&1 && timeout 60 "$root/tools/feuer" exec --add add -- /add/posix >"$work/log" 2>&1
+[ $? = 42 ]
+say $? "feuer-cc builds POSIX programs"
+
+mkdir "$work/home"
+cd "$root" && timeout 400 tests/sdk/steps.py docs/writing-a-libos.md "$root" "$work/home" >"$work/steps"
+status=$?
+grep -v '^1\.\.' "$work/steps" | sed -E "s/^((not )?ok) [0-9]+ - /\1 - docs\/writing-a-libos.md: /"
+number=$((number + $(grep -cE '^(not )?ok ' "$work/steps")))
+[ $status = 0 ] || failed=1
+echo "1..$number"
+exit $failed
