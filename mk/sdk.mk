@@ -23,7 +23,11 @@ $(FEUER_LIB): $(FEUER_OBJECTS)
 	@mkdir -p $(@D)
 	rm -f $@
 	ar rcs $@ $^
--include $(patsubst %.o,%.d,$(FEUER_OBJECTS) $(FEUER_ABI))
+# The smallest LibOS, as the personality `hello`.
+HELLO_OBJECT := $(BUILD)/small/sdk/examples/hello.c.o
+$(BUILD)/hello.elf: $(FEUER_START) $(FEUER_ABI) $(HELLO_OBJECT) $(FEUER_LIB) sdk/window.ld
+	$(SMALL_LD) -T sdk/window.ld -s -o $@ $(FEUER_START) $(FEUER_ABI) $(HELLO_OBJECT) $(FEUER_LIB)
+-include $(patsubst %.o,%.d,$(FEUER_OBJECTS) $(FEUER_ABI) $(HELLO_OBJECT))
 
 SDK_VERSION := $(shell sed -n 's/^version = //p' abi/feuerbird.toml)
 PREFIX ?= /usr/local
