@@ -227,9 +227,9 @@ sys_copy_file_range(struct user_frame *f)
 
 /* One side is a pipe, the other has a position: the user's, or its own. */
 static i64
-splice_file(struct file *in, struct file *out, uaddr at, u64 n, bool nonblock)
+splice_file(struct file *in, struct file *out, bool in_pipe, uaddr at, u64 n, bool nonblock)
 {
-    struct file *file = pipe_is(in) ? out : in;
+    struct file *file = in_pipe ? out : in;
     u64 given, *pos = NULL;
     if (at != 0) {
         int r = copy_from_user(&given, at, sizeof given);
@@ -242,7 +242,7 @@ splice_file(struct file *in, struct file *out, uaddr at, u64 n, bool nonblock)
     i64 r;
     if (file->inode != NULL && file->inode->type == IT_DIR)
         r = -E_INVAL;
-    else if (file == in)
+    else if (!in_pipe)
         r = pipe_splice_in(out, in, pos, n, nonblock);
     else
         r = (out->flags & OPEN_APPEND) != 0
@@ -269,7 +269,7 @@ splice(struct file *in, uaddr in_at, struct file *out, uaddr out_at, u64 n, u32 
         return pipe_splice_pipe(in, out, n, false, nonblock);
     if (!in_pipe && !out_pipe)
         return -E_INVAL;
-    return splice_file(in, out, in_pipe ? out_at : in_at, n, nonblock);
+    return splice_file(in, out, in_pipe, in_pipe ? out_at : in_at, n, nonblock);
 }
 
 long
