@@ -77,8 +77,9 @@ say $? "an image for another ABI is refused"
 want='instance hello: personality .hello. does not say for which ABI it is built'
 boot --manifest "$manifest" --personality hello=nameless.elf
 say $? "an image that does not say its ABI is refused"
-want='instance hello: there is no personality .hello.'
-boot --manifest "$manifest" --personality goodbye=hello.elf
+want='instance hello: there is no personality .nowhere.'
+sed 's/personality hello/personality nowhere/' "$manifest" >nowhere.manifest
+boot --manifest nowhere.manifest --personality elsewhere=hello.elf
 say $? "a personality that is nowhere is reported"
 
 printf 'int main(void) { return 42; }\n' >posix.c
