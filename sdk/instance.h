@@ -63,6 +63,7 @@ struct instance_info {
     char console[16];               /* "ttyS0": owns COM1; "none" */
     fb_u64 cap_slices[FB_CPUS_MAX]; /* positions 16..55 of each CPU's vector; 0: not
                                        granted (devices domains) */
+    fb_u64 shares; /* window address of struct share_list (sdk/share.h); 0: none */
 };
 /*
  * Start: every vCPU i is started at the image's entry with rdi = i, rsp = 0 (the image

@@ -94,7 +94,7 @@ plan(struct making *m)
     m->table_frames = table_frames(m);
     u64 frames = FB_DOMAIN_FRAMES + m->table_frames + 1 + 3 +
                  m->ncpus * (FB_VCPU_FRAMES + FB_CB_FRAMES) + INFO_PAGES + 1 +
-                 m->image.data_pages + count_nodes(m) + reclaim_nodes();
+                 m->image.data_pages + count_nodes(m) + reclaim_nodes() + share_nodes();
     if (last->hi - last->lo < frames + 512) {
         say("instance %s: %lu KiB of memory are too little", m->i->what->name,
             (last->hi - last->lo) * 4);
@@ -395,7 +395,8 @@ build(struct making *m)
             "the record") &&
         make_vcpus(m) && grant_all(m) &&
         check(m, AGAIN(fb_domain_watch(m->i->domain, BOOT->cap_vcpu, m->i->index, NULL)),
-              "watching the domain");
+              "watching the domain") &&
+        check(m, share_begin(m->i, &m->nodes, &m->info->shares), "sharing memory");
     own_unmap(0, INFO_PAGES);
     m->i->nodes = m->nodes;
     return ok &&
@@ -459,6 +460,7 @@ instance_remove(struct instance *i)
 {
     bool whole = true;
 
+    share_end(i);
     if (i->alive) {
         long error = finish(fb_domain_destroy, i->domain);
         if (error)

@@ -196,6 +196,7 @@ steward_main(void)
         say("%lu MiB, %lu CPUs", memory_total() / 256, ncpus());
     archive_init();
     read_manifest();
+    share_init(&manifest);
     start_all();
     for (;;) {
         u64 events = 0;

@@ -254,6 +254,56 @@ parse_setting(struct parser *p, const char *key, char word[WORD])
     return true;
 }
 
+/* share NAME PAGES with OTHER; OTHER may stand further below. */
+static bool
+parse_share(struct parser *p, char word[WORD])
+{
+    struct manifest *m = p->out;
+    struct manifest_share *s = &m->share[m->nshares];
+    char pages[WORD], with[WORD], other[WORD];
+    u64 n;
+
+    if (m->nshares == MANIFEST_SHARES)
+        return fail(p, "at most 8 shares", word);
+    if (!next_word(p, pages) || !next_word(p, with) || !next_word(p, other) ||
+        strcmp(with, "with") != 0)
+        return fail(p, "it is `share NAME PAGES with OTHER`", word);
+    if (strlen(word) > 15 || strlen(other) > 15)
+        return fail(p, "names have at most 15 characters", word);
+    if (!whole_number(pages, 2, MANIFEST_SHARE_PAGES, &n) || n % 2 != 0)
+        return fail(p, "a share has an even number of pages, 2 to 448", pages);
+    memcpy(s->name, word, strlen(word) + 1);
+    memcpy(s->with, other, strlen(other) + 1);
+    s->pages = (u32)n;
+    s->side[0] = (u32)(p->now - m->instance);
+    m->nshares++;
+    return true;
+}
+
+static bool
+check_shares(struct parser *p)
+{
+    struct manifest *m = p->out;
+    u64 pages = 0;
+
+    for (u32 k = 0; k < m->nshares; k++) {
+        struct manifest_share *s = &m->share[k];
+        s->side[1] = m->count;
+        for (u32 i = 0; i < m->count; i++)
+            if (strcmp(m->instance[i].name, s->with) == 0)
+                s->side[1] = i;
+        if (s->side[1] == m->count)
+            return fail(p, "a share with an instance that is not there", s->with);
+        if (s->side[1] == s->side[0])
+            return fail(p, "a share with itself", s->with);
+        for (u32 i = 0; i < k; i++)
+            if (strcmp(m->share[i].name, s->name) == 0)
+                return fail(p, "two shares have this name", s->name);
+        pages += s->pages;
+    }
+    return pages <= MANIFEST_SHARE_PAGES || fail(p, "all shares have at most 448 pages", "");
+}
+
 static bool
 parse_line(struct parser *p)
 {
@@ -272,7 +322,8 @@ parse_line(struct parser *p)
     } else {
         if (!p->now)
             return fail(p, "a setting before the first `instance`", key);
-        if (!parse_setting(p, key, word))
+        if (!(strcmp(key, "share") == 0 ? parse_share(p, word)
+                                        : parse_setting(p, key, word)))
             return false;
     }
     return !next_word(p, word) || fail(p, "one value is enough", word);
@@ -298,7 +349,7 @@ check_whole(struct parser *p)
         return fail(p, "only one instance can have the initrd", "");
     if (alls > 1)
         return fail(p, "only one instance can have `memory all`", "");
-    return true;
+    return check_shares(p);
 }
 
 bool

@@ -17,7 +17,10 @@
  * (ports 0x402-0x404), power, console (the kernel's; goes with com1), domains (may make
  * domains, and place vCPUs in positions 16..55 of all slice vectors; one instance at most
  * should have it) initrd yes | no             gets the initial archive; one instance at
- * most args TEXT                   to the end of the line: appended to the machine's
+ * most
+ *     share NAME PAGES with OTHER memory that this instance and OTHER share
+ * (sdk/share.h): an even number of pages, 448 in all shares; at most 8 shares
+ *     args TEXT                   to the end of the line: appended to the machine's
  * command line on-end power | restart | keep
  */
 #ifndef STEWARD_MANIFEST_H
@@ -52,8 +55,18 @@ struct manifest_instance {
     enum on_end on_end;
     char args[256];
 };
+#define MANIFEST_SHARES      8u
+#define MANIFEST_SHARE_PAGES 448u
+struct manifest_share {
+    char name[16];
+    char with[16];
+    u32 pages;
+    u32 side[2]; /* the instances' numbers; the one with the line first */
+};
 struct manifest {
     u32 count;
+    u32 nshares;
+    struct manifest_share share[MANIFEST_SHARES];
     struct manifest_instance instance[MANIFEST_INSTANCES];
 };
 

@@ -124,6 +124,16 @@ void instance_remove(struct instance *i);
 /* Repeat a call that works in steps until it is done. */
 long finish(long (*call)(unsigned long, unsigned long *), u64 name);
 
+/* ---- share.c: memory that two instances share ---- */
+/* Once, before any instance is made. */
+void share_init(const struct manifest *manifest);
+u64 share_nodes(void); /* of an instance's window */
+/* Its domain and vCPUs are made: its side of each of its shares; *list: where its list is
+ * mapped for it.  0 or -FB_E_X. */
+long share_begin(struct instance *i, struct node_source *nodes, u64 *list);
+/* Before its domain is destroyed. */
+void share_end(struct instance *i);
+
 /* ---- main.c ---- */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 __attribute__((noreturn)) void give_up(const char *format, ...)

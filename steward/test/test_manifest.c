@@ -52,12 +52,40 @@ test_whole(void)
     check(good, "test_parse_when_all_settings_then_read");
 }
 
+/* Verify that a share names two instances, wherever they stand, and that mistakes are
+ * told. */
+static void
+test_shares(void)
+{
+    bool good = parse("instance a\n memory 4M\n share x 16 with b\n share y 2 with b\n"
+                      "instance b\n memory 4M\n share z 4 with a\n");
+    good = good && m.nshares == 3 && strcmp(m.share[0].name, "x") == 0 &&
+           m.share[0].pages == 16 && m.share[0].side[0] == 0 && m.share[0].side[1] == 1 &&
+           m.share[2].side[0] == 1 && m.share[2].side[1] == 0;
+    check(good, "test_share_when_other_stands_below_then_found");
+    refuses("instance a\n share x 16 with b\n", "line 3", "not there",
+            "share with nobody");
+    refuses("instance a\n share x 16 with a\n", "line 3", "itself", "share with itself");
+    refuses("instance a\n share x 16 b\n", "line 2", "PAGES with",
+            "share without `with`");
+    refuses("instance a\n share x 3 with b\n", "line 2", "even", "share of odd pages");
+    refuses("instance a\n share x 450 with b\n", "line 2", "even", "share too large");
+    refuses(
+        "instance a\n memory 4M\n share x 400 with b\n share y 50 with b\ninstance b\n",
+        "line", "448", "shares too large together");
+    refuses("instance a\n memory 4M\n share x 2 with b\n share x 2 with b\ninstance b\n",
+            "line", "this name", "two shares of one name");
+    refuses("share x 2 with b\n", "line 1", "before the first", "share before instances");
+}
+
 /* Verify that no text, however damaged, is read beyond its end (the sanitizers watch). */
 static void
 test_noise(void)
 {
     static const char *const words[] = { "instance",
                                          "a",
+                                         "share",
+                                         "with",
                                          "memory",
                                          "64M",
                                          "cpus",
@@ -80,7 +108,7 @@ test_noise(void)
         char text[256];
         size_t n = 0;
         while (n < 200) {
-            const char *w = words[rand() % 19];
+            const char *w = words[(size_t)rand() % (sizeof(words) / sizeof(words[0]))];
             size_t length = strlen(w);
             memcpy(text + n, w, length);
             n += length;
@@ -98,6 +126,7 @@ int
 main(void)
 {
     test_whole();
+    test_shares();
     test_noise();
     refuses("", "line 0", "no instance", "test_parse_when_empty_then_refused");
     refuses("memory 4M\n", "line 1", "before the first",

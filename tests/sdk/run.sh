@@ -36,7 +36,7 @@ export PATH=$work/sdk/bin:$PATH PKG_CONFIG_PATH=$work/sdk/lib/pkgconfig
 mkdir "$work/out" && cd "$work/out" || exit 1
 cp "$root/sdk/examples/hello.c" .
 
-for header in abi/layout.h abi/calls.h sdk/abi.h sdk/instance.h sdk/libos.h sdk/loan.h sdk/ring.h sdk/sdk.h sdk/stubs.h; do
+for header in abi/layout.h abi/calls.h sdk/abi.h sdk/instance.h sdk/libos.h sdk/loan.h sdk/ring.h sdk/sdk.h sdk/share.h sdk/stubs.h; do
     echo "#include <$header>" | feuer-cc --libos -Wall -Wextra -Werror -Wno-unused-function -x c -c -o /dev/null - || echo "$header"
 done >"$work/log" 2>&1
 [ ! -s "$work/log" ]
@@ -81,6 +81,15 @@ want='instance hello: there is no personality .nowhere.'
 sed 's/personality hello/personality nowhere/' "$manifest" >nowhere.manifest
 boot --manifest nowhere.manifest --personality elsewhere=hello.elf
 say $? "a personality that is nowhere is reported"
+
+cp "$root/sdk/examples/talk.c" .
+feuer-cc --libos -Wall -Wextra -Werror -o talk.elf talk.c >"$work/log" 2>&1
+say $? "talk is built outside the tree"
+want='^lender: 20000 pages there and back, 0 wrong, 0 words refused, it slept, in several sessions$'
+for cpus in 1 2 4; do
+    boot --cpus "$cpus" --manifest "$root/tests/manifests/talk.manifest" --personality talk=talk.elf
+    say $? "two LibOSes lend pages to each other over rings, and one is restarted, with $cpus CPUs"
+done
 
 printf 'int main(void) { return 42; }\n' >posix.c
 mkdir add
