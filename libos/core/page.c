@@ -217,9 +217,10 @@ void
 page_free(frame_t f)
 {
     ASSERT(f - page_first < page_end - page_first);
-    if (__builtin_expect(!page_alone(f), 0)) {
-        ASSERT(*page_state(f) > PAGE_USED);
-        page_unshare(f); /* which comes back if it is the last one after all (B4) */
+    u8 now = __atomic_load_n(page_state(f), __ATOMIC_ACQUIRE);
+    if (__builtin_expect(now != PAGE_USED, 0)) {
+        ASSERT(now > PAGE_USED); /* as it was: other holders may let go meanwhile */
+        page_unshare(f);         /* comes back if we are the last one after all (B4) */
         return;
     }
     struct lcpu_cache *c = lcpu_current()->caches;
