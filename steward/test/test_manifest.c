@@ -63,19 +63,23 @@ test_shares(void)
            m.share[0].pages == 16 && m.share[0].side[0] == 0 && m.share[0].side[1] == 1 &&
            m.share[2].side[0] == 1 && m.share[2].side[1] == 0;
     check(good, "test_share_when_other_stands_below_then_found");
-    refuses("instance a\n share x 16 with b\n", "line 3", "not there",
-            "share with nobody");
-    refuses("instance a\n share x 16 with a\n", "line 3", "itself", "share with itself");
+    refuses("instance a\n share x 16 with b\n", "line 2", "not there",
+            "test_share_when_other_is_missing_then_refused");
+    refuses("instance a\n share x 16 with a\n", "line 2", "itself",
+            "test_share_when_with_itself_then_refused");
     refuses("instance a\n share x 16 b\n", "line 2", "PAGES with",
-            "share without `with`");
-    refuses("instance a\n share x 3 with b\n", "line 2", "even", "share of odd pages");
-    refuses("instance a\n share x 450 with b\n", "line 2", "even", "share too large");
+            "test_share_when_with_is_missing_then_refused");
+    refuses("instance a\n share x 3 with b\n", "line 2", "even",
+            "test_share_when_pages_are_odd_then_refused");
+    refuses("instance a\n share x 450 with b\n", "line 2", "even",
+            "test_share_when_large_then_refused");
     refuses(
         "instance a\n memory 4M\n share x 400 with b\n share y 50 with b\ninstance b\n",
-        "line", "448", "shares too large together");
+        "line", "448", "test_share_when_all_are_large_then_refused");
     refuses("instance a\n memory 4M\n share x 2 with b\n share x 2 with b\ninstance b\n",
-            "line", "this name", "two shares of one name");
-    refuses("share x 2 with b\n", "line 1", "before the first", "share before instances");
+            "line", "this name", "test_share_when_name_twice_then_refused");
+    refuses("share x 2 with b\n", "line 1", "before the first",
+            "test_share_when_no_instance_then_refused");
 }
 
 /* Verify that no text, however damaged, is read beyond its end (the sanitizers watch). */
