@@ -23,10 +23,10 @@ $(BUILD)/fuzz.elf: $(FUZZ_OBJECTS) sdk/window.ld
 	$(SMALL_LD) -T sdk/window.ld -o $@ $(FUZZ_OBJECTS)
 
 PERSONALITIES := $(addprefix personality:,posix=$(BUILD)/libos.stripped fuzz=$(BUILD)/fuzz.elf ktest=$(BUILD)/ktest.elf \
-    reclaim=$(BUILD)/reclaim.elf hello=$(BUILD)/hello.elf)
+    reclaim=$(BUILD)/reclaim.elf hello=$(BUILD)/hello.elf rt=$(BUILD)/rt.elf)
 $(BUILD)/libos.stripped: $(BUILD)/libos.elf
 	strip -o $@ $<
-$(BUILD)/personalities.bin: $(BUILD)/libos.stripped $(BUILD)/fuzz.elf $(BUILD)/ktest.elf $(BUILD)/reclaim.elf $(BUILD)/hello.elf tools/pack.py
+$(BUILD)/personalities.bin: $(BUILD)/libos.stripped $(BUILD)/fuzz.elf $(BUILD)/ktest.elf $(BUILD)/reclaim.elf $(BUILD)/hello.elf $(BUILD)/rt.elf tools/pack.py
 	python3 tools/pack.py $@ $(PERSONALITIES)
 
 -include $(patsubst %.o,%.d,$(STEWARD_OBJECTS) $(FUZZ_OBJECTS))

@@ -200,7 +200,9 @@ steward_main(void)
     start_all();
     for (;;) {
         u64 events = 0;
-        fb_wait(reclaim_poll(instances, manifest.count), &events);
+        u64 reclaim = reclaim_poll(instances, manifest.count),
+            usage = usage_poll(instances, manifest.count);
+        fb_wait(reclaim < usage ? reclaim : usage, &events);
         for (u32 i = 0; i < manifest.count; i++)
             if (instances[i].alive && events & 1ull << i)
                 instance_ended(&instances[i]);

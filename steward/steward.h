@@ -134,6 +134,11 @@ long share_begin(struct instance *i, struct node_source *nodes, u64 *list);
 /* Before its domain is destroyed. */
 void share_end(struct instance *i);
 
+/* ---- usage.c ---- */
+/* Says who had how much CPU time, as the command line asks.  Returns the TSC at which it
+ * wants to be called again, or FB_FOREVER. */
+u64 usage_poll(const struct instance *all, u32 count);
+
 /* ---- main.c ---- */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 __attribute__((noreturn)) void give_up(const char *format, ...)
