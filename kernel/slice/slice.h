@@ -10,7 +10,8 @@
  *     FB_EVENT_SLICE, and after SLICE_GRACE_NS it is preempted by force: its registers are
  *     kept in its vCPU and it goes on later, unharmed.  Who comes next loses nothing: the
  *     time-table is late by what was overrun, and the next slice of the position on whose
- *     account that was (paid_by) is shorter by as much.
+ *     account that was (paid_by) is shorter by as much (up to a slice and the grace: what
+ *     is beyond was not the vCPU's doing).
  * I3. The timer is armed for a slice's end only while somebody else is ready: one ready
  *     vCPU is never interrupted.
  * I4. dispatch functions run on the own CPU, interrupts off, and do not return to their

@@ -128,17 +128,29 @@ slice_next(const struct cpu *c)
     return d == NONE ? NONE : (from + d) % CPU_SLICES;
 }
 
+/* What ran on the account of paid_by went on until now, though it had been told.  Not
+ * more than a slice and the grace: beyond that the machine stood still, and nobody is to
+ * starve for it. */
+static void
+charge(struct cpu *c, u64 now)
+{
+    struct slice *s = &c->slices[c->paid_by];
+    u64 over = now - c->slice_end,
+        most = __atomic_load_n(&s->ticks, __ATOMIC_RELAXED) + grace_ticks();
+
+    s->debt += over < most ? over : most;
+    c->slice_end = now;
+    c->force = false;
+}
+
 /* At most one round is walked: a longer absence starts a fresh slice. */
 void
 slice_advance(struct cpu *c, u64 now)
 {
     if (now < c->slice_end)
         return;
-    if (c->force) {
-        c->slices[c->paid_by].debt += now - c->slice_end;
-        c->slice_end = now;
-        c->force = false;
-    }
+    if (c->force)
+        charge(c, now);
     c->given = false;
     for (u32 n = 0; n < CPU_SLICES && now >= c->slice_end; n++) {
         u32 next = slice_next(c);

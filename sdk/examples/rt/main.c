@@ -113,11 +113,11 @@ report(void)
 }
 
 static void
-make_threads(u64 first)
+make_threads(void)
 {
     char text[200];
     const char *at = text;
-    u64 rounds = calibrate();
+    u64 rounds = calibrate(), first = rt_now() + 1000 * ticks_us;
 
     if (!sdk_option(RT_INFO->cmdline, "rt.threads=", text, sizeof(text)))
         memcpy(text, "2000/200,5000/500", 18);
@@ -172,7 +172,7 @@ rt_main(void)
     u64 begin = rt_now() + option("rt.after=", 0) * 1000 * ticks_us;
     while (rt_now() < begin)
         fb_wait(begin, NULL);
-    make_threads(rt_now() + 1000 * ticks_us);
+    make_threads();
     if (option("rt.fill=", 0) != 0)
         rt_spawn(fill, rt_now(), 1ull << 60);
     started = rt_now();

@@ -56,6 +56,22 @@ test_hog_when_slice_ends_then_forced_after_grace_and_charged(void)
     CHECK(h > 99 * MS && h < 101 * MS && o > 99 * MS && o < 101 * MS);
 }
 
+/* Verify that time in which the machine stood still is not paid back for ever. */
+static void
+test_overrun_when_the_machine_stood_still_then_bounded(void)
+{
+    machine_start(11);
+    struct fake *a = make(HOG, 0, MS), *b = make(HOG, 1, MS);
+    fake_start(a);
+    fake_start(b);
+    clock_now += 10000 * MS; /* the timer is as late as that */
+    machine_run(clock_now);
+    CHECK(fake_running() == b && CPU->slices[0].debt == MS + SLICE_GRACE_NS);
+    u64 before = slice_ran(a->v);
+    machine_run(clock_now + 40 * MS);
+    CHECK(slice_ran(a->v) - before > 17 * MS);
+}
+
 /* Verify that slices shorter than the grace are paid for by whole slices. */
 static void
 test_hog_when_slices_are_short_then_skipped(void)
@@ -329,6 +345,7 @@ main(void)
 {
     RUN(test_timer_when_nobody_else_is_ready_then_silent);
     RUN(test_hog_when_slice_ends_then_forced_after_grace_and_charged);
+    RUN(test_overrun_when_the_machine_stood_still_then_bounded);
     RUN(test_hog_when_slices_are_short_then_skipped);
     RUN(test_owner_when_it_wakes_then_takes_its_own_time_only);
     RUN(test_yield_when_owner_then_lends_the_rest);
