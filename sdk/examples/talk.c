@@ -9,8 +9,8 @@
  * side 1 answers each with the same word and then the sum.  When the other side ends and
  * is made again, a new session begins: what was lent is recalled and sent anew.
  *
- * Options (args): talk.pages=N: how many side 0 sends before it ends; talk.quit=N: side 1
- * ends, with code 7, after so many.
+ * Options (args): talk.name=NAME of the share (talk); talk.pages=N: how many side 0 sends
+ * before it ends; talk.quit=N: side 1 ends, with code 7, after so many.
  */
 #include <sdk/libos.h>
 #include <sdk/loan.h>
@@ -189,8 +189,10 @@ libos_main(u64 vcpu)
 {
     if (vcpu != 0)
         return;
-    if (share_open(&share, "talk") != 0) {
-        libos_print("the manifest gives no share `talk`");
+    char name[16] = "talk";
+    sdk_option(LIBOS_INFO->cmdline, "talk.name=", name, sizeof(name));
+    if (share_open(&share, name) != 0) {
+        libos_print("the manifest gives no share `%s`", name);
         libos_exit(1);
     }
     if (share.entry->side == 0)

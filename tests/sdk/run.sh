@@ -91,6 +91,48 @@ for cpus in 1 2 4; do
     say $? "two LibOSes lend pages to each other over rings, and one is restarted, with $cpus CPUs"
 done
 
+feuer-cc --libos -Wall -Wextra -Werror -o vandal.elf "$root/tests/sdk/vandal.c" >"$work/log" 2>&1
+say $? "vandal is built outside the tree"
+# The lender finds out that it is lied to, and ends by its own hand; one that nobody lies to is not disturbed.
+cat >vandal.manifest <<'END'
+instance lender
+    personality talk
+    memory 4M
+    cpus all
+    devices console
+    share talk 16 with vandal
+    args talk.pages=100000000
+    on-end restart
+instance vandal
+    personality vandal
+    memory 4M
+    cpus all
+    devices console
+    on-end restart
+instance honest
+    personality talk
+    memory 4M
+    cpus all
+    devices console power
+    share talk2 16 with borrower
+    args talk.name=talk2 talk.pages=60000
+    on-end power
+instance borrower
+    personality talk
+    memory 4M
+    cpus all
+    devices console
+    args talk.name=talk2
+    on-end restart
+END
+want='^vandal: refused as it should be$
+^lender: [0-9]+ pages there and back, 1 wrong,
+^honest: 60000 pages there and back, 0 wrong, 0 words refused, it slept, in one session$'
+for cpus in 1 2 4; do
+    boot --cpus "$cpus" --append console=ttyS0 --manifest vandal.manifest --personality talk=talk.elf --personality vandal=vandal.elf
+    say $? "noise in shared memory harms nobody but who talks with its maker, with $cpus CPUs"
+done
+
 printf 'int main(void) { return 42; }\n' >posix.c
 mkdir add
 feuer-cc -o add/posix posix.c >"$work/log" 2>&1 && timeout 60 "$root/tools/feuer" exec --add add -- /add/posix >"$work/log" 2>&1
