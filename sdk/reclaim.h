@@ -53,7 +53,8 @@ struct reclaim_page {
     fb_u64 asked;           /* number of the last request; 0: none yet */
     fb_u64 amount;          /* of that request */
     fb_u64 deadline;        /* TSC */
-    fb_u64 changes;         /* how often the lists have changed since the start */
+    fb_u64 changes;         /* grows with each change of the lists; odd while the steward
+                               takes: until it is even again they are not to be read */
     fb_u64 cap_steward;     /* VCPU capability for `steward_bit` alone */
     fb_u64 steward_bit;     /* a set of one bit */
     fb_u64 memory_lo, memory_hi; /* frames: no chunk ever lies outside */

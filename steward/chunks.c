@@ -228,8 +228,10 @@ reclaim_end(struct instance *i)
 void
 reclaim_tell(struct instance *i)
 {
-    __atomic_store_n(&i->reclaim.page->changes, i->reclaim.page->changes + 1,
-                     __ATOMIC_RELEASE);
+    struct reclaim *r = &i->reclaim;
+
+    r->changes = (r->changes | 1) + 1;
+    __atomic_store_n(&r->page->changes, r->changes, __ATOMIC_RELEASE);
     fb_signal(i->vcpus[0], 1ull << FB_EVENT_REVOKE, NULL);
 }
 

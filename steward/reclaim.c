@@ -222,12 +222,15 @@ report(const struct instance *i, bool answered, u64 given, u64 taken)
         record);
 }
 
+/* The count of changes is odd while something is taken by force. */
 static void
 finish_request(struct instance *i, bool answered)
 {
     u64 given = 0, taken = 0;
 
     i->reclaim.open = false;
+    i->reclaim.changes |= 1;
+    __atomic_store_n(&i->reclaim.page->changes, i->reclaim.changes, __ATOMIC_SEQ_CST);
     if (i->reclaim.kind == RECLAIM_MEMORY)
         finish_memory(i, &given, &taken);
     else

@@ -72,6 +72,7 @@ struct chunk {
 struct reclaim {
     struct chunk chunk[RECLAIM_CHUNKS];
     u64 slice_own[FB_CPUS_MAX], ticks[FB_CPUS_MAX]; /* by vCPU */
+    u64 changes;                                    /* as in the page */
     struct reclaim_page *page;                      /* the steward's mappings */
     const struct fb_domain_record *record;
     /* The open request. */

@@ -12,6 +12,7 @@
 
 #include "core/account.h"
 #include "core/clock.h"
+#include "core/hooks.h"
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/sched.h"
@@ -68,7 +69,7 @@ event_dispatch(u64 bits, bool user)
     if (bits & (1ull << FB_EVENT_SLICE))
         machine_yield(); /* before the grace is over */
     if (bits & (1ull << FB_EVENT_REVOKE))
-        log_error("the kernel asks for something back; there is nothing to give");
+        libos_hooks.reclaim();
     u64 bound = bits & ((2ull << EVENT_LAST_FREE) - (1ull << EVENT_FIRST_FREE));
     while (bound) {
         unsigned bit = (unsigned)__builtin_ctzll(bound);

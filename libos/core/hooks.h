@@ -49,6 +49,9 @@ struct libos_hooks {
     /* tty: where log lines go once it is there; NULL: the kernel's console. Must not
      * sleep. */
     void (*console_write)(const char *text, size_t bytes);
+    /* vm: the steward asks for something back, or its lists have changed (core/chunk.h);
+     * must not sleep. */
+    void (*reclaim)(void);
     /* boot: the first process has ended (wait status). Does not return. */
     void (*init_ended)(int status);
 };

@@ -21,6 +21,7 @@
 
 #include <abi/layout.h>
 
+#include "core/chunk.h"
 #include "core/lock.h"
 #include "core/log.h"
 #include "core/machine.h"
@@ -33,7 +34,7 @@ frame_t page_first, page_end;
 
 static struct spinlock buddy_lock = SPINLOCK_INIT;
 /* Whole blocks of 2 MiB, and edges (B3). */
-enum { WHOLE, EDGE, ZONES };
+enum { WHOLE, EDGE, ZONES }; /* then ZONE_CHUNK, ZONE_GONE: not of the buddies */
 struct zone {
     struct list free_lists[PAGE_MAX_ORDER + 1]; /* [buddy_lock] */
     u64 free;                                   /* [buddy_lock] without the caches */
@@ -42,6 +43,7 @@ static struct zone zones[ZONES];
 /* [I] by 2 MiB from page_first on: WHOLE or EDGE */
 static u8 *zone_of_block;
 static u64 total_frames;                        /* [buddy_lock] */
+static u64 scarce_below;                        /* [I] free frames of WHOLE */
 static struct lcpu_cache caches[FB_CPUS_MAX];
 
 u64
@@ -52,6 +54,8 @@ page_cap(frame_t f)
                                                                        __ATOMIC_RELAXED)];
     if (__builtin_expect(f - hint->lo < hint->hi - hint->lo, 1))
         return hint->cap;
+    if (page_is_chunks(f))
+        return chunk_cap(f);
     for (u32 i = 0; i < machine_memory_ranges; i++)
         if (f >= machine_memory[i].lo && f < machine_memory[i].hi) {
             __atomic_store_n(&last, i, __ATOMIC_RELAXED);
@@ -70,6 +74,24 @@ static inline u8
 zone_index(frame_t f)
 {
     return zone_of_block[(f >> 9) - (page_first >> 9)];
+}
+
+bool
+page_is_chunks(frame_t f)
+{
+    return zone_index(f) >= ZONE_CHUNK;
+}
+
+void
+page_set_zone(frame_t lo, frame_t hi, u8 zone)
+{
+    memset(&zone_of_block[(lo >> 9) - (page_first >> 9)], zone, (hi - lo) >> 9);
+}
+
+bool
+page_base_is_scarce(void)
+{
+    return __atomic_load_n(&zones[WHOLE].free, __ATOMIC_RELAXED) < scarce_below;
 }
 
 /* B1 for one block; merges it with its buddies as far as they are free. */
@@ -202,6 +224,10 @@ page_alloc_zeroed(void)
 static __attribute__((noinline)) void
 free_past_cache(struct lcpu_cache *c, frame_t f)
 {
+    if (page_is_chunks(f)) {
+        chunk_free(f);
+        return;
+    }
     if (zone_index(f) != WHOLE) {
         page_free_run(f, 0);
         return;
@@ -275,6 +301,7 @@ page_count(struct page_counts *out)
     out->total = total_frames;
     out->free = zones[WHOLE].free + zones[EDGE].free;
     spin_unlock(&buddy_lock);
+    chunk_count(&out->total, &out->free);
     for (u32 i = 0; i < lcpu_count; i++) {
         struct lcpu_cache *c = lcpus[i].caches;
         if (!c)
@@ -378,8 +405,7 @@ page_init(const struct fb_range *used, u32 nused)
     for (unsigned z = 0; z < ZONES; z++)
         for (unsigned i = 0; i <= PAGE_MAX_ORDER; i++)
             list_init(&zones[z].free_lists[i]);
-    page_first = ~0ull;
-    page_end = 0;
+    machine_memory_bounds(&page_first, &page_end);
     for (u32 i = 0; i < machine_memory_ranges; i++) {
         page_first = MIN(page_first, machine_memory[i].lo);
         page_end = MAX(page_end, machine_memory[i].hi);
@@ -397,4 +423,5 @@ page_init(const struct fb_range *used, u32 nused)
                                           nused) ? WHOLE : EDGE;
     memset(page_state(states_at), PAGE_USED, need);
     each_free_run(used, nused, free_run, 0);
+    scarce_below = zones[WHOLE].free / 4;
 }

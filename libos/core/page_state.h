@@ -19,8 +19,11 @@ struct heap_counts;
 #define PAGE_SLAB 0x40u    /* | index of the page within its slab */
 #define PAGE_OUTSIDE 0x50u /* never this allocator's */
 #define PAGE_TABLE 0x60u   /* in the table pool */
+#define PAGE_IN_CHUNK 0x70u /* free, in a chunk (core/chunk.h) */
 
 extern frame_t page_first, page_end;
+/* Is the frame in memory that is, was or may be in chunks? */
+bool page_is_chunks(frame_t f);
 
 struct lcpu_cache; /* slab.c and page.c: what a vCPU keeps for itself */
 #define PAGE_CACHE 64u

@@ -12,6 +12,7 @@
  * The fault of an anonymous page is one cleared frame and one map call; ahead, one call
  * for all.
  */
+#include "core/chunk.h"
 #include "core/error.h"
 #include "core/hooks.h"
 #include "core/log.h"
@@ -26,6 +27,7 @@
 #include "vm/mm.h"
 #include "vm/mm_private.h"
 #include "vm/oom.h"
+#include "vm/reclaim.h"
 
 #define FAULT_ERROR_PRESENT 0x1u /* SDM vol. 3, 4.7 */
 #define FAULT_ERROR_WRITE 0x2u
@@ -81,10 +83,10 @@ sort_out(struct mm *m, uaddr page, frame_t run, u64 count)
 static bool
 fault_ahead(struct mm *m, struct area *a, uaddr page, unsigned order)
 {
-    frame_t run = page_alloc_run(order);
+    frame_t run = page_base_is_scarce() ? FRAME_NONE : page_alloc_run(order);
     u64 count = 1ull << order;
     if (run == FRAME_NONE)
-        return false;
+        return false; /* or base memory is scarce: one by one, from chunks */
     for (u64 i = 0; i < count; i++)
         page_clear(page_ptr(run + i));
     int rc = mmu_map(&m->space, page, run, area_mmu_flags(a), count);
@@ -110,7 +112,7 @@ fault_anonymous(struct mm *m, struct area *a, uaddr page, bool write)
     unsigned order = ahead_order(m, a, page);
     if (order && fault_ahead(m, a, page, order))
         return 0;
-    frame_t frame = page_alloc_zeroed();
+    frame_t frame = page_alloc_movable_zeroed();
     return frame == FRAME_NONE ? -E_NOMEM : map_own(m, a, page, frame);
 }
 
@@ -142,7 +144,7 @@ copies_alloc(struct mm *m, struct area *a, uaddr page, struct copies *c)
         mmu_each(&m->space, c->next, page + ((u64)c->most << PAGE_SHIFT), add_copy, c);
         while (1u << order > c->count)
             order--;
-        frame_t run = order ? page_alloc_run(order) : FRAME_NONE;
+        frame_t run = order && !page_base_is_scarce() ? page_alloc_run(order) : FRAME_NONE;
         if (run != FRAME_NONE) {
             c->count = 1u << order;
             m->next_fault = page + ((u64)c->count << PAGE_SHIFT);
@@ -150,7 +152,7 @@ copies_alloc(struct mm *m, struct area *a, uaddr page, struct copies *c)
         }
     }
     c->count = 1;
-    return page_alloc();
+    return page_alloc_movable();
 }
 
 /* A write to a page of a private area that is present and not writable. */
@@ -306,7 +308,7 @@ fault_file(struct mm *m, struct area *a, uaddr page, u32 need)
     if (rc == -E_NOSPC)
         rc = -E_IO; /* a hole that cannot be filled: SIGBUS */
     if (rc == 0 && write && !shared) {
-        frame_t copy = page_alloc();
+        frame_t copy = page_alloc_movable();
         if (copy == FRAME_NONE) {
             rc = -E_NOMEM;
         } else {
@@ -409,10 +411,14 @@ fault_at(struct mm *m, uaddr at, u32 prot_needed, bool absent)
     if (at >= USER_TOP)
         return -E_FAULT;
     for (u32 tries = 0;; tries++) {
+        if (!chunk_settled())
+            reclaim_settle();
         mutex_lock(&m->lock);
         struct area *a = area_at_locked(m, at);
         int rc = a ? mm_fault_locked(m, a, PAGE_DOWN(at), prot_needed, absent) : -E_FAULT;
         mutex_unlock(&m->lock);
+        if (rc == -E_NOMEM && !chunk_settled())
+            continue; /* its frame was taken before it was mapped */
         if (rc != -E_NOMEM || tries == OOM_TRIES || !oom_relieve())
             return rc;
         absent = false;
@@ -536,6 +542,7 @@ vm_init(void)
 {
     frames_init();
     own_vdso();
+    reclaim_init();
     usercopy_pager = pager;
     libos_hooks.page_fault = page_fault;
     libos_hooks.process_space = process_space;

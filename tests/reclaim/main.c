@@ -286,7 +286,8 @@ reclaim_main(u64 vcpu)
             fb_domain_exit(0, NULL);
         if ((number = reclaim_pending(page)) != 0)
             answer(number);
-        if (__atomic_load_n(&page->changes, __ATOMIC_ACQUIRE) == changes)
+        u64 now = __atomic_load_n(&page->changes, __ATOMIC_ACQUIRE);
+        if (now == changes || now % 2 != 0)
             continue;
         look();
         check_data();

@@ -255,6 +255,7 @@ def guest_jobs(options):
     yield Job("guest sdk", [os.path.join(REPO, "tests", "sdk", "run.sh"), build_dir()], 500)
     yield Job("guest slices", [os.path.join(TOOLS, "slices")]
               + (["--mix", "even"] if options.quick else []), 600)
+    yield Job("guest reclaim posix", [os.path.join(REPO, "tests", "reclaim", "posix.sh"), build_dir()], 900)
     yield Job("guest boots", [os.path.join(TOOLS, "many-boots"),
                               "6" if options.quick else "50"], 900)
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* core/machine.h over a process of the host. Threads are coroutines (ucontext), known to
  * AddressSanitizer as fibers. */
+#include "core/chunk.h"
 #include "core/machine.h"
 
 #include <abi/layout.h>
@@ -45,6 +46,13 @@ u8 *machine_dmap;
 u64 machine_dmap_first = FIRST_FRAME;
 struct machine_range machine_memory[16];
 u32 machine_memory_ranges;
+
+void
+machine_memory_bounds(frame_t *lo, frame_t *hi)
+{
+    *lo = machine_memory[0].lo;
+    *hi = machine_memory[0].hi;
+}
 struct lcpu lcpus[FB_CPUS_MAX];
 u32 lcpu_count;
 
@@ -394,4 +402,55 @@ host_count(void)
     heap_count(&heap);
     return (struct host_counts){ pages.total - pages.free, heap.objects,
                                  host_mapped_pages() };
+}
+
+/* ---- nothing is asked back here ---- */
+
+bool
+machine_reclaim_init(void)
+{
+    return false;
+}
+
+u64
+machine_reclaim_pending(bool *memory, u64 *amount, u64 *deadline_ns)
+{
+    *memory = false;
+    *amount = *deadline_ns = 0;
+    return 0;
+}
+
+void
+machine_reclaim_answer(u64 number, u64 given)
+{
+    (void)number;
+    (void)given;
+}
+
+u64
+machine_reclaim_time(u64 ticks)
+{
+    (void)ticks;
+    return 0;
+}
+
+void
+machine_chunk_listed(u32 k, u64 *cap, frame_t *lo, frame_t *hi)
+{
+    (void)k;
+    *cap = *lo = *hi = 0;
+}
+
+int
+machine_chunk_delete(u64 cap)
+{
+    (void)cap;
+    return 0;
+}
+
+void
+machine_chunk_forget(frame_t lo, frame_t hi)
+{
+    (void)lo;
+    (void)hi;
 }

@@ -47,6 +47,9 @@ mmu_sharers(frame_t table)
     return (u16)FB_FRAME_PARENTS(machine_frame_word(table));
 }
 
+/* reclaim.c: an access of the LibOS to memory that was taken: false: it was not that. */
+bool reclaim_stand_in(uaddr va);
+
 /* machine.c */
 struct instance_info;
 extern const struct instance_info *instance;

@@ -6,6 +6,7 @@
 #include <sdk/stubs.h>
 
 #include "core/arch/x86_64/arch.h"
+#include "core/chunk.h"
 #include "core/clock.h"
 #include "core/error.h"
 #include "core/event.h"
@@ -13,6 +14,7 @@
 #include "core/log.h"
 #include "core/machine.h"
 #include "core/page.h"
+#include "core/page_state.h"
 #include "core/string.h"
 
 #define DONE_MASK ((1ull << 40) - 1)
@@ -267,6 +269,14 @@ link_tables(struct mmu_space *s, uaddr va, unsigned level)
     return rc;
 }
 
+/* The chunk of the frame was taken by force at this moment: its capability has no name
+ * any more. */
+static bool
+is_taken(long r)
+{
+    return r == -FB_E_NAME && !chunk_settled();
+}
+
 /* What a call that maps said, when it did not do all: 0: it is to be repeated.  -E_EXIST
  * -E_NOMEM */
 static int
@@ -276,7 +286,7 @@ map_failed(struct mmu_space *s, uaddr va, long r, unsigned missing)
         return -E_EXIST;
     if (r == -FB_E_NOTABLE)
         return link_tables(s, va, missing);
-    if (r == -FB_E_COUNT)
+    if (r == -FB_E_COUNT || is_taken(r))
         return -E_NOMEM;
     if (r != -FB_E_RESUME && !machine_again(r))
         libos_panic("space_map at %lx: %s", va, fb_error_name(r));
@@ -328,12 +338,14 @@ mmu_replace(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u32 count, 
 }
 
 static void
-protect_with(struct mmu_space *s, uaddr va, u64 pages, u32 flags, u64 cap)
+protect_with(struct mmu_space *s, uaddr va, u64 pages, u32 flags, u64 cap, bool chunk)
 {
     for (;;) {
         unsigned long done = 0;
         long r = fb_space_protect(s->cap, va, pages, flags, cap, &done);
         if (r == 0)
+            return;
+        if (r == -FB_E_NAME && chunk) /* it has gone, and its pages with it */
             return;
         if (!machine_again(r))
             libos_panic("space_protect at %lx: %s", va, fb_error_name(r));
@@ -354,12 +366,17 @@ mmu_protect(struct mmu_space *s, uaddr va, u64 pages, u32 flags)
     if (flags & MMU_WRITE)
         settle(); /* the caller may have seen that the page is this space's alone */
     if ((flags & MMU_NOADD) || !(flags & (MMU_WRITE | MMU_EXEC))) {
-        protect_with(s, va, pages, flags, 0);
+        protect_with(s, va, pages, flags, 0, false);
     } else if (gains) {
-        protect_with(s, va, 1, flags, page_cap(page.frame));
+        protect_with(s, va, 1, flags, page_cap(page.frame), page_is_chunks(page.frame));
     } else {
         for (u32 i = 0; i < machine_memory_ranges; i++)
-            protect_with(s, va, pages, flags, machine_memory[i].cap);
+            protect_with(s, va, pages, flags, machine_memory[i].cap, false);
+        for (u32 k = 0; k < CHUNKS; k++) {
+            u64 cap = chunk_cap_in_use(k);
+            if (cap)
+                protect_with(s, va, pages, flags, cap, true);
+        }
     }
     if (!gains)
         mmu_flush(s);

@@ -193,6 +193,8 @@ upcall_from_libos(u64 which, u64 vector)
     struct lcpu *c = lcpu_current();
     struct fb_save_area *area = &c->cb->save[which];
     if (which == FB_SAVE_FAULT) {
+        if (vector == VECTOR_PAGE_FAULT && reclaim_stand_in(area->cr2))
+            fb_resume(FB_SAVE_FAULT, NULL);
         u64 to = fixup_find(area->regs.rip);
         if (to) {
             area->regs.rip = to;
