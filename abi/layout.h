@@ -134,6 +134,16 @@ struct fb_save_area {
     fb_u64 busy;   /* nonzero from delivery until resume */
     fb_u64 events; /* event bits that this upcall delivers */
 };
+/* What goes with a call or reply besides its registers.  The vCPU's own to write; the
+ * kernel reads `pass` of who sends, and the rest when it needs it. */
+struct fb_ipc {
+    fb_u64 pass;         /* capability to pass with the next message, else 0; the kernel
+                            sets it to 0 when it has passed */
+    fb_u64 auth, lo, hi; /* what is derived of it; auth = 0: it is moved as it is */
+    fb_u64 take;         /* nonzero: a message may bring a capability */
+    fb_u64 got;          /* written when one came: its name */
+    fb_u64 notify;       /* BUSY: 1 + the event bit to set when it is worth a try; else 0 */
+};
 struct fb_cb {
     /* Gate: written on a system call, read by gate_return. */
     fb_u64 user_rip;    /* 0x00 */
@@ -148,6 +158,7 @@ struct fb_cb {
     fb_u64 libos[23]; /* 0x40: the LibOS's own; the kernel never looks */
     fb_u64 crossings; /* 0xf8: counts system calls; whoever has the block can change it */
     struct fb_save_area save[FB_SAVES]; /* 0x100 */
+    struct fb_ipc ipc;
 };
 /*
  * An upcall enters at the registered `upcall` address with rdi = area (enum fb_save), rsi
@@ -162,6 +173,8 @@ struct fb_cb {
 #define FB_EVENT_SLICE  62 /* the slice ended */
 #define FB_EVENT_REVOKE 61 /* something is being asked back */
 #define FB_FOREVER      (~0ull)
+
+#define FB_IPC_NOTES 16u /* endpoints that a vCPU can wait to be told of */
 
 struct fb_batch_entry {
     fb_u64 call;

@@ -5,6 +5,8 @@ KTEST_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard tests/kernel/ktest/*
 KTEST_DEFINES := -DCALL_DOMAIN_EXIT=$$(awk '/define FB_CALL_DOMAIN_EXIT /{print $$3}' $(GENERATED)) \
     -DCALL_WAIT=$$(awk '/define FB_CALL_WAIT /{print $$3}' $(GENERATED)) \
     -DCALL_YIELD=$$(awk '/define FB_CALL_YIELD /{print $$3}' $(GENERATED)) \
+    -DCALL_IPC_RECEIVE=$$(awk '/define FB_CALL_IPC_RECEIVE /{print $$3}' $(GENERATED)) \
+    -DCALL_IPC_REPLY=$$(awk '/define FB_CALL_IPC_REPLY /{print $$3}' $(GENERATED)) \
     -DCALL_TLB_FLUSH=$$(awk '/define FB_CALL_TLB_FLUSH /{print $$3}' $(GENERATED))
 
 $(BUILD)/gen/ktest/errors.inc: tests/kernel/ktest/errors.py abi/feuerbird.toml

@@ -65,6 +65,7 @@ struct cpu {
     u8 contended;       /* [o] somebody waits for the end of this slice */
     u8 force;           /* [o] the grace of the ended slice is running */
     u32 resched; /* [o] look at the time-table before returning to Ring 3 */
+    u64 calls;   /* [o] number of the last call between vCPUs of this CPU */
     _Atomic u64
         epoch; /* [a] last epoch seen: flushed and quiet; mirrors fb_record.cpu[].epoch */
     struct slice slices[CPU_SLICES];

@@ -35,6 +35,23 @@ call_cap_grant(u64 source, u64 domain, u64 auth, u64 lo, u64 hi, u64 a5)
 }
 
 struct ret
+call_cap_move(u64 source, u64 domain, u64 a2, u64 a3, u64 a4, u64 a5)
+{
+    struct cap *to;
+    u64 name = 0;
+
+    (void)a2, (void)a3, (void)a4, (void)a5;
+    int error = find(domain, FB_TYPE_DOMAIN, FB_AUTH(0, 0, FB_RIGHT_GRANT), &to);
+    if (error)
+        return ERR(error);
+    struct domain *d = to->object;
+    if (!domain_alive(d))
+        return ERR(-FB_E_DEAD);
+    error = cap_move_to(&caller()->table, source, &d->table, d->clearance, &name);
+    return RET(error, name);
+}
+
+struct ret
 call_cap_inspect(u64 source, u64 offset, u64 a2, u64 a3, u64 a4, u64 a5)
 {
     struct cap_table *t = &caller()->table;

@@ -5,6 +5,7 @@
 #include "domain/life.h"
 #include "event/event.h"
 #include "hal/hal.h"
+#include "ipc/ipc.h"
 #include "slice/slice.h"
 
 /* What entry.S has pushed for calls that may leave the CPU. */
@@ -119,15 +120,7 @@ wait_frame(u64 deadline, struct call_frame *f)
     if (events || deadline <= hal_tsc())
         return RET(0, events);
     frame_regs(f, 0, &v->regs);
-    v->cr3 = c->libos_cr3;
-    v->waits = 1;
-    v->wait_until = deadline;
-    slice_await(c, v, deadline);
-    /* D3: publish the state, then look again at what senders wrote before they could see
-     * it. */
-    atomic_store(&v->state, VCPU_WAITING);
-    if (__atomic_load_n(&v->cb->pending, __ATOMIC_SEQ_CST) != 0)
-        vcpu_wake(v);
+    ipc_block(c, v, WAITS_EVENTS, deadline, VCPU_WAITING);
     if (!domain_alive(v->domain))
         domain_drop_current(c);
     dispatch(c);

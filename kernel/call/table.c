@@ -19,6 +19,9 @@ _Static_assert(offsetof(struct cpu, gate_rip) == CPU_GATE_RIP, "entry.S");
 _Static_assert(offsetof(struct cpu, user_cr3) == CPU_USER_CR3, "entry.S");
 _Static_assert(offsetof(struct cpu, libos_cr3) == CPU_LIBOS_CR3, "entry.S");
 _Static_assert(offsetof(struct cpu, stack_top) == CPU_STACK_TOP, "entry.S");
+_Static_assert(offsetof(struct cpu, current) == CPU_CURRENT, "entry.S");
+_Static_assert(CPU_AREA_SIZE - CPU_DATA_OFFSET == CPU_TO_STACK, "entry.S");
+_Static_assert(offsetof(struct vcpu, regs) == VCPU_REGS, "entry.S");
 _Static_assert(offsetof(struct fb_cb, user_rip) == CB_USER_RIP, "entry.S");
 _Static_assert(offsetof(struct fb_cb, user_rflags) == CB_USER_RFLAGS, "entry.S");
 _Static_assert(offsetof(struct fb_cb, user_rsp) == CB_USER_RSP, "entry.S");
@@ -126,7 +129,9 @@ call_switches(u64 call)
 {
     return call == FB_CALL_GATE_RETURN || call == FB_CALL_RESUME ||
            call == FB_CALL_WAIT || call == FB_CALL_YIELD || call == FB_CALL_BATCH ||
-           call == FB_CALL_SIGNAL || call == FB_CALL_DOMAIN_EXIT;
+           call == FB_CALL_SIGNAL || call == FB_CALL_DOMAIN_EXIT ||
+           call == FB_CALL_IPC_CALL || call == FB_CALL_IPC_RECEIVE ||
+           call == FB_CALL_IPC_REPLY;
 }
 
 struct ret

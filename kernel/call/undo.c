@@ -22,6 +22,8 @@
  *     it until its table is cleared, so that its object memory is not thought free before
  *     it is.
  *
+ * N7. ENDPOINT: waits and calls through it end, and the endpoint with the first one on it.
+ *
  * phase and cursor of the capability: see the enums. Each step is bounded by that of
  * space_evict, or by SCAN_FRAMES; the list of domains is walked once a step. Locking: the
  * tree lock throughout; list_busy of the domain for its list of spaces.
@@ -33,6 +35,7 @@
 #include "domain/domain.h"
 #include "frame/frame.h"
 #include "hal/hal.h"
+#include "ipc/ipc.h"
 #include "slice/slice.h"
 
 #define SCAN_FRAMES  4096u
@@ -359,6 +362,32 @@ undo_space(struct cap *c)
     panic("undo: a space in phase %u", c->phase);
 }
 
+/* ---- ENDPOINT ---- */
+
+/* Who waits through the capability is woken, and finds its name dead.  While that goes on
+ * a receiver may still be entered: a quiet point later the callers of those are known, and
+ * nobody uses an endpoint whose first capability this is. */
+static int
+undo_endpoint(struct cap *c)
+{
+    bool first = (c->flags & CAP_F_FIRST) != 0;
+
+    if (c->phase == 0) {
+        ipc_cancel(c);
+        if (!first && !(c->may.auth & FB_AUTH(0, FB_KIND_IPC_RECV, 0)))
+            return 0;
+        c->cursor = epoch_next();
+        c->phase = 1;
+        return -FB_E_RESUME;
+    }
+    if (!wait_quiet(c))
+        return -FB_E_RESUME;
+    ipc_cancel(c);
+    if (first)
+        ipc_end(c->object);
+    return 0;
+}
+
 int
 cap_undo(struct cap *dying)
 {
@@ -371,6 +400,7 @@ cap_undo(struct cap *dying)
     case FB_TYPE_IRQ: irq_unbind_range(lo, hi, NULL, by); return 0;
     case FB_TYPE_VCPU: return undo_vcpu(dying);
     case FB_TYPE_DOMAIN: undo_watch(dying->object, by); return 0;
+    case FB_TYPE_ENDPOINT: return undo_endpoint(dying);
     case FB_TYPE_SPACE: return dying->flags & CAP_F_FIRST ? undo_space(dying) : 0;
     default: return 0;
     }

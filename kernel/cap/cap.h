@@ -28,9 +28,11 @@
  * first capabilities in its table go as follows.  SPACE and VCPU: with everything derived
  *     from them; the object stays (object->cap = NULL) until its own domain is destroyed.
  * DOMAIN: a domain ends with its maker, so that none is left that nobody can name: see
- * cap_table_blocker. P10. What a holder bound through a MEMORY, SLICE, IRQ, VCPU or DOMAIN capability
+ * cap_table_blocker.  ENDPOINT: with everything derived from them, and the endpoint too.
+ * P10. What a holder bound through a MEMORY, SLICE, IRQ, VCPU or DOMAIN capability
  * is undone when that capability goes, by revocation or deletion, unless an ancestor held
- * by the same domain stays (its interval covers it, by P3).
+ * by the same domain stays (its interval covers it, by P3).  Waits and calls through an
+ * ENDPOINT capability end with it in any case, and the endpoint with the first one.
  */
 #ifndef KERNEL_CAP_CAP_H
 #define KERNEL_CAP_CAP_H
@@ -168,6 +170,12 @@ void cap_release(void); /* drop the tree lock */
  * cap_insert. */
 int cap_derive_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance,
                   struct authority ask, u64 need, u64 *name) MUST_CHECK;
+/* The same, but the source goes: the new one takes its place in the tree, with all that is
+ * below it.  GRANT is needed.  -INUSE: it is the first on its object, or being revoked.
+ * What it bound is undone as by cap_delete, which goes on with the old name where that
+ * takes longer. */
+int cap_move_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance,
+                u64 *name) MUST_CHECK;
 /* Delete one capability; its children become its parent's, or roots.  -NAME; -BUSY;
  * -RESUME: repeat with the same name; -INUSE: it is the first on a living object (P7),
  * its revocation is not complete, or (P10) frames that it covers serve as table or object

@@ -307,6 +307,10 @@ clear_first(struct cap *c, u32 *budget)
     error = kill_below(c, NULL, budget);
     if (error)
         return error;
+    if (cap_type(c) == FB_TYPE_ENDPOINT) {
+        cap_mark(c);
+        return clear_dying(c, budget);
+    }
     cap_forget(c);
     drop(c);
     return 0;

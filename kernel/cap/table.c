@@ -260,22 +260,30 @@ cap_insert(struct cap_table *table, struct cap *parent, u32 type, void *object,
     return 0;
 }
 
+/* A source of any type. */
+static int
+find_source(struct cap_table *from, u64 source, u64 need, struct cap **out)
+{
+    u64 slot = source & CAP_SLOT_MASK;
+
+    if (source == 0 || slot >= from->count ||
+        atomic_load_explicit(&from->slots[slot].name, memory_order_acquire) != source)
+        return -FB_E_NAME;
+    *out = &from->slots[slot];
+    return need & ~(*out)->may.auth ? -FB_E_AUTHORITY : 0;
+}
+
 int
 cap_derive_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance,
               struct authority ask, u64 need, u64 *name)
 {
-    u64 slot = source & CAP_SLOT_MASK;
     struct cap *c;
     struct authority may;
     int error;
 
-    if (source == 0 || slot >= from->count)
-        return -FB_E_NAME;
-    c = &from->slots[slot];
-    if (atomic_load_explicit(&c->name, memory_order_acquire) != source)
-        return -FB_E_NAME;
-    if (need & ~c->may.auth)
-        return -FB_E_AUTHORITY;
+    error = find_source(from, source, need, &c);
+    if (error)
+        return error;
     may = lattice_meet(c->may, ask);
     if (lattice_is_bottom(may))
         return -FB_E_EMPTY;
@@ -285,6 +293,33 @@ cap_derive_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clea
     if (error)
         return error;
     *name = insert(to, c, cap_type(c), c->object, may, 0);
+    cap_release();
+    return 0;
+}
+
+int
+cap_move_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance,
+            u64 *name)
+{
+    struct cap *c, *moved;
+    int error = find_source(from, source, FB_AUTH(0, 0, FB_RIGHT_GRANT), &c);
+
+    if (error)
+        return error;
+    if (FB_AUTH_CLASS(c->may.auth) & ~clearance)
+        return -FB_E_CLEARANCE;
+    error = cap_reserve(to, c);
+    if (error)
+        return error;
+    if (!cap_can_go(c)) {
+        cap_release();
+        return -FB_E_INUSE;
+    }
+    *name = insert(to, c->parent, cap_type(c), c->object, c->may, 0);
+    moved = &to->slots[*name & CAP_SLOT_MASK];
+    cap_unlink(c);
+    cap_link(moved, c, CAP_IN_CHILD, true);
+    (void)cap_let_go(c);
     cap_release();
     return 0;
 }

@@ -110,6 +110,7 @@ cap_needs_undo(const struct cap *c, const struct cap *from)
     case FB_TYPE_IRQ:
         /* What a root allowed was given to nobody else's keeping: none can revoke it. */
         return from != NULL && !cap_covered(c, from);
+    case FB_TYPE_ENDPOINT: return true;
     case FB_TYPE_SPACE: return (c->flags & CAP_F_FIRST) != 0;
     default: return false;
     }
@@ -140,16 +141,19 @@ cap_hoist(struct cap *c, struct cap *to, bool dying, u32 *budget)
     return 0;
 }
 
-/* The last part of a deletion, for a DYING capability: wait until nobody uses it, undo,
- * let it go. */
+/* The last part of a deletion, for a DYING capability: what is below it goes up; wait until
+ * nobody uses it, undo, let it go. */
 static int
 delete_finish(struct cap *c)
 {
-    int error;
+    u32 budget = CAP_STEP;
+    int error = cap_hoist(c, c->parent, true, &budget);
 
+    if (error)
+        return error;
     if (!cap_quiet(c->epoch))
         return -FB_E_RESUME;
-    error = cap_undo(c);
+    error = cap_needs_undo(c, c->parent) ? cap_undo(c) : 0;
     if (error)
         return error;
     /* Whoever revokes above must wait for the flush of what was just removed. */
@@ -160,12 +164,36 @@ delete_finish(struct cap *c)
     return 0;
 }
 
+bool
+cap_can_go(const struct cap *c)
+{
+    /* The last: a root, to which an ended domain left what is dying: revoke first. */
+    return !(c->flags & (CAP_F_FIRST | CAP_F_REVOKING)) && (c->parent || !c->dying);
+}
+
+int
+cap_let_go(struct cap *c)
+{
+    u32 budget = CAP_STEP;
+    int error = cap_hoist(c, c->parent, c->parent != NULL, &budget);
+
+    if (c->parent && c->epoch > c->parent->epoch)
+        c->parent->epoch = c->epoch;
+    if (error || cap_needs_undo(c, c->parent)) {
+        cap_mark(c);
+        c->flags |= CAP_F_DELETING;
+        return error ? error : delete_finish(c);
+    }
+    atomic_store_explicit(&c->name, 0, memory_order_seq_cst);
+    cap_unlink(c);
+    cap_slot_limbo(c);
+    return 0;
+}
+
 static int
 delete_locked(struct cap_table *table, u64 name)
 {
     struct cap *c = cap_slot(table, name);
-    u32 budget = CAP_STEP;
-    int error;
 
     if (!c || c->generation != name >> FB_NAME_SLOT_BITS)
         return -FB_E_NAME;
@@ -173,24 +201,7 @@ delete_locked(struct cap_table *table, u64 name)
         return delete_finish(c);
     if (c->state != CAP_LIVE)
         return -FB_E_NAME;
-    if (c->flags & (CAP_F_FIRST | CAP_F_REVOKING))
-        return -FB_E_INUSE;
-    error = cap_hoist(c, c->parent, c->parent != NULL, &budget);
-    if (error)
-        return error;
-    if (c->dying) /* a root, to which an ended domain left them: revoke first */
-        return -FB_E_INUSE;
-    if (c->parent && c->epoch > c->parent->epoch)
-        c->parent->epoch = c->epoch;
-    if (cap_needs_undo(c, c->parent)) {
-        cap_mark(c);
-        c->flags |= CAP_F_DELETING;
-        return delete_finish(c);
-    }
-    atomic_store_explicit(&c->name, 0, memory_order_seq_cst);
-    cap_unlink(c);
-    cap_slot_limbo(c);
-    return 0;
+    return cap_can_go(c) ? cap_let_go(c) : -FB_E_INUSE;
 }
 
 int

@@ -34,6 +34,11 @@ bool cap_needs_undo(const struct cap *c, const struct cap *from);
  * roots), within the budget: 0 or -RESUME. */
 int cap_hoist(struct cap *c, struct cap *to, bool dying, u32 *budget) MUST_CHECK;
 
+/* Is c, which is LIVE, one that a deletion may take?  Then it goes: what is below it hangs
+ * at its parent; 0, or -RESUME or -INUSE: its name is dead, and cap_delete goes on. */
+bool cap_can_go(const struct cap *c);
+int cap_let_go(struct cap *c);
+
 /* ---- revoke.c ---- */
 /* Phase 1 for the subtree of r: afterwards r has no child, and all that was below is in
  * r->dying. -RESUME. */

@@ -3,9 +3,10 @@
  * Domains and vCPUs.
  *
  * D1. A vCPU belongs to one domain and one CPU for life; only that CPU runs it and reads
- * its mask. D2. state: NEW -> READY <-> RUNNING, RUNNING -> WAITING -> READY; any ->
- * DEAD.  WAITING -> READY is one compare-and-swap, so that of several wakers one puts it
- * on; READY <-> RUNNING -> WAITING are the own CPU's. D3. A sender sets pending bits
+ * its mask. D2. state: NEW -> READY <-> RUNNING, RUNNING -> WAITING or CALLING -> READY;
+ * any -> DEAD.  To READY is one compare-and-swap, so that of several wakers one puts it
+ * on; READY <-> RUNNING -> WAITING are the own CPU's, and so is WAITING or CALLING ->
+ * RUNNING, by which one vCPU enters another (ipc/ipc.h). D3. A sender sets pending bits
  * (locked), then reads the state; coming to WAITING publishes the state, then tests
  * pending: either the sender sees WAITING, or the vCPU sees the bits. D4. What the kernel
  * reads of a control block it reads once; nothing there is trusted.
@@ -23,10 +24,21 @@ enum vcpu_state {
     VCPU_READY = 1,
     VCPU_RUNNING = 2,
     VCPU_WAITING = 3,
-    VCPU_DEAD = 4
+    VCPU_DEAD = 4,
+    VCPU_CALLING = 5 /* in a call: events do not wake it */
+};
+
+/* vcpu.waits: what the registers of a vCPU wait for.  0: they are complete; else this, or
+ * the endpoint it receives at, or that plus one: the reply to its call. */
+#define WAITS_EVENTS 2ull
+
+struct fb_note { /* who said that an endpoint was BUSY owes this event */
+    const struct endpoint *at; /* compared only; NULL: free */
+    u64 bit;
 };
 
 struct vcpu {
+    struct fb_regs regs;      /* [o] while not RUNNING; entry.S knows its place */
     struct fb_cb *cb;         /* [I] the kernel's mapping */
     struct domain *domain;    /* [I] */
     struct space *space;      /* [o] current space */
@@ -38,15 +50,18 @@ struct vcpu {
     _Atomic u64 positions;    /* [a] that it has in its CPU's slice vector; tree lock */
     u64 ran;                  /* [o] TSC ticks that it has had the CPU, up to when it left */
     u64 timer;                /* [o] TSC deadline, ~0: none */
-    u64 wait_until;           /* [o] deadline of wait */
-    u32 waits; /* [o] the registers are those of a `wait`: its value is still to come */
-    struct fb_regs regs;  /* [o] while not RUNNING */
+    u64 wait_until;           /* [o] deadline of what it waits for */
+    u64 waits;                /* [o] WAITS_EVENTS ...; others compare it */
+    u64 calling, serving;     /* [o] number of the open call: its own, its client's */
+    u64 called, received;     /* [o] names of the endpoint's capabilities: last used */
+    u32 server, client;       /* [o] slots on this CPU, of the open call */
     u64 cr3;              /* [o] root to load with regs */
     u64 fs_base, gs_base; /* [o] while another vCPU's are in the CPU */
     struct vcpu *_Atomic
         next; /* domain's list: grows at the head, shrinks at the domain's destruction */
     struct cap *cap; /* first capability on it */
     frame_t object_frame, cb_frame;
+    struct fb_note notes[FB_IPC_NOTES]; /* [o] */
     _Alignas(64) u8 fpu[];
 };
 

@@ -25,6 +25,7 @@
 #include "event/event.h"
 #include "frame/frame.h"
 #include "hal/hal.h"
+#include "ipc/ipc.h"
 #include "slice/slice.h"
 
 #define SLOTS_STEP 256u /* frames of the table that one step gives back */
@@ -49,7 +50,9 @@ stop_vcpus(const struct domain *d)
         while (state != VCPU_RUNNING && state != VCPU_DEAD)
             if (atomic_compare_exchange_weak(&v->state, &state, VCPU_DEAD))
                 break;
-        if (state == VCPU_RUNNING && v->cpu != this_cpu()->id)
+        if (state != VCPU_RUNNING)
+            ipc_gone(v);
+        else if (v->cpu != this_cpu()->id)
             hal_kick(v->cpu);
     }
 }
@@ -84,6 +87,7 @@ domain_drop_current(struct cpu *c)
 
     atomic_store(&c->fpu_owner, NULL);
     atomic_store(&v->state, VCPU_DEAD);
+    ipc_gone(v);
     hal_cr3_write(hal_kernel_cr3);
     dispatch(c);
 }

@@ -7,18 +7,24 @@
 #include "slice/slice.h"
 
 void
+event_rouse(struct vcpu *v)
+{
+    if (!vcpu_wake(v))
+        return; /* another waker was first, or it is dead */
+    if (v->cpu != this_cpu()->id)
+        hal_kick(v->cpu);
+    else
+        this_cpu()->resched = 1;
+}
+
+void
 event_send(struct vcpu *v, u64 bits)
 {
     u64 old = __atomic_fetch_or(&v->cb->pending, bits, __ATOMIC_SEQ_CST);
     u32 state = atomic_load(&v->state);
 
     if (state == VCPU_WAITING) {
-        if (!vcpu_wake(v))
-            return; /* another waker was first, or it is dead */
-        if (v->cpu != this_cpu()->id)
-            hal_kick(v->cpu);
-        else
-            this_cpu()->resched = 1;
+        event_rouse(v);
     } else if (state == VCPU_RUNNING && v->cpu != this_cpu()->id &&
                (old & bits) != bits) {
         hal_kick(v->cpu); /* it delivers on the way out of the interrupt */

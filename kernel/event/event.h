@@ -16,6 +16,8 @@
 
 /* Set bits of a vCPU and see to it that it notices. Any CPU. */
 void event_send(struct vcpu *v, u64 bits);
+/* A vCPU that waits or calls looks anew whether it still should (ipc/ipc.h, I2). Any CPU. */
+void event_rouse(struct vcpu *v);
 /* Rewrite `regs` (of the current vCPU, in Ring 3) so that it enters the LibOS with an
  * upcall. */
 void event_upcall(struct cpu *c, struct vcpu *v, struct fb_regs *regs, enum fb_save area,

@@ -8,6 +8,7 @@
 #include "domain/life.h"
 #include "event/event.h"
 #include "hal/hal.h"
+#include "ipc/ipc.h"
 
 void dispatch_loop(void);
 NORETURN void dispatch_reset(u64 stack_top);
@@ -20,6 +21,7 @@ vcpu_leave(struct vcpu *v, const struct fb_regs *regs)
     v->waits = 0;
     u32 running = VCPU_RUNNING;
     atomic_compare_exchange_strong(&v->state, &running, VCPU_READY);
+    slice_ready(v); /* a call had not set its bits when it entered it */
 }
 
 /* One that runs on another CPU may leave it meanwhile: its sum changes before `since`
@@ -57,11 +59,9 @@ load_machine_state(struct cpu *c, struct vcpu *v)
     hal_gate_select(v->domain->gate == FB_GATE_DIRECT);
 }
 
-static NORETURN void
-vcpu_run(struct cpu *c, struct vcpu *v)
+void
+vcpu_load(struct cpu *c, struct vcpu *v)
 {
-    struct fb_regs *regs = &v->regs;
-
     c->current = v;
     domain_counts(v->domain, c)->switches++;
     c->cb = v->cb;
@@ -71,11 +71,14 @@ vcpu_run(struct cpu *c, struct vcpu *v)
     __atomic_store_n(&record->cpu[c->id].vcpu, v->id, __ATOMIC_RELAXED);
     load_machine_state(c, v);
     hal_cr3_write(v->cr3);
-    if (v->waits) {
-        v->waits = 0;
-        v->wait_until = SLICE_NEVER;
-        regs->rdx = __atomic_exchange_n(&v->cb->pending, 0, __ATOMIC_SEQ_CST);
-    }
+}
+
+static NORETURN void
+vcpu_run(struct cpu *c, struct vcpu *v)
+{
+    struct fb_regs *regs = &v->regs;
+
+    vcpu_load(c, v);
     slice_begin(c);
     bool user = event_in_user_view(v, regs);
     event_deliver(c, v, regs, user);
@@ -115,9 +118,12 @@ dispatch_loop(void)
     c->current = NULL;
     for (;;) {
         struct vcpu *v = take_next(c, now);
+        c->resched = 0;
         if (v != NULL) {
             c->since = now;
-            vcpu_run(c, v);
+            if (v->waits == 0 || ipc_settle(c, v))
+                vcpu_run(c, v);
+            continue;
         }
         __atomic_store_n(&record->cpu[c->id].vcpu, 0, __ATOMIC_RELAXED);
         hal_cr3_write(hal_kernel_cr3);

@@ -22,9 +22,12 @@
  *     of who is found asleep, and then it looks at the state once more, so that one of
  *     the two sees the other.  A bit too many costs a look; looking costs nothing for
  *     positions that are empty or asleep.
+ *     So is who is CALLING: for its bits somebody else is looked at (I7).
  * I6. A vCPU runs on the account of a position: who was picked, on its own; to whom
  *     somebody yields, or whom a call enters, on that one's.  It leaves when the position
  *     is given to another (slice_set, revocation).
+ * I7. The time of a position whose owner is CALLING is that of the vCPU that serves the
+ *     call, and so on down the chain (ipc/ipc.h, I4).
  *
  * Lock: the tree lock of cap/ for what slice_bind writes; all else is the own CPU's.
  */
@@ -45,6 +48,8 @@ NORETURN void dispatch(struct cpu *c);
 /* The current vCPU, which is to leave the CPU with these registers, is READY; what comes
  * next is dispatch. */
 void vcpu_leave(struct vcpu *v, const struct fb_regs *regs);
+/* v is current from here on: all but its general registers.  The caller has accounted. */
+void vcpu_load(struct cpu *c, struct vcpu *v);
 /* The current vCPU's time on the CPU is added up to `now`; before it is another's. */
 static inline void
 slice_account(struct cpu *c, u64 now)
@@ -58,10 +63,10 @@ slice_account(struct cpu *c, u64 now)
 u64 slice_ran(const struct vcpu *v);
 
 /* ---- table.c: who gets the time ---- */
-/* WAITING -> READY; false: another waker was first, or it is dead. Any CPU; the caller
- * kicks v's. */
+/* WAITING or CALLING -> READY; false: another waker was first, or it is dead. Any CPU; the
+ * caller kicks v's (event_rouse). */
 bool vcpu_wake(struct vcpu *v);
-/* v has become READY (I5). Any CPU. */
+/* v has become READY or CALLING (I5). Any CPU. */
 void slice_ready(struct vcpu *v);
 /* Give a position to v for `ticks` of each round; NULL: to nobody. Tree lock; the caller
  * kicks c. */

@@ -4,6 +4,7 @@
 
 #include "event/event.h"
 #include "hal/hal.h"
+#include "ipc/ipc.h"
 
 #define NONE CPU_SLICES /* no position */
 
@@ -19,6 +20,28 @@ static struct vcpu *
 slice_owner(const struct cpu *c, u32 pos)
 {
     return atomic_load_explicit(&c->slices[pos].vcpu, memory_order_acquire);
+}
+
+/* Who runs in the time of a position (I7). */
+static struct vcpu *
+slice_who(const struct cpu *c, u32 pos)
+{
+    struct vcpu *v = slice_owner(c, pos);
+
+    while (v != NULL && atomic_load(&v->state) == VCPU_CALLING)
+        v = ipc_server(c, v);
+    return v;
+}
+
+/* The positions in whose time the current vCPU runs. */
+static u64
+served(const struct cpu *c)
+{
+    u64 mask = 0;
+
+    for (const struct vcpu *v = c->current; v != NULL; v = ipc_client(v))
+        mask |= atomic_load_explicit(&v->positions, memory_order_relaxed);
+    return mask;
 }
 
 static bool
@@ -45,12 +68,14 @@ slice_ready(struct vcpu *v)
 bool
 vcpu_wake(struct vcpu *v)
 {
-    u32 waiting = VCPU_WAITING;
+    u32 state = atomic_load(&v->state);
 
-    if (!atomic_compare_exchange_strong(&v->state, &waiting, VCPU_READY))
-        return false;
-    slice_ready(v);
-    return true;
+    while (state == VCPU_WAITING || state == VCPU_CALLING)
+        if (atomic_compare_exchange_weak(&v->state, &state, VCPU_READY)) {
+            slice_ready(v);
+            return true;
+        }
+    return false;
 }
 
 void
@@ -88,12 +113,11 @@ slice_seek(struct cpu *c, u32 from)
 {
     u64 mask = atomic_load_explicit(&c->ready, memory_order_acquire);
 
-    if (c->current != NULL)
-        mask &= ~atomic_load_explicit(&c->current->positions, memory_order_relaxed);
+    mask &= ~served(c);
     while (mask != 0) {
         u32 d = distance(mask, from), pos = (from + d) % CPU_SLICES;
         u64 bit = 1ull << pos;
-        if (vcpu_ready(slice_owner(c, pos)))
+        if (vcpu_ready(slice_who(c, pos)))
             return d;
         mask &= ~bit;
         if (!asleep(slice_owner(c, pos)))
@@ -180,7 +204,7 @@ slice_choose(struct cpu *c)
     if (d == NONE)
         return NULL;
     set_account(c, (from + d) % CPU_SLICES);
-    return c->payer;
+    return slice_who(c, c->paid_by);
 }
 
 /* ---- while somebody runs ---- */
@@ -212,7 +236,7 @@ slice_ended(struct cpu *c, u64 now)
 
     if (c->contended && !c->force && next != NONE) {
         u32 other = slice_seek(c, next);
-        if (other < distance(atomic_load(&c->current->positions), next)) {
+        if (other < distance(served(c), next)) {
             c->force = true;
             event_send(c->current, 1ull << FB_EVENT_SLICE);
         }
@@ -222,7 +246,7 @@ slice_ended(struct cpu *c, u64 now)
         return false;
     }
     slice_advance(c, now);
-    u32 own = distance(atomic_load(&c->current->positions), c->slice_pos);
+    u32 own = distance(served(c), c->slice_pos);
     if (slice_seek(c, c->slice_pos) < own)
         return true;
     if (own != NONE)
@@ -241,7 +265,7 @@ slice_preempts(struct cpu *c)
         return true; /* I6 */
     if (now >= c->slice_end)
         return slice_ended(c, now);
-    struct vcpu *owner = slice_owner(c, c->slice_pos);
+    struct vcpu *owner = slice_who(c, c->slice_pos);
     if (c->paid_by != c->slice_pos && !c->given && vcpu_ready(owner))
         return true; /* I1: time that was borrowed goes back */
     if (owner == c->current)
@@ -265,7 +289,7 @@ slice_yield(struct cpu *c, struct vcpu *to)
     if (d == NONE)
         return;
     set_account(c, (from + d) % CPU_SLICES);
-    c->donee = c->payer;
+    c->donee = slice_who(c, c->paid_by);
 }
 
 /* ---- timers ---- */
@@ -287,13 +311,13 @@ timer_run(struct cpu *c, struct vcpu *v, u64 now)
         v->timer = SLICE_NEVER;
         event_send(v, 1ull << FB_EVENT_TIMER);
     }
-    bool waits = atomic_load(&v->state) == VCPU_WAITING;
-    if (waits && v->wait_until <= now) {
-        v->wait_until = SLICE_NEVER;
-        if (vcpu_wake(v))
-            c->resched = 1;
-    }
-    return waits && v->wait_until < v->timer ? v->wait_until : v->timer;
+    if (v->waits == 0)
+        return v->timer;
+    if (v->wait_until > now)
+        return v->wait_until < v->timer ? v->wait_until : v->timer;
+    if (vcpu_wake(v))
+        c->resched = 1;
+    return v->timer;
 }
 
 /* Timers of the vCPUs on this CPU that are due; returns the earliest of the others. */

@@ -238,6 +238,55 @@ dispatch_reset:
     SWITCHING call_signal, signal_frame, %rdx
     SWITCHING call_domain_exit, domain_exit_frame, %rsi
 
+/*
+ * Calls by which one vCPU enters another: the caller's registers go to its vCPU, and those that the handler returns are
+ * loaded.  They were left by such a call too: what the ABI does not keep is zero, or a message.
+ */
+    .macro ENTERING name, handler
+    .global \name
+\name:                                  /* on the stack: the return into the stub, then its rflags, rip, rsp */
+    mov 32 - CPU_TO_STACK + CPU_CURRENT(%rsp), %rax
+    add $8, %rsp
+    pop VCPU_REGS + REGS_RFLAGS(%rax)
+    pop VCPU_REGS + REGS_RIP(%rax)
+    pop VCPU_REGS + REGS_RSP(%rax)
+    mov %r15, VCPU_REGS + REGS_R15(%rax)
+    mov %r14, VCPU_REGS + REGS_R14(%rax)
+    mov %r13, VCPU_REGS + REGS_R13(%rax)
+    mov %r12, VCPU_REGS + REGS_R12(%rax)
+    mov %rbp, VCPU_REGS + REGS_RBP(%rax)
+    mov %rbx, VCPU_REGS + REGS_RBX(%rax)
+    mov %rdx, VCPU_REGS + REGS_RDX(%rax)
+    mov %r10, VCPU_REGS + REGS_R10(%rax)
+    mov %r8, VCPU_REGS + REGS_R8(%rax)
+    mov %r9, VCPU_REGS + REGS_R9(%rax)
+    mov %rax, %rdx
+    call \handler
+    jmp entered
+    .endm
+    ENTERING call_ipc_call, ipc_call
+    ENTERING call_ipc_receive, ipc_receive
+    ENTERING call_ipc_reply, ipc_reply
+entered:
+    mov %rax, %rsi
+    mov REGS_R15(%rsi), %r15
+    mov REGS_R14(%rsi), %r14
+    mov REGS_R13(%rsi), %r13
+    mov REGS_R12(%rsi), %r12
+    mov REGS_RBP(%rsi), %rbp
+    mov REGS_RBX(%rsi), %rbx
+    mov REGS_RDX(%rsi), %rdx
+    mov REGS_R10(%rsi), %r10
+    mov REGS_R8(%rsi), %r8
+    mov REGS_R9(%rsi), %r9
+    mov REGS_RDI(%rsi), %rdi
+    mov REGS_RAX(%rsi), %rax
+    mov REGS_RFLAGS(%rsi), %r11
+    mov REGS_RIP(%rsi), %rcx            /* in the window: canonical, since the CPU executed there */
+    mov REGS_RSP(%rsi), %rsp
+    xor %esi, %esi
+    sysretq
+
 /* ---- the 256 trap vectors ---- */
     .altmacro
     .macro VECTOR n

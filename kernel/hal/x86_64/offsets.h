@@ -10,6 +10,10 @@
 #define CPU_USER_CR3  0x18
 #define CPU_LIBOS_CR3 0x20
 #define CPU_STACK_TOP 0x28
+#define CPU_CURRENT   0x30
+#define CPU_TO_STACK  0xf000 /* from struct cpu to stack_top */
+
+#define VCPU_REGS 0x00 /* struct vcpu */
 
 #define CB_USER_RIP    0x00
 #define CB_USER_RFLAGS 0x08
@@ -46,6 +50,6 @@
 #define USER_CS          0x23
 #define VECTOR_EVENT     256
 #define FB_E_CALL_NUMBER 1
-#define FB_CALLS_COUNT   38
+#define FB_CALLS_COUNT   44
 
 #endif

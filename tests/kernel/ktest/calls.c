@@ -64,6 +64,11 @@ test_caps(void)
     for (int i = 0; i < 600; i++)
         v = derive(a, FB_AUTH_ALL, 0, ~0ull);
     ERR(CAP_DELETE, RESUME, AGAIN_BUSY(fb_cap_delete(a, NULL)));
+    ERR(CAP_INSPECT, NAME, fb_cap_inspect(a, 0, NULL)); /* it goes on all the same */
+    OK(AGAIN(fb_cap_delete(a, NULL)));
+    a = derive(MEM, FB_AUTH_ALL, 0, ~0ull);
+    for (int i = 0; i < 600; i++)
+        v = derive(a, FB_AUTH_ALL, 0, ~0ull);
     ERR(CAP_REVOKE, RESUME, AGAIN_BUSY(fb_cap_revoke(a, NULL)));
     OK(AGAIN(fb_cap_revoke(MEM, NULL)));
     ERR(CAP_INSPECT, NAME, fb_cap_inspect(v, 0, NULL));

@@ -57,7 +57,7 @@ void upcall_entry(void), gate_entry(void), gate_bench(void), kt_fixup(void);
 extern const u8 user_text[], user_text_end[], user_call[], user_load[], user_store[],
     user_spin[], user_bench[], user_gadget[], user_div[];
 extern const u8 child_text[], child_text_end[], child_spin[], child_yield[], child_exit[], child_fault[],
-    child_wait[], child_upcall_bad[], child_call[], child_xmm[];
+    child_wait[], child_upcall_bad[], child_call[], child_xmm[], child_script[], child_echo[];
 
 /* ---- frames ---- */
 u64 frames(u64 n, u64 align); /* contiguous, unmapped, DATA */
@@ -83,9 +83,25 @@ u64 user_run(const u8 *entry, u64 rdi, u64 rax);
 #define COUNTS (WINDOW_FREE + 0x200000000ull) /* where the tester has their control blocks */
 #define KCHILD_OBJECT 20u /* of its frames: the domain, then its record */
 struct kchild {
+    u32 at; /* which of those that are there at once */
     u64 domain, space, vcpu[2], frames, nframes, cb[2];
     volatile u64 *count[2]; /* what its programs count, mapped for the tester */
 };
+/* What child_script does, one after the other: it stops at a step whose call is 0, and goes
+ * back to the first at ~0. */
+struct kstep {
+    u64 call, arg[6];
+    u64 rax, rdi, rdx, r10, r8, r9; /* after it */
+    u64 done;                       /* times */
+    u64 unused[2];
+};
+static inline volatile struct kstep *
+kchild_steps(const struct kchild *c, u32 i)
+{
+    return (volatile struct kstep *)((u64)c->count[i] + 0x3c0);
+}
+extern u32 kchild_at; /* of the next */
+extern u64 kchild_clearance;
 long kchild_make(struct kchild *c, u32 nvcpus, const u64 *cpus);
 long kchild_start(struct kchild *c, u32 i, const u8 *entry, const u8 *upcall);
 long kchild_destroy(struct kchild *c); /* and take its frames back */
@@ -123,7 +139,8 @@ void on_begin(u64 cpu, u64 (*job)(u64), u64 argument);
 u64 on_end(u64 cpu);
 
 void test_caps(void), test_spaces(void), test_shared_tables(void), test_control(void), test_domains(void),
-    test_devices(void), test_upcalls(void), test_smp(void), test_slices(void), test_records(void);
+    test_devices(void), test_upcalls(void), test_smp(void), test_slices(void), test_records(void), test_ipc(void);
+void bench_ipc(void);
 void coverage(void);
 void bench(void);
 

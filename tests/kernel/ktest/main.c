@@ -118,6 +118,17 @@ static const char *const why[FB_CALLS][32] = {
     WHY(SPACE_PROTECT, DEAD, "as space_map: the same lock"),
     WHY(SPACE_UNMAP, DEAD, "as space_map: the same lock"),
     WHY(DOMAIN_DESTROY, INUSE, "no capability on the own domain has CONTROL"),
+    WHY(CAP_MOVE, BUSY, RACE),
+    WHY(ENDPOINT_CREATE, BUSY, RACE),
+    WHY(ENDPOINT_DESTROY, BUSY, RACE),
+    WHY(IPC_CALL, RESUME, RACE),
+    WHY(IPC_REPLY, RESUME, RACE),
+    WHY(ENDPOINT_CREATE, FLUSH,
+        "needs a CPU with a stale translation: host tests of kernel/space"),
+    WHY(ENDPOINT_CREATE, FULL, "as cap_derive: the same reservation"),
+    WHY(ENDPOINT_CREATE, DEAD, "as cap_derive: the same reservation"),
+    WHY(ENDPOINT_DESTROY, RESUME,
+        "only while another CPU is not quiet: see the stress tests"),
     WHY(POWER, NODEV, "would end the machine where it has one"),
 };
 
@@ -418,10 +429,14 @@ user_run(const u8 *entry, u64 rdi, u64 rax)
 #define CHILD_TEXT (FB_WINDOW_BASE + 0x4000000000ull)
 #define CHILD_CB   (CHILD_TEXT + 0x10000)
 
+u32 kchild_at;
+u64 kchild_clearance = FB_CLASS_ROOT;
+
 long
 kchild_make(struct kchild *c, u32 nvcpus, const u64 *cpus)
 {
     memset(c, 0, sizeof(*c));
+    c->at = kchild_at;
     c->nframes = 32;
     c->frames = frames(32, 2);
     u64 f = c->frames; /* 0,1 roots; 3 table; 4 window; 5,6 nodes; 7 text; then vCPUs of
@@ -432,7 +447,7 @@ kchild_make(struct kchild *c, u32 nvcpus, const u64 *cpus)
     p->table_frame = f + 3;
     p->table_frames = 1;
     p->window_frame = f + 4;
-    p->clearance = FB_CLASS_ROOT;
+    p->clearance = kchild_clearance;
     memcpy(p->name, "child", 6);
     long e = AGAIN(fb_domain_create(INFO->cap_machine, MEM, 0, &c->domain));
     if (e)
@@ -450,10 +465,11 @@ kchild_make(struct kchild *c, u32 nvcpus, const u64 *cpus)
         OK(AGAIN(fb_vcpu_create(c->domain, cpus[i], MEM, v, v + 2, &c->vcpu[i])));
         OK(AGAIN(fb_space_map(c->domain, CHILD_CB + i * 0x10000, MEM, v + 2,
                               FB_MAP_READ | FB_MAP_WRITE, 4, NULL)));
-        OK(map(0, COUNTS + i * PAGE, v + 2, FB_MAP_READ | FB_MAP_WRITE));
-        c->count[i] = &((struct fb_cb *)(COUNTS + i * PAGE))->libos[0];
-        *c->count[i] = 0;
-        OK(AGAIN(fb_slice_set(INFO->cap_slices[cpus[i]], cpus[i] * 64 + 40 + i,
+        u64 there = COUNTS + (c->at * 2 + i) * PAGE;
+        OK(map(0, there, v + 2, FB_MAP_READ | FB_MAP_WRITE));
+        c->count[i] = &((struct fb_cb *)there)->libos[0];
+        memset((void *)there, 0, PAGE);
+        OK(AGAIN(fb_slice_set(INFO->cap_slices[cpus[i]], cpus[i] * 64 + 40 + c->at * 2 + i,
                               c->vcpu[i], RECORD->tsc_hz / 200, NULL)));
     }
     return 0;
@@ -486,7 +502,7 @@ kchild_destroy(struct kchild *c)
 {
     for (u32 i = 0; i < 2; i++)
         if (c->vcpu[i])
-            unmap(0, COUNTS + i * PAGE, 1);
+            unmap(0, COUNTS + (c->at * 2 + i) * PAGE, 1);
     long e = kchild_destroy_domain(c);
     frames_back(c->frames, c->nframes);
     return e;
@@ -506,6 +522,7 @@ kt_main(u64 id)
     char word[8];
     if (sdk_option(INFO->cmdline, "ktest.bench", word, sizeof(word))) {
         bench();
+        bench_ipc();
         fb_domain_exit(0, NULL);
     }
     run("capabilities", test_caps);
@@ -517,6 +534,7 @@ kt_main(u64 id)
     run("records of domains", test_records);
     run("devices", test_devices);
     run("slices", test_slices);
+    run("endpoints", test_ipc);
     run("several CPUs", test_smp);
     run("every documented error", coverage);
     print("1..%d\r\n", number);

@@ -248,7 +248,7 @@ user_text_end:
 
 /* ---- programs for child domains ---- */
     .balign 64
-    .global child_text, child_text_end, child_spin, child_exit, child_fault, child_wait, child_yield, child_upcall_bad, child_call, child_xmm
+    .global child_text, child_text_end, child_spin, child_exit, child_fault, child_wait, child_yield, child_upcall_bad, child_call, child_xmm, child_script, child_echo
 child_text:
 child_spin:                     /* counts in its control block */
     incq (%rdi)
@@ -293,6 +293,69 @@ child_xmm:                      /* adds up its vector registers: nonzero is some
     movq %rax, %xmm15
 1:  incq (%rdi)
     jmp 1b
+child_script:                   /* goes through the steps after its control block: ktest.h */
+    lea 0x3c0(%rdi), %rbx
+    mov %rbx, %r12
+1:  pause
+    mov (%r12), %rax
+    test %rax, %rax
+    jz 1b
+    cmp $-1, %rax
+    jne 2f
+    mov %rbx, %r12
+    jmp 1b
+2:  mov (%r12), %rax
+    mov 8(%r12), %rdi
+    mov 16(%r12), %rsi
+    mov 24(%r12), %rdx
+    mov 32(%r12), %r10
+    mov 40(%r12), %r8
+    mov 48(%r12), %r9
+3:  syscall
+    cmp $-8, %rax                   /* BUSY, RESUME: repeat */
+    je 2b
+    cmp $-9, %rax
+    je 2b
+    bt $62, %rdx                    /* that a slice ended is no reason to stop waiting */
+    jnc 4f
+    cmpq $CALL_WAIT, (%r12)
+    je 2b
+    cmp $-25, %rax                  /* EVENT */
+    jne 4f
+    mov $CALL_IPC_RECEIVE, %eax
+    mov 8(%r12), %rdi
+    mov 16(%r12), %rsi
+    jmp 3b
+4:
+    mov %rax, 56(%r12)
+    mov %rdi, 64(%r12)
+    mov %rdx, 72(%r12)
+    mov %r10, 80(%r12)
+    mov %r8, 88(%r12)
+    mov %r9, 96(%r12)
+    incq 104(%r12)
+    add $128, %r12
+    jmp 1b
+child_echo:                     /* serves the endpoint that its first word names, and counts; stops at an error */
+    mov %rdi, %rbx
+child_echo_again:
+    mov $CALL_IPC_RECEIVE, %eax
+    mov 8(%rbx), %rdi
+    mov $-1, %rsi
+    syscall
+1:  test %eax, %eax
+    jnz 2f
+    incq (%rbx)
+    inc %rdx
+    mov $CALL_IPC_REPLY, %eax
+    mov 8(%rbx), %rdi
+    mov $-1, %rsi
+    syscall
+    jmp 1b
+2:  mov %rax, 16(%rbx)
+    cmp $-25, %rax                  /* EVENT */
+    je child_echo_again
+    jmp child_wait
 child_text_end:
     .bss
     .balign BLOCK
