@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Calls on capabilities. */
 #include "call/call.h"
+#include "domain/life.h"
 
 struct ret
 call_cap_derive(u64 source, u64 auth, u64 lo, u64 hi, u64 a4, u64 a5)
@@ -85,5 +86,8 @@ struct ret
 call_cap_revoke(u64 source, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
 {
     (void)a1, (void)a2, (void)a3, (void)a4, (void)a5;
-    return ERR(cap_revoke_step(&caller()->table, source));
+    int error = cap_revoke_step(&caller()->table, source);
+    if (error == -FB_E_INUSE) /* what was made through it may have ended */
+        error = domain_resume_below(&caller()->table, source);
+    return ERR(error);
 }

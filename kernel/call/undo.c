@@ -70,18 +70,16 @@ swept_domain(const struct cap *c)
     return NULL;
 }
 
-/* The next domain to sweep for c: the holder, then those it mapped into, by ascending
- * id. */
+/* The next domain to sweep for c, by ascending id: the holder, and those it mapped
+ * into. */
 static struct domain *
 next_domain(const struct cap *c)
 {
     struct domain *best = NULL;
 
-    if (c->cursor == 0)
-        return c->holder;
     for (struct domain *d = domains; d; d = d->next)
-        if (d->id > c->cursor && d != c->holder &&
-            mapper_has(&d->mappers, c->holder->id) && (!best || d->id < best->id))
+        if (d->id > c->cursor &&
+            (d == c->holder || mapper_has(&d->mappers, c->holder->id)) && (!best || d->id < best->id))
             best = d;
     return best;
 }

@@ -307,25 +307,15 @@ claim_blocker(struct domain **d)
     return error;
 }
 
-/* Depth of domains is bounded (DOMAIN_DEPTH), so this loop is. */
-int
-domain_destroy_step(struct cap_table *table, u64 name, u64 need)
+/* Go on with a domain that was claimed, by the name `top` (0: none).  -RESUME also: it is
+ * freed, but there is one above it.  Depth of domains is bounded (DOMAIN_DEPTH), so this
+ * loop is. */
+static int
+destroy_claimed(struct domain *d, struct cap_table *table, u64 name)
 {
-    struct cap *c;
-    struct domain *d = NULL;
     u64 top = name;
+    int error;
 
-    int error = cap_lock();
-    if (error)
-        return error;
-    error = cap_find_ending(table, name, FB_TYPE_DOMAIN, need, &c);
-    if (!error) {
-        d = c->object;
-        error = claim(d);
-    }
-    cap_release();
-    if (error)
-        return error;
     for (;;) {
         error = destroy_phases(d, table, top);
         if (error != -FB_E_INUSE || d->phase != PHASE_TABLE)
@@ -338,4 +328,48 @@ domain_destroy_step(struct cap_table *table, u64 name, u64 need)
     if (error)
         atomic_store(&d->destroy_busy, 0);
     return error == 0 && top != name ? -FB_E_RESUME : error;
+}
+
+int
+domain_destroy_step(struct cap_table *table, u64 name, u64 need)
+{
+    struct cap *c;
+    struct domain *d = NULL;
+
+    int error = cap_lock();
+    if (error)
+        return error;
+    error = cap_find_ending(table, name, FB_TYPE_DOMAIN, need, &c);
+    if (!error) {
+        d = c->object;
+        error = claim(d);
+    }
+    cap_release();
+    return error ? error : destroy_claimed(d, table, name);
+}
+
+int
+domain_resume_below(struct cap_table *table, u64 name)
+{
+    struct domain *d = NULL;
+    struct cap *r, *m;
+
+    int error = cap_lock();
+    if (error)
+        return error;
+    r = &table->slots[name & CAP_SLOT_MASK];
+    m = atomic_load(&r->name) == name ? r->made : NULL;
+    error = -FB_E_INUSE;
+    for (u32 n = 0; m != NULL && n < CAP_STEP; n++, m = m->next) {
+        if (cap_type(m) == FB_TYPE_DOMAIN && !domain_alive(m->object)) {
+            d = m->object;
+            error = claim(d);
+            break;
+        }
+    }
+    cap_release();
+    if (error)
+        return error;
+    error = destroy_claimed(d, table, 0);
+    return error ? error : -FB_E_RESUME;
 }

@@ -16,6 +16,10 @@ NORETURN void domain_drop_current(struct cpu *c);
  * with the rights `need`: -RESUME, -BUSY, 0 when its memory is free; -INUSE: it is the
  * caller's own, or made that; else as cap_lookup. */
 int domain_destroy_step(struct cap_table *table, u64 name, u64 need) MUST_CHECK;
+/* One step of destroying a domain that has ended and was made through the capability
+ * `name` of `table`, or one that was below it: its end is a state that whoever holds the
+ * parent can go on with.  -RESUME, -BUSY; -INUSE: none of them has ended. */
+int domain_resume_below(struct cap_table *table, u64 name) MUST_CHECK;
 /* Make the object in given frames.  All frames were checked to be the caller's. */
 int domain_make(const struct fb_domain_params *p, struct domain **out) MUST_CHECK;
 void domain_unmake(struct domain *d); /* before anything refers to it */

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The random driver: calls are made up from a seed, carried out by the kernel, then by the
+ * model, and both compared: the error, every capability, every frame.
+ *
+ * Of the arguments most are such that the call succeeds; one in eight is something else: a
+ * name that is dead, of another type or of another domain, a frame outside of the interval.
+ */
+#include "model.h"
+
+fb_u64
+driver_random(fb_u64 *state)
+{
+    *state ^= *state << 13; /* xorshift64: Marsaglia, 2003 */
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state >> 11;
+}
+
+static fb_u64
+below(struct world *w, fb_u64 n)
+{
+    return driver_random(&w->seed) % n;
+}
+
+/* A capability of the actor's of this type, deep ones more often; NONE. */
+static int
+pick(struct world *w, int dom, fb_u32 type)
+{
+    int best = NONE, depth = -1;
+
+    for (int tries = 0; tries < 3; tries++) {
+        int chosen = NONE, d = 0;
+        fb_u64 n = 0;
+        for (int i = 0; i < CAPS; i++)
+            if (w->cap[i].is == C_LIVE && w->cap[i].dom == dom &&
+                (type == 0 || w->cap[i].type == type) && below(w, ++n) == 0)
+                chosen = i;
+        for (int p = chosen; p != NONE; p = w->cap[p].parent)
+            d++;
+        if (chosen != NONE && d > depth)
+            best = chosen, depth = d;
+        if (below(w, 2))
+            break;
+    }
+    return best;
+}
+
+/* A name for a call by dom: mostly of `type`, else anything. */
+static fb_u64
+name_of(struct world *w, int dom, fb_u32 type)
+{
+    if (below(w, 16) == 0) { /* dead, dying, of another domain or of another type */
+        int i = (int)below(w, CAPS);
+        if (w->cap[i].name && !(w->cap[i].type == FB_TYPE_SPACE && type == FB_TYPE_DOMAIN))
+            return w->cap[i].name;
+    }
+    int i = pick(w, dom, type);
+    return i == NONE ? 0x1234567 : w->cap[i].name;
+}
+
+static fb_u64
+frame_in(struct world *w, int dom, fb_u64 name)
+{
+    int i = m_find(w, dom, name);
+
+    if (i == NONE || w->cap[i].type != FB_TYPE_MEMORY || below(w, 12) == 0)
+        return w->base + below(w, FRAMES);
+    switch (below(w, 4)) { /* the ends matter most */
+    case 0: return w->cap[i].lo;
+    case 1: return w->cap[i].hi - 1;
+    default: return w->cap[i].lo + below(w, w->cap[i].hi - w->cap[i].lo);
+    }
+}
+
+static void
+interval(struct world *w, fb_u64 source, int dom, fb_u64 *lo, fb_u64 *hi)
+{
+    int i = m_find(w, dom, source);
+
+    *lo = 0;
+    *hi = ~0ull;
+    if (i == NONE || w->cap[i].type != FB_TYPE_MEMORY || below(w, 3) == 0)
+        return;
+    fb_u64 n = w->cap[i].hi - w->cap[i].lo;
+    *lo = w->cap[i].lo + below(w, n / 2 + 1);
+    *hi = *lo + 1 + below(w, n);
+}
+
+/* Everything, or all but one bit, or memory to be read only. */
+static fb_u64
+auth(struct world *w)
+{
+    switch (below(w, 8)) {
+    case 0:
+    case 1: return ~(1ull << below(w, 48));
+    case 2: return ~FB_AUTH(0, 0, below(w, 2) ? FB_RIGHT_WRITE : FB_RIGHT_EXEC);
+    default: return ~0ull;
+    }
+}
+
+/* READ with what else there is; seldom nonsense. */
+static fb_u64
+rights(struct world *w)
+{
+    return below(w, 8) | (below(w, 16) ? FB_MAP_READ : 0);
+}
+
+/* A tree that the actor has a name for, and where in it. */
+static void
+place(struct world *w, struct call *c)
+{
+    bool window = below(w, 4) == 0;
+    fb_u64 page = below(w, PAGES);
+
+    c->a[0] = name_of(w, c->actor, window ? FB_TYPE_DOMAIN : FB_TYPE_SPACE);
+    c->a[1] = m_va(w, window ? SPACES : 0, page);
+}
+
+/* Where something is mapped, mostly. */
+static void
+mapped_place(struct world *w, struct call *c)
+{
+    place(w, c);
+    int i = m_find(w, c->actor, c->a[0]);
+    bool window = c->a[1] >= FB_WINDOW_BASE;
+
+    if (i == NONE || w->cap[i].type != (window ? FB_TYPE_DOMAIN : FB_TYPE_SPACE))
+        return;
+    const struct mtree *t = &w->tree[w->cap[i].object + (window ? SPACES : 0)];
+    fb_u64 n = 0;
+    for (fb_u64 p = 0; p < PAGES; p++)
+        if (t->page[p] && below(w, ++n) == 0)
+            c->a[1] = m_va(w, window ? SPACES : 0, p);
+}
+
+/* The level of the node that the place lacks, mostly. */
+static fb_u64
+missing(struct world *w, const struct call *c)
+{
+    int i = m_find(w, c->actor, c->a[0]);
+    bool window = c->a[1] >= FB_WINDOW_BASE;
+
+    if (i != NONE && w->cap[i].type == (window ? FB_TYPE_DOMAIN : FB_TYPE_SPACE) &&
+        below(w, 6)) {
+        const struct mtree *t = &w->tree[w->cap[i].object + (window ? SPACES : 0)];
+        for (fb_u64 level = window ? 2 : 3; level >= 1; level--)
+            if (!t->node[level])
+                return level;
+    }
+    return 1 + below(w, 3);
+}
+
+static bool
+room(const struct world *w)
+{
+    int caps = 0;
+    for (int i = 0; i < CAPS; i++)
+        caps += w->cap[i].is == C_FREE;
+    return caps > 2;
+}
+
+static void
+make_domain(struct world *w, struct call *c)
+{
+    c->number = FB_CALL_DOMAIN_CREATE;
+    c->a[0] = name_of(w, c->actor, FB_TYPE_MACHINE);
+    c->a[1] = name_of(w, c->actor, FB_TYPE_MEMORY);
+    fb_u64 f = frame_in(w, c->actor, c->a[1]);
+    c->params.object_frame = f;
+    c->params.table_frame = f + 2;
+    c->params.table_frames = 1;
+    c->params.window_frame = f + 3;
+    c->params.clearance = below(w, 4) ? FB_CLASS_ROOT : below(w, 64);
+    c->params.gate = below(w, 2);
+}
+
+static bool
+free_tree(const struct world *w, int lo, int hi)
+{
+    for (int i = lo; i < hi; i++)
+        if (!w->tree[i].live)
+            return true;
+    return false;
+}
+
+/* A domain cannot destroy its maker, which would end with it: the model is not told how
+ * far that comes. */
+static bool
+harmless(const struct world *w, const struct call *c)
+{
+    int i = m_find(w, c->actor, c->a[0]);
+
+    if (i == NONE || w->cap[i].type != FB_TYPE_DOMAIN)
+        return true;
+    if (w->cap[i].object == c->actor)
+        return true;
+    for (int d = c->actor; d != NONE; d = w->dom[d].maker)
+        if (d == w->cap[i].object)
+            return false;
+    return true;
+}
+
+bool
+driver_next(struct world *w, struct call *c)
+{
+    *c = (struct call){ .actor = 0 };
+    if (kernel->pin && below(w, 40) == 0) { /* a device begins or ends to use a frame */
+        fb_u64 f = below(w, FRAMES);
+        if (w->pins[f])
+            kernel->pin(w, w->base + f, false), w->pins[f]--;
+        else {
+            struct mframe now[FRAMES];
+            m_frames(w, now);
+            if (now[f].type == FB_FRAME_DATA)
+                kernel->pin(w, w->base + f, true), w->pins[f]++;
+        }
+        return false;
+    }
+    if (kernel->actors && below(w, 2))
+        do
+            c->actor = (int)below(w, DOMS);
+        while (!w->dom[c->actor].live);
+    fb_u64 what = below(w, 100);
+    if (what < 38) {
+        bool grant = what >= 14;
+        if (!room(w))
+            return false;
+        c->number = grant ? FB_CALL_CAP_GRANT : FB_CALL_CAP_DERIVE;
+        c->a[0] = name_of(w, c->actor, below(w, 2) ? FB_TYPE_MEMORY : 0);
+        if (grant)
+            c->a[1] = name_of(w, c->actor, FB_TYPE_DOMAIN);
+        c->a[1 + grant] = auth(w);
+        interval(w, c->a[0], c->actor, &c->a[2 + grant], &c->a[3 + grant]);
+    } else if (what < 46) {
+        c->number = FB_CALL_CAP_DELETE;
+        c->a[0] = name_of(w, c->actor, 0);
+        int i = m_find(w, c->actor, c->a[0]);
+        if (i != NONE && w->cap[i].fixed)
+            return false;
+    } else if (what < 52) {
+        c->number = FB_CALL_CAP_REVOKE;
+        c->a[0] = name_of(w, c->actor, below(w, 3) ? FB_TYPE_MEMORY : 0);
+        int i = m_find(w, c->actor, c->a[0]);
+        if (i != NONE && w->cap[i].fixed && below(w, 8))
+            return false;
+    } else if (what < 58) {
+        if (!room(w) || !free_tree(w, 0, SPACES))
+            return false;
+        c->number = FB_CALL_SPACE_CREATE;
+        c->a[0] = below(w, 2) ? 0 : name_of(w, c->actor, FB_TYPE_DOMAIN);
+        c->a[1] = name_of(w, c->actor, FB_TYPE_MEMORY);
+        c->a[2] = frame_in(w, c->actor, c->a[1]) & ~(below(w, 8) ? 1ull : 0ull);
+    } else if (what < 60) {
+        c->number = FB_CALL_SPACE_DESTROY;
+        c->a[0] = name_of(w, c->actor, FB_TYPE_SPACE);
+    } else if (what < 72) {
+        c->number = FB_CALL_SPACE_TABLE;
+        place(w, c);
+        c->a[2] = missing(w, c);
+        c->a[3] = name_of(w, c->actor, FB_TYPE_MEMORY);
+        c->a[4] = frame_in(w, c->actor, c->a[3]);
+    } else if (what < 84) {
+        c->number = FB_CALL_SPACE_MAP;
+        place(w, c);
+        c->a[2] = name_of(w, c->actor, FB_TYPE_MEMORY);
+        c->a[3] = frame_in(w, c->actor, c->a[2]);
+        c->a[4] = rights(w);
+        c->a[5] = 1;
+    } else if (what < 88) {
+        c->number = FB_CALL_SPACE_PROTECT;
+        mapped_place(w, c);
+        c->a[2] = 1;
+        c->a[3] = below(w, 4) ? rights(w) : 0;
+        c->a[4] = below(w, 3) ? name_of(w, c->actor, FB_TYPE_MEMORY) : 0;
+    } else if (what < 91) {
+        c->number = FB_CALL_SPACE_UNMAP;
+        mapped_place(w, c);
+        c->a[2] = 1;
+        c->a[3] = below(w, 2) ? FB_UNMAP_TABLES : 0;
+        c->a[5] = 8;
+    } else if (what < 98) {
+        if (!room(w) || !free_tree(w, SPACES + 1, TREES))
+            return false;
+        make_domain(w, c);
+    } else {
+        c->number = FB_CALL_DOMAIN_DESTROY;
+        c->a[0] = name_of(w, c->actor, FB_TYPE_DOMAIN);
+        if (!harmless(w, c))
+            return false;
+    }
+    return true;
+}
+
+bool
+driver_clear(struct world *w, struct call *c)
+{
+    *c = (struct call){ .actor = 0 };
+    for (fb_u32 i = 0; i < FRAMES; i++)
+        for (; w->pins[i]; w->pins[i]--)
+            kernel->pin(w, w->base + i, false);
+    for (int i = 0; i < CAPS; i++) {
+        const struct mcap *k = &w->cap[i];
+        if (k->is != C_LIVE || k->dom != 0 || !k->first || k->type != FB_TYPE_DOMAIN)
+            continue;
+        c->number = FB_CALL_DOMAIN_DESTROY;
+        c->a[0] = k->name;
+        return true;
+    }
+    for (int i = 0; i < CAPS; i++) /* one revocation from above takes all the rest */
+        for (int k = 0; k < CAPS; k++)
+            if (w->cap[i].is == C_LIVE && w->cap[i].fixed && w->cap[k].is != C_FREE &&
+                w->cap[k].parent == i) {
+                c->number = FB_CALL_CAP_REVOKE;
+                c->a[0] = w->cap[i].name;
+                return true;
+            }
+    return false;
+}
+
+/* ---- comparison ---- */
+
+static bool
+compare_caps(struct world *w)
+{
+    for (int i = 0; i < CAPS; i++) {
+        const struct mcap *m = &w->cap[i];
+        struct fb_cap_info k;
+        bool children = false;
+        if (m->is == C_FREE || !(kernel->actors || m->dom == 0))
+            continue;
+        if (kernel->inspect(w, m->dom, m->name, &k) != (m->is == C_LIVE)) {
+            kernel->fail("a name is live on one side only", 0, m->is, m->name);
+            return false;
+        }
+        if (m->is != C_LIVE)
+            continue;
+        for (int n = 0; n < CAPS; n++)
+            children |= w->cap[n].is != C_FREE && w->cap[n].parent == i &&
+                        !w->cap[n].taken &&
+                        !(w->cap[n].first && w->cap[n].type == FB_TYPE_DOMAIN);
+        if (k.auth != m->auth || k.lo != m->lo || k.hi != m->hi || k.type != m->type ||
+            k.children != children) {
+            kernel->fail("a capability differs", (long)k.auth, (long)m->auth, m->name);
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+compare_frames(struct world *w)
+{
+    struct mframe m[FRAMES];
+
+    m_frames(w, m);
+    for (fb_u32 i = 0; i < FRAMES; i++) {
+        fb_u32 flags;
+        fb_u64 word = kernel->word(w->base + i, &flags);
+        fb_u32 type = (fb_u32)FB_FRAME_TYPE(word);
+        bool linked = type == FB_FRAME_TABLE && (flags & FB_FRAME_F_LINKED);
+        fb_u32 pins = type == FB_FRAME_TABLE ? m[i].pins : (fb_u32)FB_FRAME_PINS(word);
+        if (type == FB_FRAME_TABLE && !linked)
+            type = FB_FRAME_DATA, pins = (fb_u32)FB_FRAME_PINS(word);
+        if (type != m[i].type || linked != m[i].linked || FB_FRAME_MAPS(word) != m[i].maps ||
+            FB_FRAME_WMAPS(word) != m[i].wmaps || pins != m[i].pins) {
+            kernel->fail("a frame differs (type, writable << 16, mapped << 32)",
+                         (long)(type | FB_FRAME_WMAPS(word) << 16 |
+                                FB_FRAME_MAPS(word) << 32),
+                         (long)(m[i].type | (fb_u64)m[i].wmaps << 16 |
+                                (fb_u64)m[i].maps << 32),
+                         i);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+driver_compare(struct world *w)
+{
+    return compare_caps(w) && compare_frames(w);
+}
+
+bool
+driver_done(struct world *w, const struct call *c, long error, fb_u64 value)
+{
+    int made;
+    long expected = m_call(w, c, &made);
+
+    if (error != expected) {
+        kernel->fail("the error differs", error, expected, c->number);
+        return false;
+    }
+    if (made != NONE)
+        w->cap[made].name = value;
+    return driver_compare(w);
+}
+
+void
+driver_say(const struct call *c, long error, char *to, fb_u64 size)
+{
+    static const char *const names[] = {
+#define CALL(number, name, args) [number] = #name,
+#include <kernel/calls.inc>
+#undef CALL
+    };
+    const char *name = names[c->number];
+    fb_u64 n = 0;
+
+    if (size < 140)
+        return;
+    to[n++] = (char)('0' + c->actor);
+    to[n++] = ' ';
+    for (; *name; name++)
+        to[n++] = *name;
+    for (int i = 0; i < 6; i++) {
+        to[n++] = ' ';
+        for (int shift = 60, begun = 0; shift >= 0; shift -= 4)
+            if ((begun |= (c->a[i] >> shift & 15) != 0 || shift == 0))
+                to[n++] = "0123456789abcdef"[c->a[i] >> shift & 15];
+    }
+    name = fb_error_name(error);
+    for (to[n++] = ' '; *name && n + 1 < size; name++)
+        to[n++] = *name;
+    to[n] = 0;
+}

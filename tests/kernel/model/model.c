@@ -1,0 +1,739 @@
+/* SPDX-License-Identifier: MIT */
+/* The reference model: see model.h. */
+#include "model.h"
+
+#define RW_ (FB_MAP_READ | FB_MAP_WRITE)
+#define X_RIGHTS (FB_MAP_READ | FB_MAP_WRITE | FB_MAP_EXEC)
+#define KINDS(k) ((fb_u64)(k) << 8)
+#define RIGHTS(r) ((fb_u64)(r) << 32)
+#define MAPPER_ANY (~0ull)
+#define COVER 64
+
+static bool
+bottom(fb_u64 auth, fb_u64 lo, fb_u64 hi)
+{
+    return !(auth & 0x3f) || !(auth & 0xffff00) || !(auth >> 32 & 0xffff) || lo >= hi;
+}
+
+static int
+window_of(int dom)
+{
+    return SPACES + dom;
+}
+
+static int
+top_of(int tree)
+{
+    return tree < SPACES ? 3 : 2;
+}
+
+fb_u64
+m_va(const struct world *w, int tree, fb_u64 page)
+{
+    (void)w;
+    return (tree < SPACES ? 0x40000000ull : FB_WINDOW_BASE + 0x7000000000ull) + page * 4096;
+}
+
+int
+m_find(const struct world *w, int dom, fb_u64 name)
+{
+    for (int i = 0; i < CAPS; i++)
+        if (w->cap[i].is == C_LIVE && w->cap[i].dom == dom && w->cap[i].name == name)
+            return i;
+    return NONE;
+}
+
+int
+m_new(struct world *w, struct mcap c)
+{
+    for (int i = 0; i < CAPS; i++)
+        if (w->cap[i].is == C_FREE) {
+            w->cap[i] = c;
+            return i;
+        }
+    return NONE;
+}
+
+/* ---- frames ---- */
+
+static void
+count_tree(const struct world *w, const struct mtree *t, struct mframe *f, int top)
+{
+    if (!t->live)
+        return;
+    for (int l = 1; l <= top; l++)
+        if (t->node[l]) {
+            f[t->node[l] - w->base].type = FB_FRAME_TABLE;
+            f[t->node[l] - w->base].linked = true;
+        }
+    for (fb_u32 p = 0; p < PAGES; p++)
+        if (t->page[p]) {
+            f[t->page[p] - 1 - w->base].maps++;
+            f[t->page[p] - 1 - w->base].wmaps += (t->rights[p] & FB_MAP_WRITE) != 0;
+        }
+}
+
+void
+m_frames(const struct world *w, struct mframe f[FRAMES])
+{
+    for (fb_u32 i = 0; i < FRAMES; i++)
+        f[i] = (struct mframe){ FB_FRAME_DATA, 0, 0, w->pins[i], false };
+    for (int i = 0; i < TREES; i++) {
+        const struct mtree *t = &w->tree[i];
+        count_tree(w, t, f, top_of(i));
+        if (t->live && i < SPACES)
+            f[t->root - w->base].type = f[t->root + 1 - w->base].type = FB_FRAME_ROOT;
+    }
+    for (int i = 1; i < DOMS; i++)
+        if (w->dom[i].live) {
+            struct mframe *o = &f[w->dom[i].object - w->base];
+            o[0].type = FB_FRAME_OBJECT;
+            o[1].type = FB_FRAME_DOMAIN_RECORD;
+            o[2].type = FB_FRAME_CAPTAB;
+            o[3].type = FB_FRAME_TABLE;
+            o[3].linked = true;
+        }
+}
+
+static struct mframe
+frame_now(const struct world *w, fb_u64 frame)
+{
+    struct mframe f[FRAMES];
+    m_frames(w, f);
+    return f[frame - w->base];
+}
+
+static bool
+serves(const struct mframe *f)
+{
+    return f->type != FB_FRAME_DATA || f->pins;
+}
+
+/* May it become an object, a root (nobody maps it) or a table (nobody writes it)? */
+static bool
+givable(const struct world *w, fb_u64 frame, bool table)
+{
+    struct mframe f = frame_now(w, frame);
+    return f.type == FB_FRAME_DATA && !f.pins && !f.wmaps && (table || !f.maps);
+}
+
+/* ---- the tree of capabilities ---- */
+
+static bool
+made(const struct mcap *c)
+{
+    return c->first && c->type == FB_TYPE_DOMAIN;
+}
+
+/* Is i below r?  A revocation does not go into what was made (domains). */
+static bool
+below(const struct world *w, int i, int r, bool through_made)
+{
+    while (i != NONE && i != r) {
+        if (!through_made && made(&w->cap[i]))
+            return false;
+        i = w->cap[i].parent;
+    }
+    return i == r;
+}
+
+static void
+hoist(struct world *w, int from, int to)
+{
+    for (int i = 0; i < CAPS; i++)
+        if (w->cap[i].is != C_FREE && w->cap[i].parent == from)
+            w->cap[i].parent = to;
+}
+
+static void
+kill_below(struct world *w, int f)
+{
+    bool gone[CAPS];
+    for (int i = 0; i < CAPS; i++)
+        gone[i] = w->cap[i].is != C_FREE && i != f && below(w, i, f, true);
+    for (int i = 0; i < CAPS; i++)
+        if (gone[i])
+            w->cap[i].is = C_FREE;
+}
+
+static void
+kill_object(struct world *w, int f)
+{
+    if (f == NONE)
+        return;
+    kill_below(w, f);
+    w->cap[f].is = C_FREE;
+}
+
+static bool
+covered(const struct world *w, int c, int from)
+{
+    for (int n = 0; from != NONE && n < COVER; n++, from = w->cap[from].parent)
+        if (w->cap[from].is == C_LIVE && w->cap[from].dom == w->cap[c].dom &&
+            w->cap[from].type == w->cap[c].type)
+            return true;
+    return false;
+}
+
+static bool
+needs_sweep(const struct world *w, int c, int from)
+{
+    return w->cap[c].type == FB_TYPE_MEMORY && from != NONE && !covered(w, c, from);
+}
+
+/* ---- trees ---- */
+
+static bool
+mapped_by(const struct mtree *t, fb_u64 serial)
+{
+    for (int i = 0; i < 4; i++)
+        if (t->mapper[i] == serial || t->mapper[i] == MAPPER_ANY)
+            return true;
+    return false;
+}
+
+static void
+note(struct world *w, int tree, int actor)
+{
+    struct mtree *t = &w->tree[tree];
+    fb_u64 serial = w->dom[actor].serial;
+
+    if (t->dom == actor || mapped_by(t, serial))
+        return;
+    for (int i = 0; i < 4; i++)
+        if (t->mapper[i] == 0) {
+            t->mapper[i] = serial;
+            return;
+        }
+    t->mapper[3] = MAPPER_ANY;
+}
+
+/* Everything in [lo, hi) goes from the tree, and all that is below a node of it. */
+static void
+evict(struct mtree *t, int top, fb_u64 lo, fb_u64 hi)
+{
+    int hit = 0;
+
+    for (int l = top; l >= 1 && !hit; l--)
+        if (t->node[l] && t->node[l] >= lo && t->node[l] < hi)
+            hit = l;
+    for (fb_u32 p = 0; p < PAGES; p++)
+        if (t->page[p] && (hit || (t->page[p] - 1 >= lo && t->page[p] - 1 < hi)))
+            t->page[p] = 0;
+    for (; hit >= 1; hit--)
+        t->node[hit] = 0;
+}
+
+static void
+sweep(struct world *w, const struct mcap *c)
+{
+    for (int i = 0; i < TREES; i++)
+        if (w->tree[i].live && (w->tree[i].dom == c->dom ||
+                                mapped_by(&w->tree[i], w->dom[c->dom].serial)))
+            evict(&w->tree[i], top_of(i), c->lo, c->hi);
+}
+
+/* Do frames of it still serve?  Those that were seen not to are not looked at again. */
+static bool
+stuck(const struct world *w, struct mcap *c)
+{
+    struct mframe f[FRAMES];
+
+    if (c->type != FB_TYPE_MEMORY)
+        return false;
+    m_frames(w, f);
+    if (c->cursor < c->lo)
+        c->cursor = c->lo;
+    for (; c->cursor < c->hi; c->cursor++)
+        if (c->cursor >= w->base && c->cursor - w->base < FRAMES &&
+            serves(&f[c->cursor - w->base]))
+            return true;
+    return false;
+}
+
+/* ---- capability calls ---- */
+
+static fb_u64
+used(const struct world *w, int dom)
+{
+    fb_u64 n = 0;
+    for (int i = 0; i < CAPS; i++)
+        n += w->cap[i].is != C_FREE && w->cap[i].dom == dom;
+    return n;
+}
+
+static long
+derive(struct world *w, const struct call *c, int to, fb_u64 auth, fb_u64 lo, fb_u64 hi,
+       fb_u64 need, fb_u64 clearance, int *out)
+{
+    int s = m_find(w, c->actor, c->a[0]);
+
+    if (s == NONE)
+        return -FB_E_NAME;
+    struct mcap n = w->cap[s];
+    if (need & ~n.auth)
+        return -FB_E_AUTHORITY;
+#ifndef MODEL_FAULT_KEEPS_RIGHT
+    n.auth &= auth;
+#else
+    n.auth &= auth | RIGHTS(FB_RIGHT_REVOKE);
+#endif
+    n.lo = lo > n.lo ? lo : n.lo;
+    n.hi = hi < n.hi ? hi : n.hi;
+    if (bottom(n.auth, n.lo, n.hi))
+        return -FB_E_EMPTY;
+    if (n.auth & 0xff & ~clearance)
+        return -FB_E_CLEARANCE;
+    if (used(w, to) >= (to ? SLOTS : w->slots0))
+        return -FB_E_FULL;
+    n.first = n.fixed = n.revoking = n.deleting = n.taken = n.swept = false;
+    n.parent = s;
+    n.dom = to;
+    *out = m_new(w, n);
+    return 0;
+}
+
+/* Of type, with rights: the index, or the error. */
+static long
+find(const struct world *w, int dom, fb_u64 name, fb_u32 type, fb_u64 need)
+{
+    int i = m_find(w, dom, name);
+
+    if (i == NONE)
+        return -FB_E_NAME;
+    if (w->cap[i].type != type)
+        return -FB_E_TYPE;
+    return need & ~w->cap[i].auth ? -FB_E_AUTHORITY : i;
+}
+
+static long
+call_grant(struct world *w, const struct call *c, int *out)
+{
+    long d = find(w, c->actor, c->a[1], FB_TYPE_DOMAIN, RIGHTS(FB_RIGHT_GRANT));
+
+    if (d < 0)
+        return d;
+    int to = w->cap[d].object;
+    return derive(w, c, to, c->a[2], c->a[3], c->a[4], RIGHTS(FB_RIGHT_GRANT),
+                  w->dom[to].clearance, out);
+}
+
+static long
+call_delete(struct world *w, const struct call *c)
+{
+    int i = m_find(w, c->actor, c->a[0]);
+
+    for (int k = 0; k < CAPS && i == NONE; k++)
+        if (w->cap[k].is == C_DYING && w->cap[k].deleting && w->cap[k].dom == c->actor &&
+            w->cap[k].name == c->a[0])
+            i = k;
+    if (i == NONE)
+        return -FB_E_NAME;
+    struct mcap *d = &w->cap[i];
+    if (d->is == C_LIVE) {
+        if (d->first || d->revoking)
+            return -FB_E_INUSE;
+        hoist(w, i, d->parent);
+        if (!needs_sweep(w, i, d->parent)) {
+            d->is = C_FREE;
+            return 0;
+        }
+        d->is = C_DYING;
+        d->deleting = d->swept = true;
+        d->cursor = 0;
+        sweep(w, d);
+    }
+    if (stuck(w, d))
+        return -FB_E_INUSE;
+    d->is = C_FREE;
+    return 0;
+}
+
+static void
+space_end(struct world *w, int tree)
+{
+    kill_object(w, w->tree[tree].cap);
+    w->tree[tree] = (struct mtree){ .live = false };
+}
+
+static long
+call_revoke(struct world *w, const struct call *c)
+{
+    bool gone[CAPS];
+    int r = m_find(w, c->actor, c->a[0]);
+    bool left = false, spared = false;
+
+    if (r == NONE)
+        return -FB_E_NAME;
+    if (!(w->cap[r].auth & RIGHTS(FB_RIGHT_REVOKE)))
+        return -FB_E_AUTHORITY;
+    for (int i = 0; i < CAPS; i++)
+        gone[i] = w->cap[i].is != C_FREE && i != r && below(w, i, r, false);
+    for (int i = 0; i < CAPS; i++) /* of what was begun only the scan is left */
+        if (gone[i] && !w->cap[i].swept) {
+            w->cap[i].is = C_DYING;
+            w->cap[i].swept = needs_sweep(w, i, r);
+            w->cap[i].cursor = 0;
+            if (w->cap[i].swept)
+                sweep(w, &w->cap[i]);
+        }
+    for (int i = 0; i < CAPS; i++) /* spaces that stand on the memory */
+        if (gone[i] && w->cap[i].type == FB_TYPE_SPACE && w->cap[i].first)
+            w->tree[w->cap[i].object] = (struct mtree){ .live = false };
+    for (int i = 0; i < CAPS; i++) {
+        if (!gone[i])
+            continue;
+        hoist(w, i, r);
+        w->cap[i].parent = r;
+        w->cap[i].taken = true;
+        if (w->cap[i].swept && stuck(w, &w->cap[i]))
+            left = true;
+        else
+            w->cap[i].is = C_FREE;
+    }
+    w->cap[r].revoking = left;
+    for (int i = 0; i < CAPS; i++)
+        spared |= w->cap[i].is == C_LIVE && w->cap[i].parent == r && made(&w->cap[i]);
+    return left || spared ? -FB_E_INUSE : 0;
+}
+
+/* ---- spaces ---- */
+
+static long
+find_tree(const struct world *w, const struct call *c, int *tree)
+{
+    bool window = c->a[1] >= FB_WINDOW_BASE;
+    long i = window ? find(w, c->actor, c->a[0], FB_TYPE_DOMAIN,
+                           KINDS(FB_KIND_HARDWARE) | RIGHTS(FB_RIGHT_MAP))
+                    : find(w, c->actor, c->a[0], FB_TYPE_SPACE,
+                           KINDS(FB_KIND_MEMORY_VIRT) | RIGHTS(FB_RIGHT_MAP));
+    if (i < 0)
+        return i;
+    *tree = window ? window_of(w->cap[i].object) : w->cap[i].object;
+    return 0;
+}
+
+static long
+find_memory(const struct world *w, int dom, fb_u64 name, fb_u64 rights)
+{
+    return find(w, dom, name, FB_TYPE_MEMORY, KINDS(FB_KIND_MEMORY_PHYS) | RIGHTS(rights));
+}
+
+static bool
+inside(const struct mcap *m, fb_u64 frame, fb_u64 n)
+{
+    return frame >= m->lo && frame < m->hi && n <= m->hi - frame;
+}
+
+static long
+call_space_create(struct world *w, const struct call *c, int *out)
+{
+    int dom = c->actor;
+    long m, tree = 0;
+
+    if (c->a[0]) {
+        long d = find(w, c->actor, c->a[0], FB_TYPE_DOMAIN, RIGHTS(FB_RIGHT_CREATE));
+        if (d < 0)
+            return d;
+        dom = w->cap[d].object;
+    }
+    m = find_memory(w, c->actor, c->a[1], FB_RIGHT_GIVE);
+    if (m < 0)
+        return m;
+    if (c->a[2] & 1)
+        return -FB_E_ALIGN;
+    if (!inside(&w->cap[m], c->a[2], 2))
+        return -FB_E_RANGE;
+    if (used(w, c->actor) >= (c->actor ? SLOTS : w->slots0))
+        return -FB_E_FULL;
+    if (!givable(w, c->a[2], false) || !givable(w, c->a[2] + 1, false))
+        return -FB_E_INUSE;
+    while (w->tree[tree].live)
+        tree++;
+    fb_u64 rights = FB_RIGHT_READ | FB_RIGHT_MAP | FB_RIGHT_SWITCH | FB_RIGHT_CONTROL |
+                    FB_RIGHT_DERIVE | FB_RIGHT_GRANT | FB_RIGHT_REVOKE;
+    *out = m_new(w, (struct mcap){ .is = C_LIVE,
+                                   .first = true,
+                                   .parent = (int)m,
+                                   .dom = c->actor,
+                                   .object = (int)tree,
+                                   .type = FB_TYPE_SPACE,
+                                   .auth = (w->cap[m].auth & FB_CLASS_ROOT) |
+                                           KINDS(FB_KIND_MEMORY_VIRT) | RIGHTS(rights),
+                                   .lo = 0,
+                                   .hi = 1 });
+    w->tree[tree] = (struct mtree){ .live = true, .dom = dom, .cap = *out, .root = c->a[2] };
+    return 0;
+}
+
+static long
+call_space_destroy(struct world *w, const struct call *c)
+{
+    long s = find(w, c->actor, c->a[0], FB_TYPE_SPACE,
+                  KINDS(FB_KIND_MEMORY_VIRT) | RIGHTS(FB_RIGHT_MAP | FB_RIGHT_CONTROL));
+
+    if (s < 0)
+        return s;
+    int tree = w->cap[s].object;
+    if (w->tree[tree].node[3])
+        return -FB_E_INUSE;
+    space_end(w, tree);
+    return 0;
+}
+
+static long
+call_space_table(struct world *w, const struct call *c)
+{
+    int tree = NONE;
+    long e = find_tree(w, c, &tree), m;
+
+    if (e)
+        return e;
+    m = find_memory(w, c->actor, c->a[3], FB_RIGHT_GIVE);
+    if (m < 0)
+        return m;
+    fb_u64 level = c->a[2];
+    if (level < 1 || level > 3)
+        return -FB_E_ARG;
+    if (!inside(&w->cap[m], c->a[4], 1))
+        return -FB_E_RANGE;
+    note(w, tree, c->actor);
+    if (level > (fb_u64)top_of(tree))
+        return -FB_E_ARG;
+    struct mtree *t = &w->tree[tree];
+    for (int l = top_of(tree); l > (int)level; l--)
+        if (!t->node[l])
+            return -FB_E_NOTABLE;
+    if (t->node[level])
+        return -FB_E_MAPPED;
+    if (!givable(w, c->a[4], true))
+        return -FB_E_INUSE;
+    t->node[level] = c->a[4];
+    return 0;
+}
+
+static bool
+table_there(const struct mtree *t, int tree)
+{
+    for (int l = top_of(tree); l >= 1; l--)
+        if (!t->node[l])
+            return false;
+    return true;
+}
+
+/* One page. */
+static long
+call_space_map(struct world *w, const struct call *c)
+{
+    int tree = NONE;
+    long e = find_tree(w, c, &tree), m;
+    fb_u32 flags = (fb_u32)c->a[4];
+
+    if (e)
+        return e;
+    m = find_memory(w, c->actor, c->a[2], 0);
+    if (m < 0)
+        return m;
+    note(w, tree, c->actor);
+    if (!(flags & FB_MAP_READ))
+        return -FB_E_ARG;
+    if (RIGHTS(flags) & ~w->cap[m].auth)
+        return -FB_E_AUTHORITY;
+    if (tree >= SPACES && (flags & FB_MAP_WRITE) && (flags & FB_MAP_EXEC))
+        return -FB_E_WX;
+    if (!inside(&w->cap[m], c->a[3], 1))
+        return -FB_E_RANGE;
+    struct mtree *t = &w->tree[tree];
+    if (!table_there(t, tree))
+        return -FB_E_NOTABLE;
+    fb_u64 p = (c->a[1] - m_va(w, tree, 0)) / 4096;
+    if (t->page[p])
+        return -FB_E_MAPPED;
+    struct mframe f = frame_now(w, c->a[3]);
+    bool readable = f.type == FB_FRAME_DATA || f.type == FB_FRAME_TABLE ||
+                    f.type == FB_FRAME_DOMAIN_RECORD;
+    if (flags & FB_MAP_WRITE ? f.type != FB_FRAME_DATA : !readable)
+        return -FB_E_INUSE;
+    t->page[p] = c->a[3] + 1;
+    t->rights[p] = flags;
+    return 0;
+}
+
+static long
+call_space_protect(struct world *w, const struct call *c)
+{
+    int tree = NONE;
+    long e = find_tree(w, c, &tree), m = NONE;
+    fb_u32 flags = (fb_u32)c->a[3];
+
+    if (e)
+        return e;
+    if (c->a[4]) {
+        m = find_memory(w, c->actor, c->a[4], 0);
+        if (m < 0)
+            return m;
+        note(w, tree, c->actor);
+    }
+    if (flags && !(flags & FB_MAP_READ))
+        return -FB_E_ARG;
+    if (tree >= SPACES && (flags & FB_MAP_WRITE) && (flags & FB_MAP_EXEC))
+        return -FB_E_WX;
+    struct mtree *t = &w->tree[tree];
+    fb_u64 p = (c->a[1] - m_va(w, tree, 0)) / 4096;
+    for (fb_u64 end = p + c->a[2]; p < end; p++) {
+        if (!t->page[p])
+            continue;
+        bool in = m != NONE && inside(&w->cap[m], t->page[p] - 1, 1);
+        fb_u32 may = t->rights[p] | FB_MAP_READ |
+                     (in ? (fb_u32)(w->cap[m].auth >> 32) & X_RIGHTS : 0);
+        if (frame_now(w, t->page[p] - 1).type != FB_FRAME_DATA)
+            may &= ~FB_MAP_WRITE;
+        t->rights[p] = flags & may;
+    }
+    return 0;
+}
+
+static long
+call_space_unmap(struct world *w, const struct call *c)
+{
+    int tree = NONE;
+    long e = find_tree(w, c, &tree);
+
+    if (e)
+        return e;
+    struct mtree *t = &w->tree[tree];
+    fb_u64 p = (c->a[1] - m_va(w, tree, 0)) / 4096;
+    for (fb_u64 end = p + c->a[2]; p < end; p++)
+        t->page[p] = 0;
+    for (int l = 1; (c->a[3] & FB_UNMAP_TABLES) && l <= top_of(tree); l++) {
+        bool empty = l == 1 || !t->node[l - 1];
+        for (fb_u32 k = 0; k < PAGES; k++)
+            empty &= l > 1 || !t->page[k];
+        if (!empty)
+            break;
+        t->node[l] = 0;
+    }
+    return 0;
+}
+
+/* ---- domains ---- */
+
+static long
+call_domain_create(struct world *w, const struct call *c, int *out)
+{
+    const struct fb_domain_params *p = &c->params;
+    long k = find(w, c->actor, c->a[0], FB_TYPE_MACHINE,
+                  KINDS(FB_KIND_HARDWARE) | RIGHTS(FB_RIGHT_CREATE));
+    int d = 1;
+
+    if (k < 0)
+        return k;
+    long m = find_memory(w, c->actor, c->a[1], FB_RIGHT_GIVE);
+    if (m < 0)
+        return m;
+    if (p->clearance == 0)
+        return -FB_E_ARG;
+    if (p->clearance & ~w->dom[c->actor].clearance)
+        return -FB_E_CLEARANCE;
+    if (!inside(&w->cap[m], p->object_frame, OBJECTS))
+        return -FB_E_RANGE;
+    if (used(w, c->actor) >= (c->actor ? SLOTS : w->slots0))
+        return -FB_E_FULL;
+    for (fb_u64 i = 0; i < OBJECTS; i++)
+        if (!givable(w, p->object_frame + i, i == 1 || i == 3))
+            return -FB_E_INUSE;
+    while (w->dom[d].live)
+        d++;
+    fb_u64 rights = FB_RIGHT_READ | FB_RIGHT_DERIVE | FB_RIGHT_GRANT | FB_RIGHT_REVOKE |
+                    FB_RIGHT_MAP | FB_RIGHT_CREATE | FB_RIGHT_CONTROL | FB_RIGHT_SIGNAL;
+    *out = m_new(w, (struct mcap){ .is = C_LIVE,
+                                   .first = true,
+                                   .parent = (int)k,
+                                   .dom = c->actor,
+                                   .object = d,
+                                   .type = FB_TYPE_DOMAIN,
+                                   .auth = (w->cap[k].auth & FB_CLASS_ROOT) |
+                                           KINDS(FB_KIND_HARDWARE) | RIGHTS(rights),
+                                   .lo = 0,
+                                   .hi = 1 });
+    w->dom[d] = (struct mdom){ .live = true,
+                               .maker = c->actor,
+                               .cap = *out,
+                               .object = p->object_frame,
+                               .serial = ++w->serial,
+                               .clearance = p->clearance };
+    w->tree[window_of(d)] = (struct mtree){ .live = true, .dom = d, .cap = NONE };
+    return 0;
+}
+
+/* What it made ends first; its trees, its capabilities with what they kept mapped
+ * elsewhere, and the names on it go. */
+static void
+domain_end(struct world *w, int d)
+{
+    for (int i = 0; i < CAPS; i++)
+        if (w->cap[i].is == C_LIVE && w->cap[i].dom == d && made(&w->cap[i]))
+            domain_end(w, w->cap[i].object);
+    for (int i = 0; i < TREES; i++)
+        if (w->tree[i].live && w->tree[i].dom == d)
+            space_end(w, i);
+    for (int i = 0; i < CAPS; i++) {
+        struct mcap *c = &w->cap[i];
+        if (c->is == C_FREE || c->dom != d)
+            continue;
+        if (c->first) {
+            w->tree[c->object].cap = NONE;
+            kill_object(w, i);
+            continue;
+        }
+        if (!c->swept && c->type == FB_TYPE_MEMORY)
+            sweep(w, c);
+        for (int k = 0; k < CAPS && c->revoking; k++)
+            if (w->cap[k].is != C_FREE && k != i && below(w, k, i, false)) {
+                w->cap[k].is = C_DYING; /* who holds the parent may finish it */
+                w->cap[k].taken = true;
+                w->cap[k].parent = i;
+            }
+        hoist(w, i, c->parent);
+        c->is = C_FREE;
+    }
+    kill_object(w, w->dom[d].cap);
+    w->dom[d].live = false;
+}
+
+static long
+call_domain_destroy(struct world *w, const struct call *c)
+{
+    long i = find(w, c->actor, c->a[0], FB_TYPE_DOMAIN,
+                  KINDS(FB_KIND_HARDWARE) | RIGHTS(FB_RIGHT_CONTROL));
+
+    if (i < 0)
+        return i;
+    if (w->cap[i].object == c->actor)
+        return -FB_E_INUSE;
+    domain_end(w, w->cap[i].object);
+    return 0;
+}
+
+long
+m_call(struct world *w, const struct call *c, int *out)
+{
+    *out = NONE;
+    switch (c->number) {
+    case FB_CALL_CAP_DERIVE:
+        return derive(w, c, c->actor, c->a[1], c->a[2], c->a[3], RIGHTS(FB_RIGHT_DERIVE),
+                      FB_CLASS_ROOT, out);
+    case FB_CALL_CAP_GRANT: return call_grant(w, c, out);
+    case FB_CALL_CAP_DELETE: return call_delete(w, c);
+    case FB_CALL_CAP_REVOKE: return call_revoke(w, c);
+    case FB_CALL_SPACE_CREATE: return call_space_create(w, c, out);
+    case FB_CALL_SPACE_DESTROY: return call_space_destroy(w, c);
+    case FB_CALL_SPACE_TABLE: return call_space_table(w, c);
+    case FB_CALL_SPACE_MAP: return call_space_map(w, c);
+    case FB_CALL_SPACE_PROTECT: return call_space_protect(w, c);
+    case FB_CALL_SPACE_UNMAP: return call_space_unmap(w, c);
+    case FB_CALL_DOMAIN_CREATE: return call_domain_create(w, c, out);
+    case FB_CALL_DOMAIN_DESTROY: return call_domain_destroy(w, c);
+    default: return -FB_E_CALL;
+    }
+}

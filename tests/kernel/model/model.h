@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A reference model of capabilities, domains, spaces and frames, as docs/calls tells them.
+ *
+ * Plain arrays, each call written the obvious way, each as one indivisible step: no locks,
+ * no epochs, no resuming.  A *world* is an actor's domain with its own part of memory; what
+ * happens in it does not depend on what others do, so worlds may run on several CPUs at
+ * once and each be compared after each call.  Builds on the host and inside a LibOS.
+ *
+ * m1. Domain 0 is the world's own; its base capabilities (`fixed`) stay.
+ * m2. A tree (a space's lower half, or a window) has one region of PAGES pages, under one
+ *     node of each level.
+ */
+#ifndef TESTS_MODEL_H
+#define TESTS_MODEL_H
+
+#include <abi/calls.h>
+#include <abi/layout.h>
+#include <stdbool.h>
+
+#define CAPS    320
+#define DOMS    5
+#define SPACES  8
+#define TREES   (SPACES + DOMS) /* then the windows, by domain */
+#define PAGES   12u
+#define FRAMES  96u
+#define NONE    (-1)
+#define OBJECTS 4u /* frames of a domain: object, record, table, top node of its window */
+#define SLOTS   32u
+
+enum cap_is { C_FREE, C_LIVE, C_DYING };
+struct mcap {
+    enum cap_is is;
+    bool first, fixed, revoking;
+    bool deleting; /* DYING by its holder's cap_delete, which may be repeated */
+    bool taken;    /* DYING by a revocation of its parent */
+    bool swept;    /* DYING: what it mapped is gone; only frames in use keep it */
+    int parent, dom, object; /* object: tree or domain */
+    fb_u32 type;
+    fb_u64 name, auth, lo, hi;
+    fb_u64 cursor; /* DYING: frames below it were looked at */
+};
+struct mtree {
+    bool live;
+    int dom, cap;       /* its domain; its first capability */
+    fb_u64 root;        /* first of two frames; a window: its top node */
+    fb_u64 node[4];     /* frames by level, 0: none */
+    fb_u64 page[PAGES]; /* frame + 1, 0: none */
+    fb_u32 rights[PAGES];
+    fb_u64 mapper[4];
+};
+struct mdom {
+    bool live;
+    int maker, cap;
+    fb_u64 object, serial, clearance;
+};
+struct world {
+    fb_u64 base; /* its frames */
+    fb_u64 slots0; /* of domain 0's table */
+    fb_u64 serial, seed;
+    struct mcap cap[CAPS];
+    struct mdom dom[DOMS];
+    struct mtree tree[TREES];
+    fb_u32 pins[FRAMES]; /* as a device would */
+};
+
+/* What a frame is and how often it is mapped. */
+struct mframe {
+    fb_u32 type, maps, wmaps, pins; /* a clean table is DATA */
+    bool linked;
+};
+void m_frames(const struct world *w, struct mframe out[FRAMES]);
+
+/* One call by domain `actor`: names and numbers as the kernel gets them.  The error that
+ * it must return; *made: the index of the capability that it made (its name is to come),
+ * or NONE. */
+struct call {
+    int actor;
+    fb_u32 number;
+    fb_u64 a[6];
+    struct fb_domain_params params; /* domain_create */
+};
+long m_call(struct world *w, const struct call *c, int *made);
+int m_find(const struct world *w, int dom, fb_u64 name);
+int m_new(struct world *w, struct mcap c);
+/* Where a tree's page lies. */
+fb_u64 m_va(const struct world *w, int tree, fb_u64 page);
+
+/* ---- driver.c ---- */
+/* What the driver needs of where it runs. */
+struct kernel {
+    long (*call)(struct world *w, const struct call *c, fb_u64 *value);
+    bool (*inspect)(struct world *w, int dom, fb_u64 name, struct fb_cap_info *out);
+    fb_u64 (*word)(fb_u64 frame, fb_u32 *flags); /* of its record */
+    void (*pin)(struct world *w, fb_u64 frame, bool on); /* NULL: there is none */
+    void (*fail)(const char *what, long got, long expected, fb_u64 detail);
+    bool actors; /* can call as any domain of the world; else domain 0 makes all calls */
+};
+extern const struct kernel *kernel;
+
+/* Prepare the next call of a sequence: false: nothing to do this time. */
+bool driver_next(struct world *w, struct call *c);
+/* The call has returned: apply it to the model and compare.  False: they part. */
+bool driver_done(struct world *w, const struct call *c, long error, fb_u64 value);
+bool driver_compare(struct world *w);
+fb_u64 driver_random(fb_u64 *state);
+/* Prepare the call that takes one thing away again; false: only the base is left. */
+bool driver_clear(struct world *w, struct call *c);
+void driver_say(const struct call *c, long error, char *to, fb_u64 size);
+
+#endif

@@ -1,0 +1,44 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Does the model's driver find a fault?  Builds it with one fault at a time planted in a copy of the kernel, and
+# expects that the two part.  Prints TAP.
+# usage: tests/kernel/model/mutants.sh [BUILD]
+set -u
+cd "$(dirname "$(readlink -f "$0")")/../../.." || exit 2
+build=${1:-build}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0 number=0
+
+mutant() { # name, file, sed expression
+    number=$((number + 1))
+    rm -rf "$work/kernel"
+    cp -r kernel "$work/kernel"
+    sed -i "$3" "$work/$2"
+    if cmp -s "$2" "$work/$2"; then
+        echo "not ok $number - $1: the place where the fault was to be planted has changed ($2)"
+        failed=1
+        return
+    fi
+    (cd "$work" && gcc -std=gnu17 -O1 -DFB_HOST -w -fno-strict-aliasing -Ikernel -I"$here/$build/gen" -I"$here" -o mutant \
+        "$here"/tests/kernel/model/{host,model,driver}.c kernel/base/epoch.c kernel/base/mem.c kernel/dev/irq.c kernel/event/event.c \
+        kernel/slice/table.c kernel/cap/*.c kernel/frame/*.c kernel/space/*.c kernel/domain/*.c \
+        kernel/call/{call_cap,call_space,call_domain,undo,table,call_control}.c) || { failed=1; echo "not ok $number - $1: does not build"; return; }
+    if out=$(timeout 60 "$work/mutant" --cpus 1 --count 2000); then
+        echo "not ok $number - $1: not found"
+        failed=1
+    else
+        echo "ok $number - found: $1, in $(grep -ac '^#   cpu' <<<"$out") calls"
+    fi
+}
+here=$PWD
+mutant "a derived capability keeps a right" kernel/cap/lattice.h 's/\.auth = a\.auth & b\.auth,/.auth = a.auth \& (b.auth | 1ull << 38),/'
+mutant "a derived interval is not clipped" kernel/cap/lattice.h 's/\.hi = a\.hi < b\.hi ? a\.hi : b\.hi,/.hi = a.hi,/'
+mutant "a revocation does not look into the trees of others" kernel/call/undo.c 's/(d == c->holder || mapper_has(&d->mappers, c->holder->id))/d == c->holder/'
+mutant "a revocation frees what a device still writes" kernel/call/undo.c 's/case FB_FRAME_DATA: return FB_FRAME_PINS(word) != 0;/case FB_FRAME_DATA: return false;/'
+mutant "an eviction forgets the last frame" kernel/space/evict.c 's/if (!all \&\& (f >= hi/if (!all \&\& (f >= hi - 1/'
+mutant "clearance is not looked at" kernel/cap/table.c 's/if (FB_AUTH_CLASS(may.auth) & ~clearance)/if (0)/'
+mutant "protect adds a right that the memory lacks" kernel/space/protect.c 's/(within \&\& (m->rights \& FB_MAP_WRITE))/within/'
+mutant "a frame is counted read-only" kernel/space/unmap.c 's/frame_unmap_page(pte_frame(old), write)/frame_unmap_page(pte_frame(old), false)/'
+echo "1..$number"
+exit $failed
