@@ -17,13 +17,31 @@
     FB_AUTH(FB_CLASS_ROOT, FB_KIND_MEMORY_PHYS,                                          \
             FB_RIGHT_READ | FB_RIGHT_WRITE | FB_RIGHT_EXEC | FB_RIGHT_GIVE |             \
                 FB_RIGHT_DERIVE | FB_RIGHT_REVOKE)
+#define DEFAULT_CHUNKS 16u
 #define REST           2048ull /* frames that must stay in no chunk beside them */
 
+static u64
+total(const struct ranges *set)
+{
+    u64 n = 0;
+    for (u32 k = 0; k < set->count; k++)
+        n += set->r[k].hi - set->r[k].lo;
+    return n;
+}
+
+/* As the manifest says; of `memory all` the last quarter, in 16 pieces. */
 static void
 choose_size(const struct instance *i, u64 *size, u64 *count)
 {
+    u64 quarter = total(&i->memory) / 4;
+
     *size = i->what->chunk / PAGE;
     *count = i->what->chunks;
+    if (i->what->memory != MEMORY_ALL || *count != 0)
+        return;
+    *size = quarter / DEFAULT_CHUNKS & ~(PIECE - 1);
+    *size = *size ? *size : PIECE;
+    *count = quarter / *size < DEFAULT_CHUNKS ? quarter / *size : DEFAULT_CHUNKS;
 }
 
 /* From the lower end of its largest interval: at the upper end are the kernel's tables. */
@@ -90,6 +108,23 @@ listed(struct instance *i, u32 k)
     return &i->reclaim.page->chunk[k];
 }
 
+/* Pages of the frame records, from `first` on.  They may still be mapped, from when the
+ * instance had the chunk before. */
+static long
+map_records(struct instance *i, u64 first, u64 pages)
+{
+    long error = window_map(i->domain, WINDOW_RECORDS + first * PAGE,
+                            BOOT->cap_kernel_read, BOOT->records_frame + first, pages,
+                            FB_MAP_READ, &i->nodes);
+
+    if (error != -FB_E_MAPPED || pages == 1)
+        return error == -FB_E_MAPPED ? 0 : error;
+    error = 0;
+    for (u64 p = 0; !error && p < pages; p++)
+        error = map_records(i, first + p, 1);
+    return error;
+}
+
 /* Map chunk k, and the frame records of it, and grant it. */
 static long
 grant_chunk(struct instance *i, u32 k)
@@ -105,13 +140,8 @@ grant_chunk(struct instance *i, u32 k)
     }
     error = window_map(i->domain, WINDOW_DMAP + lo * PAGE, BOOT->cap_memory, lo, n,
                        FB_MAP_READ | FB_MAP_WRITE, &i->nodes);
-    /* Its records may still be mapped, from when it had the chunk before. */
-    for (u64 p = 0; !error && p < pages; p++) {
-        error = window_map(i->domain, WINDOW_RECORDS + (first + p) * PAGE,
-                           BOOT->cap_kernel_read, BOOT->records_frame + first + p, 1,
-                           FB_MAP_READ, &i->nodes);
-        error = error == -FB_E_MAPPED ? 0 : error;
-    }
+    if (!error)
+        error = map_records(i, first, pages);
     if (!error)
         error = AGAIN(fb_cap_grant(c->own, i->domain, CHUNK_GRANT, lo, c->r.hi, &name));
     if (!error)

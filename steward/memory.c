@@ -34,7 +34,7 @@ insert_range(struct ranges *set, u64 lo, u64 hi)
         set->r[at].lo = lo;
         return;
     }
-    if (set->count == FB_BOOT_RANGES) {
+    if (set->count == RANGES_MAX) {
         say("memory is in too many pieces: %lu frames at %lx are lost", hi - lo,
             lo << 12);
         return;

@@ -32,9 +32,11 @@
 
 
 /* ---- memory.c ---- */
+/* As many as there can be when each instance has every second chunk of its own back. */
+#define RANGES_MAX (FB_BOOT_RANGES + MANIFEST_INSTANCES * RECLAIM_CHUNKS / 2)
 struct ranges { /* sorted, disjoint intervals of frames */
     u32 count;
-    struct fb_range r[FB_BOOT_RANGES];
+    struct fb_range r[RANGES_MAX];
 };
 extern struct ranges free_memory;
 void memory_init(void);
@@ -110,7 +112,7 @@ struct instance {
     u32 index; /* in the manifest: its place in slice vectors, its event bit */
     struct ranges memory;
     u64 domain, space;
-    u64 memory_caps[FB_BOOT_RANGES + 1];
+    u64 memory_caps[INSTANCE_RANGES + 1];
     u32 nmemory;
     bool alive;
     u32 starts;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Chunks: core/chunk.h.  The free frames of each are a stack of their numbers within it:
- * single frames alone, so that giving and taking is O(1) and no block has to be put
- * together. */
+/* Chunks: core/chunk.h.  The free frames of each are a stack of their numbers within it,
+ * and those from `fresh` on, which were never used: single frames alone, so that giving
+ * and taking is O(1) and no block has to be put together. */
 #include "core/chunk.h"
 
 #include "core/error.h"
@@ -16,11 +16,12 @@ struct chunk {
     u64 cap; /* 0: no chunk is here */
     frame_t lo, hi;
     u32 *free;
-    u64 nfree;
+    u64 nfree, fresh;
     bool open;
 };
 static struct spinlock chunk_lock = SPINLOCK_INIT;
 static struct chunk chunks[CHUNKS]; /* [chunk_lock] */
+static u64 used_frames;             /* [chunk_lock] of all of them */
 static u32 next_chunk;              /* [chunk_lock] where there were free frames last */
 static const u64 no_changes;
 const u64 *chunk_changes = &no_changes;
@@ -29,9 +30,10 @@ u64 chunk_handled;
 static frame_t
 pop_locked(struct chunk *c)
 {
-    if (!c->open || c->nfree == 0)
+    if (!c->open || (c->nfree == 0 && c->lo + c->fresh == c->hi))
         return FRAME_NONE;
-    frame_t f = c->lo + c->free[--c->nfree];
+    frame_t f = c->lo + (c->nfree ? c->free[--c->nfree] : c->fresh++);
+    used_frames++;
     ASSERT(*page_state(f) == PAGE_IN_CHUNK);
     *page_state(f) = PAGE_USED;
     return f;
@@ -86,6 +88,7 @@ chunk_free(frame_t f)
     if (c && *page_state(f) == PAGE_USED) { /* else H3 */
         *page_state(f) = PAGE_IN_CHUNK;
         c->free[c->nfree++] = (u32)(f - c->lo);
+        used_frames--;
     }
     spin_unlock(&chunk_lock);
 }
@@ -100,6 +103,12 @@ chunk_cap(frame_t f)
     return cap;
 }
 
+bool
+chunk_any_in_use(void)
+{
+    return __atomic_load_n(&used_frames, __ATOMIC_RELAXED) != 0;
+}
+
 u64
 chunk_cap_in_use(u32 k)
 {
@@ -107,7 +116,7 @@ chunk_cap_in_use(u32 k)
     if (!__atomic_load_n(&c->cap, __ATOMIC_RELAXED))
         return 0;
     spin_lock(&chunk_lock);
-    u64 cap = c->nfree < c->hi - c->lo ? c->cap : 0;
+    u64 cap = c->nfree < c->fresh ? c->cap : 0;
     spin_unlock(&chunk_lock);
     return cap;
 }
@@ -118,7 +127,7 @@ chunk_count(u64 *total, u64 *free)
     spin_lock(&chunk_lock);
     for (u32 k = 0; k < CHUNKS; k++) {
         *total += chunks[k].hi - chunks[k].lo;
-        *free += chunks[k].nfree;
+        *free += chunks[k].hi - chunks[k].lo - chunks[k].fresh + chunks[k].nfree;
     }
     spin_unlock(&chunk_lock);
 }
@@ -133,13 +142,11 @@ chunk_add(u32 k, u64 cap, frame_t lo, frame_t hi)
     u32 *list = heap_alloc(n * sizeof(*list));
     if (!list)
         return -E_NOMEM;
-    for (u64 i = 0; i < n; i++)
-        list[i] = (u32)(n - 1 - i); /* so that they are given out in order */
     memset(page_state(lo), PAGE_IN_CHUNK, n);
     page_set_zone(lo, hi, ZONE_CHUNK);
     spin_lock(&chunk_lock);
     ASSERT(chunks[k].cap == 0);
-    chunks[k] = (struct chunk){ cap, lo, hi, list, n, true };
+    chunks[k] = (struct chunk){ cap, lo, hi, list, 0, 0, true };
     spin_unlock(&chunk_lock);
     return 0;
 }
@@ -169,6 +176,7 @@ chunk_remove(u32 k)
 {
     spin_lock(&chunk_lock);
     struct chunk c = chunks[k];
+    used_frames -= c.fresh - c.nfree;
     chunks[k] = (struct chunk){ 0 };
     page_set_zone(c.lo, c.hi, ZONE_GONE);
     spin_unlock(&chunk_lock);
@@ -180,6 +188,6 @@ chunk_info(u32 k, struct chunk_info *out)
 {
     spin_lock(&chunk_lock);
     const struct chunk *c = &chunks[k];
-    *out = (struct chunk_info){ c->cap, c->lo, c->hi, c->hi - c->lo - c->nfree };
+    *out = (struct chunk_info){ c->cap, c->lo, c->hi, c->fresh - c->nfree };
     spin_unlock(&chunk_lock);
 }

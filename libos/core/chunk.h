@@ -54,6 +54,7 @@ struct chunk_info {
     u64 used;
 };
 void chunk_info(u32 k, struct chunk_info *out);
+bool chunk_any_in_use(void); /* any frame of any chunk */
 /* Its capability if frames of it are in use, else 0. */
 u64 chunk_cap_in_use(u32 k);
 

@@ -372,7 +372,7 @@ mmu_protect(struct mmu_space *s, uaddr va, u64 pages, u32 flags)
     } else {
         for (u32 i = 0; i < machine_memory_ranges; i++)
             protect_with(s, va, pages, flags, machine_memory[i].cap, false);
-        for (u32 k = 0; k < CHUNKS; k++) {
+        for (u32 k = 0; k < CHUNKS && chunk_any_in_use(); k++) {
             u64 cap = chunk_cap_in_use(k);
             if (cap)
                 protect_with(s, va, pages, flags, cap, true);
