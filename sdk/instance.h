@@ -52,7 +52,7 @@ struct instance_info {
     fb_u32 cpu[FB_CPUS_MAX];
     struct {
         fb_u64 ports, irq; /* 0x3f8 and line 4; 0x2f8 and line 3 */
-    } cap_com[2];          /* 0: not granted */
+    } cap_com[2];          /* 0: not granted; [0] is always 0: see sdk/steward.h */
     fb_u64 cap_host_ports; /* 0x402 standard output, 0x403 error, 0x404 control; 0: not
                               granted */
     fb_u64 cap_machine;    /* WRITE: console; CONTROL: power, if granted */
@@ -60,7 +60,7 @@ struct instance_info {
     char name[16];
     char cmdline[FB_CMDLINE_MAX];
     char personality[32];
-    char console[16];               /* "ttyS0": owns COM1; "none" */
+    char console[16];               /* "ttyS0": has COM1 at the start; "none" */
     fb_u64 cap_slices[FB_CPUS_MAX]; /* positions 16..55 of each CPU's vector; 0: not
                                        granted (devices domains) */
     fb_u64 shares; /* window address of struct share_list (sdk/share.h); 0: none */

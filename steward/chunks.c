@@ -156,7 +156,7 @@ grant_slices(struct instance *i)
     u64 read = FB_AUTH(FB_CLASS_ROOT, FB_KIND_SCHEDULER, FB_RIGHT_READ);
 
     for (u32 v = 0; v < i->nvcpus; v++) {
-        u64 at = i->cpus[v] * 64 + i->index;
+        u64 at = i->cpus[v] * 64 + i->place;
         long error = AGAIN(
             fb_cap_derive(BOOT->cap_slices, FB_AUTH_ALL, at, at + 1, &r->slice_own[v]));
         if (!error)
@@ -186,8 +186,7 @@ map_own(struct instance *i, u64 record_frame, u64 page_frame)
 long
 reclaim_begin(struct instance *i, u64 record_frame, u64 page_frame)
 {
-    u64 bit = RECLAIM_EVENT(i->index);
-    u64 at = (u64)__builtin_ctzll(bit);
+    u64 bit = INSTANCE_EVENT(i->index), at = i->index;
 
     map_own(i, record_frame, page_frame);
     struct reclaim_page *p = i->reclaim.page;

@@ -5,10 +5,11 @@
 
 #include <sdk/stubs.h>
 
-#define AREA_BYTES 16384u
+#define AREA_BYTES  16384u
+#define PLACES_FROM 16u /* of DEVICE_DOMAINS in each slice vector */
+#define PLACES_TO   56u
 
 static struct manifest manifest;
-static struct instance instances[MANIFEST_INSTANCES];
 static struct fb_cb *cb = (struct fb_cb *)WINDOW_CB;
 static u64 fault_stack[256] __attribute__((aligned(16)));
 
@@ -38,6 +39,8 @@ say_list(const char *format, va_list args)
     line[n++] = '\r';
     line[n++] = '\n';
     write_console(line, n);
+    line[n - 2] = '\n';
+    log_append(MANIFEST_INSTANCES, line, n - 1);
 }
 
 void
@@ -90,6 +93,12 @@ ncpus(void)
     return ((const struct fb_record *)WINDOW_RECORD)->ncpus;
 }
 
+u64
+ticks_of_ms(u64 ms)
+{
+    return ((const struct fb_record *)WINDOW_RECORD)->tsc_hz / 1000 * ms;
+}
+
 /* The steward never takes upcalls in normal life: what comes here is a fault of its own.
  */
 void
@@ -125,60 +134,49 @@ read_manifest(void)
     }
 }
 
-static const char *
-cause_name(u32 cause)
+/* Positions that the owner of DEVICE_DOMAINS may use are nobody else's. */
+static void
+place_all(void)
 {
-    switch ((enum fb_end_cause)cause) {
-    case FB_END_NONE: return "no cause";
-    case FB_END_EXIT: return "exit";
-    case FB_END_DOUBLE_FAULT: return "a fault in its fault handler";
-    case FB_END_DESTROYED: return "destroyed";
-    case FB_END_NO_ENTRY: return "a fault before it could handle one";
+    u32 place = 0;
+    bool domains = false;
+
+    instance_count = manifest.count;
+    for (u32 i = 0; i < manifest.count; i++)
+        domains |= (manifest.instance[i].devices & DEVICE_DOMAINS) != 0;
+    for (u32 i = 0; i < manifest.count; i++) {
+        if (domains && place == PLACES_FROM)
+            place = PLACES_TO;
+        instances[i] = (struct instance){
+            .what = &manifest.instance[i], .index = i, .place = place++
+        };
     }
-    return "?";
 }
 
-/* Report the end of an instance, and do what its manifest says. */
-static void
-instance_ended(struct instance *i)
+/* One turn: whoever rang, then what is due.  Returns when to take the next one. */
+static u64
+turn(u64 events)
 {
-    const struct fb_domain_status *s = (const void *)STEWARD_BUFFER;
-    long error = fb_domain_status(i->domain, 0, NULL);
+    static u64 again; /* instances that had more to say than one turn takes */
+    u64 set = events | again;
 
-    if (error || s->state == FB_DOMAIN_ALIVE)
-        return;
-    bool clean = s->cause == FB_END_EXIT;
-    if (!clean || !BOOT->quiet)
-        say("instance %s ended: %s, code %lu", i->what->name, cause_name(s->cause),
-            s->code);
-    if (!clean)
-        say("  at %lx, stack %lx, address %lx, error %lx", s->regs.rip, s->regs.rsp,
-            s->cr2, s->regs.error);
-    bool power = i->what->on_end == ON_END_POWER;
-    if (power && !clean)
-        give_up("instance %s, which the machine is for, has failed", i->what->name);
-    if (power)
-        fb_power(BOOT->cap_machine, FB_POWER_OFF, NULL);
-    instance_remove(i);
-    if (i->what->on_end == ON_END_RESTART && !instance_start(i))
-        say("instance %s: could not be started again", i->what->name);
-}
-
-/* Instances with a size first, so that `memory all` gets what they leave. */
-static void
-start_all(void)
-{
-    for (int round = 0; round < 2; round++)
-        for (u32 i = 0; i < manifest.count; i++) {
-            struct instance *in = &instances[i];
-            in->what = &manifest.instance[i];
-            in->index = i;
-            if ((in->what->memory == MEMORY_ALL) != (round == 1))
-                continue;
-            if (!instance_start(in) && in->what->on_end == ON_END_POWER)
-                give_up("instance %s, which the machine is for, cannot be made",
-                        in->what->name);
-        }
+    again = 0;
+    while (set) {
+        u32 k = (u32)__builtin_ctzll(set);
+        set &= set - 1;
+        if (k >= instance_count)
+            continue;
+        if (port_drain(&instances[k]))
+            again |= INSTANCE_EVENT(k);
+        life_look(&instances[k]);
+    }
+    u64 next = reclaim_poll(instances, instance_count), when = life_poll();
+    next = when < next ? when : next;
+    when = usage_poll(instances, instance_count);
+    next = when < next ? when : next;
+    when = terminal_poll();
+    next = when < next ? when : next;
+    return again ? 0 : next;
 }
 
 static void steward_upcall_entry(void);
@@ -197,15 +195,12 @@ steward_main(void)
     archive_init();
     read_manifest();
     share_init(&manifest);
-    start_all();
-    for (;;) {
-        u64 events = 0;
-        u64 reclaim = reclaim_poll(instances, manifest.count),
-            usage = usage_poll(instances, manifest.count);
-        fb_wait(reclaim < usage ? reclaim : usage, &events);
-        for (u32 i = 0; i < manifest.count; i++)
-            if (instances[i].alive && events & 1ull << i)
-                instance_ended(&instances[i]);
+    place_all();
+    life_start_all();
+    for (u64 events = 0;;) {
+        u64 next = turn(events);
+        events = 0;
+        fb_wait(next, &events);
     }
 }
 

@@ -140,7 +140,8 @@ parse_devices(struct parser *p, char word[WORD])
         u32 bit;
     } devices[] = { { "com1", DEVICE_COM1 },       { "com2", DEVICE_COM2 },
                     { "host", DEVICE_HOST },       { "power", DEVICE_POWER },
-                    { "console", DEVICE_CONSOLE }, { "domains", DEVICE_DOMAINS } };
+                    { "console", DEVICE_CONSOLE }, { "domains", DEVICE_DOMAINS },
+                    { "control", DEVICE_CONTROL } };
 
     do {
         u32 bit = 0;
@@ -158,9 +159,11 @@ static bool
 start_instance(struct parser *p, const char *name)
 {
     if (p->out->count == MANIFEST_INSTANCES)
-        return fail(p, "more than 8 instances", "");
+        return fail(p, "more than 60 instances", "");
     if (strlen(name) > 15)
         return fail(p, "a name has at most 15 characters", name);
+    if (strcmp(name, "steward") == 0)
+        return fail(p, "this is the name of the steward itself", name);
     for (u32 i = 0; i < p->out->count; i++)
         if (strcmp(p->out->instance[i].name, name) == 0)
             return fail(p, "there is an instance of this name already", name);
@@ -170,10 +173,49 @@ start_instance(struct parser *p, const char *name)
         .cpus = ~0ull,
         .gate = FB_GATE_VIEWS,
         .slice_us = 10000,
+        .restart_ms = 100,
         .on_end = ON_END_KEEP,
         .personality = "posix",
     };
     memcpy(p->now->name, name, strlen(name) + 1);
+    return true;
+}
+
+static bool
+choose(struct parser *p, const char *word, const char *const names[], u32 count, u32 *out)
+{
+    for (u32 i = 0; i < count; i++)
+        if (strcmp(word, names[i]) == 0) {
+            *out = i;
+            return true;
+        }
+    return fail(p, "not one of the words that stand there", word);
+}
+
+/* POLICY [LIMIT [MILLISECONDS]] */
+static bool
+parse_restart(struct parser *p, const char *word)
+{
+    static const char *const policies[] = { "never", "always", "on-failure" };
+    char more[WORD];
+    u32 choice;
+    u64 n;
+
+    if (!choose(p, word, policies, 3, &choice))
+        return false;
+    p->now->restart = (enum restart)choice;
+    if (!next_word(p, more))
+        return true;
+    if (choice == RESTART_NEVER)
+        return fail(p, "`restart never` has nothing behind it", more);
+    if (!whole_number(more, 0, 1000000, &n))
+        return fail(p, "how often to restart is 0 (no limit) to 1000000", more);
+    p->now->restart_limit = (u32)n;
+    if (!next_word(p, more))
+        return true;
+    if (!whole_number(more, 0, 3600000, &n))
+        return fail(p, "the delay before a restart is 0 to 3600000 milliseconds", more);
+    p->now->restart_ms = (u32)n;
     return true;
 }
 
@@ -190,17 +232,6 @@ parse_args(struct parser *p)
     }
     p->now->args[n] = '\0';
     return true;
-}
-
-static bool
-choose(struct parser *p, const char *word, const char *const names[], u32 count, u32 *out)
-{
-    for (u32 i = 0; i < count; i++)
-        if (strcmp(word, names[i]) == 0) {
-            *out = i;
-            return true;
-        }
-    return fail(p, "not one of the words that stand there", word);
 }
 
 static bool
@@ -235,7 +266,17 @@ parse_setting(struct parser *p, const char *key, char word[WORD])
     } else if (strcmp(key, "on-end") == 0) {
         if (!choose(p, word, ends, 3, &choice))
             return false;
-        i->on_end = (enum on_end)choice;
+        i->on_end = choice == ON_END_POWER ? ON_END_POWER : ON_END_KEEP;
+        if (choice == 1) { /* `restart`: at once, as often as it ends */
+            i->restart = RESTART_ALWAYS;
+            i->restart_ms = 0;
+        }
+    } else if (strcmp(key, "restart") == 0) {
+        return parse_restart(p, word);
+    } else if (strcmp(key, "root") == 0) {
+        if (strlen(word) > ROOT_NAME_MAX)
+            return fail(p, "the name of a root has at most 42 characters", word);
+        memcpy(i->root, word, strlen(word) + 1);
     } else if (strcmp(key, "initrd") == 0) {
         if (!choose(p, word, answers, 2, &choice))
             return false;
@@ -332,13 +373,18 @@ parse_line(struct parser *p)
 static bool
 check_whole(struct parser *p)
 {
-    u32 initrds = 0, alls = 0;
+    u32 initrds = 0, alls = 0, controls = 0, domains = 0, terminals = 0;
 
     if (p->out->count == 0)
         return fail(p, "there is no instance", "");
     for (u32 i = 0; i < p->out->count; i++) {
-        initrds += p->out->instance[i].initrd;
         const struct manifest_instance *in = &p->out->instance[i];
+        if (in->initrd && in->root[0] && strcmp(in->root, "initrd") != 0)
+            return fail(p, "`initrd yes` and another `root` exclude each other", in->name);
+        initrds += in->initrd;
+        controls += (in->devices & DEVICE_CONTROL) != 0;
+        domains += (in->devices & DEVICE_DOMAINS) != 0;
+        terminals += (in->devices & DEVICE_COM1) != 0;
         if ((in->chunk == 0) != (in->chunks == 0))
             return fail(p, "`chunk` and `chunks` go together", in->name);
         if (in->memory != MEMORY_ALL && in->chunk * in->chunks + (4 << 20) > in->memory)
@@ -347,6 +393,12 @@ check_whole(struct parser *p)
     }
     if (initrds > 1)
         return fail(p, "only one instance can have the initrd", "");
+    if (terminals > 1)
+        return fail(p, "only one instance can have com1, the terminal, at the start", "");
+    if (controls > MANIFEST_CONTROLS)
+        return fail(p, "at most 8 instances can have `devices control`", "");
+    if (domains > 0 && p->out->count > MANIFEST_BESIDE_DOMAINS)
+        return fail(p, "beside `devices domains` there is room for 23 instances", "");
     if (alls > 1)
         return fail(p, "only one instance can have `memory all`", "");
     return check_shares(p);

@@ -148,7 +148,7 @@ set_ticks(struct instance *i, u32 v, u64 ticks)
     if (ticks == 0)
         finish(fb_cap_revoke, r->slice_own[v]);
     else
-        AGAIN(fb_slice_set(BOOT->cap_slices, i->cpus[v] * 64 + i->index, i->vcpus[v],
+        AGAIN(fb_slice_set(BOOT->cap_slices, i->cpus[v] * 64 + i->place, i->vcpus[v],
                            ticks, NULL));
     r->ticks[v] = r->page->ticks[v] = ticks;
     if (ticks == 0)

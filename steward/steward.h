@@ -13,10 +13,11 @@
 #define STEWARD_STEWARD_H
 
 #include <sdk/instance.h>
+#include <sdk/reclaim.h>
 #include <sdk/sdk.h>
+#include <sdk/steward.h>
 
 #include "steward/manifest.h"
-#include <sdk/reclaim.h>
 
 #define BOOT           ((const struct fb_boot *)FB_BOOT_VA)
 #define STEWARD_BUFFER ((u8 *)(WINDOW_CB + PAGE)) /* the own vCPU's buffer pages */
@@ -84,7 +85,8 @@ struct reclaim {
     struct instance *to; /* who gets it; NULL: nobody yet */
 };
 struct instance;
-#define RECLAIM_EVENT(index) (1ull << (32 + (index))) /* the instance has answered */
+/* The steward's event bit of an instance: it has ended, or answered, or said something. */
+#define INSTANCE_EVENT(index) (1ull << (index))
 /* Make the instance's memory i->memory less by its chunks; false: too little is left. */
 bool reclaim_carve(struct instance *i);
 /* The frames that the kernel's tables need at most for chunks that come later. */
@@ -106,26 +108,109 @@ void reclaim_tell(struct instance *i); /* that its lists have changed */
  * TSC at which it wants to be called again, or FB_FOREVER. */
 u64 reclaim_poll(struct instance *all, u32 count);
 
-/* ---- instance.c ---- */
+/* ---- instance.c, grants.c ---- */
+struct port { /* port.c */
+    struct steward_page *page; /* the steward's mapping; NULL: none */
+    struct ring_consumer text, requests;
+    struct ring_producer replies;
+};
+/* DOWN -> UP (life_start) -> ENDING (life_end; its domain is destroyed in steps) -> DOWN,
+ * or -> PAUSE -> UP where its manifest has it restarted. */
+enum state { STATE_DOWN, STATE_UP, STATE_ENDING, STATE_PAUSE };
 struct instance {
     const struct manifest_instance *what;
-    u32 index; /* in the manifest: its place in slice vectors, its event bit */
+    u32 index; /* in the manifest: its event bit */
+    u32 place; /* its position in slice vectors */
     struct ranges memory;
+    struct fb_range root; /* bytes, physical: its copy of its root archive, or the archive */
+    bool root_copied;     /* then the frames are the instance's, and go back at its end */
+    bool root_moved;      /* the archive itself was given to it, and is used up */
     u64 domain, space;
     u64 memory_caps[INSTANCE_RANGES + 1];
     u32 nmemory;
-    bool alive;
+    bool alive; /* its domain exists */
     u32 starts;
     u64 vcpus[FB_CPUS_MAX], cpus[FB_CPUS_MAX]; /* its vCPUs, and on which CPU each is */
     u32 nvcpus;
     struct node_source nodes; /* for what is mapped into its window later */
+    struct fb_range text, data; /* addresses of its image, for backtraces */
+    u64 data_frame;
+    u64 cb_frame;             /* of vCPU 0; the others' follow */
+    const struct fb_cb *cb;   /* the steward's mapping of all of them */
     struct reclaim reclaim;
+    struct port port;
+    /* life.c */
+    enum state state;
+    bool held;        /* ended by `stop`: its policy does not apply */
+    bool whole;       /* ENDING: everything has come back so far */
+    u32 step;         /* ENDING: how far it is */
+    u32 tries;        /* restarts in a row */
+    u64 began, until; /* TSC: start; deadline of `stop`, end of PAUSE */
+    char ended[96];   /* how it ended last */
 };
+/* Make its domain and let it run. False: a line was said; its state is then ENDING. */
 bool instance_start(struct instance *i);
-/* Destroy its domain and take its memory back. */
-void instance_remove(struct instance *i);
+/* Destroy its domain and take its memory back: a bounded step; true: it is done. */
+bool instance_remove_step(struct instance *i);
 /* Repeat a call that works in steps until it is done. */
 long finish(long (*call)(unsigned long, unsigned long *), u64 name);
+/* ---- root.c ---- */
+/* Find or copy what its manifest names: i->root.  False: a line was said. */
+bool root_take(struct instance *i);
+void root_give_back(struct instance *i);
+
+extern struct instance instances[MANIFEST_INSTANCES];
+extern u32 instance_count;
+struct instance *instance_named(const char *name);
+
+/* ---- life.c: when instances start, end, and start anew ---- */
+void life_start_all(void);
+/* False, with a reason. */
+bool life_start(struct instance *i, char *why, size_t size);
+bool life_stop(struct instance *i, u64 ms, char *why, size_t size);
+bool life_kill(struct instance *i, char *why, size_t size);
+void life_look(struct instance *i); /* has its domain ended? */
+/* All that is due now; returns the TSC at which it wants to be called again. */
+u64 life_poll(void);
+const char *life_state(const struct instance *i);
+
+/* ---- port.c: the pages that are shared with an instance (sdk/steward.h), and logs ---- */
+#define LOG_BYTES 16384u
+/* Its window has the pages: `frame` and STEWARD_PAGES - 1 more.  0 or -FB_E_X. */
+long port_begin(struct instance *i, u64 frame);
+void port_end(struct instance *i);
+/* Text goes to its log, requests to control.c.  True: there is more, call again soon. */
+bool port_drain(struct instance *i);
+void port_order(struct instance *i); /* the page has changed: tell it */
+/* Append to the log of an instance (MANIFEST_INSTANCES: the steward's own). */
+void log_append(u32 index, const char *text, size_t bytes);
+/* Copy the log, oldest first; how many bytes. */
+size_t log_copy(u32 index, char *to, size_t size);
+
+/* ---- control.c, report.c: the control port ---- */
+void control_begin(struct instance *i);
+bool control_drain(struct instance *i); /* as port_drain */
+struct text { /* what a report writes into; text that does not fit is cut off */
+    char *to;
+    size_t size, length;
+};
+void text_add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void report_list(struct text *t);
+void report_top(struct text *t);
+void report_caps(struct text *t, struct instance *i, u64 slot);
+
+/* ---- terminal.c ---- */
+struct instance *terminal_owner(void); /* NULL: nobody has it */
+/* Grant the terminal, which nobody has, to an instance.  0 or -FB_E_X. */
+long terminal_give(struct instance *i);
+/* Ask whoever has it for it, and give it to `to` then.  False, with a reason. */
+bool terminal_move(struct instance *to, char *why, size_t size);
+void terminal_ended(struct instance *i);
+u64 terminal_poll(void); /* as life_poll */
+
+/* ---- trace.c ---- */
+/* Say where instance i was when its domain ended with these registers. */
+void trace_say(struct instance *i, const struct fb_regs *regs);
 
 /* ---- share.c: memory that two instances share ---- */
 /* Once, before any instance is made. */
@@ -143,9 +228,11 @@ void share_end(struct instance *i);
 u64 usage_poll(const struct instance *all, u32 count);
 
 /* ---- main.c ---- */
+/* A line on the console, and in the steward's own log. */
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 __attribute__((noreturn)) void give_up(const char *format, ...)
     __attribute__((format(printf, 1, 2)));
 u64 ncpus(void);
+u64 ticks_of_ms(u64 ms);
 
 #endif

@@ -53,6 +53,7 @@ boot_rooms(void)
     posix_init();
     procfs_init();
     mount_root();
+    orders_start();
 }
 
 bool

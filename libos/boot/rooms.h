@@ -9,6 +9,7 @@
 void boot_rooms(void);
 bool boot_have_archive(void);
 void counts_init(void); /* /dev/feuer */
+void orders_start(void); /* the steward's: boot/orders.c */
 int boot_start_process(const char *path, char **argv, char **envp) MUST_CHECK;
 
 #endif

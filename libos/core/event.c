@@ -27,7 +27,7 @@ static unsigned next_free = EVENT_FIRST_FREE;
 void
 event_bind(unsigned bit, void (*fn)(void *arg), void *arg)
 {
-    ASSERT(bit >= EVENT_FIRST_FREE && bit <= EVENT_LAST_FREE && !handlers[bit].fn);
+    ASSERT(bit >= EVENT_FIRST_FREE && bit <= EVENT_LAST && !handlers[bit].fn);
     handlers[bit] = (struct handler){ fn, arg };
 }
 
@@ -70,7 +70,7 @@ event_dispatch(u64 bits, bool user)
         machine_yield(); /* before the grace is over */
     if (bits & (1ull << FB_EVENT_REVOKE))
         libos_hooks.reclaim();
-    u64 bound = bits & ((2ull << EVENT_LAST_FREE) - (1ull << EVENT_FIRST_FREE));
+    u64 bound = bits & ((2ull << EVENT_LAST) - (1ull << EVENT_FIRST_FREE));
     while (bound) {
         unsigned bit = (unsigned)__builtin_ctzll(bound);
         bound &= bound - 1;

@@ -9,6 +9,7 @@
 #define EVENT_POKE 0       /* look at your queue and your work */
 #define EVENT_FIRST_FREE 8 /* bits 8..55 are for event_bind */
 #define EVENT_LAST_FREE 55
+#define EVENT_LAST 56 /* STEWARD_EVENT of sdk/steward.h; bound, never allocated */
 
 /* fn(arg) runs on vCPU 0 in LibOS context, with no locks held; it must not sleep. Start
  * only. */

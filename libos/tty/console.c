@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The console: COM1 as /dev/ttyS0 and /dev/console, and /dev/tty as the caller's
- * controlling terminal. An instance without COM1 has a console that swallows output
- * through the kernel's and never has input.
+ * controlling terminal. An instance that does not have the terminal has a console whose
+ * output goes to the steward's log of it, and which never has input; the steward may give
+ * the terminal to it, or take it, at any time.
  */
 #include "core/cmdline.h"
+#include "core/error.h"
 #include "core/hw.h"
+#include "core/log.h"
 #include "core/page.h"
 #include "core/string.h"
 #include "fs/dev/dev.h"
@@ -35,7 +38,7 @@ console_push(struct tty *t)
         wire_count = n;
         tty_drained(t);
         mutex_unlock(&t->lock);
-        if (com1.port != 0)
+        if (com1.attached)
             uart_send(&com1, wire, n);
         else
             hw_console_write((const char *)wire, n);
@@ -63,6 +66,21 @@ console_receive(struct uart *u, const u8 *bytes, u32 count)
 {
     (void)u;
     tty_receive(&console, bytes, count);
+}
+
+void
+console_attach(void)
+{
+    if (uart_attach(&com1) == 0)
+        tty_receive(&console, (const u8 *)"\r", 1); /* a prompt, to see who is there */
+}
+
+void
+console_detach(void)
+{
+    mutex_lock(&console.lock); /* behind what is being written */
+    mutex_unlock(&console.lock);
+    uart_detach(&com1);
 }
 
 void
@@ -149,9 +167,8 @@ tty_init(void)
     console.ldisc.t.cflag = 0xcbdu;
     console.ldisc.t.ispeed = console.ldisc.t.ospeed = 9600;
     read_window_size();
-    if (strcmp(hw_console_name(), "none") == 0 ||
-        uart_init(&com1, 0x3f8, 4, "com1", console_receive) != 0)
-        com1.port = 0;
+    if (uart_init(&com1, 0x3f8, 4, "com1", console_receive) == -E_NOMEM)
+        libos_panic("no memory for the console");
     tty_job_init();
     dev_caller_is_root = tty_is_root;
     for (u32 i = 0; i < ARRAY_SIZE(devices); i++)

@@ -84,6 +84,9 @@ void tty_set_window(struct tty *t, u16 rows, u16 columns, u16 xpixel, u16 ypixel
 void tty_init(void);
 /* The console's size as the host's terminal has it now. */
 void console_resized(u16 rows, u16 columns);
+/* The terminal was given to this instance; or is to go, and is let go of. May sleep. */
+void console_attach(void);
+void console_detach(void);
 /* vhangup(2): the current process's terminal; the caller has checked its rights. */
 void tty_hangup_current(void);
 /* /dev/host: the channels of a host that started this machine with a command. */

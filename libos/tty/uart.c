@@ -31,7 +31,10 @@ static u32
 reg_read(struct uart *u, u16 reg)
 {
     u32 value = 0;
-    return hw_port_in(u->port + reg, 1, &value) == 0 ? value : 0;
+    if (hw_port_in(u->port + reg, 1, &value) == 0)
+        return value;
+    u->attached = false; /* it was taken */
+    return 0;
 }
 
 /* Take what is there; true: the ring is full. */
@@ -103,7 +106,7 @@ receiver(void *arg)
 static void
 wait_transmitter(struct uart *u)
 {
-    for (u32 polls = 0; !(reg_read(u, REG_LSR) & LSR_EMPTY); polls++) {
+    for (u32 polls = 0; u->attached && !(reg_read(u, REG_LSR) & LSR_EMPTY); polls++) {
         if (polls < POLLS)
             continue;
         spin_lock(&u->lock);
@@ -124,7 +127,7 @@ wait_transmitter(struct uart *u)
 void
 uart_send(struct uart *u, const u8 *direct, u32 count)
 {
-    while (count > 0) {
+    while (count > 0 && u->attached) {
         u32 n = count < FIFO ? count : FIFO;
         wait_transmitter(u);
         if (hw_port_write(u->port, direct, n) != 0)
@@ -135,31 +138,52 @@ uart_send(struct uart *u, const u8 *direct, u32 count)
 }
 
 int
-uart_init(struct uart *u, u16 port, u32 line, const char *name,
-          void (*receive)(struct uart *, const u8 *, u32))
+uart_attach(struct uart *u)
 {
     u32 probe;
 
+    /* The scratch register keeps what is written; an absent device reads as ones. */
+    hw_port_out(u->port + REG_SCR, 1, 0x5a);
+    if (hw_port_in(u->port + REG_SCR, 1, &probe) != 0 || probe != 0x5a)
+        return -E_NODEV;
+    u->attached = true;
+    hw_port_out(u->port + REG_IER, 1, 0);
+    hw_port_out(u->port + REG_LCR, 1, LCR_8N1);
+    hw_port_out(u->port + REG_FCR, 1, FCR_ON & ~0x02u); /* what arrived before us is kept */
+    hw_port_out(u->port + REG_MCR, 1, MCR_READY);
+    int error = hw_irq_bind(u->line, interrupt, u);
+    if (error)
+        return error;
+    hw_port_out(u->port + REG_IER, 1, IER_RX);
+    interrupt(u); /* what came while the line was nobody's made no edge for us */
+    return 0;
+}
+
+void
+uart_detach(struct uart *u)
+{
+    u64 until = clock_mono_ns() + TX_WAIT_NS;
+
+    spin_lock(&u->lock);
+    hw_port_out(u->port + REG_IER, 1, 0);
+    spin_unlock(&u->lock);
+    while (!(reg_read(u, REG_LSR) & LSR_EMPTY) && u->attached && clock_mono_ns() < until)
+        ;
+    u->attached = false;
+}
+
+int
+uart_init(struct uart *u, u16 port, u32 line, const char *name,
+          void (*receive)(struct uart *, const u8 *, u32))
+{
     u->port = port;
     u->line = line;
     u->receive = receive;
     waitq_init(&u->arrived);
     waitq_init(&u->sent);
-    /* The scratch register keeps what is written; an absent device reads as ones. */
-    hw_port_out(port + REG_SCR, 1, 0x5a);
-    if (hw_port_in(port + REG_SCR, 1, &probe) != 0 || probe != 0x5a)
-        return -E_NODEV;
-    hw_port_out(port + REG_IER, 1, 0);
-    hw_port_out(port + REG_LCR, 1, LCR_8N1);
-    hw_port_out(port + REG_FCR, 1, FCR_ON & ~0x02u); /* what arrived before us is kept */
-    hw_port_out(port + REG_MCR, 1, MCR_READY);
     struct thread *t = thread_create(name, receiver, u);
     if (t == NULL)
         return -E_NOMEM;
     thread_start(t);
-    int error = hw_irq_bind(line, interrupt, u);
-    if (error)
-        return error;
-    hw_port_out(port + REG_IER, 1, IER_RX);
-    return 0;
+    return uart_attach(u);
 }

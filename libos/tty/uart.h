@@ -19,6 +19,7 @@ struct uart {
     u8 ring[UART_RING];
     u32 head, tail;
     bool held;    /* the line waits for room */
+    bool attached; /* the device is this instance's */
     bool sending; /* lock; somebody waits for the transmitter, by interrupt */
     struct waitq arrived, sent;
     void (*receive)(struct uart *u, const u8 *bytes, u32 count); /* in the thread */
@@ -28,6 +29,10 @@ struct uart {
 /* -E_NODEV: not granted or not there. */
 int uart_init(struct uart *u, u16 port, u32 line, const char *name,
               void (*receive)(struct uart *, const u8 *, u32));
+/* The device has come back: set it up again. -E_NODEV: it is gone already. */
+int uart_attach(struct uart *u);
+/* The device is to go: no more interrupts; what is in its FIFO goes out. */
+void uart_detach(struct uart *u);
 void uart_send(struct uart *u, const u8 *direct,
                u32 count); /* direct-map memory; may sleep */
 

@@ -59,6 +59,9 @@ def add_machine_options(parser):
     add("--manifest", metavar="FILE", help="replace the manifest inside the kernel file")
     add("--personality", action="append", default=[], metavar="NAME=ELF",
         help="a LibOS beside those in the kernel file, for the manifest; may be repeated")
+    add("--root", action="append", default=[], metavar="NAME=FILE",
+        help="the archive that `root NAME` in the manifest means; `shell` and `debian` "
+        "are known, other names are files; may be repeated")
     add("--append", metavar="STR", help="more kernel parameters")
     add("--icount", action="store_true", help="count instructions: TCG, one CPU, virtual "
         "clock, fixed date and seed")

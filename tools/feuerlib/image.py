@@ -263,6 +263,8 @@ def finish(tree):
     tree.text("etc/hosts", "127.0.0.1\tlocalhost feuerbird\n"
               "::1\t\tlocalhost ip6-localhost ip6-loopback\n")
     add_user(tree)
+    if not tree.has("usr/sbin/zonectl") and not tree.has("sbin/zonectl"):
+        tree.file("sbin/zonectl", guest_program("zonectl"), 0o755, DATE)
     if not tree.has("init"):
         tree.file("init", guest_program("init"), 0o755, DATE)
         for name in POWER:
@@ -305,7 +307,7 @@ def default():
     path = os.path.join(build_dir(), "debian.cpio")
     here = os.path.join(TOOLS, "feuerlib")
     sources = [os.path.join(here, name) for name in ("image.py", "tree.py", "cpio.py")]
-    sources += program_sources("init")
+    sources += program_sources("init") + program_sources("zonectl")
     try:
         built = os.stat(path).st_mtime
     except OSError:

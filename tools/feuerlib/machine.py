@@ -157,13 +157,64 @@ def initial_archive(options, console, source):
     return out
 
 
+def manifest_text(options):
+    """The manifest that the guest will read: --manifest, or the kernel's own."""
+    from . import manifest
+    if options.manifest:
+        try:
+            with open(options.manifest, "rb") as file:
+                return file.read()
+        except OSError as error:
+            raise UserError("cannot read the manifest %s: %s"
+                            % (options.manifest, error.strerror))
+    kernel = find_kernel(options)
+    return b"" if kernel_is_linux(kernel) else manifest.read(kernel)
+
+
+def root_file(name, options):
+    """The open archive that `root NAME` of a manifest means: --root NAME=FILE, `shell` or
+    `debian`, or the file NAME, from the directory of the manifest on."""
+    from . import image, rootfs
+    given = dict(one.partition("=")[::2] for one in options.root)
+    if name in given:
+        path = given[name]
+    elif name == "shell":
+        path = rootfs.default()
+    elif name == "debian":
+        path = image.default()
+    else:
+        path = os.path.join(os.path.dirname(options.manifest or ""), name)
+    try:
+        return open(path, "rb")
+    except OSError as error:
+        raise UserError("cannot read %s, which the manifest names as a root: %s "
+                        "(--root %s=FILE names another file)"
+                        % (path, error.strerror, name))
+
+
+def root_names(text):
+    """What stands behind `root` in a manifest, each name once."""
+    names = []
+    for line in text.decode(errors="replace").split("\n"):
+        words = line.split("#", 1)[0].split()
+        if len(words) > 1 and words[0] == "root" and words[1] != "initrd" \
+                and words[1] not in names:
+            names.append(words[1])
+    return names
+
+
 def bundled(options, root):
-    """ROOT, or a bundle of it and of what the options add (bundle)."""
+    """ROOT, or a bundle of it and of what options and manifest add (bundle)."""
     from . import bundle
-    if not options.personality:
+    names = root_names(manifest_text(options))
+    unused = [one for one in options.root if one.partition("=")[0] not in names]
+    if unused:
+        raise UserError("--root %s: the manifest names no such root" % unused[0])
+    if not options.personality and not names:
         return root
     members = [("root:initrd", root)]
     members += bundle.named_files("personality", options.personality, "--personality")
+    members += [("root:" + name, root_file(name, options)) for name in names]
     out = anonymous_file()
     bundle.write(out, members)
     for _, file in members:
@@ -236,13 +287,7 @@ class Machine:
         self.archive = bundled(options, initial_archive(options, console, source))
         self.files = [self.archive]
         if options.manifest:
-            try:
-                with open(options.manifest, "rb") as file:
-                    text = file.read()
-            except OSError as error:
-                raise UserError("cannot read the manifest %s: %s"
-                                % (options.manifest, error.strerror))
-            self.files.append(manifest.replaced(kernel, text))
+            self.files.append(manifest.replaced(kernel, manifest_text(options)))
             kernel = "/proc/self/fd/%d" % self.files[-1].fileno()
         size = os.fstat(self.archive.fileno()).st_size
         if options.icount and options.cpus != 1:

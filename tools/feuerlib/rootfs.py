@@ -55,6 +55,7 @@ def entries(refresh=False):
     for name in applets(busybox):
         table[name] = ("symlink", "/bin/busybox")
     table["init"] = ("file", guest_program("init"), 0o755)
+    table["sbin/zonectl"] = ("file", guest_program("zonectl"), 0o755)
     table["bin/busybox"] = ("file", busybox, 0o755)
     table["bin/bash"] = ("file", bash, 0o755)
     table["bin/bash-static"] = ("symlink", "bash")
@@ -98,7 +99,7 @@ def default():
     """The path of the default root, built when missing or older than its sources."""
     path = os.path.join(build_dir(), "rootfs.cpio")
     sources = [os.path.join(TOOLS, "feuerlib", name) for name in ("rootfs.py", "cpio.py")]
-    sources += program_sources("init")
+    sources += program_sources("init") + program_sources("zonectl")
     for directory, _, names in os.walk(OVERLAY):
         sources += [os.path.join(directory, name) for name in names]
     try:

@@ -150,6 +150,7 @@ dev_init(void)
     static struct fs_type devtmpfs = { .name = "devtmpfs", .make = make_devtmpfs };
     dev_memory_init();
     dev_kmsg_init();
+    dev_control_init();
     if (fs_type_find("devtmpfs") == NULL)
         fs_type_register(&devtmpfs);
 }

@@ -5,5 +5,6 @@
 
 void dev_memory_init(void);
 void dev_kmsg_init(void);
+void dev_control_init(void);
 
 #endif

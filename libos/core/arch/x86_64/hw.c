@@ -3,6 +3,7 @@
 #include "core/hw.h"
 
 #include <sdk/instance.h>
+#include <sdk/steward.h>
 #include <sdk/stubs.h>
 
 #include "core/arch/x86_64/arch.h"
@@ -10,17 +11,25 @@
 #include "core/event.h"
 #include "core/page.h"
 #include "core/page_state.h"
+#include "core/steward.h"
 #include "core/string.h"
 
 #define CONSOLE_OFFSET 8192u /* in the buffer; what is before is space_unmap's list */
 #define CONSOLE_BYTES  FB_CONSOLE_MAX
+
+/* One of those that come and go with the terminal. */
+static u64
+terminal_cap(u64 name)
+{
+    return steward_terminal() & 1 ? name : 0;
+}
 
 /* The capability for a port or a line; 0: not granted. */
 static u64
 port_cap(u16 port)
 {
     if (port >= 0x3f8 && port < 0x400)
-        return instance->cap_com[0].ports;
+        return terminal_cap(STEWARD_PAGE->cap_ports);
     if (port >= 0x2f8 && port < 0x300)
         return instance->cap_com[1].ports;
     return port >= 0x402 && port <= 0x404 ? instance->cap_host_ports : 0;
@@ -29,7 +38,7 @@ port_cap(u16 port)
 static u64
 irq_cap(unsigned line)
 {
-    return line == 4   ? instance->cap_com[0].irq
+    return line == 4   ? terminal_cap(STEWARD_PAGE->cap_irq)
            : line == 3 ? instance->cap_com[1].irq
                        : 0;
 }
@@ -76,8 +85,14 @@ hw_irq_bind(unsigned line, void (*fn)(void *arg), void *arg)
     u64 cap = irq_cap(line);
     if (!cap)
         return -E_NODEV;
-    unsigned bit = event_allocate();
-    event_bind(bit, fn, arg);
+    static u8 bits[16]; /* by line: a line that is bound anew keeps its bit */
+    if (line >= ARRAY_SIZE(bits))
+        return -E_INVAL;
+    if (bits[line] == 0) {
+        bits[line] = (u8)event_allocate();
+        event_bind(bits[line], fn, arg);
+    }
+    unsigned bit = bits[line];
     long r;
     do
         r = fb_irq_bind(cap, line, lcpus[0].cap, bit, 0, NULL);
@@ -99,8 +114,10 @@ hw_console_write(const char *text, size_t bytes)
     while (bytes) {
         size_t n = MIN(bytes, (size_t)CONSOLE_BYTES);
         memcpy(buffer + CONSOLE_OFFSET, text, n);
-        if (fb_console_write(instance->cap_machine, CONSOLE_OFFSET, n, NULL) != 0)
-            return; /* no console: there is nobody to tell */
+        u64 own = terminal_cap(STEWARD_PAGE->cap_console);
+        if ((own == 0 || fb_console_write(own, CONSOLE_OFFSET, n, NULL) != 0) &&
+            fb_console_write(instance->cap_machine, CONSOLE_OFFSET, n, NULL) != 0)
+            steward_write(text, n);
         text += n;
         bytes -= n;
     }
@@ -128,7 +145,7 @@ hw_power(enum hw_power op)
     unsigned long code = op == HW_POWER_OFF     ? FB_POWER_OFF
                          : op == HW_POWER_RESET ? FB_POWER_RESET
                                                 : FB_POWER_HALT;
-    if (instance->cap_machine)
+    if (instance->cap_machine && !steward_is_stopping())
         fb_power(instance->cap_machine, code, NULL);
     for (;;) { /* not granted: the end of the instance is what it can do */
         fb_domain_exit(code, NULL);

@@ -7,6 +7,7 @@
 #include "core/machine.h"
 
 #include <sdk/instance.h>
+#include <sdk/steward.h>
 #include <sdk/stubs.h>
 
 #include "core/arch/x86_64/arch.h"
@@ -17,6 +18,7 @@
 #include "core/hw.h"
 #include "core/log.h"
 #include "core/page.h"
+#include "core/steward.h"
 #include "core/string.h"
 
 #define LIST_BYTES 8192u /* of the buffer, for space_unmap; the rest is the console's */
@@ -105,7 +107,7 @@ machine_yield(void)
 void
 machine_end(void)
 {
-    fb_domain_exit(1, NULL);
+    fb_domain_exit(STEWARD_EXIT_PANIC, NULL);
     for (;;)
         fb_wait(FB_FOREVER, NULL);
 }
@@ -285,6 +287,7 @@ machine_start(u64 index)
     check_instance();
     for (u32 i = 0; i < instance->ncpus; i++)
         lcpu_name(&lcpus[i], i);
+    steward_start();
     machine_memory_ranges = instance->nmemory;
     for (u32 i = 0; i < instance->nmemory; i++)
         machine_memory[i] = (struct machine_range){ instance->memory[i].cap,

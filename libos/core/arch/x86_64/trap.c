@@ -18,6 +18,7 @@
 #include "core/hooks.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/steward.h"
 #include "core/string.h"
 
 #define VECTOR_PAGE_FAULT 14u
@@ -137,6 +138,7 @@ print_stack(u64 rsp)
         u64 word = *(const u64 *)rsp;
         if (word >= (u64)libos_text_start && word < (u64)libos_text_end) {
             log_error("  %016lx", word);
+            steward_backtrace(word);
             shown++;
         }
     }

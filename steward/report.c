@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the control port shows: fields with tabs between them, a line for each thing.
+ *
+ * list     NAME STATE PERSONALITY TERMINAL CPUS KIB STARTS MS ENDED
+ * top      "machine" NOW HZ CPUS, "cpu" N IDLE for each CPU, "steward" TICKS, and for each
+ *          instance that is up: "instance" NAME TICKS CROSSINGS UPCALLS FAULTS CALLS
+ *          REPLIES SWITCHES KIB SLOTS_USED SLOTS.  All but the last three count up;
+ *          times are TSC ticks.
+ * caps     SLOT TYPE LO HI CLASS KINDS RIGHTS (names with commas), and then "more" SLOT
+ *          where the list goes on
+ */
+#include "steward/steward.h"
+
+#include <sdk/stubs.h>
+
+static u64
+kib_of(const struct instance *i)
+{
+    u64 frames = 0;
+
+    for (u32 k = 0; k < i->memory.count; k++)
+        frames += i->memory.r[k].hi - i->memory.r[k].lo;
+    for (u32 k = 0; k < RECLAIM_CHUNKS; k++)
+        frames += i->reclaim.chunk[k].r.hi - i->reclaim.chunk[k].r.lo;
+    return frames * 4;
+}
+
+static void
+add_cpus(struct text *t, const struct instance *i)
+{
+    for (u32 v = 0; v < i->nvcpus && i->alive; v++)
+        text_add(t, "%s%lu", v ? "," : "", i->cpus[v]);
+    if (!i->alive)
+        text_add(t, "-");
+}
+
+void
+report_list(struct text *t)
+{
+    u64 now = __builtin_ia32_rdtsc(), hz = ticks_of_ms(1);
+
+    for (u32 k = 0; k < instance_count; k++) {
+        const struct instance *i = &instances[k];
+        text_add(t, "%s\t%s\t%s\t%s\t", i->what->name, life_state(i),
+                 i->what->personality, terminal_owner() == i ? "yes" : "no");
+        add_cpus(t, i);
+        text_add(t, "\t%lu\t%u\t%lu\t%s\n", kib_of(i), i->starts,
+                 i->state == STATE_UP ? (now - i->began) / hz : 0,
+                 i->ended[0] ? i->ended : "-");
+    }
+}
+
+static void
+add_counts(struct text *t, const struct instance *i)
+{
+    const struct fb_domain_status *s = (const void *)STEWARD_BUFFER;
+    const struct fb_domain_record *r = i->reclaim.record;
+    struct fb_domain_counts sum = { 0 };
+    u64 crossings = 0;
+
+    if (i->state != STATE_UP || !r || fb_domain_status(i->domain, 0, NULL) != 0)
+        return;
+    for (u32 cpu = 0; cpu < FB_CPUS_MAX; cpu++) {
+        sum.upcalls += r->cpu[cpu].upcalls;
+        sum.faults += r->cpu[cpu].faults;
+        sum.switches += r->cpu[cpu].switches;
+        sum.calls += r->cpu[cpu].calls;
+        sum.replies += r->cpu[cpu].replies;
+    }
+    for (u32 v = 0; i->cb && v < i->nvcpus; v++)
+        crossings += ((const struct fb_cb *)((u64)i->cb + v * PAGE))->crossings;
+    text_add(t, "instance\t%s\t%lu\t%lu\t%lu\t%lu\t%lu\t%lu\t%lu\t%lu\t%lu\t%lu\n",
+             i->what->name, s->ticks, crossings, sum.upcalls, sum.faults, sum.calls,
+             sum.replies, sum.switches, kib_of(i), s->slots_used, s->slots);
+}
+
+void
+report_top(struct text *t)
+{
+    const struct fb_record *record = (const void *)WINDOW_RECORD;
+    const struct fb_domain_status *s = (const void *)STEWARD_BUFFER;
+
+    text_add(t, "machine\t%lu\t%lu\t%lu\n", (u64)__builtin_ia32_rdtsc(), record->tsc_hz,
+             ncpus());
+    for (u64 cpu = 0; cpu < ncpus(); cpu++)
+        text_add(t, "cpu\t%lu\t%lu\n", cpu, record->cpu[cpu].idle_tsc);
+    if (fb_domain_status(0, 0, NULL) == 0)
+        text_add(t, "steward\t%lu\n", s->ticks);
+    for (u32 k = 0; k < instance_count; k++)
+        add_counts(t, &instances[k]);
+}
+
+void
+report_caps(struct text *t, struct instance *i, u64 slot)
+{
+    (void)slot;
+    t->length = 0;
+    text_add(t, "error: %s: there is no call that lists another domain's capabilities\n",
+             i->what->name);
+}
