@@ -168,7 +168,7 @@ map_image(struct making *m)
             continue;
         }
         for (u64 done = 0; done < s->pages;) {
-            u64 n = s->pages - done < 512 ? s->pages - done : 512;
+            u64 n = s->pages - done < 256 ? s->pages - done : 256;
             u8 *to = own_map(1, BOOT->cap_memory, data + done, n, true);
             u64 from = done * PAGE,
                 bytes = s->file_bytes > from ? s->file_bytes - from : 0;

@@ -153,6 +153,33 @@ link_node(u64 domain, u64 va, u64 level, struct node_source *nodes)
     return error;
 }
 
+/* Page-table nodes that a LibOS had ready, and never linked again, are still of that type
+ * when its memory comes back; the first mapping for writing makes each a data frame, but
+ * only a small page does.  True: there were some in these 2 MiB. */
+static bool
+clean_tables(u64 frame)
+{
+    u64 va = OWN_FREE + 5 * (CHUNK * PAGE), at = va + PAGE * CHUNK / 2;
+    bool some = false;
+
+    if (window_map(0, va, BOOT->cap_kernel_read, BOOT->records_frame + frame / 256, 2,
+                   FB_MAP_READ, NULL) != 0)
+        return false;
+    const struct fb_frame_record *records = (const void *)va;
+    for (u64 k = 0; k < CHUNK; k++) {
+        if (FB_FRAME_TYPE(records[k].word) != FB_FRAME_TABLE ||
+            FB_FRAME_PINS(records[k].word) != 0)
+            continue;
+        if (window_map(0, at, BOOT->cap_memory, frame + k, 1, FB_MAP_READ | FB_MAP_WRITE,
+                       NULL) != 0)
+            continue;
+        window_unmap(at, 1);
+        some = true;
+    }
+    window_unmap(va, 2);
+    return some;
+}
+
 long
 window_map(u64 domain, u64 va, u64 cap, u64 frame, u64 pages, u32 flags,
            struct node_source *nodes)
@@ -178,6 +205,8 @@ window_map(u64 domain, u64 va, u64 cap, u64 frame, u64 pages, u32 flags,
         pages -= done * size;
         if (error == -FB_E_NOTABLE)
             error = link_node(domain, va, level, nodes);
+        if (error == -FB_E_INUSE && size == CHUNK && clean_tables(frame))
+            continue;
         if (error == -FB_E_FLUSH)
             fb_tlb_flush(~0ul, 0, NULL);
         else if (error && error != -FB_E_RESUME && error != -FB_E_BUSY)

@@ -78,7 +78,7 @@ harm(const struct chunk *c)
 
     for (u64 at = c->r.lo; at < c->r.hi;) {
         u64 page = at / 256, pages = (c->r.hi + 255) / 256 - page;
-        pages = pages < 512 ? pages : 512;
+        pages = pages < 256 ? pages : 256;
         const struct fb_frame_record *records = own_map(
             3, BOOT->cap_kernel_read, BOOT->records_frame + page, pages, false);
         for (; at < c->r.hi && at < (page + pages) * 256; at++) {

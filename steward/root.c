@@ -45,7 +45,7 @@ static void
 copy_frames(u64 to, u64 from, u64 frames)
 {
     for (u64 n; frames > 0; frames -= n, to += n, from += n) {
-        n = frames < 512 ? frames : 512;
+        n = frames < 256 ? frames : 256;
         void *t = own_map(1, BOOT->cap_memory, to, n, true);
         memcpy(t, own_map(3, BOOT->cap_memory, from, n, false), n * PAGE);
         own_unmap(1, n);

@@ -60,7 +60,8 @@ long window_map(u64 domain, u64 va, u64 cap, u64 frame, u64 pages, u32 flags,
 long window_unmap(u64 va, u64 pages);
 #define OWN_FREE                                                                         \
     (FB_WINDOW_BASE + 0x7000000000ull) /* the steward's place for temporary mappings */
-/* Map frames for the steward itself, at most 512 at a time in each of 8 places. */
+/* Map frames for the steward itself, at most 256 at a time (so never as a large page) in
+ * each of 8 places. */
 void *own_map(unsigned place, u64 cap, u64 frame, u64 pages, bool write);
 void own_unmap(unsigned place, u64 pages);
 /* The place in which pages of an instance stay mapped while it lives. */

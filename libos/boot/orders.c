@@ -73,7 +73,7 @@ end_instance(u64 ns)
     u64 left = begin + ns - MIN(clock_mono_ns(), begin + ns);
     signal_all(SIG_TERM);
     signal_all(SIG_CONT);
-    wait_for_ends(clock_mono_ns() + left / 2);
+    wait_for_ends(clock_mono_ns() + MIN(left / 2, 2000000000ull));
     signal_all(SIG_KILL);
     wait_for_ends(clock_mono_ns() + left / 4);
     hw_power(HW_POWER_OFF);
