@@ -222,8 +222,23 @@ driver_next(struct world *w, struct call *c)
             c->actor = (int)below(w, DOMS);
         while (!w->dom[c->actor].live);
     fb_u64 what = below(w, 100);
-    if (what < 38) {
-        bool grant = what >= 14;
+    if (what < 4 || (what == 4 && below(w, 2))) {
+        if (!room(w))
+            return false;
+        c->number = FB_CALL_CAP_MOVE;
+        c->a[0] = name_of(w, c->actor, below(w, 2) ? FB_TYPE_MEMORY : 0);
+        c->a[1] = name_of(w, c->actor, FB_TYPE_DOMAIN);
+        int i = m_find(w, c->actor, c->a[0]);
+        if (i != NONE && w->cap[i].fixed)
+            return false;
+    } else if (what < 8) {
+        if (!room(w))
+            return false;
+        c->number = what < 7 ? FB_CALL_ENDPOINT_CREATE : FB_CALL_ENDPOINT_DESTROY;
+        c->a[0] = name_of(w, c->actor, what < 7 ? FB_TYPE_MEMORY : FB_TYPE_ENDPOINT);
+        c->a[1] = frame_in(w, c->actor, c->a[0]);
+    } else if (what < 38) {
+        bool grant = what >= 18;
         if (!room(w))
             return false;
         c->number = grant ? FB_CALL_CAP_GRANT : FB_CALL_CAP_DERIVE;

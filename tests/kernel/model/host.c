@@ -105,6 +105,7 @@ void hal_set_fs_base(u64 value) NOTHING((void)value;)
 void hal_set_gs_base(u64 value) NOTHING((void)value;)
 NORETURN void hal_load(const struct fb_regs *r) NOTHING((void)r; abort();)
 NORETURN void hal_load_user(const struct fb_regs *r) NOTHING((void)r; abort();)
+void vcpu_load(struct cpu *c, struct vcpu *v) NOTHING((void)c; (void)v;)
 NORETURN void dispatch(struct cpu *c) NOTHING((void)c; abort();)
 void vcpu_leave(struct vcpu *v, const struct fb_regs *r) NOTHING((void)v; (void)r;)
 u64 slice_ran(const struct vcpu *v) NOTHING((void)v; return 0;)
@@ -337,6 +338,8 @@ mix(u64 a, u64 b)
 static struct run {
     u32 at;
     bool pending, done;
+    bool moved; /* the call was a cap_move that is to be completed */
+    u64 value;
     struct call c;
 } runs[CPUS];
 
@@ -363,11 +366,26 @@ step(u32 k, u64 seed)
         if (!skipped)
             r->pending = driver_next(w, &r->c);
     }
-    long e = host_call(w, &r->c, &value);
+    struct call now = r->c;
+    if (r->moved) /* what the source had bound goes by deleting it */
+        now.number = FB_CALL_CAP_DELETE;
+    long e = host_call(w, &now, &value);
     if (e == -FB_E_BUSY || e == -FB_E_RESUME || e == -FB_E_FLUSH) {
         u64 a[6] = { ~0ull }, v;
         (void)call_as(domain_of(w, r->c.actor), FB_CALL_TLB_FLUSH, a, &v);
         return;
+    }
+    if (!r->moved && e == 0 && r->c.number == FB_CALL_CAP_MOVE) {
+        r->moved = true;
+        r->value = value;
+        return;
+    }
+    if (r->moved) {
+        if (e && e != -FB_E_NAME && e != -FB_E_INUSE)
+            panic("a move is not completed");
+        e = 0;
+        value = r->value;
+        r->moved = false;
     }
     r->pending = false;
     made_calls++;

@@ -84,6 +84,9 @@ m_frames(const struct world *w, struct mframe f[FRAMES])
         if (t->live && i < SPACES)
             f[t->root - w->base].type = f[t->root + 1 - w->base].type = FB_FRAME_ROOT;
     }
+    for (fb_u32 i = 0; i < FRAMES; i++)
+        if (w->endpoint[i])
+            f[i].type = FB_FRAME_OBJECT;
     for (int i = 1; i < DOMS; i++)
         if (w->dom[i].live) {
             struct mframe *o = &f[w->dom[i].object - w->base];
@@ -349,6 +352,41 @@ call_delete(struct world *w, const struct call *c)
     return 0;
 }
 
+/* What a capability of another type is above. */
+static long
+call_move(struct world *w, const struct call *c, int *out)
+{
+    long d = find(w, c->actor, c->a[1], FB_TYPE_DOMAIN, RIGHTS(FB_RIGHT_GRANT));
+    int s;
+
+    if (d < 0)
+        return d;
+    int to = w->cap[d].object;
+    if ((s = m_find(w, c->actor, c->a[0])) == NONE)
+        return -FB_E_NAME;
+    struct mcap *m = &w->cap[s], n = *m;
+    if (!(m->auth & RIGHTS(FB_RIGHT_GRANT)))
+        return -FB_E_AUTHORITY;
+    if (m->auth & 0xff & ~w->dom[to].clearance)
+        return -FB_E_CLEARANCE;
+    if (used(w, to) >= (to ? SLOTS : w->slots0))
+        return -FB_E_FULL;
+    if (m->first || m->revoking)
+        return -FB_E_INUSE;
+    n.dom = to;
+    *out = m_new(w, n);
+    hoist(w, s, *out);
+    m->parent = *out;
+    m->is = C_FREE;
+    if (needs_sweep(w, s, *out)) {
+        sweep(w, m);
+        m->cursor = 0;
+        m->deleting = m->swept = true;
+        m->is = stuck(w, m) ? C_DYING : C_FREE;
+    }
+    return 0;
+}
+
 static void
 space_end(struct world *w, int tree)
 {
@@ -377,9 +415,11 @@ call_revoke(struct world *w, const struct call *c)
             if (w->cap[i].swept)
                 sweep(w, &w->cap[i]);
         }
-    for (int i = 0; i < CAPS; i++) /* spaces that stand on the memory */
+    for (int i = 0; i < CAPS; i++) /* what stands on the memory */
         if (gone[i] && w->cap[i].type == FB_TYPE_SPACE && w->cap[i].first)
             w->tree[w->cap[i].object] = (struct mtree){ .live = false };
+        else if (gone[i] && w->cap[i].type == FB_TYPE_ENDPOINT && w->cap[i].first)
+            w->endpoint[w->cap[i].object] = false;
     for (int i = 0; i < CAPS; i++) {
         if (!gone[i])
             continue;
@@ -616,6 +656,54 @@ call_space_unmap(struct world *w, const struct call *c)
     return 0;
 }
 
+/* ---- endpoints ---- */
+
+static long
+call_endpoint_create(struct world *w, const struct call *c, int *out)
+{
+    long m = find_memory(w, c->actor, c->a[0], FB_RIGHT_GIVE);
+
+    if (m < 0)
+        return m;
+    if (!inside(&w->cap[m], c->a[1], 1))
+        return -FB_E_RANGE;
+    if (used(w, c->actor) >= (c->actor ? SLOTS : w->slots0))
+        return -FB_E_FULL;
+    if (!givable(w, c->a[1], false))
+        return -FB_E_INUSE;
+    fb_u64 rights = FB_RIGHT_READ | FB_RIGHT_CONTROL | FB_RIGHT_DERIVE | FB_RIGHT_GRANT |
+                    FB_RIGHT_REVOKE | FB_RIGHT_SIGNAL;
+    *out = m_new(w, (struct mcap){ .is = C_LIVE,
+                                   .first = true,
+                                   .parent = (int)m,
+                                   .dom = c->actor,
+                                   .object = (int)(c->a[1] - w->base),
+                                   .type = FB_TYPE_ENDPOINT,
+                                   .auth = (w->cap[m].auth & FB_CLASS_ROOT) |
+                                           KINDS(FB_KIND_IPC_SEND | FB_KIND_IPC_RECV) |
+                                           RIGHTS(rights),
+                                   .lo = 0,
+                                   .hi = ~0ull });
+    w->endpoint[c->a[1] - w->base] = true;
+    return 0;
+}
+
+static long
+call_endpoint_destroy(struct world *w, const struct call *c)
+{
+    long e = find(w, c->actor, c->a[0], FB_TYPE_ENDPOINT, RIGHTS(FB_RIGHT_CONTROL));
+
+    if (e < 0)
+        return e;
+    int object = w->cap[e].object;
+    w->endpoint[object] = false;
+    for (int i = 0; i < CAPS; i++)
+        if (w->cap[i].is != C_FREE && w->cap[i].first &&
+            w->cap[i].type == FB_TYPE_ENDPOINT && w->cap[i].object == object)
+            kill_object(w, i);
+    return 0;
+}
+
 /* ---- domains ---- */
 
 static long
@@ -682,7 +770,12 @@ domain_end(struct world *w, int d)
         if (c->is == C_FREE || c->dom != d)
             continue;
         if (c->first) {
-            w->tree[c->object].cap = NONE;
+            if (c->type == FB_TYPE_ENDPOINT)
+                w->endpoint[c->object] = false;
+            else if (c->is == C_DYING) /* its revocation is completed */
+                w->tree[c->object] = (struct mtree){ .live = false };
+            else
+                w->tree[c->object].cap = NONE;
             kill_object(w, i);
             continue;
         }
@@ -724,6 +817,9 @@ m_call(struct world *w, const struct call *c, int *out)
         return derive(w, c, c->actor, c->a[1], c->a[2], c->a[3], RIGHTS(FB_RIGHT_DERIVE),
                       FB_CLASS_ROOT, out);
     case FB_CALL_CAP_GRANT: return call_grant(w, c, out);
+    case FB_CALL_CAP_MOVE: return call_move(w, c, out);
+    case FB_CALL_ENDPOINT_CREATE: return call_endpoint_create(w, c, out);
+    case FB_CALL_ENDPOINT_DESTROY: return call_endpoint_destroy(w, c);
     case FB_CALL_CAP_DELETE: return call_delete(w, c);
     case FB_CALL_CAP_REVOKE: return call_revoke(w, c);
     case FB_CALL_SPACE_CREATE: return call_space_create(w, c, out);

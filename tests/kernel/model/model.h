@@ -35,7 +35,7 @@ struct mcap {
     bool deleting; /* DYING by its holder's cap_delete, which may be repeated */
     bool taken;    /* DYING by a revocation of its parent */
     bool swept;    /* DYING: what it mapped is gone; only frames in use keep it */
-    int parent, dom, object; /* object: tree or domain */
+    int parent, dom, object; /* object: tree, domain, or an endpoint's frame in the world */
     fb_u32 type;
     fb_u64 name, auth, lo, hi;
     fb_u64 cursor; /* DYING: frames below it were looked at */
@@ -61,6 +61,7 @@ struct world {
     struct mcap cap[CAPS];
     struct mdom dom[DOMS];
     struct mtree tree[TREES];
+    bool endpoint[FRAMES];
     fb_u32 pins[FRAMES]; /* as a device would */
 };
 
