@@ -10,11 +10,11 @@ $(BUILD)/native/capability: bench/native/capability.c bench/native/ticks.h $(wil
 	@mkdir -p $(@D)
 	gcc $(NATIVE_CFLAGS) -DFB_HOST -Ikernel -Itests/kernel/cap -I$(BUILD)/gen -I. -o $@ $< $(wildcard kernel/cap/*.c) tests/kernel/cap/fake.c
 
-$(BUILD)/native/allocator: bench/native/allocator.c bench/native/ticks.h \
+$(BUILD)/native/allocator: bench/native/allocator.c bench/native/ticks.h sdk/heap.c sdk/heap.h \
     $(wildcard libos/core/*.[ch] libos/core/host/*.[ch] libos/sched/*.[ch]) $(GENERATED)
 	@mkdir -p $(@D)
 	gcc $(NATIVE_CFLAGS) -DLIBOS_HOST -D_GNU_SOURCE $(LIBOS_INCLUDES) -o $@ $< \
-	    $(wildcard libos/core/*.c libos/core/host/*.c libos/sched/*.c)
+	    $(wildcard libos/core/*.c libos/core/host/*.c libos/sched/*.c) sdk/heap.c
 
 # The first program of the guests of `tools/feuer bench --size`.
 START := $(BUILD)/size/start

@@ -4,11 +4,14 @@
 SDK_HOST := $(BUILD)/host/sdk
 SDK_HOST_FLAGS := -std=gnu17 -O1 -g $(WARNINGS) -I. -I$(BUILD)/gen -pthread
 SDK_SANITIZED := -fsanitize=address,undefined -fno-sanitize-recover=all
-HOST_TESTS += $(SDK_HOST)/test_ring $(SDK_HOST)/test_ring_threads $(SDK_HOST)/fuzz_ring
+HOST_TESTS += $(SDK_HOST)/test_ring $(SDK_HOST)/test_ring_threads $(SDK_HOST)/fuzz_ring $(SDK_HOST)/test_heap
 
 $(SDK_HOST)/test_ring $(SDK_HOST)/fuzz_ring: $(SDK_HOST)/%: sdk/test/%.c sdk/ring.h sdk/loan.h libos/core/test/check.h $(GENERATED)
 	@mkdir -p $(@D)
 	$(CC) $(SDK_HOST_FLAGS) $(SDK_SANITIZED) -o $@ $<
+$(SDK_HOST)/test_heap: sdk/test/test_heap.c sdk/heap.c sdk/heap.h libos/core/test/check.h
+	@mkdir -p $(@D)
+	$(CC) $(SDK_HOST_FLAGS) $(SDK_SANITIZED) -o $@ $(filter %.c,$^)
 # The thread sanitizer does not know fences; what is ordered by them alone are relaxed accesses of one word.
 $(SDK_HOST)/test_ring_threads: sdk/test/test_ring.c sdk/ring.h sdk/loan.h libos/core/test/check.h $(GENERATED)
 	@mkdir -p $(@D)
@@ -16,7 +19,7 @@ $(SDK_HOST)/test_ring_threads: sdk/test/test_ring.c sdk/ring.h sdk/loan.h libos/
 
 # ---- what LibOSes are linked with, and `make install` ----
 FEUER_LIB := $(BUILD)/sdk/libfeuer.a
-FEUER_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,sdk/text.c sdk/libos.c)
+FEUER_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,sdk/text.c sdk/libos.c sdk/heap.c)
 FEUER_START := $(BUILD)/small/sdk/start.S.o
 FEUER_ABI := $(BUILD)/small/sdk/abi.c.o
 $(FEUER_LIB): $(FEUER_OBJECTS)

@@ -125,8 +125,9 @@ libos_print(const char *format, ...)
 
 /* ---- memory ---- */
 
-static u64 next_page, next_frame, end_frame; /* [next_page, next_frame) is in the direct
-                                                map, [next_frame, end_frame) is not */
+static u64 next_page, end_page;   /* not handed out yet, in the direct map */
+static u64 next_frame, end_frame; /* the same, mapped nowhere */
+static u64 free_page;             /* came back; linked through their first words */
 
 /* The first interval's upper end, below what is used already, leaves the direct map: its
  * last 2 MiB, since what is mapped by a large page leaves as a whole. */
@@ -154,7 +155,7 @@ memory_init(void)
         at += value & ((1ull << 40) - 1);
     }
     next_page = lo;
-    next_frame = from;
+    next_frame = end_page = from;
     end_frame = end;
     return true;
 }
@@ -170,15 +171,46 @@ libos_frame(void)
 u64
 libos_page(void)
 {
-    static u64 end;
+    u64 frame = free_page;
 
     if (end_frame == 0 && !memory_init())
         return 0;
-    end = end ? end : next_frame; /* before any frame was taken */
-    if (next_page == end)
-        return 0;
-    memset(libos_at(next_page), 0, PAGE);
-    return next_page++;
+    if (frame != 0)
+        free_page = *(u64 *)libos_at(frame);
+    else if (next_page < end_page)
+        frame = next_page++;
+    if (frame != 0)
+        memset(libos_at(frame), 0, PAGE);
+    return frame;
+}
+
+void
+libos_page_back(u64 frame)
+{
+    *(u64 *)libos_at(frame) = free_page;
+    free_page = frame;
+}
+
+static void *
+heap_page(void *unused)
+{
+    u64 frame = libos_page();
+
+    (void)unused;
+    return frame ? libos_at(frame) : NULL;
+}
+
+static void
+heap_page_back(void *unused, void *page)
+{
+    (void)unused;
+    libos_page_back(((u64)page - WINDOW_DMAP) / PAGE);
+}
+
+void
+libos_heap_init(struct heap *h)
+{
+    sdk_heap_init(h, heap_page, heap_page_back, NULL);
 }
 
 void *

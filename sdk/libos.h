@@ -13,11 +13,12 @@
  * LibOS is compiled for general registers only (feuer-cc --libos does that), so the
  * vector state is always the process's.
  *
- * Locks: none; libos_frame, libos_page and libos_map are for one vCPU.
+ * Locks: none; libos_frame, libos_page, libos_map and a heap are for one vCPU.
  */
 #ifndef SDK_LIBOS_H
 #define SDK_LIBOS_H
 
+#include <sdk/heap.h>
 #include <sdk/instance.h>
 #include <sdk/sdk.h>
 
@@ -60,11 +61,14 @@ void libos_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 __attribute__((noreturn)) void libos_exit(u64 code);
 
 /* A frame of the instance's first interval of memory, or 0: all are used.
- * libos_page: zeroed, and mapped at libos_at(frame).
+ * libos_page: zeroed, and mapped at libos_at(frame); libos_page_back takes it again.
  * libos_frame: mapped nowhere, as the kernel wants what it is given. */
 u64 libos_page(void);
+void libos_page_back(u64 frame);
 u64 libos_frame(void);
 void *libos_at(u64 frame);
+/* A heap (sdk/heap.h) over these pages. */
+void libos_heap_init(struct heap *h);
 /* Map a page of the first interval into a space, with what tables it takes.
  * 0 or -FB_E_X of space_map and space_table; -FB_E_FULL: no frames for tables. */
 long libos_map(u64 space, u64 va, u64 frame, u32 flags);

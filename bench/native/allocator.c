@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What does the LibOS's heap cost on a processor, and beside it the host's malloc?
+ * What do the LibOS's heap and the SDK's cost on a processor, and beside them the host's
+ * malloc?
  *
  * libos/core itself, with optimisation, over its stand-in for the machine.  On the machine
  * the current vCPU is found by masking the stack pointer; here a function gives it.
@@ -9,6 +10,8 @@
 
 #include "core/host/host.h"
 #include "core/page_state.h"
+
+#include <sdk/heap.h>
 
 #include "bench/native/ticks.h"
 
@@ -61,6 +64,30 @@ libos_64_of_many(unsigned operations)
     }
 }
 
+/* The SDK's heap over pages of the host's. */
+static struct heap sdk_heap;
+
+static void *
+sdk_page(void *unused)
+{
+    (void)unused;
+    return aligned_alloc(4096, 4096);
+}
+
+static void
+sdk_page_back(void *unused, void *page)
+{
+    (void)unused;
+    free(page);
+}
+
+static void
+sdk_64(unsigned operations)
+{
+    for (unsigned i = 0; i < operations; i++)
+        sdk_free(&sdk_heap, used(sdk_alloc(&sdk_heap, 64)));
+}
+
 static void
 host_64(unsigned operations)
 {
@@ -75,6 +102,8 @@ main(void)
     ticks_cycle();
     ticks_row("libos_alloc_free_64", 2000, libos_64);
     ticks_row("libos_alloc_free_64_of_100", 2000, libos_64_of_many);
+    sdk_heap_init(&sdk_heap, sdk_page, sdk_page_back, NULL);
+    ticks_row("sdk_alloc_free_64", 2000, sdk_64);
     ticks_row("host_malloc_free_64", 2000, host_64);
     return 0;
 }
