@@ -47,13 +47,16 @@ struct cpu {
     struct vcpu *current; /* 0x30 [o] NULL: idle */
     struct vcpu *_Atomic
         fpu_owner; /* [a] whose vector state is in the registers; others only clear it */
+    struct vcpu *_Atomic
+        charged;   /* [a] whose the time since `since` is; others only clear it */
+    u32 gate;      /* [o] FB_GATE_* of the `syscall` entry that is selected */
     u32 id;        /* [I] */
     u32 apic_id;   /* [I] */
     _Atomic u32 online; /* [a] */
     _Atomic u32 idle;   /* [a] runs on the kernel root and holds no Ring 3 translation */
     u64 armed;          /* [o] TSC deadline of the local timer */
     u64 slice_end;      /* [o] ~0: none */
-    u64 since;          /* [o] when the current vCPU came on */
+    u64 since;          /* [o] up to when time has been added up */
     u64 timed;          /* [o] slots of `vcpus` that may wait for a time */
     _Atomic u64 filled; /* [a] positions that have a vCPU; tree lock */
     _Atomic u64 ready;  /* [a] positions whose vCPU may be ready (I5) */

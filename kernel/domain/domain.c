@@ -126,7 +126,7 @@ vcpu_make(struct domain *d, struct space *s, u32 cpu, frame_t object, frame_t cb
     v->timer = v->wait_until = ~0ull;
     v->object_frame = object;
     v->cb_frame = cb;
-    hal_fpu_init(v->fpu);
+    hal_fpu_init(v->machine.fpu);
     error = cpu_add_vcpu(cpu_by_id(cpu), v);
     if (error)
         goto unpin;

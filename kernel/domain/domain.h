@@ -17,6 +17,7 @@
 #include "base/cpu.h"
 #include "base/types.h"
 #include "cap/cap.h"
+#include "hal/hal.h"
 #include "space/space.h"
 
 enum vcpu_state {
@@ -56,13 +57,12 @@ struct vcpu {
     u64 called, received;     /* [o] names of the endpoint's capabilities: last used */
     u32 server, client;       /* [o] slots on this CPU, of the open call */
     u64 cr3;              /* [o] root to load with regs */
-    u64 fs_base, gs_base; /* [o] while another vCPU's are in the CPU */
     struct vcpu *_Atomic
         next; /* domain's list: grows at the head, shrinks at the domain's destruction */
     struct cap *cap; /* first capability on it */
     frame_t object_frame, cb_frame;
     struct fb_note notes[FB_IPC_NOTES]; /* [o] */
-    _Alignas(64) u8 fpu[];
+    struct hal_state machine; /* [o] while another vCPU's is in the CPU */
 };
 
 struct domain {

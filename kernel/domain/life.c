@@ -120,6 +120,8 @@ unbind_cpus(const struct domain *d)
         struct vcpu *owner = v;
         atomic_store(&c->vcpus[v->slot], NULL);
         atomic_compare_exchange_strong(&c->fpu_owner, &owner, NULL);
+        owner = v;
+        atomic_compare_exchange_strong(&c->charged, &owner, NULL);
     }
 }
 

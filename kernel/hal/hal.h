@@ -88,14 +88,38 @@ u32 hal_port_in(u16 port, unsigned width);
 void hal_port_out(u16 port, unsigned width, u32 value);
 void hal_port_write(u16 port, const void *bytes, u64 count); /* rep outsb */
 
-/* Vector state: XSAVE where present, FXSAVE else.  The area is 64-byte aligned and
- * hal_fpu_bytes long. */
+/* What the kernel itself never uses: FS, GS and vector state, by XSAVE where present, FXSAVE
+ * else; `fpu` is hal_fpu_bytes long. */
+struct hal_state {
+    u64 fs_base, gs_base;
+    _Alignas(64) u8 fpu[];
+};
 extern u32 hal_fpu_bytes;
 void hal_fpu_init(void *area); /* the state after FNINIT, MXCSR default */
-void hal_fpu_save(void *area);
-void hal_fpu_load(const void *area);
-u64 hal_fs_base(void);
-u64 hal_gs_base(void);
+void hal_state_save(struct hal_state *to);
+void hal_state_load(const struct hal_state *from);
+#ifndef FB_HOST
+extern bool hal_state_fast; /* [I] the CPUs have XSAVE and FSGSBASE */
+/* The state in the CPU to `old`, and `new`'s into it. */
+static inline void
+hal_state_switch(struct hal_state *old, const struct hal_state *new)
+{
+    if (!hal_state_fast) {
+        hal_state_save(old);
+        hal_state_load(new);
+        return;
+    }
+    __asm__ volatile("rdfsbase %%rcx\n\tmov %%rcx, (%0)\n\t"
+                     "rdgsbase %%rcx\n\tmov %%rcx, 8(%0)\n\t"
+                     "xsave64 64(%0)\n\txrstor64 64(%1)\n\t"
+                     "mov (%1), %%rcx\n\twrfsbase %%rcx\n\t"
+                     "mov 8(%1), %%rcx\n\twrgsbase %%rcx" ::"r"(old),
+                     "r"(new), "a"(~0u), "d"(~0u)
+                     : "rcx", "memory");
+}
+#else
+void hal_state_switch(struct hal_state *old, const struct hal_state *new);
+#endif
 void hal_set_fs_base(u64 value);
 void hal_set_gs_base(u64 value);
 void hal_debug_clear(void); /* DR7 = 0 */

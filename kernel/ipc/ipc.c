@@ -209,7 +209,6 @@ enter(struct cpu *c, struct vcpu *to)
         slice_ready(to);
         dispatch(c);
     }
-    slice_account(c, hal_tsc());
     vcpu_load(c, to);
     if (SELDOM(!domain_alive(to->domain)))
         domain_drop_current(c);
@@ -235,6 +234,7 @@ ipc_call(u64 name, u64 deadline, struct vcpu *v)
             return unclaim(c, v, to, VCPU_WAITING, error);
     }
     message(to, v, cap->may.lo);
+    domain_counts(v->domain, c)->calls++;
     to->serving = v->calling = ++c->calls;
     to->client = v->slot;
     v->server = to->slot;
@@ -288,7 +288,12 @@ ipc_reply(u64 name, u64 deadline, struct vcpu *v)
             return unclaim(c, v, to, VCPU_CALLING, error);
     }
     message(to, v, 0);
+    domain_counts(v->domain, c)->replies++;
     if (cap != NULL) {
+        if (SELDOM(atomic_load_explicit(&c->charged, memory_order_relaxed) != to)) {
+            slice_account(c, hal_tsc()); /* not the one in whose time the call came */
+            atomic_store(&c->charged, to);
+        }
         await(c, v, cap->object, name, deadline);
         return enter(c, to);
     }

@@ -31,45 +31,43 @@ slice_ran(const struct vcpu *v)
 {
     const struct cpu *c = cpu_by_id(v->cpu);
     u64 ran = __atomic_load_n(&v->ran, __ATOMIC_ACQUIRE);
-    const struct vcpu *current = __atomic_load_n(&c->current, __ATOMIC_ACQUIRE);
+    const struct vcpu *charged = atomic_load(&c->charged);
     u64 since = __atomic_load_n(&c->since, __ATOMIC_ACQUIRE), now = hal_tsc();
 
-    if (current != v || now < since || __atomic_load_n(&v->ran, __ATOMIC_ACQUIRE) != ran)
+    if (charged != v || now < since || __atomic_load_n(&v->ran, __ATOMIC_ACQUIRE) != ran)
         return __atomic_load_n(&v->ran, __ATOMIC_RELAXED);
     return ran + (now - since);
 }
 
 /* Vector state, FS and GS of v into the CPU. */
-static void
+static inline void
 load_machine_state(struct cpu *c, struct vcpu *v)
 {
     struct vcpu *old = atomic_load_explicit(&c->fpu_owner, memory_order_relaxed);
 
     if (old == v)
         return;
-    if (old != NULL && atomic_load(&old->state) != VCPU_DEAD) {
-        hal_fpu_save(old->fpu);
-        old->fs_base = hal_fs_base();
-        old->gs_base = hal_gs_base();
-    }
-    hal_fpu_load(v->fpu);
-    hal_set_fs_base(v->fs_base);
-    hal_set_gs_base(v->gs_base);
+    if (old != NULL && atomic_load(&old->state) != VCPU_DEAD)
+        hal_state_switch(&old->machine, &v->machine);
+    else
+        hal_state_load(&v->machine);
     atomic_store_explicit(&c->fpu_owner, v, memory_order_relaxed);
-    hal_gate_select(v->domain->gate == FB_GATE_DIRECT);
 }
 
 void
 vcpu_load(struct cpu *c, struct vcpu *v)
 {
+    u64 user_cr3 = space_user_cr3(v->space);
+
     c->current = v;
-    domain_counts(v->domain, c)->switches++;
     c->cb = v->cb;
     c->gate_rip = v->gate_rip;
-    c->user_cr3 = space_user_cr3(v->space);
-    c->libos_cr3 = space_libos_cr3(v->space);
+    c->user_cr3 = user_cr3;
+    c->libos_cr3 = user_cr3 + PAGE_SIZE;
     __atomic_store_n(&record->cpu[c->id].vcpu, v->id, __ATOMIC_RELAXED);
     load_machine_state(c, v);
+    if (c->gate != v->domain->gate)
+        hal_gate_select(v->domain->gate == FB_GATE_DIRECT);
     hal_cr3_write(v->cr3);
 }
 
@@ -79,6 +77,7 @@ vcpu_run(struct cpu *c, struct vcpu *v)
     struct fb_regs *regs = &v->regs;
 
     vcpu_load(c, v);
+    domain_counts(v->domain, c)->switches++;
     slice_begin(c);
     bool user = event_in_user_view(v, regs);
     event_deliver(c, v, regs, user);
@@ -113,14 +112,15 @@ dispatch_loop(void)
     struct cpu *c = this_cpu();
     u64 now = hal_tsc();
 
-    if (c->current != NULL)
-        slice_account(c, now);
+    slice_account(c, now);
     c->current = NULL;
+    atomic_store(&c->charged, NULL);
     for (;;) {
         struct vcpu *v = take_next(c, now);
         c->resched = 0;
         if (v != NULL) {
             c->since = now;
+            atomic_store(&c->charged, v);
             if (v->waits == 0 || ipc_settle(c, v))
                 vcpu_run(c, v);
             continue;

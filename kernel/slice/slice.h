@@ -50,13 +50,17 @@ NORETURN void dispatch(struct cpu *c);
 void vcpu_leave(struct vcpu *v, const struct fb_regs *regs);
 /* v is current from here on: all but its general registers.  The caller has accounted. */
 void vcpu_load(struct cpu *c, struct vcpu *v);
-/* The current vCPU's time on the CPU is added up to `now`; before it is another's. */
+/* Time up to `now` is added up: it is that of the vCPU that was dispatched, also while it
+ * has calls open (I7); before another is charged. */
 static inline void
 slice_account(struct cpu *c, u64 now)
 {
-    struct vcpu *v = c->current;
-    __atomic_store_n(&v->ran, v->ran + (now - c->since), __ATOMIC_RELAXED);
-    domain_counts(v->domain, c)->ticks += now - c->since;
+    struct vcpu *v = atomic_load_explicit(&c->charged, memory_order_acquire);
+
+    if (v != NULL) {
+        __atomic_store_n(&v->ran, v->ran + (now - c->since), __ATOMIC_RELAXED);
+        domain_counts(v->domain, c)->ticks += now - c->since;
+    }
     c->since = now;
 }
 /* TSC ticks that v has had the CPU until now. Any CPU. */

@@ -33,6 +33,7 @@ struct table_pointer {
 
 u64 cpu_features;
 u32 hal_fpu_bytes = 512;
+bool hal_state_fast;
 u32 cpu_count = 1;
 static struct gate idt[256] __attribute__((aligned(4096)));
 static u64 cr4_run;
@@ -187,6 +188,7 @@ vector_setup(void)
         __asm__ volatile("xsetbv" ::"c"(0), "a"((u32)xcr0_run),
                          "d"((u32)(xcr0_run >> 32)));
         hal_fpu_bytes = cpuid(0xd, 0).b;
+        hal_state_fast = (cpu_features & FB_FEATURE_FSGSBASE) != 0;
     }
     u32 mxcsr = 0x1f80;
     __asm__ volatile("fninit\n\tldmxcsr %0" ::"m"(mxcsr));
@@ -228,6 +230,7 @@ hal_gate_select(bool direct)
 {
     u64 stub = (u64)this_cpu() - CPU_DATA_OFFSET;
     const u8 *entry = direct ? stub_entry_direct : stub_entry_views;
+    this_cpu()->gate = direct ? FB_GATE_DIRECT : FB_GATE_VIEWS;
     msr_write(MSR_LSTAR, stub + (u64)(entry - stub_start));
 }
 
@@ -259,41 +262,25 @@ hal_fpu_init(void *area)
 }
 
 void
-hal_fpu_save(void *area)
+hal_state_save(struct hal_state *to)
 {
+    to->fs_base = msr_read(MSR_FS_BASE);
+    to->gs_base = msr_read(MSR_GS_BASE);
     if (cpu_features & FB_FEATURE_XSAVE)
-        __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"(~0u), "d"(~0u) : "memory");
+        __asm__ volatile("xsave64 (%0)" ::"r"(to->fpu), "a"(~0u), "d"(~0u) : "memory");
     else
-        __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
+        __asm__ volatile("fxsave64 (%0)" ::"r"(to->fpu) : "memory");
 }
 
 void
-hal_fpu_load(const void *area)
+hal_state_load(const struct hal_state *from)
 {
+    hal_set_fs_base(from->fs_base);
+    hal_set_gs_base(from->gs_base);
     if (cpu_features & FB_FEATURE_XSAVE)
-        __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"(~0u), "d"(~0u) : "memory");
+        __asm__ volatile("xrstor64 (%0)" ::"r"(from->fpu), "a"(~0u), "d"(~0u) : "memory");
     else
-        __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
-}
-
-u64
-hal_fs_base(void)
-{
-    u64 v;
-    if (!(cpu_features & FB_FEATURE_FSGSBASE))
-        return msr_read(MSR_FS_BASE);
-    __asm__ volatile("rdfsbase %0" : "=r"(v));
-    return v;
-}
-
-u64
-hal_gs_base(void)
-{
-    u64 v;
-    if (!(cpu_features & FB_FEATURE_FSGSBASE))
-        return msr_read(MSR_GS_BASE);
-    __asm__ volatile("rdgsbase %0" : "=r"(v));
-    return v;
+        __asm__ volatile("fxrstor64 (%0)" ::"r"(from->fpu) : "memory");
 }
 
 void

@@ -120,34 +120,14 @@ hal_cr3_write(u64 value)
     (void)value;
 }
 void
-hal_fpu_save(void *area)
+hal_state_switch(struct hal_state *old, const struct hal_state *new)
 {
-    (void)area;
+    (void)old, (void)new;
 }
 void
-hal_fpu_load(const void *area)
+hal_state_load(const struct hal_state *from)
 {
-    (void)area;
-}
-u64
-hal_fs_base(void)
-{
-    return 0;
-}
-u64
-hal_gs_base(void)
-{
-    return 0;
-}
-void
-hal_set_fs_base(u64 value)
-{
-    (void)value;
-}
-void
-hal_set_gs_base(u64 value)
-{
-    (void)value;
+    (void)from;
 }
 void
 hal_gate_select(bool direct)
