@@ -39,38 +39,6 @@ slice_ran(const struct vcpu *v)
     return ran + (now - since);
 }
 
-/* Vector state, FS and GS of v into the CPU. */
-static inline void
-load_machine_state(struct cpu *c, struct vcpu *v)
-{
-    struct vcpu *old = atomic_load_explicit(&c->fpu_owner, memory_order_relaxed);
-
-    if (old == v)
-        return;
-    if (old != NULL && atomic_load(&old->state) != VCPU_DEAD)
-        hal_state_switch(&old->machine, &v->machine);
-    else
-        hal_state_load(&v->machine);
-    atomic_store_explicit(&c->fpu_owner, v, memory_order_relaxed);
-}
-
-void
-vcpu_load(struct cpu *c, struct vcpu *v)
-{
-    u64 user_cr3 = space_user_cr3(v->space);
-
-    c->current = v;
-    c->cb = v->cb;
-    c->gate_rip = v->gate_rip;
-    c->user_cr3 = user_cr3;
-    c->libos_cr3 = user_cr3 + PAGE_SIZE;
-    __atomic_store_n(&record->cpu[c->id].vcpu, v->id, __ATOMIC_RELAXED);
-    load_machine_state(c, v);
-    if (c->gate != v->domain->gate)
-        hal_gate_select(v->domain->gate == FB_GATE_DIRECT);
-    hal_cr3_write(v->cr3);
-}
-
 static NORETURN void
 vcpu_run(struct cpu *c, struct vcpu *v)
 {

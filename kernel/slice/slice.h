@@ -48,8 +48,30 @@ NORETURN void dispatch(struct cpu *c);
 /* The current vCPU, which is to leave the CPU with these registers, is READY; what comes
  * next is dispatch. */
 void vcpu_leave(struct vcpu *v, const struct fb_regs *regs);
-/* v is current from here on: all but its general registers.  The caller has accounted. */
-void vcpu_load(struct cpu *c, struct vcpu *v);
+/* v is current from here on: all but its general registers. */
+static inline void
+vcpu_load(struct cpu *c, struct vcpu *v)
+{
+    struct vcpu *old = atomic_load_explicit(&c->fpu_owner, memory_order_relaxed);
+    u64 user_cr3 = space_user_cr3(v->space);
+
+    c->current = v;
+    c->cb = v->cb;
+    c->gate_rip = v->gate_rip;
+    c->user_cr3 = user_cr3;
+    c->libos_cr3 = user_cr3 + PAGE_SIZE;
+    __atomic_store_n(&record->cpu[c->id].vcpu, v->id, __ATOMIC_RELAXED);
+    if (old != v) {
+        if (old != NULL && atomic_load(&old->state) != VCPU_DEAD)
+            hal_state_switch(&old->machine, &v->machine);
+        else
+            hal_state_load(&v->machine);
+        atomic_store_explicit(&c->fpu_owner, v, memory_order_relaxed);
+    }
+    if (c->gate != v->domain->gate)
+        hal_gate_select(v->domain->gate == FB_GATE_DIRECT);
+    hal_cr3_write(v->cr3);
+}
 /* Time up to `now` is added up: it is that of the vCPU that was dispatched, also while it
  * has calls open (I7); before another is charged. */
 static inline void
@@ -90,7 +112,14 @@ void slice_timer(struct cpu *c);
 /* Program the local timer for `tsc` if that is earlier than what is armed. */
 void slice_arm(struct cpu *c, u64 tsc);
 /* v, of this CPU, waits for `tsc` (timer or wait_until; FB_FOREVER: for none). */
-void slice_await(struct cpu *c, const struct vcpu *v, u64 tsc);
+static inline void
+slice_await(struct cpu *c, const struct vcpu *v, u64 tsc)
+{
+    if (tsc == SLICE_NEVER)
+        return;
+    c->timed |= 1ull << v->slot;
+    slice_arm(c, tsc);
+}
 /* The current vCPU, which has been left, gives its time to `to` (READY), or (NULL) to the
  * next in the vector. A borrower has nothing to give but its turn. */
 void slice_yield(struct cpu *c, struct vcpu *to);

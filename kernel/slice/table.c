@@ -294,15 +294,6 @@ slice_yield(struct cpu *c, struct vcpu *to)
 
 /* ---- timers ---- */
 
-void
-slice_await(struct cpu *c, const struct vcpu *v, u64 tsc)
-{
-    if (tsc == SLICE_NEVER)
-        return;
-    c->timed |= 1ull << v->slot;
-    slice_arm(c, tsc);
-}
-
 /* What of v is due; returns when the rest of it is. */
 static u64
 timer_run(struct cpu *c, struct vcpu *v, u64 now)

@@ -65,6 +65,12 @@ def test_estimate_when_no_pcid_then_refills_are_added(_directory):
     assert zones.status_of_estimates(one, 10000) == "met (estimate)"
     assert zones.status_of_estimates(one, 24 + hardware) == "met with PCIDs (estimate)"
     assert zones.status_of_estimates(one, 10) == "missed (estimate)"
+    rows = {row[0]: row[5] for row in zones.table_rows(
+        {"capability_check": 1, "libos_alloc_free_64": 1},
+        {(name, gate): one for name in ("context switch", "system call", "file open")
+         for gate in zones.GATES}, {"ipc_round_trip": "400"})}
+    assert rows["IPC (call and reply between two domains)"] == "met (estimate)"
+    assert zones.ipc_estimate(400) == 400 - 6 + hardware
     assert zones.status(None, 1) == "not built yet"
     assert zones.status(2, 1) == "missed" and zones.status(1, 1) == "met"
 

@@ -62,6 +62,17 @@ bench_ipc(void)
     u64 t1 = now();
     print("bench ipc_round_trip %lu\r\n", (t1 - t0) / N);
     CHECK(m.word[0] == N + 1);
+    /* To another domain and gone again, which takes a quiet point. */
+    t0 = now();
+    for (u32 i = 0; i < 20; i++)
+        if (AGAIN_BUSY(fb_cap_grant(e, c.domain, SEND, i, i + 1, &v)))
+            failures++;
+    t1 = now();
+    print("bench grant %lu\r\n", (t1 - t0) / (20));
+    t0 = now();
+    OK(AGAIN(fb_cap_revoke(e, NULL)));
+    t1 = now();
+    print("bench revoke_of_21 %lu\r\n", t1 - t0);
     OK(kchild_destroy(&c));
     OK(AGAIN(fb_endpoint_destroy(e, NULL)));
     frames_back(f, 1);
