@@ -19,7 +19,7 @@ $(SDK_HOST)/test_ring_threads: sdk/test/test_ring.c sdk/ring.h sdk/loan.h libos/
 
 # ---- what LibOSes are linked with, and `make install` ----
 FEUER_LIB := $(BUILD)/sdk/libfeuer.a
-FEUER_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,sdk/text.c sdk/libos.c sdk/heap.c)
+FEUER_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,sdk/text.c sdk/libos.c sdk/heap.c sdk/log.c)
 FEUER_START := $(BUILD)/small/sdk/start.S.o
 FEUER_ABI := $(BUILD)/small/sdk/abi.c.o
 $(FEUER_LIB): $(FEUER_OBJECTS)
@@ -36,7 +36,7 @@ SDK_VERSION := $(shell sed -n 's/^version = //p' abi/feuerbird.toml)
 PREFIX ?= /usr/local
 DESTDIR ?=
 INSTALL_TO = $(DESTDIR)$(PREFIX)
-SDK_HEADERS := $(filter-out sdk/steward.h,$(wildcard sdk/*.h))
+SDK_HEADERS := $(wildcard sdk/*.h)
 install: $(FEUER_LIB) $(FEUER_START) $(FEUER_ABI) $(GENERATED)
 	install -d $(addprefix $(INSTALL_TO)/,bin include/feuerbird/abi include/feuerbird/sdk lib/feuerbird lib/pkgconfig)
 	install -m 644 abi/layout.h $(BUILD)/gen/abi/calls.h $(INSTALL_TO)/include/feuerbird/abi

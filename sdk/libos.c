@@ -120,7 +120,8 @@ libos_print(const char *format, ...)
     n = n < FB_CONSOLE_MAX - 3 ? n : FB_CONSOLE_MAX - 3;
     line[n++] = '\r';
     line[n++] = '\n';
-    fb_console_write(LIBOS_INFO->cap_machine, offset, n, NULL);
+    if (fb_console_write(LIBOS_INFO->cap_machine, offset, n, NULL) != 0)
+        libos_log(line, n);
 }
 
 /* ---- memory ---- */

@@ -56,8 +56,11 @@ u64 libos_self(void); /* the vCPU, on one of the stacks of S1 */
 struct fb_cb *libos_cb(u64 vcpu);
 /* The control block's buffer pages, of which libos_print uses the last FB_CONSOLE_MAX. */
 u8 *libos_buffer(u64 vcpu);
-/* To the console, if the manifest gives it (`devices console`); else nowhere. */
+/* To the console, if the manifest gives it (`devices console`), else to the instance's
+ * log, which the steward keeps (`zonectl log NAME`). */
 void libos_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void libos_log(const char *bytes, size_t count); /* to the log alone */
+/* The end; sdk/steward.h says what the codes 0 to 3 mean, all others are failures. */
 __attribute__((noreturn)) void libos_exit(u64 code);
 
 /* A frame of the instance's first interval of memory, or 0: all are used.

@@ -94,7 +94,7 @@ libos_main(u64 vcpu)
     long error = make_process();
     if (error) {
         libos_print("no process: %s", fb_error_name(error));
-        libos_exit(1);
+        libos_exit(11);
     }
     libos_enter(CODE, STACK + PAGE, 0);
 }

@@ -45,7 +45,7 @@ join(void)
     while (!share_join(&share))
         fb_wait(FB_FOREVER, NULL);
     if (ring_produce(&to, share.out, PAGE, 1) || ring_consume(&from, share.in, PAGE, 1))
-        libos_exit(2);
+        libos_exit(12);
     half = 0;
     sessions++;
 }
@@ -138,7 +138,7 @@ lend(u64 seed)
         sum += words[i] = seed * 0x9e3779b97f4a7c15ull + i;
     expected[number] = sum | SUM;
     if (loan_lend(&table, number, 0, PAGE, &word) != 0)
-        libos_exit(3);
+        libos_exit(13);
     send(word);
     return true;
 }
@@ -164,7 +164,7 @@ lender(void)
     u32 pages = (u32)(share.bytes / PAGE - 1);
 
     if (loan_init(&table, entries, pages < LENT_MAX ? pages : LENT_MAX) != 0)
-        libos_exit(4);
+        libos_exit(14);
     while (back < want && wrong == 0) {
         if (share_over(&share) || sessions == 0) {
             join();
@@ -181,7 +181,7 @@ lender(void)
     libos_print("%lu pages there and back, %lu wrong, %lu words refused, %s slept, %s",
                 back, wrong, table.refused, sleeps ? "it" : "nobody",
                 sessions > 1 ? "in several sessions" : "in one session");
-    libos_exit(wrong != 0);
+    libos_exit(wrong ? 15 : 0);
 }
 
 void
@@ -193,7 +193,7 @@ libos_main(u64 vcpu)
     sdk_option(LIBOS_INFO->cmdline, "talk.name=", name, sizeof(name));
     if (share_open(&share, name) != 0) {
         libos_print("the manifest gives no share `%s`", name);
-        libos_exit(1);
+        libos_exit(11);
     }
     if (share.entry->side == 0)
         lender();

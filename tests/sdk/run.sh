@@ -36,7 +36,7 @@ export PATH=$work/sdk/bin:$PATH PKG_CONFIG_PATH=$work/sdk/lib/pkgconfig
 mkdir "$work/out" && cd "$work/out" || exit 1
 cp "$root/sdk/examples/hello.c" .
 
-for header in abi/layout.h abi/calls.h sdk/abi.h sdk/heap.h sdk/instance.h sdk/libos.h sdk/loan.h sdk/ring.h sdk/sdk.h sdk/share.h sdk/stubs.h; do
+for header in abi/layout.h abi/calls.h sdk/abi.h sdk/heap.h sdk/instance.h sdk/libos.h sdk/loan.h sdk/ring.h sdk/sdk.h sdk/share.h sdk/steward.h sdk/stubs.h; do
     echo "#include <$header>" | feuer-cc --libos -Wall -Wextra -Werror -Wno-unused-function -x c -c -o /dev/null - || echo "$header"
 done >"$work/log" 2>&1
 [ ! -s "$work/log" ]

@@ -64,7 +64,7 @@ libos_main(u64 vcpu)
     if (vcpu != 0)
         return;
     if (share_open(&share, "talk") != 0)
-        libos_exit(1);
+        libos_exit(11);
     for (;;) {
         while (!share_join(&share))
             fb_wait(__builtin_ia32_rdtsc() + LIBOS_RECORD->tsc_hz / 100, NULL);
