@@ -25,7 +25,7 @@ static u64 used_frames;             /* [chunk_lock] of all of them */
 static u32 next_chunk;              /* [chunk_lock] where there were free frames last */
 static const u64 no_changes;
 const u64 *chunk_changes = &no_changes;
-u64 chunk_handled;
+u64 chunk_handled, chunk_losses;
 
 static frame_t
 pop_locked(struct chunk *c)

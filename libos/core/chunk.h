@@ -23,6 +23,7 @@
  * force; `handled` the one that the LibOS has acted upon. */
 extern const u64 *chunk_changes;
 extern u64 chunk_handled;
+extern u64 chunk_losses; /* how often something was taken; grows before `handled` */
 
 /* False: something was, or is being, taken.  An absent page may be one that was taken, so
  * faults wait. */

@@ -172,6 +172,11 @@ fault_copy(struct mm *m, struct area *a, uaddr page, const struct mmu_page *ther
             page_clear(page_ptr(run + i));
         else /* mapped here under our mutex: it stays */
             page_copy(page_ptr(run + i), page_ptr(c.old[i]));
+    if (__builtin_expect(reclaim_may_have(m), 0)) { /* taken before it was copied? */
+        for (u32 i = 0; i < c.count; i++)
+            page_free(run + i);
+        return -E_AGAIN;
+    }
     u32 lost, done;
     int rc = mmu_replace(&m->space, page, run, area_mmu_flags(a), c.count, &lost, &done);
     for (u32 i = 0; i < c.count; i++) {
@@ -354,6 +359,8 @@ mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need, bool absent)
                           : a->prot == 0)
         return -E_ACCES;
     if (absent || !mmu_query(&m->space, page, &there)) {
+        if (__builtin_expect(reclaim_may_have(m), 0))
+            return -E_AGAIN;
         if (a->inode)
             return fault_file(m, a, page, need);
         if (a->flags & AREA_VDSO)
@@ -411,14 +418,18 @@ fault_at(struct mm *m, uaddr at, u32 prot_needed, bool absent)
     if (at >= USER_TOP)
         return -E_FAULT;
     for (u32 tries = 0;; tries++) {
-        if (!chunk_settled())
-            reclaim_settle();
         mutex_lock(&m->lock);
         struct area *a = area_at_locked(m, at);
         int rc = a ? mm_fault_locked(m, a, PAGE_DOWN(at), prot_needed, absent) : -E_FAULT;
         mutex_unlock(&m->lock);
         if (rc == -E_NOMEM && !chunk_settled())
-            continue; /* its frame was taken before it was mapped */
+            rc = -E_AGAIN; /* its frame was taken before it was mapped */
+        if (rc == -E_AGAIN) {
+            if (!reclaim_check(m))
+                return -E_IO;
+            absent = false;
+            continue;
+        }
         if (rc != -E_NOMEM || tries == OOM_TRIES || !oom_relieve())
             return rc;
         absent = false;

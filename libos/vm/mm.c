@@ -10,6 +10,7 @@
  */
 #include "vm/mm.h"
 
+#include "core/chunk.h"
 #include "core/error.h"
 #include "core/heap.h"
 #include "core/log.h"
@@ -219,6 +220,7 @@ mm_create(struct mm **out)
     area_map_init(&m->areas, MM_LOW);
     m->map_top = USER_TOP - MM_TOP_GAP;
     m->truncation = vm_truncation();
+    m->losses = __atomic_load_n(&chunk_losses, __ATOMIC_ACQUIRE);
     *out = m;
     return 0;
 }
@@ -458,6 +460,7 @@ mm_fork(struct mm *from, struct mm **out)
     mutex_lock(&from->lock);
     mutex_lock(&to->lock); /* once its areas are on lists, a truncation may come */
     to->truncation = from->truncation;
+    to->losses = from->losses;
     to->map_top = from->map_top;
     to->brk_start = from->brk_start;
     to->brk = from->brk;

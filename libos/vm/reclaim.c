@@ -15,11 +15,12 @@
  *      else (a space that was being made had pages of it, a pipe holds one) 2 is done
  *      again, until the deadline; then the chunk is opened again.
  *
- * RC1. Nobody else holds more than one mm's mutex, or waits for one with the mutex of a
- *      mapped file, so 2 ends.
+ * RC1. Nobody else holds the mutexes of two mms that processes have, or waits for one with
+ *      the mutex of a mapped file, so 2 ends.
  * RC2. After chunks were taken by force: whoever has fewer pages than his counts say
- *      (I1 of vm/info.h) had pages there.  He is killed before faults go on
- *      (reclaim_settle), so nobody finds zeros where his data was.
+ *      (I1 of vm/info.h) had pages there, and is killed.  A fault on an absent page looks
+ *      whether something was taken since its mm was found whole (reclaim_may_have), so
+ *      nobody finds zeros where his data was, nor does who was just being forked.
  * Cost: closing and looking through all page tables, about 15 instructions a page that is
  * present anywhere, and a copy, two calls and a flush for each page that moves.
  */
@@ -110,6 +111,10 @@ move_page(struct moving *v, struct mm *m, uaddr va, struct mmu_page *page)
         if (f == FRAME_NONE)
             return false;
         page_copy(page_ptr(f), page_ptr(page->frame));
+        if (!chunk_settled()) { /* taken before it was copied, perhaps */
+            page_free(f);
+            return false;
+        }
         *to = f;
     }
     if (switch_page(m, va, page, *to)) {
@@ -303,6 +308,7 @@ static u64
 pages_lost(struct mm *m)
 {
     struct census c = { .m = m };
+    u64 losses = __atomic_load_n(&chunk_losses, __ATOMIC_ACQUIRE);
     mutex_lock(&m->lock);
     for (struct area *a = m->areas.first; a; a = a->next) {
         c.area = a;
@@ -311,6 +317,10 @@ pages_lost(struct mm *m)
     u64 said = m->rss[RSS_ANONYMOUS] + m->rss[RSS_FILE] + m->rss[RSS_SHARED];
     u64 lost = said > c.present ? said - c.present : 0;
     m->rss[RSS_ANONYMOUS] -= MIN(lost, m->rss[RSS_ANONYMOUS]);
+    if (lost)
+        m->losses = ~0ull;
+    else if (m->losses != ~0ull)
+        m->losses = losses;
     mutex_unlock(&m->lock);
     return lost;
 }
@@ -321,7 +331,7 @@ end_losers(void)
     for (struct process *p = proc_next(0), *next; p; p = next) {
         struct mm *m = mm_of(p);
         u64 lost = m ? pages_lost(m) : 0;
-        if (lost) {
+        if (lost || (m && m->losses == ~0ull)) {
             log_error("process %d (%s) has lost %lu KiB of memory and is ended", p->pid,
                       p->name, kib(lost));
             signal_send_process(p, SIG_KILL, NULL);
@@ -363,8 +373,10 @@ change(u64 now)
                       kib(c[k].hi - c[k].lo), c[k].lo << PAGE_SHIFT);
         }
     }
-    if (taken)
+    if (taken) {
+        __atomic_store_n(&chunk_losses, chunk_losses + 1, __ATOMIC_RELEASE);
         end_losers();
+    }
     for (u32 k = 0; k < CHUNKS; k++)
         if (taken >> k & 1)
             machine_chunk_forget(c[k].lo, c[k].hi);
@@ -406,10 +418,13 @@ wake(void)
     wait_wake(&asked, ~0u);
 }
 
-void
-reclaim_settle(void)
+bool
+reclaim_check(struct mm *m)
 {
     (void)!wait_until(&settled, chunk_settled(), false, ~0ull);
+    if (reclaim_may_have(m))
+        (void)pages_lost(m);
+    return m->losses != ~0ull;
 }
 
 void

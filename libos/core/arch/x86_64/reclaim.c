@@ -123,7 +123,8 @@ reclaim_stand_in(uaddr va)
     if (va < WINDOW_DMAP || f < page_first || f >= page_end || !page_is_chunks(f))
         return false;
     page_clear(page_ptr(junk)); /* nothing of one process for another */
-    for (int tries = 0; tries < 8; tries++) {
+    /* BUSY, for as long as the steward's sweep goes on. */
+    for (;;) {
         unsigned long done = 0;
         long r = fb_space_map(0, PAGE_DOWN(va), page_cap(junk), junk,
                               FB_MAP_READ | FB_MAP_WRITE, 1, &done);
@@ -132,7 +133,6 @@ reclaim_stand_in(uaddr va)
         if (r == -FB_E_NOTABLE ? !link_window(va, done >> 56) : !machine_again(r))
             return false;
     }
-    return false;
 }
 
 void
