@@ -122,7 +122,10 @@ proctype waker()
 #ifndef POSITIONS_FIRST
             mine = positions;
 #endif
-            ready = ready | mine;
+            if
+            :: (ready & mine) != mine -> ready = ready | mine
+            :: else
+            fi;
             kicked = true
         :: else
         fi

@@ -62,7 +62,12 @@ distance(u64 mask, u32 from)
 void
 slice_ready(struct vcpu *v)
 {
-    atomic_fetch_or(&cpu_by_id(v->cpu)->ready, atomic_load(&v->positions));
+    struct cpu *c = cpu_by_id(v->cpu);
+    u64 bits = atomic_load(&v->positions);
+
+    /* Bits that are seen set need no store: who clears one looks at the state after it. */
+    if ((atomic_load(&c->ready) & bits) != bits)
+        atomic_fetch_or(&c->ready, bits);
 }
 
 bool
