@@ -137,6 +137,14 @@ main(void)
             "test_parse_when_no_instance_then_refused");
     refuses("instance a\n\n memory 1M\n", "line 3", "at least 4M",
             "test_parse_when_memory_small_then_refused");
+    refuses("instance a\n memory 64M\n chunk 3M\n chunks 2\n", "line 3", "multiple of 2M",
+            "test_parse_when_chunk_odd_then_refused");
+    refuses("instance a\n memory 64M\n chunk 2M\n", "line", "go together",
+            "test_parse_when_chunk_without_count_then_refused");
+    refuses("instance a\n memory 16M\n chunk 2M\n chunks 7\n", "line", "in no chunk",
+            "test_parse_when_all_in_chunks_then_refused");
+    refuses("instance a\n memory 16M\n chunk 2M\n chunks 65\n", "line 4", "at most 64",
+            "test_parse_when_many_chunks_then_refused");
     refuses("instance a\n memory 99999999999999999999G\n", "line 2", "memory",
             "test_parse_when_memory_wraps_then_refused");
     refuses("instance a\n cpus 32\n", "line 2", "below 32",
