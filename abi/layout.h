@@ -44,6 +44,12 @@ struct fb_cap_info {
     fb_u32 children; /* 1 when something was derived from it */
 };
 
+struct fb_cap_entry { /* domain_caps */
+    fb_u64 slot;
+    struct fb_cap_info info;
+};
+#define FB_CAPS_STEP 64u /* entries of one call */
+
 /* ---- mapping ---- */
 #define FB_MAP_READ  0x1u
 #define FB_MAP_WRITE 0x2u

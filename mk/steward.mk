@@ -24,6 +24,14 @@ $(BUILD)/fuzz.elf: $(FUZZ_OBJECTS) sdk/window.ld
 
 PERSONALITIES := $(addprefix personality:,posix=$(BUILD)/libos.stripped fuzz=$(BUILD)/fuzz.elf ktest=$(BUILD)/ktest.elf \
     reclaim=$(BUILD)/reclaim.elf hello=$(BUILD)/hello.elf rt=$(BUILD)/rt.elf)
+# Each personality has the names of its functions beside it, for backtraces.
+PERSONALITY_NAMES := posix fuzz ktest reclaim hello rt
+PERSONALITIES += $(foreach one,$(PERSONALITY_NAMES),symbols:$(one)=$(BUILD)/$(one).symbols)
+$(BUILD)/posix.symbols: $(BUILD)/libos.elf tools/symbols.py
+	python3 tools/symbols.py $< $@
+$(BUILD)/%.symbols: $(BUILD)/%.elf tools/symbols.py
+	python3 tools/symbols.py $< $@
+$(BUILD)/personalities.bin: $(patsubst %,$(BUILD)/%.symbols,$(PERSONALITY_NAMES))
 $(BUILD)/libos.stripped: $(BUILD)/libos.elf
 	strip -o $@ $<
 $(BUILD)/personalities.bin: $(BUILD)/libos.stripped $(BUILD)/fuzz.elf $(BUILD)/ktest.elf $(BUILD)/reclaim.elf $(BUILD)/hello.elf $(BUILD)/rt.elf tools/pack.py

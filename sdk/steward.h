@@ -35,6 +35,7 @@
 #define WINDOW_STEWARD   (INSTANCE_INFO_VA + 0x200000ull)
 #define STEWARD_REQUESTS 0x1000u
 #define STEWARD_TEXT     0x4000u
+#define STEWARD_TEXT_BYTES 16384u
 #define STEWARD_REPLIES  0x8000u
 #define STEWARD_PAGES    12u /* frames, of which 2 and 3 have no use */
 #define STEWARD_VERSION  1u

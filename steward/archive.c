@@ -6,6 +6,7 @@
 #define KERNEL_VA   (FB_WINDOW_BASE + 0x7800000000ull)
 #define BUNDLE_VA   (FB_WINDOW_BASE + 0x7900000000ull)
 #define PERSONALITY "personality:"
+#define SYMBOLS     "symbols:"
 
 struct entry { /* as tools/pack.py writes it */
     char name[48];
@@ -63,7 +64,8 @@ open_bundle(void)
     for (u64 i = 0; i < entries(&bundle); i++) {
         const struct entry *e = entry_at(&bundle, i);
         if (e && e->offset != 0 && e->bytes != 0 &&
-            strncmp(e->name, PERSONALITY, sizeof(PERSONALITY) - 1) == 0)
+            (strncmp(e->name, PERSONALITY, sizeof(PERSONALITY) - 1) == 0 ||
+             strncmp(e->name, SYMBOLS, sizeof(SYMBOLS) - 1) == 0))
             map_pages(BUNDLE_VA + e->offset, lo + e->offset, e->bytes);
     }
 }

@@ -14,7 +14,7 @@
 
 struct archive_member {
     struct fb_range bytes; /* physical */
-    const u8 *at;          /* where it is mapped for the steward: `personality` only */
+    const u8 *at;          /* where it is mapped for the steward: `personality`, `symbols` */
 };
 
 /* Once: map what the steward itself reads. */

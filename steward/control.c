@@ -16,7 +16,9 @@
 #include <sdk/stubs.h>
 
 #define REPLY_BYTES 32768u
-#define REPLIES_VA  (FB_WINDOW_BASE + 0x7d00000000ull)
+#ifndef REPLIES_VA /* the host has another window */
+#define REPLIES_VA (FB_WINDOW_BASE + 0x7d00000000ull)
+#endif
 #define STOP_MS     10000u
 #define MS_MAX      3600000u
 

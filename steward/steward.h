@@ -19,7 +19,9 @@
 
 #include "steward/manifest.h"
 
-#define BOOT           ((const struct fb_boot *)FB_BOOT_VA)
+#ifndef BOOT /* host tests have their own */
+#define BOOT ((const struct fb_boot *)FB_BOOT_VA)
+#endif
 #define STEWARD_BUFFER ((u8 *)(WINDOW_CB + PAGE)) /* the own vCPU's buffer pages */
 
 /* Repeat a call while another CPU works on the same thing, or has stale translations. */

@@ -32,9 +32,10 @@ digits(const char **s, u64 most, u64 *out)
     if (**s < '0' || **s > '9')
         return false;
     for (; **s >= '0' && **s <= '9'; (*s)++) {
-        n = n * 10 + (u64)(**s - '0');
-        if (n > most)
+        u64 digit = (u64)(**s - '0');
+        if (digit > most || n > (most - digit) / 10)
             return false;
+        n = n * 10 + digit;
     }
     *out = n;
     return true;

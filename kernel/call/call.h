@@ -54,6 +54,19 @@ within(u64 at, u64 n, u64 lo, u64 hi)
     return n != 0 && at >= lo && at < hi && n <= hi - at;
 }
 
+/* What a capability allows, for its holder or maker to read. */
+static inline struct fb_cap_info
+cap_info(const struct cap *c)
+{
+    return (struct fb_cap_info){
+        .auth = c->may.auth,
+        .lo = c->may.lo,
+        .hi = c->may.hi,
+        .type = cap_type(c),
+        .children = c->child != NULL,
+    };
+}
+
 typedef struct ret (*call_fn)(u64, u64, u64, u64, u64, u64);
 extern const call_fn call_table[];
 #define CALL(number, name, args)                                                         \

@@ -64,14 +64,7 @@ call_cap_inspect(u64 source, u64 offset, u64 a2, u64 a3, u64 a4, u64 a5)
     struct fb_cap_info *out = buffer_at(offset, sizeof(*out), 8);
     if (!out)
         return ERR(-FB_E_FAULT);
-    struct cap *c = &t->slots[slot];
-    *out = (struct fb_cap_info){
-        .auth = c->may.auth,
-        .lo = c->may.lo,
-        .hi = c->may.hi,
-        .type = cap_type(c),
-        .children = c->child != NULL,
-    };
+    *out = cap_info(&t->slots[slot]);
     return ERR(0);
 }
 

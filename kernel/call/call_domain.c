@@ -160,6 +160,31 @@ call_domain_status(u64 name, u64 offset, u64 a2, u64 a3, u64 a4, u64 a5)
     return ERR(0);
 }
 
+#define CAPS_LOOKED 4096u /* slots in one call */
+
+struct ret
+call_domain_caps(u64 name, u64 slot, u64 offset, u64 a3, u64 a4, u64 a5)
+{
+    struct domain *d = caller();
+
+    (void)a3, (void)a4, (void)a5;
+    int error = name == 0 ? 0
+                          : find_any_domain(
+                                name, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_READ), &d);
+    if (error)
+        return ERR(error);
+    struct fb_cap_entry *out = buffer_at(offset, FB_CAPS_STEP * sizeof(*out), 8);
+    if (!out)
+        return ERR(-FB_E_FAULT);
+    u64 n = 0, end = d->table.count;
+    if (slot < end && end - slot > CAPS_LOOKED)
+        end = slot + CAPS_LOOKED;
+    for (; slot < end && n < FB_CAPS_STEP; slot++)
+        if (atomic_load(&d->table.slots[slot].name) != 0)
+            out[n++] = (struct fb_cap_entry){ slot, cap_info(&d->table.slots[slot]) };
+    return RET(0, n << 32 | slot);
+}
+
 /* The space that a new vCPU starts in, or NULL. */
 static struct space *
 first_space(const struct domain *d)

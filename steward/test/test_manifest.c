@@ -173,5 +173,32 @@ main(void)
             "test_parse_when_two_take_all_then_refused");
     refuses("instance a\n initrd yes\ninstance b\n memory 8M\n initrd yes\n", "line 5",
             "initrd", "test_parse_when_two_initrds_then_refused");
+    refuses("instance a\n restart sometimes\n", "line 2", "sometimes",
+            "test_parse_when_policy_unknown_then_refused");
+    refuses("instance a\n restart never 3\n", "line 2", "nothing behind",
+            "test_parse_when_never_has_limit_then_refused");
+    refuses("instance a\n restart always many\n", "line 2", "how often",
+            "test_parse_when_limit_no_number_then_refused");
+    refuses("instance a\n restart always 3 9999999\n", "line 2", "delay",
+            "test_parse_when_delay_large_then_refused");
+    refuses("instance a\n root x\n initrd yes\n", "line 3", "exclude",
+            "test_parse_when_two_roots_then_refused");
+    refuses("instance a\n devices com1\ninstance b\n memory 8M\n devices com1\n", "line 5",
+            "com1", "test_parse_when_two_terminals_then_refused");
+    refuses("instance steward\n", "line 1", "steward",
+            "test_parse_when_named_steward_then_refused");
+    refuses("instance a\n root "
+            "0123456789012345678901234567890123456789012\n",
+            "line 2", "42", "test_parse_when_root_long_then_refused");
+    check(parse("instance a\n root shell\n restart on-failure 3 50\n on-end power\n") &&
+              strcmp(m.instance[0].root, "shell") == 0 &&
+              m.instance[0].restart == RESTART_ON_FAILURE &&
+              m.instance[0].restart_limit == 3 && m.instance[0].restart_ms == 50 &&
+              m.instance[0].on_end == ON_END_POWER,
+          "test_parse_when_restart_then_limit_and_delay");
+    check(parse("instance a\n on-end restart\n") &&
+              m.instance[0].restart == RESTART_ALWAYS && m.instance[0].restart_ms == 0 &&
+              m.instance[0].restart_limit == 0,
+          "test_parse_when_on_end_restart_then_always_at_once");
     return failures != 0;
 }

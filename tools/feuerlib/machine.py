@@ -205,16 +205,20 @@ def root_names(text):
 
 def bundled(options, root):
     """ROOT, or a bundle of it and of what options and manifest add (bundle)."""
-    from . import bundle
-    names = root_names(manifest_text(options))
-    unused = [one for one in options.root if one.partition("=")[0] not in names]
+    from . import bundle, symbols
+    roots = root_names(manifest_text(options))
+    unused = [one for one in options.root if one.partition("=")[0] not in roots]
     if unused:
         raise UserError("--root %s: the manifest names no such root" % unused[0])
-    if not options.personality and not names:
+    if not options.personality and not roots:
         return root
     members = [("root:initrd", root)]
-    members += bundle.named_files("personality", options.personality, "--personality")
-    members += [("root:" + name, root_file(name, options)) for name in names]
+    images = list(bundle.named_files("personality", options.personality, "--personality"))
+    for name, file in images:
+        names = anonymous_file()
+        names.write(symbols.of_image(file.name))
+        members += [(name, file), (name.replace("personality:", "symbols:"), names)]
+    members += [("root:" + name, root_file(name, options)) for name in roots]
     out = anonymous_file()
     bundle.write(out, members)
     for _, file in members:

@@ -50,6 +50,6 @@
 #define USER_CS          0x23
 #define VECTOR_EVENT     256
 #define FB_E_CALL_NUMBER 1
-#define FB_CALLS_COUNT   44
+#define FB_CALLS_COUNT 45
 
 #endif

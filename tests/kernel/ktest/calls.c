@@ -388,6 +388,35 @@ test_devices(void)
     frames_back(f, 1);
 }
 
+/* Verify that domain_caps shows each capability once, and says of it what cap_inspect
+ * does. */
+static void
+caps_are_listed(void)
+{
+    const struct fb_cap_entry *list = (const void *)BUFFER;
+    unsigned long value = 0, slots = 0;
+    u64 seen = 0, machine = 0, before = 0;
+
+    OK(fb_domain_status(0, 0, NULL));
+    slots = ((const struct fb_domain_status *)(const void *)BUFFER)->slots_used;
+    for (u64 slot = 0, n = 1; n > 0; slot = (u32)value) {
+        OK(fb_domain_caps(0, slot, 0, &value));
+        n = value >> 32;
+        for (u64 k = 0; k < n; k++) {
+            CHECK(seen == 0 || list[k].slot > before);
+            before = list[k].slot;
+            seen++;
+            if (list[k].slot == (INFO->cap_machine & ((1u << FB_NAME_SLOT_BITS) - 1)))
+                machine = list[k].info.type;
+        }
+        if (n == 0 && (u32)value != slot)
+            n = 1; /* a stretch without any */
+    }
+    CHECK(seen == slots && machine == FB_TYPE_MACHINE);
+    OK(fb_domain_caps(0, ~0ul, 0, &value));
+    CHECK(value >> 32 == 0);
+}
+
 static void
 child_errors(struct kchild *c, u64 none)
 {
@@ -411,6 +440,11 @@ child_errors(struct kchild *c, u64 none)
     ERR(DOMAIN_WATCH, AUTHORITY, fb_domain_watch(root, mute, 7, NULL));
     ERR(DOMAIN_WATCH, RANGE, fb_domain_watch(root, own, 64, NULL));
     ERR(DOMAIN_STATUS, NAME, fb_domain_status(NONAME, 0, NULL));
+    ERR(DOMAIN_CAPS, NAME, fb_domain_caps(NONAME, 0, 0, NULL));
+    ERR(DOMAIN_CAPS, TYPE, fb_domain_caps(MEM, 0, 0, NULL));
+    ERR(DOMAIN_CAPS, AUTHORITY, fb_domain_caps(plain, 0, 0, NULL));
+    ERR(DOMAIN_CAPS, FAULT, fb_domain_caps(0, 0, FB_BUFFER_BYTES, NULL));
+    caps_are_listed();
     ERR(DOMAIN_STATUS, TYPE, fb_domain_status(MEM, 0, NULL));
     ERR(DOMAIN_STATUS, AUTHORITY, fb_domain_status(plain, 0, NULL));
     ERR(DOMAIN_STATUS, FAULT, fb_domain_status(0, FB_BUFFER_BYTES, NULL));

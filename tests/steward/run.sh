@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The steward and zonectl: two POSIX instances with roots and settings of their own and a third LibOS, listed, stopped, started,
+# killed and restarted, with 1, 2 and 4 CPUs; then a LibOS that crashes, a terminal that moves, and manifests with mistakes.
+# Prints TAP; exits with 1 if something failed.
+# usage: tests/steward/run.sh [BUILD]
+set -u
+here=$(dirname "$(readlink -f "$0")")
+feuer=$here/../../tools/feuer
+export FEUER_BUILD=$(readlink -f "${1:-build}")
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+failed=0 number=0
+
+result() { # status, name
+    number=$((number + 1))
+    [ "$1" = 0 ] && { echo "ok $number - $2"; return; }
+    echo "not ok $number - $2"
+    sed 's/^/# /' "$work/out" "$work/err" 2>/dev/null
+    failed=1
+}
+for cpus in 1 2 4; do
+    timeout 150 "$feuer" exec --cpus "$cpus" --manifest "$here/../manifests/two-posix.manifest" --add "$here/guest" --timeout 140 \
+        -- /bin/sh /add/operate.sh >"$work/out" 2>"$work/err"
+    result $? "instances are operated with $cpus CPUs"
+done
+
+printf 'instance main\n devices com1 com2 host power control\n initrd yes\n on-end power\ninstance crash\n personality crash\n memory 8M\n restart on-failure 2 20\n' >"$work/crash.manifest"
+timeout 60 "$feuer" exec --manifest "$work/crash.manifest" --personality "crash=$FEUER_BUILD/crash.elf" -- /bin/sh -c \
+    'sleep 2; zonectl log steward; zonectl log crash; zonectl --plain list' >"$work/out" 2>"$work/err"
+grep -q 'instance crash ended: a fault in its fault handler' "$work/out" && grep -q 'crash_innermost+' "$work/out" &&
+    grep -q 'crash_middle+' "$work/out" && grep -q 'libos_main+\|libos_upcall+' "$work/out" &&
+    [ "$(grep -c 'crash: about to crash' "$work/out")" = 3 ] && grep -q 'ended 3 times in a row, and stays down' "$work/out" &&
+    grep -q "^crash	down" "$work/out"
+result $? "a LibOS that dies is reported with its backtrace, restarted twice, and then not again"
+
+printf 'instance main\n devices com1 com2 host power control\n initrd yes\n on-end power\ninstance other\n memory 64M\n root shell\n' >"$work/move.manifest"
+printf ' args init=/bin/sh -- -c "echo quiet words; while sleep 0.3; do echo spoken; done"\n' >>"$work/move.manifest"
+timeout 60 "$feuer" exec --manifest "$work/move.manifest" --console "$work/console" -- /bin/sh -c \
+    'sleep 1; zonectl console other; sleep 1; zonectl --plain list | cut -f1,4; zonectl console main; sleep 1; zonectl --plain list | cut -f1,4; echo back >/dev/console; zonectl log other' >"$work/out" 2>"$work/err"
+good=1
+grep -q '^spoken' "$work/console" && grep -q '^back' "$work/console" && ! grep -q 'quiet words' "$work/console" &&
+    grep -q 'quiet words' "$work/out" && [ "$(grep -c 'other	yes' "$work/out")" = 1 ] && [ "$(grep -c 'main	yes' "$work/out")" = 1 ] && good=0
+result $good "the terminal moves to another instance and back"
+
+# Mistakes in a manifest: what it says, and the line.
+while IFS='|' read -r text line words; do
+    printf "$text" >"$work/bad.manifest"
+    timeout 30 "$feuer" exec --manifest "$work/bad.manifest" -- /bin/true </dev/null >"$work/out" 2>"$work/err"
+    grep -q "manifest, line $line: .*$words" "$work/err"
+    result $? "a manifest is refused: $words"
+done <<'END'
+instance a\n memory 8M 9M\n|2|one value is enough
+instance a\n restart maybe\n|2|not one of the words
+instance a\n devices com9\n|2|unknown device
+END
+printf 'instance a\n devices com1\n root /no/such/file\n' >"$work/bad.manifest"
+timeout 30 "$feuer" exec --manifest "$work/bad.manifest" -- /bin/true >"$work/out" 2>"$work/err"
+grep -q 'cannot read /no/such/file, which the manifest names as a root' "$work/err"
+result $? "a root that is not there is named"
+echo "1..$number"
+exit $failed
