@@ -177,7 +177,8 @@ call_domain_caps(u64 name, u64 slot, u64 offset, u64 a3, u64 a4, u64 a5)
     if (!out)
         return ERR(-FB_E_FAULT);
     u64 n = 0, end = d->table.count;
-    if (slot < end && end - slot > CAPS_LOOKED)
+    slot = slot < end ? slot : end;
+    if (end - slot > CAPS_LOOKED)
         end = slot + CAPS_LOOKED;
     for (; slot < end && n < FB_CAPS_STEP; slot++)
         if (atomic_load(&d->table.slots[slot].name) != 0)
