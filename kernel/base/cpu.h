@@ -33,6 +33,7 @@ struct slice {
     u64 ticks;                 /* [a] written before vcpu is set */
     u32 by;                    /* id of the domain that set it; tree lock */
     u64 debt; /* [o] ticks by which what ran on its account overran: off its next time */
+    const struct vcpu *debtor; /* [o] whose debt that is; only compared */
 };
 
 struct cpu {
@@ -64,6 +65,7 @@ struct cpu {
     u32 paid_by;        /* [o] the position on whose account the current vCPU runs */
     struct vcpu *payer; /* [o] whose that was; only compared, it may be gone */
     struct vcpu *donee; /* [o] who is to run next, of a yield under way */
+    u8 lent;            /* [o] whose account it is has lent the time to the current vCPU */
     u8 given;           /* [o] the owner of slice_pos has given the rest of it away */
     u8 contended;       /* [o] somebody waits for the end of this slice */
     u8 force;           /* [o] the grace of the ended slice is running */

@@ -162,6 +162,7 @@ note(struct cpu *c, struct endpoint *e, struct vcpu *v)
     return -FB_E_BUSY;
 }
 
+/* At an endpoint's end from another CPU too: nobody can make a note of it any more. */
 static void
 tell(struct cpu *c, struct endpoint *e)
 {
@@ -171,20 +172,31 @@ tell(struct cpu *c, struct endpoint *e)
         struct vcpu *v = c->vcpus[__builtin_ctzll(who)];
         for (u32 i = 0; v != NULL && i < FB_IPC_NOTES; i++)
             if (v->notes[i].at == e) {
-                v->notes[i].at = NULL;
-                event_send(v, v->notes[i].bit);
+                u64 bit = v->notes[i].bit;
+                __atomic_store_n(&v->notes[i].at, NULL, __ATOMIC_RELEASE);
+                event_send(v, bit);
             }
     }
 }
 
 /* ---- the calls ---- */
 
-/* If v waits so, it is ours. */
+/* If v waits so, it is ours; also when it was woken without a reason (I2). */
 static inline bool
-claim(struct vcpu *v, u64 waits, u32 state)
+claim(const struct cpu *c, struct vcpu *v, u64 waits, u32 state)
 {
-    return v != NULL && v->waits == waits &&
-           atomic_compare_exchange_strong(&v->state, &state, VCPU_RUNNING);
+    u32 woken = VCPU_READY;
+
+    if (v == NULL || v->waits != waits)
+        return false;
+    if (atomic_compare_exchange_strong(&v->state, &state, VCPU_RUNNING))
+        return true;
+    if (!atomic_compare_exchange_strong(&v->state, &woken, VCPU_RUNNING))
+        return false;
+    if (reason(c, v) == 0)
+        return true;
+    atomic_store(&v->state, VCPU_READY);
+    return false;
 }
 
 static struct vcpu *
@@ -192,19 +204,21 @@ receiver(struct cpu *c, const struct endpoint *e)
 {
     struct vcpu *v = c->vcpus[e->hint[c->id]];
 
-    if (claim(v, (u64)e, VCPU_WAITING))
+    if (claim(c, v, (u64)e, VCPU_WAITING))
         return v;
     for (u32 i = 0; i < CPU_VCPUS_MAX; i++)
-        if (claim(c->vcpus[i], (u64)e, VCPU_WAITING))
+        if (claim(c, c->vcpus[i], (u64)e, VCPU_WAITING))
             return c->vcpus[i];
     return NULL;
 }
 
-/* On to `to`, which was claimed; the current vCPU has been left. */
+/* On to `to`, which was claimed; the current vCPU has been left.  Not at once: if somebody
+ * else has become ready, or if events came for it meanwhile that it does not mask. */
 static inline struct fb_regs *
 enter(struct cpu *c, struct vcpu *to)
 {
-    if (SELDOM(c->resched)) { /* somebody else has become ready */
+    if (SELDOM(c->resched || (__atomic_load_n(&to->cb->pending, __ATOMIC_RELAXED) != 0 &&
+                              __atomic_load_n(&to->cb->mask, __ATOMIC_RELAXED) == 0))) {
         atomic_store(&to->state, VCPU_READY);
         slice_ready(to);
         dispatch(c);
@@ -228,12 +242,14 @@ ipc_call(u64 name, u64 deadline, struct vcpu *v)
     struct vcpu *to = receiver(c, e);
     if (to == NULL)
         return fail(v, note(c, e, v));
-    if (SELDOM(v->cb->ipc.pass != 0)) {
+    u64 badge = cap->may.lo;
+    bool passed = v->cb->ipc.pass != 0;
+    if (SELDOM(passed)) {
         error = pass(v, to);
         if (error)
             return unclaim(c, v, to, VCPU_WAITING, error);
     }
-    message(to, v, cap->may.lo);
+    message(to, v, badge);
     domain_counts(v->domain, c)->calls++;
     to->serving = v->calling = ++c->calls;
     to->client = v->slot;
@@ -242,6 +258,8 @@ ipc_call(u64 name, u64 deadline, struct vcpu *v)
     if (SELDOM((v->positions & ~c->ready) != 0))
         slice_ready(v);
     ipc_block(c, v, (u64)e | WAITS_CALL, deadline, VCPU_CALLING);
+    if (SELDOM(passed && reason(c, v) != 0))
+        event_rouse(v); /* who cancelled did not find it yet (I8) */
     return enter(c, to);
 }
 
@@ -279,13 +297,18 @@ ipc_reply(u64 name, u64 deadline, struct vcpu *v)
     int error = name != 0 ? find_name(v, name, RECEIVE, &cap) : 0;
     if (error)
         return fail(v, error);
-    struct vcpu *to = ipc_client(v);
-    if (to == NULL || !claim(to, to->waits, VCPU_CALLING))
+    struct vcpu *to = ipc_caller(v);
+    if (to == NULL || !(to->waits & WAITS_CALL) ||
+        !claim(c, to, to->waits, VCPU_CALLING))
         return fail(v, -FB_E_STATE);
     if (SELDOM(v->cb->ipc.pass != 0)) {
         error = pass(v, to);
         if (error)
             return unclaim(c, v, to, VCPU_CALLING, error);
+        if (cap != NULL && find_name(v, name, RECEIVE, &cap) != 0) { /* I8 */
+            cap = NULL;
+            error = -FB_E_DEAD; /* as if it had come to wait and been cancelled */
+        }
     }
     message(to, v, 0);
     domain_counts(v->domain, c)->replies++;
@@ -294,13 +317,18 @@ ipc_reply(u64 name, u64 deadline, struct vcpu *v)
             slice_account(c, hal_tsc()); /* not the one in whose time the call came */
             atomic_store(&c->charged, to);
         }
+        if (SELDOM(c->payer == v))
+            c->resched = 1; /* it comes back to its own time, not to the callee's */
         await(c, v, cap->object, name, deadline);
         return enter(c, to);
     }
     v->serving = 0;
-    fail(v, 0);
+    fail(v, error);
     atomic_store(&to->state, VCPU_READY);
     slice_ready(to);
+    slice_account(c, hal_tsc());
+    atomic_store(&c->charged, v);
+    slice_replied(c);
     if (slice_preempts(c)) {
         vcpu_leave(v, &v->regs);
         dispatch(c);
@@ -334,6 +362,7 @@ ipc_end(struct endpoint *e)
             if (v != NULL && WAITS_AT(v->waits) == (u64)e)
                 event_rouse(v);
         }
+        tell(c, e); /* it is not worth waiting for any longer */
     }
     frame_take_back(e->frame);
 }

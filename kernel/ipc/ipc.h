@@ -11,7 +11,8 @@
  *     happens between them does so with that CPU's interrupts off, and needs no lock.
  * I2. From elsewhere, and from the timer, a vCPU that waits is woken without a reason
  *     (vcpu_wake, one compare-and-swap as D2 says).  On its own CPU it looks for the reason
- *     itself (ipc_settle), and without one waits on.  So a wake-up too many is harmless,
+ *     itself (ipc_settle), and without one waits on; until then it is READY, and can be
+ *     called or replied to as if it waited (claim).  So a wake-up too many is harmless,
  *     and nobody writes another CPU's vCPU.
  * I3. The reply right is a number, the call's, which no other call on this CPU ever has.  A
  *     reply reaches the caller that is CALLING under that number, or nobody.
@@ -22,7 +23,10 @@
  * I6. Names, not pointers, say through what a vCPU waits.  When a capability goes, those
  *     who wait through it are woken after a quiet point, and find its name dead.
  * I7. A reply, a time-out, and the end of the callee, of the capabilities or the endpoint
- *     make one compare-and-swap each, from CALLING: one of them ends the call.
+ *     make one compare-and-swap each, from CALLING: one of them ends the call.  A reply
+ *     also makes one from READY, where none of the others had come about.
+ * I8. A capability that is moved with a message takes the CPU past a quiet point: what was
+ *     looked up before is looked up again after it.
  */
 #ifndef KERNEL_IPC_IPC_H
 #define KERNEL_IPC_IPC_H
@@ -40,7 +44,8 @@ struct endpoint {
 _Static_assert(sizeof(struct endpoint) <= PAGE_SIZE, "one frame");
 _Static_assert(CPU_VCPUS_MAX <= 64, "a word of slots");
 
-/* Who serves the call of v, which is CALLING; who waits for v's reply.  NULL: nobody. */
+/* Who serves the call of v, which is CALLING; who waits for v's reply, or (caller) has been
+ * woken while it did.  NULL: nobody. */
 static inline struct vcpu *
 ipc_server(const struct cpu *c, const struct vcpu *v)
 {
@@ -48,13 +53,16 @@ ipc_server(const struct cpu *c, const struct vcpu *v)
     return server != NULL && server->serving == v->calling ? server : NULL;
 }
 static inline struct vcpu *
+ipc_caller(const struct vcpu *v)
+{
+    struct vcpu *caller = v->serving ? cpu_by_id(v->cpu)->vcpus[v->client] : NULL;
+    return caller != NULL && caller->calling == v->serving ? caller : NULL;
+}
+static inline struct vcpu *
 ipc_client(const struct vcpu *v)
 {
-    struct vcpu *client = v->serving ? cpu_by_id(v->cpu)->vcpus[v->client] : NULL;
-    return client != NULL && client->calling == v->serving &&
-                   atomic_load(&client->state) == VCPU_CALLING
-               ? client
-               : NULL;
+    struct vcpu *client = ipc_caller(v);
+    return client != NULL && atomic_load(&client->state) == VCPU_CALLING ? client : NULL;
 }
 
 /* The calls, from entry.S: the caller's registers are in v->regs.  They return whose

@@ -25,7 +25,8 @@
  *     So is who is CALLING: for its bits somebody else is looked at (I7).
  * I6. A vCPU runs on the account of a position: who was picked, on its own; to whom
  *     somebody yields, or whom a call enters, on that one's.  It leaves when the position
- *     is given to another (slice_set, revocation).
+ *     is given to another (slice_set, revocation), and when the call ends without a reply.
+ *     A reply enters the caller on the account on which the call came, not on the callee's.
  * I7. The time of a position whose owner is CALLING is that of the vCPU that serves the
  *     call, and so on down the chain (ipc/ipc.h, I4).
  *
@@ -123,5 +124,7 @@ slice_await(struct cpu *c, const struct vcpu *v, u64 tsc)
 /* The current vCPU, which has been left, gives its time to `to` (READY), or (NULL) to the
  * next in the vector. A borrower has nothing to give but its turn. */
 void slice_yield(struct cpu *c, struct vcpu *to);
+/* The current vCPU has replied and goes on: what is left of its caller's time is lent. */
+void slice_replied(struct cpu *c);
 
 #endif

@@ -143,6 +143,8 @@ slice_length(struct slice *s)
     u64 ticks = __atomic_load_n(&s->ticks, __ATOMIC_RELAXED);
     u64 pays = s->debt < ticks ? s->debt : ticks;
 
+    if (s->debtor != atomic_load_explicit(&s->vcpu, memory_order_relaxed))
+        pays = s->debt = 0; /* the position is somebody else's now */
     s->debt -= pays;
     return ticks - pays;
 }
@@ -167,7 +169,10 @@ charge(struct cpu *c, u64 now)
     u64 over = now - c->slice_end,
         most = __atomic_load_n(&s->ticks, __ATOMIC_RELAXED) + grace_ticks();
 
-    s->debt += over < most ? over : most;
+    if (slice_owner(c, c->paid_by) == c->payer) {
+        s->debt = (s->debtor == c->payer ? s->debt : 0) + (over < most ? over : most);
+        s->debtor = c->payer;
+    }
     c->slice_end = now;
     c->force = false;
 }
@@ -198,6 +203,7 @@ set_account(struct cpu *c, u32 pos)
 {
     c->paid_by = pos;
     c->payer = slice_owner(c, pos);
+    c->lent = false;
 }
 
 struct vcpu *
@@ -268,6 +274,8 @@ slice_preempts(struct cpu *c)
     c->resched = 0;
     if (slice_owner(c, c->paid_by) != c->payer)
         return true; /* I6 */
+    if (!c->lent && !(served(c) >> c->paid_by & 1))
+        return true; /* I6: the call in whose time it runs is over */
     if (now >= c->slice_end)
         return slice_ended(c, now);
     struct vcpu *owner = slice_who(c, c->slice_pos);
@@ -288,6 +296,7 @@ slice_yield(struct cpu *c, struct vcpu *to)
         return; /* there is nothing left to give: the time-table says who is next */
     c->given |= c->paid_by == c->slice_pos;
     c->donee = to;
+    c->lent = to != NULL;
     if (to != NULL)
         return;
     u32 d = slice_seek(c, from);
@@ -295,6 +304,12 @@ slice_yield(struct cpu *c, struct vcpu *to)
         return;
     set_account(c, (from + d) % CPU_SLICES);
     c->donee = slice_who(c, c->paid_by);
+}
+
+void
+slice_replied(struct cpu *c)
+{
+    c->lent |= !(served(c) >> c->paid_by & 1);
 }
 
 /* ---- timers ---- */

@@ -478,6 +478,144 @@ ended(void)
     frames_back(f, 2);
 }
 
+/* A wake-up without a reason: a capability goes through which the vCPU has met others. */
+static void
+woken(u64 e)
+{
+    struct ipc_message m = { { 0 }, 0 };
+    struct kchild c;
+    u64 f = frames(1, 1), other = endpoint(f), out = derive(e, SEND, 0, ~0ull);
+
+    start(&c, 2, 0);
+    u64 in = grant(&c, other, RECEIVE, 0, ~0ull);
+    volatile struct kstep *s =
+        step(&c, 0, 0, FB_CALL_IPC_CALL, grant(&c, out, SEND, 0, ~0ull), FB_FOREVER, 0);
+    step(&c, 0, 1, FB_CALL_IPC_RECEIVE, in, FB_FOREVER, 0);
+    OK(receive(e, in_ms(1000), &m));
+    OK(ipc_reply(&m));
+    OK(result(s));
+    await(other);
+    OK(AGAIN(fb_cap_revoke(out, NULL))); /* the child's too: it has called through it */
+    step(&c, 0, 2, FB_CALL_IPC_REPLY, 0, 0, 0);
+    OK(ipc_call(other, FB_FOREVER, &m));
+    /* vCPU 0 had waited through what goes while it calls vCPU 1. */
+    u64 gone = grant(&c, e, RECEIVE, 0, ~0ull);
+    step(&c, 1, 0, FB_CALL_IPC_RECEIVE, in, FB_FOREVER, 0);
+    step(&c, 1, 1, FB_CALL_CAP_DELETE, gone, 0, 0);
+    volatile struct kstep *t = step(&c, 1, 2, FB_CALL_IPC_REPLY, 0, 0, 7);
+    stop(&c, 1, 3);
+    await(other);
+    step(&c, 0, 3, FB_CALL_IPC_RECEIVE, gone, in_ms(1), 0);
+    s = step(&c, 0, 4, FB_CALL_IPC_CALL, grant(&c, other, SEND, 0, ~0ull), FB_FOREVER, 0);
+    CHECK(result(s) == 0 && s->rdx == 7 && result(t) == 0);
+    OK(kchild_destroy(&c));
+    OK(AGAIN(fb_cap_delete(out, NULL)));
+    OK(AGAIN(fb_endpoint_destroy(other, NULL)));
+    frames_back(f, 1);
+}
+
+/* The capability through which two meet is itself what is moved; an endpoint ends for which
+ * somebody has left a note. */
+static void
+given_away(u64 e)
+{
+    struct ipc_message m = { { 0 }, 0 };
+    struct kchild c;
+    u64 f = frames(1, 1), other = endpoint(f), events;
+
+    start(&c, 1, 0);
+    u64 out = grant(&c, e, SEND, 5, 6), in = grant(&c, e, RECEIVE, 0, ~0ull);
+    ipc_pass(cb_of(&c, 0), out, 0, 0, 0);
+    ipc_take(self()->cb);
+    volatile struct kstep *s = step(&c, 0, 0, FB_CALL_IPC_CALL, out, FB_FOREVER, 0);
+    OK(receive(e, in_ms(1000), &m));
+    CHECK(m.badge == 5);
+    u64 got = ipc_got(self()->cb);
+    ERR(IPC_CALL, DEAD, result(s));
+    OK(AGAIN(fb_cap_delete(got, NULL)));
+    step(&c, 0, 1, FB_CALL_IPC_RECEIVE, in, FB_FOREVER, 0);
+    s = step(&c, 0, 2, FB_CALL_IPC_REPLY, in, FB_FOREVER, 9);
+    ipc_pass(cb_of(&c, 0), in, 0, 0, 0);
+    ipc_take(self()->cb);
+    OK(call(e, FB_FOREVER, 0, &m));
+    CHECK(m.word[0] == 9);
+    got = ipc_got(self()->cb);
+    CHECK(got != 0);
+    ERR(IPC_REPLY, DEAD, result(s));
+    OK(AGAIN(fb_cap_delete(got, NULL)));
+    OK(kchild_destroy(&c));
+
+    ipc_notify(self()->cb, 9);
+    ERR(IPC_CALL, BUSY, ipc_call(other, FB_FOREVER, &m));
+    self()->cb->ipc.notify = 0;
+    OK(AGAIN(fb_endpoint_destroy(other, NULL)));
+    u64 end = in_ms(1000);
+    do
+        fb_wait(end, &events);
+    while (events != 0 && !(events & 1u << 9));
+    CHECK(events & 1u << 9);
+    frames_back(f, 1);
+}
+
+static u64
+ticks_of(const struct kchild *c)
+{
+    OK(fb_domain_status(c->domain, 0, NULL));
+    return ((const struct fb_domain_status *)BUFFER)->ticks;
+}
+static void
+slice(const struct kchild *c, u64 ms)
+{
+    OK(AGAIN(fb_slice_set(INFO->cap_slices[0], 40 + c->at * 2, ms ? c->vcpu[0] : 0,
+                          RECORD->tsc_hz / 1000 * ms, NULL)));
+}
+
+/* Whose time it is when one of the two does not mean well: c calls d. */
+static void
+in_whose_time(u64 e)
+{
+    struct kchild c, d;
+    u64 ms = RECORD->tsc_hz / 1000;
+
+    /* d has no time and spins in c's: c's deadline comes in c's own slice. */
+    start(&c, 1, 0);
+    start(&d, 1, 1);
+    step(&d, 0, 0, FB_CALL_IPC_RECEIVE, grant(&d, e, RECEIVE, 0, ~0ull), FB_FOREVER, 0);
+    step(&c, 0, 0, FB_CALL_WAIT, FB_FOREVER, 0, 0);
+    await(e);
+    slice(&d, 0);
+    u64 t0 = now();
+    volatile struct kstep *s =
+        step(&c, 0, 1, FB_CALL_IPC_CALL, grant(&c, e, SEND, 0, ~0ull), t0 + 40 * ms, 0);
+    stop(&c, 0, 2);
+    slice(&c, 500);
+    OK(fb_signal(c.vcpu[0], 2, NULL));
+    ERR(IPC_CALL, TIMEOUT, result(s));
+    CHECK(now() - t0 < 250 * ms);
+    OK(kchild_destroy(&c));
+    OK(kchild_destroy(&d));
+
+    /* d replies in time of its own, and is woken by c, which spins. */
+    start(&c, 1, 0);
+    start(&d, 1, 1);
+    u64 in = grant(&d, e, RECEIVE, 0, ~0ull), to = 0;
+    OK(AGAIN(fb_cap_grant(d.vcpu[0], c.domain, FB_AUTH_ALL, 0, 64, &to)));
+    step(&d, 0, 0, FB_CALL_IPC_RECEIVE, in, FB_FOREVER, 0);
+    step(&c, 0, 0, FB_CALL_WAIT, FB_FOREVER, 0, 0);
+    await(e);
+    slice(&d, 500);
+    step(&d, 0, 1, FB_CALL_WAIT, now() + 60 * ms, 0, 0);
+    s = step(&d, 0, 2, FB_CALL_IPC_REPLY, in, FB_FOREVER, 0);
+    step(&c, 0, 1, FB_CALL_IPC_CALL, grant(&c, e, SEND, 0, ~0ull), FB_FOREVER, 0);
+    step(&c, 0, 2, FB_CALL_SIGNAL, to, 2, 0);
+    u64 before = ticks_of(&c);
+    OK(fb_signal(c.vcpu[0], 2, NULL));
+    ERR(IPC_REPLY, EVENT, result(s));
+    CHECK(ticks_of(&c) - before < 200 * ms);
+    OK(kchild_destroy(&c));
+    OK(kchild_destroy(&d));
+}
+
 void
 test_ipc(void)
 {
@@ -487,6 +625,9 @@ test_ipc(void)
     outwards(e);
     cancelled();
     ended();
+    woken(e);
+    given_away(e);
+    in_whose_time(e);
     OK(AGAIN(fb_endpoint_destroy(e, NULL)));
     frames_back(f, 1);
     f = frames(1, 1);
