@@ -34,6 +34,18 @@ grep -q 'instance crash ended: a fault in its fault handler' "$work/out" && grep
     grep -q "^crash	down" "$work/out"
 result $? "a LibOS that dies is reported with its backtrace, restarted twice, and then not again"
 
+{
+    printf 'instance main\n devices com1 com2 host power control\n initrd yes\n on-end power\n'
+    for n in $(seq 45); do
+        printf 'instance i%d\n personality crash\n memory 4M\n restart on-failure 3 50\n cpus 0\n' "$n"
+    done
+} >"$work/many.manifest"
+timeout 60 "$feuer" exec --cpus 2 --mem 600 --manifest "$work/many.manifest" --personality "crash=$FEUER_BUILD/crash.elf" -- /bin/sh -c \
+    'for n in $(seq 100); do [ "$(zonectl --plain list | cut -f2,7 | grep -c "^down	4")" = 45 ] && break; sleep 0.1; done; zonectl --plain list; zonectl log i45' \
+    >"$work/out" 2>"$work/err"
+[ "$(grep -c '^i[0-9]*	down.*	4	0	a fault in its fault handler' "$work/out")" = 45 ] && [ "$(grep -c 'i45: about to crash' "$work/out")" = 4 ]
+result $? "45 instances crash, are started again three times each, and stay down"
+
 printf 'instance main\n devices com1 com2 host power control\n initrd yes\n on-end power\ninstance other\n memory 64M\n root shell\n' >"$work/move.manifest"
 printf ' args init=/bin/sh -- -c "echo quiet words; while sleep 0.3; do echo spoken; done"\n' >>"$work/move.manifest"
 timeout 60 "$feuer" exec --manifest "$work/move.manifest" --console "$work/console" -- /bin/sh -c \
