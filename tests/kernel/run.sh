@@ -33,6 +33,8 @@ for cpus in 1 2 4; do
     grep -aq '^1\.\.' "$work/log" && ! grep -aqE '^not ok|PANIC|Bail out' "$work/log"
     say $? "kernel calls, upcalls, domains and slices with $cpus CPUs"
 done
+"$here/model/mutants.sh" "$build" >"$work/log" 2>&1
+say $? "planted faults that the model finds: $(grep -c '^ok' "$work/log")"
 boot ktest 1 80 60 ktest.bench -accel tcg -cpu max,-erms,-pku -icount shift=0,sleep=off
 grep -aq '^bench gate' "$work/log"
 say $? "costs in instructions"

@@ -525,6 +525,11 @@ kt_main(u64 id)
         bench_ipc();
         fb_domain_exit(0, NULL);
     }
+    if (sdk_option(INFO->cmdline, "ktest.model=", word, sizeof(word))) {
+        run("the model", test_model);
+        print("1..%d\r\n", number);
+        fb_domain_exit((u64)failures, NULL);
+    }
     run("capabilities", test_caps);
     run("spaces", test_spaces);
     run("shared page tables", test_shared_tables);
@@ -536,6 +541,7 @@ kt_main(u64 id)
     run("slices", test_slices);
     run("endpoints", test_ipc);
     run("several CPUs", test_smp);
+    run("the model", test_model);
     run("every documented error", coverage);
     print("1..%d\r\n", number);
     for (;;)

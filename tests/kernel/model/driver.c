@@ -52,7 +52,9 @@ name_of(struct world *w, int dom, fb_u32 type)
 {
     if (below(w, 16) == 0) { /* dead, dying, of another domain or of another type */
         int i = (int)below(w, CAPS);
-        if (w->cap[i].name && !(w->cap[i].type == FB_TYPE_SPACE && type == FB_TYPE_DOMAIN))
+        /* Where domain 0 has more than the model knows of, names of others may mean that. */
+        if (w->cap[i].name && (kernel->actors || w->cap[i].dom == dom) &&
+            !(w->cap[i].type == FB_TYPE_SPACE && type == FB_TYPE_DOMAIN))
             return w->cap[i].name;
     }
     int i = pick(w, dom, type);
@@ -324,10 +326,12 @@ driver_clear(struct world *w, struct call *c)
     }
     for (int i = 0; i < CAPS; i++) /* one revocation from above takes all the rest */
         for (int k = 0; k < CAPS; k++)
-            if (w->cap[i].is == C_LIVE && w->cap[i].fixed && w->cap[k].is != C_FREE &&
-                w->cap[k].parent == i) {
-                c->number = FB_CALL_CAP_REVOKE;
-                c->a[0] = w->cap[i].name;
+            if (w->cap[i].is == C_LIVE && w->cap[i].fixed &&
+                (w->cap[i].revoking ||
+                 (w->cap[k].is != C_FREE && w->cap[k].parent == i))) {
+                bool all = w->cap[i].auth & FB_AUTH(0, 0, FB_RIGHT_REVOKE);
+                c->number = all ? FB_CALL_CAP_REVOKE : FB_CALL_CAP_DELETE;
+                c->a[0] = w->cap[all ? i : k].name;
                 return true;
             }
     return false;
