@@ -63,6 +63,7 @@ struct fb_cap_entry { /* domain_caps */
 #define FB_MAP_LOST(v)     ((v)&0xffffffffull) /* bit i: page i's frame is unmapped now */
 #define FB_MAP_UNCACHED 0x80u  /* device memory */
 #define FB_MAP_NOADD    0x100u /* space_protect: rights are taken away only */
+#define FB_MAP_LIST     0x200u /* space_map: of frames, in the buffer */
 #define FB_UNMAP_TABLES 0x1u
 #define FB_COPY_COW     0x1u
 #define FB_COPY_SHARE   0x2u

@@ -142,7 +142,15 @@ call_space_map(u64 space, u64 va, u64 memory, u64 frame, u64 flags, u64 count)
     if (error)
         return ERR(error);
     note(t);
-    error = space_map_run(t, va, &m, frame, (u32)flags, count, &done);
+    if (!(flags & FB_MAP_LIST)) {
+        error = space_map_run(t, va, &m, frame, (u32)flags, count, &done);
+        return RET(error, done);
+    }
+    if (count > FB_RANGE_STEP)
+        return ERR(-FB_E_ARG);
+    const u64 *list = buffer_at(frame, count * 8, 8);
+    error = list ? space_map_list(t, va, &m, list, (u32)flags & ~FB_MAP_LIST, count, &done)
+                 : -FB_E_FAULT;
     return RET(error, done);
 }
 

@@ -7,7 +7,7 @@
 #define MAP_LARGE (FB_MAP_2M | FB_MAP_1G)
 #define MAP_FLAGS (MAP_RIGHTS | MAP_LARGE | FB_MAP_REPLACE | FB_MAP_UNCACHED)
 
-static inline __attribute__((always_inline)) int
+static int
 map_check(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags,
           u64 count)
 {
@@ -75,27 +75,7 @@ run_on(struct run *r, u64 n)
     r->left -= n;
 }
 
-/* Pages where nothing is, in one page table: the loop that most calls are about, by
- * itself, so that all of it stays in registers. */
-static __attribute__((noinline)) int
-map_pages(struct run *r, u64 *entry, unsigned n)
-{
-    u64 *e = entry, *end = entry + n, value = r->value;
-    frame_t f = pte_frame(value);
-    bool write = value & PTE_W;
-    int error = 0;
-    for (; e != end; e++, f++, value += PAGE_SIZE) {
-        error = pte_load(e) != 0 ? -FB_E_MAPPED : frame_map_page(f, write);
-        if (error)
-            break;
-        pte_store(e, value);
-    }
-    *node_used(entry) += (u16)(e - entry);
-    run_on(r, (u64)(e - entry));
-    return error;
-}
-
-/* The next entries of one node, up to `n`: large pages, or in place of others. */
+/* The next entries of one node, up to `n`. */
 static int
 map_entries(struct change *c, struct run *r, u64 *entry, unsigned n)
 {
@@ -122,7 +102,7 @@ map_entries(struct change *c, struct run *r, u64 *entry, unsigned n)
 }
 
 /* *missing: the level of the node that is not there, on -NOTABLE. */
-static inline __attribute__((always_inline)) int
+static int
 map_nodes(struct change *c, struct run *r, unsigned *missing)
 {
     int error = 0;
@@ -137,17 +117,15 @@ map_nodes(struct change *c, struct run *r, unsigned *missing)
             return -FB_E_NOTABLE;
         }
         unsigned n = room < r->left ? room : (unsigned)r->left;
-        error = r->level == 0 && !r->replace ? map_pages(r, entry, n)
-                                             : map_entries(c, r, entry, n);
+        error = map_entries(c, r, entry, n);
     }
     return error;
 }
 
-static inline __attribute__((always_inline)) int
+static __attribute__((noinline)) int
 map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags, u64 count,
         u64 *done)
 {
-    *done = 0;
     int error = map_check(t, va, m, frame, flags, count);
     if (error)
         return error;
@@ -172,13 +150,96 @@ map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags,
     return !error && r.mapped < count ? -FB_E_RESUME : error;
 }
 
+/* Where a page of a space is to be, and no node leads there. */
+static int
+no_table(u64 entry, unsigned level, u64 *done)
+{
+    if (entry != 0 && !pte_is_shared(entry))
+        return -FB_E_MAPPED;
+    *done |= (u64)level << 56;
+    return -FB_E_NOTABLE;
+}
+
+/* 4 KiB pages of a space: what map_check asks in that case. */
+static inline int
+pages_check(u64 va, const struct frames *m, u32 flags, u64 count)
+{
+    if (!(flags & FB_MAP_READ))
+        return -FB_E_ARG;
+    if (flags & ~m->rights)
+        return -FB_E_AUTHORITY;
+    if (va % PAGE_SIZE)
+        return -FB_E_ALIGN;
+    return va < FB_USER_TOP && count != 0 && count <= (FB_USER_TOP - va) >> PAGE_SHIFT
+               ? 0
+               : -FB_E_RANGE;
+}
+
+/*
+ * Pages of a space where nothing is: what nearly all calls are about, by itself, so that
+ * all of it stays in registers, and that nothing needs to be settled.  A frame of the
+ * list is loaded once: its owner may change it meanwhile.
+ */
+static inline __attribute__((always_inline)) int
+map_pages(struct space *s, u64 va, const struct frames *m, frame_t f, const u64 *list,
+          u32 flags, u64 count, u64 *done)
+{
+    struct change c;
+    struct tree t = {s, s->domain};
+    int error = tree_enter(&c, t, false);
+    if (error)
+        return error;
+    bool write = flags & FB_MAP_WRITE, all = count <= FB_RANGE_STEP;
+    u64 bits = pte_of_rights(flags), from = va,
+        stop = va + (all ? count : FB_RANGE_STEP) * PAGE_SIZE;
+    do {
+        unsigned level;
+        u64 *entry = tree_walk(t, va, 0, &level), *e = entry;
+        if (level != 0) {
+            error = no_table(pte_load(entry), level, done);
+            break;
+        }
+        do {
+            if (list)
+                f = __atomic_load_n(list++, __ATOMIC_RELAXED);
+            if (pte_load(e) != 0)
+                error = -FB_E_MAPPED;
+            else if (list && (f < m->lo || f >= m->hi))
+                error = -FB_E_RANGE;
+            else
+                error = frame_map_page(f, write);
+            if (error)
+                break;
+            pte_store(e++, f++ << PAGE_SHIFT | bits);
+            va += PAGE_SIZE;
+        } while (va != stop && va % pte_span(1));
+        *node_used(entry) += (u16)(e - entry);
+    } while (!error && va != stop);
+    tree_unlock(t);
+    *done |= (va - from) >> PAGE_SHIFT;
+    return !error && !all ? -FB_E_RESUME : error;
+}
+
 int
 space_map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags,
               u64 count, u64 *done)
 {
-    /* Pages of a space are what nearly all calls map: where the compiler knows that, it
-     * drops every question about windows, large pages and replacing. */
-    if (t.space && !(flags & ~MAP_RIGHTS))
-        return map_run(t, va, m, frame, flags & MAP_RIGHTS, count, done);
-    return map_run(t, va, m, frame, flags, count, done);
+    *done = 0;
+    if (!t.space || (flags & ~MAP_RIGHTS))
+        return map_run(t, va, m, frame, flags, count, done);
+    int error = pages_check(va, m, flags, count);
+    if (!error && (frame < m->lo || frame >= m->hi || count > m->hi - frame))
+        error = -FB_E_RANGE;
+    return error ? error : map_pages(t.space, va, m, frame, NULL, flags, count, done);
+}
+
+int
+space_map_list(struct tree t, u64 va, const struct frames *m, const u64 *list, u32 flags,
+               u64 count, u64 *done)
+{
+    *done = 0;
+    if (!t.space || (flags & ~MAP_RIGHTS))
+        return -FB_E_ARG;
+    int error = pages_check(va, m, flags, count);
+    return error ? error : map_pages(t.space, va, m, 0, list, flags, count, done);
 }

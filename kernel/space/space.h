@@ -129,6 +129,11 @@ unsigned space_missing_level(struct tree t, u64 va);
  * instead.  -BUSY also: frame.h, F7. */
 int space_map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags,
                   u64 count, u64 *done) MUST_CHECK;
+/* The same for 4 KiB pages of a space, where nothing is, with the frames of a list, which
+ * its owner may change meanwhile: -RANGE: the next one is not in m.  -ARG: other flags
+ * than rights, or a window. */
+int space_map_list(struct tree t, u64 va, const struct frames *m, const u64 *list,
+                   u32 flags, u64 count, u64 *done) MUST_CHECK;
 /* done: 4 KiB pages passed over.  Flags without READ keep frame and count, without access
  * (a held entry). m: NULL: nothing can be added.  -ALIGN also: a large page lies only
  * partly in the range (so for unmap and copy).  -NOTABLE: a shared table (S8); for unmap

@@ -51,7 +51,11 @@ void mmu_space_destroy(struct mmu_space *s);
 /* Map `count` frames from `frame` on.  With a page there already: -E_EXIST. */
 int mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags,
             u64 count) MUST_CHECK;
-/* The same in place of the pages that are there, at most MMU_REPLACE_MAX.  *lost: by bit,
+/* The same with any frames, at most MMU_FRAMES_MAX; one may be there several times. */
+#define MMU_FRAMES_MAX 512u
+int mmu_map_frames(struct mmu_space *s, uaddr va, const frame_t *frames, u32 flags,
+                   u64 count) MUST_CHECK;
+/* The same as mmu_map in place of the pages that are there, at most MMU_REPLACE_MAX.  *lost: by bit,
  * those whose frame lost its last mapping; what they were is known to who looked under
  * the space's lock.  *done: how many were replaced, also on errors. */
 #define MMU_REPLACE_MAX 32u

@@ -98,9 +98,9 @@ struct inode_ops {
      * will be written; makes holes real. The frame stays valid while the inode's mutex is
      * held or it is mapped. [E_NODEV] */
     int (*page)(struct inode *i, u64 index, bool write, frame_t *out);
-    /* The same for reading, of several: how many from `index` on, at most `count`, have
-     * frames that follow each other from *first; 0: none.  [by `page`, one by one] */
-    u64 (*page_run)(struct inode *i, u64 index, u64 count, frame_t *first);
+    /* The same for reading, of several: the frames of at most `count` from `index` on, up
+     * to the first that has none.  Returns how many.  [by `page`, one by one] */
+    u64 (*pages)(struct inode *i, u64 index, u64 count, frame_t *frames);
     /* Something maps/unmaps this inode (counts for N1 and truncation). */
     void (*release)(struct inode *i); /* last reference gone */
     /* put other ops into f; absent: IT_CHAR by fs/dev, FIFO by pipe [0] */

@@ -98,18 +98,29 @@ fault_ahead(struct mm *m, struct area *a, uaddr page, unsigned order)
            rc == -E_EXIST; /* the page itself is there then: it is the first of the run */
 }
 
+/* The page of zeros, several times if memory is read page by page (V9).  What is mapped
+ * behind it is not gone beyond. */
+static int
+fault_zeros(struct mm *m, const struct area *a, uaddr page, unsigned order)
+{
+    frame_t frames[AHEAD_MAX];
+    u64 count = 1ull << order;
+    for (u64 i = 0; i < count; i++)
+        frames[i] = frame_zero();
+    int rc = mmu_map_frames(&m->space, page, frames, area_mmu_flags(a) & ~MMU_WRITE,
+                            count);
+    m->next_fault = page + (count << PAGE_SHIFT);
+    return rc == -E_EXIST ? 0 : rc; /* the first of them is there in any case */
+}
+
 static int
 fault_anonymous(struct mm *m, struct area *a, uaddr page, bool write)
 {
-    if (!write) {
-        u32 flags = area_mmu_flags(a) & ~MMU_WRITE;
-        int rc = mmu_map(&m->space, page, frame_zero(), flags, 1);
-        if (rc == 0 || rc == -E_EXIST)
-            return 0;
-        /* The count of its mappings is full, or there is no memory for a node: the second
-         * tells. */
-    }
     unsigned order = ahead_order(m, a, page);
+    /* If the count of its mappings is full, or there is no memory for a node, the second
+     * tells. */
+    if (!write && fault_zeros(m, a, page, order) == 0)
+        return 0;
     if (order && fault_ahead(m, a, page, order))
         return 0;
     frame_t frame = page_alloc_movable_zeroed();
@@ -241,16 +252,16 @@ mark_present(void *arg, uaddr va, const struct mmu_page *page)
 }
 
 static u64
-page_run(struct inode *inode, u64 index, u64 count, frame_t *first)
+file_frames(struct inode *inode, u64 index, u64 count, frame_t *frames)
 {
-    if (inode->ops->page_run)
-        return inode->ops->page_run(inode, index, count, first);
-    return inode->ops->page(inode, index, false, first) == 0;
+    if (inode->ops->pages)
+        return inode->ops->pages(inode, index, count, frames);
+    return inode->ops->page(inode, index, false, frames) == 0;
 }
 
 /*
- * Make present what is absent in the aligned window around `page`: runs of frames that
- * follow each other are one call.  What fails is left out.  True: `page` itself is there.
+ * Make present what is absent in the aligned window around `page`: what the file has next
+ * to each other is one call.  What fails is left out.  True: `page` itself is there.
  * inode->mutex is held.
  */
 static bool
@@ -273,15 +284,15 @@ fault_around(struct mm *m, struct area *a, uaddr page)
             i++;
             continue;
         }
-        frame_t frame;
+        frame_t frames[AROUND];
         uaddr at = from + (i << PAGE_SHIFT);
-        u64 count = page_run(a->inode, first + i, (u64)__builtin_ctz(rest), &frame);
+        u64 count = file_frames(a->inode, first + i, (u64)__builtin_ctz(rest), frames);
         if (count == 0) {
             i++;
             continue;
         }
         m->rss[a->file ? RSS_FILE : RSS_SHARED] += count;
-        if (mmu_map(&m->space, at, frame, flags, count) != 0) {
+        if (mmu_map_frames(&m->space, at, frames, flags, count) != 0) {
             count_missing(m, a, at, count);
             return false; /* whether it is there will show */
         }

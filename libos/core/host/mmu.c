@@ -183,6 +183,16 @@ mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count)
 }
 
 int
+mmu_map_frames(struct mmu_space *s, uaddr va, const frame_t *frames, u32 flags, u64 count)
+{
+    ASSERT(count <= MMU_FRAMES_MAX);
+    int r = 0;
+    for (u64 i = 0; i < count && r == 0; i++)
+        r = mmu_map(s, va + i * PAGE_SIZE, frames[i], flags, 1);
+    return r;
+}
+
+int
 mmu_replace(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u32 count, u32 *lost,
             u32 *done)
 {

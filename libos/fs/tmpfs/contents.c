@@ -183,17 +183,17 @@ file_page(struct inode *i, u64 index, bool write, frame_t *out)
 }
 
 u64
-file_page_run(struct inode *i, u64 index, u64 count, frame_t *first)
+file_pages(struct inode *i, u64 index, u64 count, frame_t *frames)
 {
     struct contents *c = &node_of(i)->file;
     u64 n = 1, in_node = PAGES_WAYS - index % PAGES_WAYS;
-    *first = pages_get(&c->pages, index);
-    if (*first == FRAME_NONE && (file_bytes_in_source(c, index) == 0 ||
-                                 file_make_page(c, index, false, first) != 0))
+    frames[0] = pages_get(&c->pages, index);
+    if (frames[0] == FRAME_NONE && (file_bytes_in_source(c, index) == 0 ||
+                                    file_make_page(c, index, false, frames) != 0))
         return 0; /* a hole becomes a page only when it is asked for by itself */
     const u64 *slot = pages_slot(&c->pages, index); /* it is there */
-    for (count = MIN(count, in_node); n < count && slot[n] == slot[0] + 2 * n; n++)
-        ; /* a slot is frame << 1 | 1 */
+    for (count = MIN(count, in_node); n < count && slot[n] != 0; n++)
+        frames[n] = slot[n] >> 1; /* a slot is frame << 1 | 1 */
     return n;
 }
 

@@ -317,7 +317,7 @@ const struct inode_ops file_inode_ops = {
     .getattr = tmpfs_getattr,
     .setattr = tmpfs_setattr,
     .page = file_page,
-    .page_run = file_page_run,
+    .pages = file_pages,
     .allocate = file_allocate,
     .release = tmpfs_release,
 };

@@ -141,7 +141,7 @@ int file_set_size(struct inode *i, u64 size)
 void file_free(struct node *n);
 /* The frame of a page, made real. -E_NOMEM -E_NOSPC */
 int file_page(struct inode *i, u64 index, bool write, frame_t *out) MUST_CHECK;
-u64 file_page_run(struct inode *i, u64 index, u64 count, frame_t *first);
+u64 file_pages(struct inode *i, u64 index, u64 count, frame_t *frames);
 /* How many bytes of page `index` are still in the archive; 0: a hole or beyond. */
 u64 file_bytes_in_source(const struct contents *c, u64 index);
 /* A page that is not in the tree is made the file's own; raw: the caller overwrites it

@@ -25,6 +25,9 @@ _Static_assert(MMU_READ == FB_MAP_READ && MMU_WRITE == FB_MAP_WRITE &&
                "flags");
 _Static_assert(MMU_REPLACE_MAX == FB_MAP_REPLACE_MAX && MMU_NOADD == FB_MAP_NOADD,
                "flags");
+_Static_assert(MMU_FRAMES_MAX <= FB_RANGE_STEP &&
+                   MMU_FRAMES_MAX * sizeof(frame_t) <= FB_BUFFER_BYTES,
+               "mmu_map_frames");
 
 /* The space in which the instance was started: nothing in its lower half; for idle
  * vCPUs. */
@@ -306,6 +309,29 @@ mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count)
         va += done * PAGE_SIZE;
         frame += done;
         count -= done;
+        int error = map_failed(s, va, r, (unsigned)(v >> 56));
+        if (error)
+            return error;
+    }
+}
+
+int
+mmu_map_frames(struct mmu_space *s, uaddr va, const frame_t *frames, u32 flags, u64 count)
+{
+    ASSERT(count <= MMU_FRAMES_MAX);
+    for (;;) {
+        unsigned long v = 0;
+        memcpy(lcpu_current()->buffer, frames, count * sizeof(*frames));
+        long r = fb_space_map(s->cap, va, page_cap(frames[0]), 0, flags | FB_MAP_LIST,
+                              count, &v);
+        if (r == 0)
+            return 0;
+        u64 done = v & DONE_MASK;
+        va += done * PAGE_SIZE;
+        frames += done;
+        count -= done;
+        if (r == -FB_E_RANGE && done) /* the next one is in another range of memory */
+            continue;
         int error = map_failed(s, va, r, (unsigned)(v >> 56));
         if (error)
             return error;
