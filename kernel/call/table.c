@@ -64,28 +64,6 @@ buffer_at(u64 offset, u64 bytes, u64 align)
     return (char *)caller_vcpu()->cb + PAGE_SIZE + offset;
 }
 
-_Static_assert(FB_RIGHT_READ == FB_MAP_READ && FB_RIGHT_WRITE == FB_MAP_WRITE &&
-                   FB_RIGHT_EXEC == FB_MAP_EXEC,
-               "find_frames");
-
-int
-find_frames(u64 name, u64 need, struct frames *out, struct cap **cap)
-{
-    struct cap *c;
-    int error = find(name, FB_TYPE_MEMORY, need | FB_AUTH(0, FB_KIND_MEMORY_PHYS, 0), &c);
-    if (error)
-        return error;
-    u64 rights = c->may.auth >> 32;
-    *out = (struct frames){
-        .lo = c->may.lo,
-        .hi = c->may.hi,
-        .rights = (u32)rights & (FB_MAP_READ | FB_MAP_WRITE | FB_MAP_EXEC),
-    };
-    if (cap)
-        *cap = c;
-    return 0;
-}
-
 int
 find_domain(u64 name, u64 need, struct domain **out, struct cap **cap)
 {
@@ -104,24 +82,6 @@ find_domain(u64 name, u64 need, struct domain **out, struct cap **cap)
     if (cap)
         *cap = c;
     return domain_alive(*out) ? 0 : -FB_E_DEAD;
-}
-
-int
-find_tree(u64 name, u64 va, struct tree *out)
-{
-    struct cap *c;
-
-    if (va >= FB_WINDOW_BASE) {
-        out->space = NULL;
-        return find_domain(name, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_MAP), &out->domain,
-                           NULL);
-    }
-    int error = find(name, FB_TYPE_SPACE, NEED(0, MEMORY_VIRT, MAP), &c);
-    if (error)
-        return error;
-    out->space = c->object;
-    out->domain = out->space->domain;
-    return 0;
 }
 
 static bool

@@ -175,6 +175,19 @@ test_spaces(void)
     CHECK(FB_MAP_REPLACED(v) == 1 && (v & 1) == 0 && FB_FRAME_MAPS(r->word) == 1);
     OK(AGAIN(fb_space_map(s.cap, far, MEM, f + 3, RW | FB_MAP_REPLACE, 1, &v)));
     CHECK(FB_MAP_REPLACED(v) == 1 && (v & 1) == 1 && FB_FRAME_MAPS(r->word) == 0);
+    /* A list of frames. */
+    u64 *list = (void *)BUFFER;
+    list[0] = list[1] = f + 4;
+    list[2] = ~0ull;
+    u64 at = far + 4 * PAGE;
+    ERR(SPACE_MAP, FAULT,
+        fb_space_map(s.cap, at, MEM, FB_BUFFER_BYTES - 8, RW | FB_MAP_LIST, 2, &v));
+    ERR(SPACE_MAP, ARG,
+        fb_space_map(s.cap, at, MEM, 0, RW | FB_MAP_LIST, FB_RANGE_STEP + 1, &v));
+    ERR(SPACE_MAP, RANGE,
+        AGAIN(fb_space_map(s.cap, at, MEM, 0, FB_MAP_READ | FB_MAP_LIST, 3, &v)));
+    CHECK(v == 2 && FB_FRAME_MAPS(FRAME_RECORD(f + 4)->word) == 2);
+    unmap(s.cap, at, 2);
     /* A mapped frame is nobody's table; a table is nobody's page. */
     ERR(SPACE_TABLE, INUSE, fb_space_table(s.cap, 1ull << 42, 3, MEM, f + 3, NULL));
     OK(AGAIN(fb_space_map(s.cap, far + PAGE, MEM, f, RW, 1, NULL)));

@@ -225,6 +225,34 @@ test_calls_when_tree_is_not_free_then_busy_or_dead(void)
     teardown();
 }
 
+/* Verify that a list's frames are mapped in its order, up to the first that cannot be. */
+static void
+test_map_list_when_given_then_in_order_up_to_what_cannot_be(void)
+{
+    setup();
+    link_to(a, 0, 1);
+    struct frames m = {MEM, MEM + 8, R | W};
+    u64 list[4] = {MEM + 5, MEM + 2, MEM + 2, MEM + 8};
+    CHECK(space_map_list(a, 0x1000, &m, list, R, 3, &done) == 0 && done == 3);
+    CHECK(FB_FRAME_MAPS(frame_records[MEM + 5].word) == 1 &&
+          FB_FRAME_MAPS(frame_records[MEM + 2].word) == 2);
+    CHECK(space_map_list(a, 0x5000, &m, list, R | W, 4, &done) == -FB_E_RANGE && done == 3);
+    list[1] = MEM - 1;
+    CHECK(space_map_list(a, 0x9000, &m, list, R, 4, &done) == -FB_E_RANGE && done == 1);
+    CHECK(space_map_list(a, 0, &m, list, R, 2, &done) == -FB_E_RANGE && done == 1);
+    CHECK(space_map_list(a, 0, &m, list, R, 1, &done) == -FB_E_MAPPED && done == 0);
+    list[1] = MEM + 1;
+    CHECK(space_map_list(a, 0x1ff000, &m, list, R, 2, &done) == -FB_E_NOTABLE &&
+          done == (1ull << 56 | 1));
+    CHECK(space_map_list(a, 0xb000, &m, list, R, 0, &done) == -FB_E_RANGE);
+    CHECK(space_map_list(a, 0xb001, &m, list, R, 1, &done) == -FB_E_ALIGN);
+    CHECK(space_map_list(a, 0xb000, &m, list, R | X, 1, &done) == -FB_E_AUTHORITY);
+    CHECK(space_map_list(a, 0xb000, &m, list, W, 1, &done) == -FB_E_ARG);
+    CHECK(space_map_list(a, 0xb000, &m, list, R | FB_MAP_REPLACE, 1, &done) == -FB_E_ARG);
+    CHECK(space_map_list(window, FB_WINDOW_BASE, &m, list, R, 1, &done) == -FB_E_ARG);
+    teardown();
+}
+
 /* Verify each error of mapping. */
 static void
 test_map_when_refused_then_error(void)
@@ -702,6 +730,7 @@ main(void)
     RUN(test_link_when_gate_views_then_libos_root_is_no_execute);
     RUN(test_link_when_refused_then_error);
     RUN(test_calls_when_tree_is_not_free_then_busy_or_dead);
+    RUN(test_map_list_when_given_then_in_order_up_to_what_cannot_be);
     RUN(test_map_when_refused_then_error);
     RUN(test_map_when_long_then_resume);
     RUN(test_ranges_when_sparse_then_bounded);

@@ -375,7 +375,12 @@ op_map(void)
         flags |= FB_MAP_REPLACE;
     if (count > (tree_end_of(t) - va) / PAGE_SIZE)
         return;
-    int error = space_map_run(trees[t], va, &all, f, flags, count, &done);
+    u64 list[32]; /* the same frames, as a run or as a list */
+    for (u64 i = 0; i < count; i++)
+        list[i] = f + i;
+    bool listed = t != SPACES && !replace && rnd(2);
+    int error = listed ? space_map_list(trees[t], va, &all, list, flags, count, &done)
+                       : space_map_run(trees[t], va, &all, f, flags, count, &done);
     if (t == SPACES && (flags & FB_MAP_WRITE) && (flags & FB_MAP_EXEC)) {
         CHECK(error == -FB_E_WX && done == 0);
         return;

@@ -26,12 +26,20 @@
 
 extern const char libos_text_start[], libos_text_end[];
 
+_Static_assert(sizeof(struct user_frame) == sizeof(struct fb_regs), "one for the other");
+/* A struct assignment, which is inline: this is on the way of each fault. */
+static inline void
+frame_load(struct user_frame *f, const struct fb_save_area *area)
+{
+    *f = *(const struct user_frame *)&area->regs;
+}
+
 /* By way of the kernel, which loads all of the frame. */
 static NORETURN void
 return_full(struct thread *t, struct user_frame *f)
 {
     struct fb_save_area *area = &t->cb->save[FB_SAVE_USER];
-    memcpy(&area->regs, f, sizeof(area->regs));
+    *(struct user_frame *)&area->regs = *f;
     fb_resume(FB_SAVE_USER, NULL);
     libos_panic("resume returned");
 }
@@ -104,7 +112,7 @@ void
 upcall_from_user(struct thread *t, struct user_frame *f, u64 vector)
 {
     struct fb_save_area *area = &t->cb->save[FB_SAVE_USER];
-    memcpy(f, &area->regs, sizeof(*f)); /* X1 */
+    frame_load(f, area); /* X1 */
     area->busy = 0;
     user_trap(t, f, vector);
 }
@@ -158,7 +166,7 @@ users_in_return(struct thread *t, struct user_frame *f, u64 area_and_vector)
 {
     struct fb_cb *cb = t->cb;
     struct fb_save_area *area = &cb->save[area_and_vector & 3];
-    memcpy(f, &area->regs, sizeof(*f));
+    frame_load(f, area);
     f->rip = f->rcx = cb->user_rip;
     f->rflags = f->r11 = cb->user_rflags;
     f->rsp = cb->user_rsp;
@@ -182,7 +190,7 @@ users_fault(struct thread *t, struct user_frame *f, u64 area_and_vector)
 {
     struct fb_save_area *area = &t->cb->save[area_and_vector & 3];
     u64 vector = area_and_vector >> 2;
-    memcpy(f, &area->regs, sizeof(*f));
+    frame_load(f, area);
     t->cb->save[FB_SAVE_USER].cr2 = area->cr2;
     t->cb->save[FB_SAVE_USER].events = area->events;
     area->busy = 0;
