@@ -402,14 +402,10 @@ mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need, bool absent)
     return 0;
 }
 
-/* The area at `at`; a stack grows down to it if it stays within its bound and away from
- * what is below. */
-struct area *
-area_at_locked(struct mm *m, uaddr at)
+/* A stack grows down to `at` if it stays within its bound and away from what is below. */
+static __attribute__((noinline)) struct area *
+stack_at(struct mm *m, struct area *a, uaddr at)
 {
-    struct area *a = area_find(&m->areas, at);
-    if (!a || a->start <= at)
-        return a;
     if (!(a->flags & AREA_GROWSDOWN))
         return NULL;
     uaddr start = PAGE_DOWN(at);
@@ -423,28 +419,47 @@ area_at_locked(struct mm *m, uaddr at)
     return a;
 }
 
-static int
+struct area *
+area_at_locked(struct mm *m, uaddr at)
+{
+    struct area *a = area_find(&m->areas, at);
+    return !a || a->start <= at ? a : stack_at(m, a, at);
+}
+
+static inline int
+fault_once(struct mm *m, uaddr at, u32 prot_needed, bool absent)
+{
+    mutex_lock(&m->lock);
+    struct area *a = area_at_locked(m, at);
+    int rc = a ? mm_fault_locked(m, a, PAGE_DOWN(at), prot_needed, absent) : -E_FAULT;
+    mutex_unlock(&m->lock);
+    return rc;
+}
+
+/* It failed: again, where there was no memory and some can be had, or where a frame may
+ * have been taken. */
+static __attribute__((noinline)) int
+fault_again(struct mm *m, uaddr at, u32 prot_needed, int rc)
+{
+    for (u32 tries = 0;;) {
+        if (rc == -E_NOMEM && !chunk_settled())
+            rc = -E_AGAIN; /* its frame was taken before it was mapped */
+        if (rc == -E_AGAIN && !reclaim_check(m))
+            return -E_IO;
+        if (rc != -E_AGAIN &&
+            (rc != -E_NOMEM || tries++ == OOM_TRIES || !oom_relieve()))
+            return rc;
+        rc = fault_once(m, at, prot_needed, false);
+    }
+}
+
+static inline int
 fault_at(struct mm *m, uaddr at, u32 prot_needed, bool absent)
 {
     if (at >= USER_TOP)
         return -E_FAULT;
-    for (u32 tries = 0;; tries++) {
-        mutex_lock(&m->lock);
-        struct area *a = area_at_locked(m, at);
-        int rc = a ? mm_fault_locked(m, a, PAGE_DOWN(at), prot_needed, absent) : -E_FAULT;
-        mutex_unlock(&m->lock);
-        if (rc == -E_NOMEM && !chunk_settled())
-            rc = -E_AGAIN; /* its frame was taken before it was mapped */
-        if (rc == -E_AGAIN) {
-            if (!reclaim_check(m))
-                return -E_IO;
-            absent = false;
-            continue;
-        }
-        if (rc != -E_NOMEM || tries == OOM_TRIES || !oom_relieve())
-            return rc;
-        absent = false;
-    }
+    int rc = fault_once(m, at, prot_needed, absent);
+    return rc == 0 ? 0 : fault_again(m, at, prot_needed, rc);
 }
 
 int
