@@ -189,7 +189,7 @@ map_pages(struct space *s, u64 va, const struct frames *m, frame_t f, const u64 
     int error = tree_enter(&c, t, false);
     if (error)
         return error;
-    bool write = flags & FB_MAP_WRITE, all = count <= FB_RANGE_STEP;
+    bool all = count <= FB_RANGE_STEP;
     u64 bits = pte_of_rights(flags), from = va,
         stop = va + (all ? count : FB_RANGE_STEP) * PAGE_SIZE;
     do {
@@ -207,7 +207,7 @@ map_pages(struct space *s, u64 va, const struct frames *m, frame_t f, const u64 
             else if (list && (f < m->lo || f >= m->hi))
                 error = -FB_E_RANGE;
             else
-                error = frame_map_page(f, write);
+                error = frame_map_page(f, bits & PTE_W);
             if (error)
                 break;
             pte_store(e++, f++ << PAGE_SHIFT | bits);

@@ -232,24 +232,24 @@ test_map_list_when_given_then_in_order_up_to_what_cannot_be(void)
     setup();
     link_to(a, 0, 1);
     struct frames m = {MEM, MEM + 8, R | W};
-    u64 list[4] = {MEM + 5, MEM + 2, MEM + 2, MEM + 8};
-    CHECK(space_map_list(a, 0x1000, &m, list, R, 3, &done) == 0 && done == 3);
+    u64 these[4] = {MEM + 5, MEM + 2, MEM + 2, MEM + 8};
+    CHECK(space_map_list(a, 0x1000, &m, these, R, 3, &done) == 0 && done == 3);
     CHECK(FB_FRAME_MAPS(frame_records[MEM + 5].word) == 1 &&
           FB_FRAME_MAPS(frame_records[MEM + 2].word) == 2);
-    CHECK(space_map_list(a, 0x5000, &m, list, R | W, 4, &done) == -FB_E_RANGE && done == 3);
-    list[1] = MEM - 1;
-    CHECK(space_map_list(a, 0x9000, &m, list, R, 4, &done) == -FB_E_RANGE && done == 1);
-    CHECK(space_map_list(a, 0, &m, list, R, 2, &done) == -FB_E_RANGE && done == 1);
-    CHECK(space_map_list(a, 0, &m, list, R, 1, &done) == -FB_E_MAPPED && done == 0);
-    list[1] = MEM + 1;
-    CHECK(space_map_list(a, 0x1ff000, &m, list, R, 2, &done) == -FB_E_NOTABLE &&
+    CHECK(space_map_list(a, 0x5000, &m, these, R | W, 4, &done) == -FB_E_RANGE && done == 3);
+    these[1] = MEM - 1;
+    CHECK(space_map_list(a, 0x9000, &m, these, R, 4, &done) == -FB_E_RANGE && done == 1);
+    CHECK(space_map_list(a, 0, &m, these, R, 2, &done) == -FB_E_MAPPED && done == 1);
+    CHECK(space_map_list(a, 0, &m, these, R, 1, &done) == -FB_E_MAPPED && done == 0);
+    these[1] = MEM + 1;
+    CHECK(space_map_list(a, 0x1ff000, &m, these, R, 2, &done) == -FB_E_NOTABLE &&
           done == (1ull << 56 | 1));
-    CHECK(space_map_list(a, 0xb000, &m, list, R, 0, &done) == -FB_E_RANGE);
-    CHECK(space_map_list(a, 0xb001, &m, list, R, 1, &done) == -FB_E_ALIGN);
-    CHECK(space_map_list(a, 0xb000, &m, list, R | X, 1, &done) == -FB_E_AUTHORITY);
-    CHECK(space_map_list(a, 0xb000, &m, list, W, 1, &done) == -FB_E_ARG);
-    CHECK(space_map_list(a, 0xb000, &m, list, R | FB_MAP_REPLACE, 1, &done) == -FB_E_ARG);
-    CHECK(space_map_list(window, FB_WINDOW_BASE, &m, list, R, 1, &done) == -FB_E_ARG);
+    CHECK(space_map_list(a, 0xb000, &m, these, R, 0, &done) == -FB_E_RANGE);
+    CHECK(space_map_list(a, 0xb001, &m, these, R, 1, &done) == -FB_E_ALIGN);
+    CHECK(space_map_list(a, 0xb000, &m, these, R | X, 1, &done) == -FB_E_AUTHORITY);
+    CHECK(space_map_list(a, 0xb000, &m, these, W, 1, &done) == -FB_E_ARG);
+    CHECK(space_map_list(a, 0xb000, &m, these, R | FB_MAP_REPLACE, 1, &done) == -FB_E_ARG);
+    CHECK(space_map_list(window, FB_WINDOW_BASE, &m, these, R, 1, &done) == -FB_E_ARG);
     teardown();
 }
 
