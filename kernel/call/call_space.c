@@ -149,8 +149,9 @@ call_space_map(u64 space, u64 va, u64 memory, u64 frame, u64 flags, u64 count)
     if (count > FB_RANGE_STEP)
         return ERR(-FB_E_ARG);
     const u64 *list = buffer_at(frame, count * 8, 8);
-    error = list ? space_map_list(t, va, &m, list, (u32)flags & ~FB_MAP_LIST, count, &done)
-                 : -FB_E_FAULT;
+    error = list
+                ? space_map_list(t, va, &m, list, (u32)flags & ~FB_MAP_LIST, count, &done)
+                : -FB_E_FAULT;
     return RET(error, done);
 }
 

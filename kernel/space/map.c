@@ -4,8 +4,8 @@
 #include "space/walk.h"
 
 #define MAP_RIGHTS (FB_MAP_READ | FB_MAP_WRITE | FB_MAP_EXEC)
-#define MAP_LARGE (FB_MAP_2M | FB_MAP_1G)
-#define MAP_FLAGS (MAP_RIGHTS | MAP_LARGE | FB_MAP_REPLACE | FB_MAP_UNCACHED)
+#define MAP_LARGE  (FB_MAP_2M | FB_MAP_1G)
+#define MAP_FLAGS  (MAP_RIGHTS | MAP_LARGE | FB_MAP_REPLACE | FB_MAP_UNCACHED)
 
 static int
 map_check(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags,
@@ -123,8 +123,8 @@ map_nodes(struct change *c, struct run *r, unsigned *missing)
 }
 
 static __attribute__((noinline)) int
-map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags, u64 count,
-        u64 *done)
+map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 flags,
+        u64 count, u64 *done)
 {
     int error = map_check(t, va, m, frame, flags, count);
     if (error)
@@ -185,7 +185,7 @@ map_pages(struct space *s, u64 va, const struct frames *m, frame_t f, const u64 
           u32 flags, u64 count, u64 *done)
 {
     struct change c;
-    struct tree t = {s, s->domain};
+    struct tree t = { s, s->domain };
     int error = tree_enter(&c, t, false);
     if (error)
         return error;

@@ -8,7 +8,7 @@
  *     written in place after a fork.
  * V9. Memory that is touched page by page is made present, or copied after a fork, ahead
  *     of the touch: from the third fault in a row on 2, 4, 8 and then AHEAD_MAX pages,
- *     never beyond the area.
+ *     never beyond the area, or beyond the range that a call names.
  * The fault of an anonymous page is one cleared frame and one map call; ahead, one call
  * for all.
  */
@@ -30,11 +30,11 @@
 #include "vm/reclaim.h"
 
 #define FAULT_ERROR_PRESENT 0x1u /* SDM vol. 3, 4.7 */
-#define FAULT_ERROR_WRITE 0x2u
-#define FAULT_ERROR_USER 0x4u
-#define FAULT_ERROR_FETCH 0x10u
-#define AHEAD_MAX 16u
-#define OOM_TRIES 8u
+#define FAULT_ERROR_WRITE   0x2u
+#define FAULT_ERROR_USER    0x4u
+#define FAULT_ERROR_FETCH   0x10u
+#define AHEAD_MAX           16u
+#define OOM_TRIES           8u
 /* pages of a file that one read fault makes present, if the file has them */
 #define AROUND 16u
 
@@ -60,7 +60,8 @@ ahead_order(struct mm *m, const struct area *a, uaddr page)
     if (m->ahead < 2)
         return 0;
     unsigned order = MIN(m->ahead - 1, 4u);
-    while (order && (a->end - page) >> PAGE_SHIFT < 1ull << order)
+    uaddr end = m->populate_end ? MIN(m->populate_end, a->end) : a->end;
+    while (order && (end - page) >> PAGE_SHIFT < 1ull << order)
         order--;
     return order;
 }
@@ -107,8 +108,8 @@ fault_zeros(struct mm *m, const struct area *a, uaddr page, unsigned order)
     u64 count = 1ull << order;
     for (u64 i = 0; i < count; i++)
         frames[i] = frame_zero();
-    int rc = mmu_map_frames(&m->space, page, frames, area_mmu_flags(a) & ~MMU_WRITE,
-                            count);
+    int rc =
+        mmu_map_frames(&m->space, page, frames, area_mmu_flags(a) & ~MMU_WRITE, count);
     m->next_fault = page + (count << PAGE_SHIFT);
     return rc == -E_EXIST ? 0 : rc; /* the first of them is there in any case */
 }
@@ -485,10 +486,10 @@ populate(struct mm *m, uaddr at, u64 bytes, u32 need)
             if (!a || a->start > page)
                 return -E_NOMEM;
         }
-        u32 access = need              ? need
-                     : mm_is_data(a->prot, a->flags) ? PROT_W
-                                                     : PROT_R;
+        u32 access = need ? need : mm_is_data(a->prot, a->flags) ? PROT_W : PROT_R;
+        m->populate_end = at + bytes;
         int rc = mm_fault_locked(m, a, page, access, false);
+        m->populate_end = 0;
         if (rc != 0)
             return rc;
     }
@@ -521,13 +522,13 @@ pager(uaddr at, bool write)
 /* Codes of SIGSEGV and SIGBUS (POSIX's names; the values are the ABI's). */
 #define CODE_SEGV_MAPERR 1
 #define CODE_SEGV_ACCERR 2
-#define CODE_BUS_ADRERR 2
+#define CODE_BUS_ADRERR  2
 
 static void
 no_page(struct thread *t, struct user_frame *f, int rc, uaddr address)
 {
     struct signal_info info = { .number = rc == -E_IO ? SIG_BUS : SIG_SEGV,
-                                .code = rc == -E_IO     ? CODE_BUS_ADRERR
+                                .code = rc == -E_IO      ? CODE_BUS_ADRERR
                                         : rc == -E_ACCES ? CODE_SEGV_ACCERR
                                                          : CODE_SEGV_MAPERR,
                                 .addr = address };
@@ -546,8 +547,8 @@ page_fault(struct thread *t, struct user_frame *f, u64 error, uaddr address)
     /* A present page that an access with supervisor rights was refused (SMAP), though the
      * program runs in Ring 3: QEMU's far return and iret read the stack so.  No mapping
      * cures that, and the instruction would be tried for ever. */
-    bool hopeless = (error & (FAULT_ERROR_PRESENT | FAULT_ERROR_USER)) ==
-                    FAULT_ERROR_PRESENT;
+    bool hopeless =
+        (error & (FAULT_ERROR_PRESENT | FAULT_ERROR_USER)) == FAULT_ERROR_PRESENT;
     int rc = hopeless ? -E_ACCES
                       : fault_at(t->process->mm, address, need,
                                  !(error & FAULT_ERROR_PRESENT));

@@ -17,7 +17,7 @@
 #include "check.h"
 
 #define PAGE 4096
-#define RW (PROT_READ | PROT_WRITE)
+#define RW   (PROT_READ | PROT_WRITE)
 #define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
 
 static sigjmp_buf landing;
@@ -46,7 +46,8 @@ catch_faults(void)
                                 .sa_flags = SA_SIGINFO | SA_ONSTACK };
 
     CHECK(sigaltstack(&alternate, NULL) == 0);
-    CHECK(sigaction(SIGSEGV, &action, NULL) == 0 && sigaction(SIGBUS, &action, NULL) == 0);
+    CHECK(sigaction(SIGSEGV, &action, NULL) == 0 &&
+          sigaction(SIGBUS, &action, NULL) == 0);
 }
 
 enum access { READ, WRITE, EXECUTE };
@@ -68,6 +69,21 @@ faults(volatile char *at, enum access how, int number, int code)
         dprintf(2, "# signal %d code %d address %p, not %d %d %p\n", seen.si_signo,
                 seen.si_code, seen.si_addr, number, code, (void *)at);
     return seen.si_signo == number && seen.si_code == code && seen.si_addr == (void *)at;
+}
+
+/* The process's pages, as /proc/self/statm counts them. */
+static long
+resident_pages(void)
+{
+    char text[200];
+    long total = 0, resident = -1;
+    int fd = open("/proc/self/statm", O_RDONLY);
+    ssize_t n = read(fd, text, sizeof text - 1);
+
+    CHECK(n > 0 && close(fd) == 0);
+    text[n > 0 ? n : 0] = 0;
+    CHECK(sscanf(text, "%ld %ld", &total, &resident) == 2);
+    return resident;
 }
 
 static char *
@@ -98,7 +114,8 @@ static void
 test_fault_when_not_allowed_then_accerr(void)
 {
     catch_faults();
-    char *none = map(PAGE, PROT_NONE), *read = map(PAGE, PROT_READ), *data = map(PAGE, RW);
+    char *none = map(PAGE, PROT_NONE), *read = map(PAGE, PROT_READ),
+         *data = map(PAGE, RW);
     data[0] = (char)0xc3;
     CHECK(faults(none + 5, READ, SIGSEGV, SEGV_ACCERR));
     CHECK(faults(none + 5, WRITE, SIGSEGV, SEGV_ACCERR));
@@ -154,7 +171,8 @@ static void
 test_call_when_argument_faults_then_efault(void)
 {
     int fd = new_file(PAGE), ends[2];
-    char *p = mmap(NULL, 2 * PAGE, RW, MAP_SHARED, fd, 0), *read_only = map(PAGE, PROT_READ);
+    char *p = mmap(NULL, 2 * PAGE, RW, MAP_SHARED, fd, 0),
+         *read_only = map(PAGE, PROT_READ);
 
     CHECK(pipe(ends) == 0 && p != MAP_FAILED);
     CHECK_ERROR(write(ends[1], p + PAGE, 1), EFAULT);
@@ -247,10 +265,83 @@ test_program_when_text_is_written_then_segv(void)
     CHECK(eat_stack(3) != 77);
 }
 
+/* Verify that memory that is read in order is zero, is not counted as the process's, and
+ * takes writes page by page, in a child too. */
+static void
+test_fault_when_read_in_order_then_zero_and_each_page_its_own(void)
+{
+    enum { PAGES = 200 };
+    char *p = map(PAGES * PAGE, RW);
+    long before = resident_pages();
+    int sum = 0;
+
+    for (int i = 0; i < PAGES; i++)
+        sum += *(volatile char *)&p[i * PAGE];
+    CHECK(sum == 0 && resident_pages() - before < PAGES / 2);
+    for (int i = 0; i < PAGES; i += 3)
+        p[i * PAGE + i] = (char)(i + 1);
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        for (int i = 1; i < PAGES; i += 3)
+            p[i * PAGE] = 'c';
+        for (int i = 0; i < PAGES; i++)
+            sum += p[i * PAGE + i] != (i % 3 == 0 ? (char)(i + 1) : 0) ||
+                   p[i * PAGE + 3000] != 0;
+        _exit(sum != 0);
+    }
+    int status = -1;
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    for (int i = 0; i < PAGES; i++)
+        sum += p[i * PAGE + i] != (i % 3 == 0 ? (char)(i + 1) : 0) ||
+               (i % 3 == 1 && p[i * PAGE] != 0);
+    CHECK(sum == 0);
+    CHECK(munmap(p, PAGES * PAGE) == 0);
+}
+
+/* Verify that a file whose pages came in any order, with holes, is mapped page for page
+ * as it is read, and that what is mapped ends with the file. */
+static void
+test_fault_when_pages_came_in_any_order_then_mapped_in_the_files(void)
+{
+    enum { PAGES = 120 };
+    char name[] = "/tmp/faults.XXXXXX", other[PAGE], block[PAGE];
+    int fd = mkstemp(name), bad = 0;
+
+    CHECK(fd >= 0 && unlink(name) == 0 && ftruncate(fd, PAGES * PAGE) == 0);
+    for (int i = 0; i < PAGES; i++) {
+        int page = i * 77 % PAGES;
+        memset(block, page + 1, PAGE);
+        if (page % 7 != 6)
+            CHECK(pwrite(fd, block, PAGE, page * PAGE) == PAGE);
+    }
+    char *p = mmap(NULL, PAGES * PAGE, PROT_READ, MAP_SHARED, fd, 0);
+    char *q = mmap(NULL, PAGES * PAGE, RW, MAP_PRIVATE, fd, 0);
+    CHECK(p != MAP_FAILED && q != MAP_FAILED);
+    for (int i = 0; i < PAGES; i++) {
+        int page = i * 53 % PAGES;
+        if (page % 5 == 0)
+            q[page * PAGE + 1] = 'q';
+        CHECK(pread(fd, other, PAGE, page * PAGE) == PAGE);
+        bad += memcmp(p + page * PAGE, other, PAGE) != 0;
+        bad += q[page * PAGE] != (page % 7 == 6 ? 0 : (char)(page + 1));
+    }
+    CHECK(bad == 0);
+    catch_faults();
+    CHECK(ftruncate(fd, 40 * PAGE) == 0);
+    CHECK(faults(p + 40 * PAGE, READ, SIGBUS, BUS_ADRERR));
+    CHECK(faults(q + 40 * PAGE, READ, SIGBUS, BUS_ADRERR));
+    CHECK(p[39 * PAGE] == 40 && q[35 * PAGE + 1] == 'q');
+    CHECK(munmap(p, PAGES * PAGE) == 0 && munmap(q, PAGES * PAGE) == 0 && close(fd) == 0);
+}
+
 int
 main(void)
 {
     RUN(test_fault_when_nothing_is_mapped_then_maperr, mmap);
+    RUN(test_fault_when_read_in_order_then_zero_and_each_page_its_own, mmap, fork);
+    RUN(test_fault_when_pages_came_in_any_order_then_mapped_in_the_files, mmap, pwrite,
+        ftruncate);
     RUN(test_fault_when_not_allowed_then_accerr, mmap, mprotect);
     RUN(test_fault_when_beyond_the_file_then_sigbus, mmap, ftruncate);
     RUN(test_truncate_when_private_page_was_written_then_it_goes_too, ftruncate);

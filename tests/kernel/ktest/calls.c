@@ -177,7 +177,7 @@ test_spaces(void)
     CHECK(FB_MAP_REPLACED(v) == 1 && (v & 1) == 1 && FB_FRAME_MAPS(r->word) == 0);
     /* A list of frames. */
     u64 *list = (void *)BUFFER;
-    list[0] = list[1] = f + 4;
+    list[0] = list[1] = f + 2;
     list[2] = ~0ull;
     u64 at = far + 4 * PAGE;
     ERR(SPACE_MAP, FAULT,
@@ -186,7 +186,7 @@ test_spaces(void)
         fb_space_map(s.cap, at, MEM, 0, RW | FB_MAP_LIST, FB_RANGE_STEP + 1, &v));
     ERR(SPACE_MAP, RANGE,
         AGAIN(fb_space_map(s.cap, at, MEM, 0, FB_MAP_READ | FB_MAP_LIST, 3, &v)));
-    CHECK(v == 2 && FB_FRAME_MAPS(FRAME_RECORD(f + 4)->word) == 2);
+    CHECK(v == 2 && FB_FRAME_MAPS(FRAME_RECORD(f + 2)->word) == 3);
     unmap(s.cap, at, 2);
     /* A mapped frame is nobody's table; a table is nobody's page. */
     ERR(SPACE_TABLE, INUSE, fb_space_table(s.cap, 1ull << 42, 3, MEM, f + 3, NULL));
