@@ -117,7 +117,8 @@ fault_zeros(struct mm *m, const struct area *a, uaddr page, unsigned order)
 static int
 fault_anonymous(struct mm *m, struct area *a, uaddr page, bool write)
 {
-    unsigned order = ahead_order(m, a, page);
+    /* Behind `page` there may be pages that are taken at this moment (RC2 of reclaim.c). */
+    unsigned order = chunk_any_in_use() ? 0 : ahead_order(m, a, page);
     /* If the count of its mappings is full, or there is no memory for a node, the second
      * tells. */
     if (!write && fault_zeros(m, a, page, order) == 0)
