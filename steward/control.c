@@ -19,8 +19,8 @@
 #ifndef REPLIES_VA /* the host has another window */
 #define REPLIES_VA (FB_WINDOW_BASE + 0x7d00000000ull)
 #endif
-#define STOP_MS     10000u
-#define MS_MAX      3600000u
+#define STOP_MS 10000u
+#define MS_MAX  3600000u
 
 static struct control {
     bool used;
@@ -155,8 +155,9 @@ do_reclaim(struct words *w, struct text *t, struct instance *i)
         of += i->reclaim.ticks[v];
     amount = percent ? of / 100 * amount : (amount + PAGE - 1) / PAGE;
     if (i->state != STATE_UP || !reclaim_ask(i, kind, amount, ms, to))
-        refuse(t, i->reclaim.open ? "it is being asked already"
-                                  : "it has nothing that can be asked back",
+        refuse(t,
+               i->reclaim.open ? "it is being asked already"
+                               : "it has nothing that can be asked back",
                i->what->name);
 }
 

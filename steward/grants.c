@@ -13,7 +13,8 @@
 static bool
 grant(struct making *m, u64 from, u64 auth, u64 lo, u64 hi, u64 *out, const char *what)
 {
-    return making_check(m, AGAIN(fb_cap_grant(from, m->i->domain, auth, lo, hi, out)), what);
+    return making_check(m, AGAIN(fb_cap_grant(from, m->i->domain, auth, lo, hi, out)),
+                        what);
 }
 
 /* Memory is derived first, so that one revoke of the steward's own capability takes the

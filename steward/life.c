@@ -102,6 +102,10 @@ life_stop(struct instance *i, u64 ms, char *why, size_t size)
         i->held = true;
         return true;
     }
+    if (i->state == STATE_ENDING) { /* it ends already: it is not to come back */
+        i->held = true;
+        return true;
+    }
     if (i->state != STATE_UP || !i->port.page) {
         sdk_print_to(why, size, "%s is %s", i->what->name, life_state(i));
         return false;
@@ -151,7 +155,8 @@ cause_name(u32 cause)
     return "?";
 }
 
-/* Will it be started again, after an end that was `clean`, or asked for that (`again`)? */
+/* Will it be started again, after an end that was `clean`, or asked for that (`again`)?
+ */
 static bool
 starts_again(struct instance *i, bool clean, bool again)
 {
@@ -190,7 +195,8 @@ life_look(struct instance *i)
         status->state == FB_DOMAIN_ALIVE)
         return;
     struct fb_domain_status s = *status; /* the buffer serves `say` too */
-    bool by_hand = s.cause == FB_END_EXIT, again = by_hand && s.code == STEWARD_EXIT_RESET;
+    bool by_hand = s.cause == FB_END_EXIT,
+         again = by_hand && s.code == STEWARD_EXIT_RESET;
     bool clean = by_hand && s.code <= STEWARD_EXIT_HALT;
     sdk_print_to(i->ended, sizeof(i->ended), "%s, code %lu", cause_name(s.cause), s.code);
     if (!clean || !BOOT->quiet)
@@ -251,7 +257,7 @@ life_poll(void)
         if (i->state == STATE_DOWN || (i->state == STATE_UP && i->until == FB_FOREVER))
             continue;
         poll_one(i);
-        u64 when = i->state == STATE_ENDING                            ? 0
+        u64 when = i->state == STATE_ENDING                          ? 0
                    : i->state == STATE_UP || i->state == STATE_PAUSE ? i->until
                                                                      : FB_FOREVER;
         next = when < next ? when : next;

@@ -85,11 +85,11 @@ port_begin(struct instance *i, u64 frame)
     struct port *port = &i->port;
     error = ring_consume(&port->text, (u8 *)p + STEWARD_TEXT, 16384, PACKET_WORDS);
     if (!error)
-        error = ring_consume(&port->requests, (u8 *)p + STEWARD_REQUESTS, 4096,
-                             PACKET_WORDS);
+        error =
+            ring_consume(&port->requests, (u8 *)p + STEWARD_REQUESTS, 4096, PACKET_WORDS);
     if (!error)
-        error = ring_produce(&port->replies, (u8 *)p + STEWARD_REPLIES, 16384,
-                             PACKET_WORDS);
+        error =
+            ring_produce(&port->replies, (u8 *)p + STEWARD_REPLIES, 16384, PACKET_WORDS);
     if (error)
         return error;
     port->page = p;
@@ -104,16 +104,28 @@ port_begin(struct instance *i, u64 frame)
     return error;
 }
 
+/* True: there is more than one turn takes. */
+static bool
+drain_text(struct instance *i)
+{
+    char bytes[PACKET_BYTES];
+    u64 count;
+
+    for (u32 n = 0; n < PACKETS; n++) {
+        if (packet_receive(&i->port.text, bytes, &count) == 0)
+            return !ring_consumer_sleeps(&i->port.text);
+        log_append(i->index, bytes, count);
+    }
+    return true;
+}
+
 void
 port_end(struct instance *i)
 {
     if (!i->port.page)
         return;
-    while (port_drain(i)) { /* its last words; nobody adds to them any more */
-        static u32 turns;
-        if (++turns % 4 == 0)
-            break;
-    }
+    drain_text(i); /* its last words; requests do not count any more */
+    drain_text(i);
     u64 va = OWN_FREE + OWN_PLACE(i->index) * 512 * PAGE;
     window_unmap(va + OWN_PORT, STEWARD_PAGES);
     window_unmap(va + OWN_CBS, i->nvcpus);
@@ -124,18 +136,10 @@ port_end(struct instance *i)
 bool
 port_drain(struct instance *i)
 {
-    char bytes[PACKET_BYTES];
-    u64 count;
-
     if (!i->port.page)
         return false;
-    bool more = i->port.page && (i->what->devices & DEVICE_CONTROL) && control_drain(i);
-    for (u32 n = 0; n < PACKETS; n++) {
-        if (packet_receive(&i->port.text, bytes, &count) == 0)
-            return !ring_consumer_sleeps(&i->port.text) || more;
-        log_append(i->index, bytes, count);
-    }
-    return true;
+    bool more = (i->what->devices & DEVICE_CONTROL) && control_drain(i);
+    return drain_text(i) || more;
 }
 
 void

@@ -3,10 +3,9 @@
  * What the control port shows: fields with tabs between them, a line for each thing.
  *
  * list     NAME STATE PERSONALITY TERMINAL CPUS KIB STARTS MS ENDED
- * top      "machine" NOW HZ CPUS, "cpu" N IDLE for each CPU, "steward" TICKS, and for each
- *          instance that is up: "instance" NAME TICKS CROSSINGS UPCALLS FAULTS CALLS
- *          REPLIES SWITCHES KIB SLOTS_USED SLOTS.  All but the last three count up;
- *          times are TSC ticks.
+ * top      "machine" NOW HZ CPUS, "cpu" N IDLE for each CPU, "steward" TICKS, and for
+ * each instance that is up: "instance" NAME TICKS CROSSINGS UPCALLS FAULTS CALLS REPLIES
+ * SWITCHES KIB SLOTS_USED SLOTS.  All but the last three count up; times are TSC ticks.
  * caps     SLOT TYPE LO HI CLASS KINDS RIGHTS (names with commas), and then "more" SLOT
  *          where the list goes on
  */
@@ -94,8 +93,8 @@ report_top(struct text *t)
 static const char *
 type_name(u64 type)
 {
-    static const char *const names[] = { "none",  "memory", "space", "domain",
-                                         "vcpu",  "slice",  "irq",   "port",
+    static const char *const names[] = { "none",    "memory",   "space", "domain",
+                                         "vcpu",    "slice",    "irq",   "port",
                                          "machine", "endpoint", "block", "net" };
     return type < sizeof(names) / sizeof(names[0]) ? names[type] : "?";
 }
@@ -118,13 +117,13 @@ static void
 add_entry(struct text *t, const struct fb_cap_entry *e)
 {
     static const char *const atoms[] = { "kernel", "ipc", "file", "net", "app", "data" };
-    static const char *const kinds[] = {
-        "memory",    "space",  "hardware",   "scheduler", "send",      "receive",
-        "interrupt", "ioport", "filesystem", "network",   "file-read", "file-write",
-        "process",   "socket"
-    };
-    static const char *const rights[] = { "read",  "write",  "exec",   "give",
-                                          "derive", "grant", "revoke", "map",
+    static const char *const kinds[] = { "memory",    "space",     "hardware",
+                                         "scheduler", "send",      "receive",
+                                         "interrupt", "ioport",    "filesystem",
+                                         "network",   "file-read", "file-write",
+                                         "process",   "socket" };
+    static const char *const rights[] = { "read",   "write",  "exec",    "give",
+                                          "derive", "grant",  "revoke",  "map",
                                           "switch", "create", "control", "signal" };
     u64 all = (1u << sizeof(atoms) / sizeof(atoms[0])) - 1;
 

@@ -62,10 +62,10 @@ grant_all(struct instance *i)
     u32 derive = i->what->devices & DEVICE_DOMAINS ? FB_RIGHT_DERIVE : 0;
     u64 class = FB_CLASS_ROOT;
 
-    long error = grant_one(
-        i, 0, BOOT->cap_ports,
-        FB_AUTH(class, FB_KIND_IOPORT, FB_RIGHT_READ | FB_RIGHT_WRITE | derive), 0x3f8,
-        0x400, &p->cap_ports);
+    long error =
+        grant_one(i, 0, BOOT->cap_ports,
+                  FB_AUTH(class, FB_KIND_IOPORT, FB_RIGHT_READ | FB_RIGHT_WRITE | derive),
+                  0x3f8, 0x400, &p->cap_ports);
     if (!error)
         error = grant_one(i, 1, BOOT->cap_irqs,
                           FB_AUTH(class, FB_KIND_INTERRUPT, FB_RIGHT_CONTROL | derive), 4,

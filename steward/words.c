@@ -14,8 +14,8 @@ words_split(struct words *out, const char *line)
         if (out->count == WORDS_MAX)
             return false;
         char *word = out->word[out->count++];
-        for (u32 n = 0; *line && *line != ' ' && *line != '\t' && *line != '\n' &&
-                        *line != '\r';
+        for (u32 n = 0;
+             *line && *line != ' ' && *line != '\t' && *line != '\n' && *line != '\r';
              line++) {
             if (n == WORD_MAX)
                 return false;

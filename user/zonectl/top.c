@@ -81,7 +81,8 @@ show_zone(const char *name, double ticks, double all)
 static void
 show(const struct look *old, const struct look *new)
 {
-    double time = (new->now - old->now) / new->hz, all = (new->now - old->now) * new->cpus;
+    double time = (new->now - old->now) / new->hz,
+           all = (new->now - old->now) * new->cpus;
     double rest = all - (new->steward - old->steward);
 
     if (!plain)
@@ -96,10 +97,11 @@ show(const struct look *old, const struct look *new)
         rest -= d[TICKS];
         for (int k = CROSSINGS; k < KIB; k++)
             d[k] /= time;
-        printf(plain ? "%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\n"
-                     : "%-16s %6.1f %7.0f M %8.0f/s %7.0f/s %6.0f/s %6.0f/s %6.0f/s %9.0f\n",
-               name, 100 * d[TICKS] / all, plain ? d[KIB] : d[KIB] / 1024, d[CROSSINGS],
-               d[UPCALLS], d[FAULTS], d[CALLS] + d[REPLIES], d[SWITCHES], d[USED]);
+        printf(
+            plain ? "%s\t%.1f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\t%.0f\n"
+                  : "%-16s %6.1f %7.0f M %8.0f/s %7.0f/s %6.0f/s %6.0f/s %6.0f/s %9.0f\n",
+            name, 100 * d[TICKS] / all, plain ? d[KIB] : d[KIB] / 1024, d[CROSSINGS],
+            d[UPCALLS], d[FAULTS], d[CALLS] + d[REPLIES], d[SWITCHES], d[USED]);
     }
     show_zone("steward", new->steward - old->steward, all);
     show_zone("idle", rest > 0 ? rest : 0, all);

@@ -29,10 +29,12 @@ static const char manual[] =
     "       Speaks with the steward through /dev/steward. That is there for root of an\n"
     "       instance whose manifest says `devices control`.\n"
     "\n"
-    "       list               All instances: state, memory, CPUs, how the last run ended.\n"
+    "       list               All instances: state, memory, CPUs, how the last run "
+    "ended.\n"
     "       start NAME         Start an instance that is down.\n"
     "       stop NAME [-t SECONDS]\n"
-    "                          Ask it to end, and wait. After SECONDS (10) it is killed.\n"
+    "                          Ask it to end, and wait. After SECONDS (10) it is "
+    "killed.\n"
     "                          It stays down until `start`.\n"
     "       kill NAME          End it at once, as a crash would: what its manifest says\n"
     "                          about restarts holds.\n"
@@ -40,21 +42,26 @@ static const char manual[] =
     "                          stop, then start.\n"
     "       caps NAME          Its capabilities: type, interval, kinds, rights.\n"
     "       reclaim NAME SIZE|PERCENT% [-t SECONDS] [TO]\n"
-    "                          Ask it for memory (16M) or for part of its CPU time (50%)\n"
-    "                          back; after SECONDS (1) it is taken by force. TO gets it.\n"
+    "                          Ask it for memory (16M) or for part of its CPU time "
+    "(50%)\n"
+    "                          back; after SECONDS (1) it is taken by force. TO gets "
+    "it.\n"
     "       console NAME       Give the terminal to it.\n"
-    "       log NAME           What it said without a terminal: its last 16 KiB. The name\n"
+    "       log NAME           What it said without a terminal: its last 16 KiB. The "
+    "name\n"
     "                          `steward` is the steward's own log.\n"
     "       top [--once] [-d SECONDS]\n"
     "                          CPU, memory, gate crossings, upcalls, IPC and faults of\n"
-    "                          each zone and instance, every SECONDS (1). Ctrl-C ends it.\n"
+    "                          each zone and instance, every SECONDS (1). Ctrl-C ends "
+    "it.\n"
     "\n"
     "OPTIONS\n"
     "       --plain            For scripts: fields with tabs between them, no headings.\n"
     "       --help             This text.\n"
     "\n"
     "EXIT STATUS\n"
-    "       0 if it was done, 1 if the steward refused (standard error says why), 2 for a\n"
+    "       0 if it was done, 1 if the steward refused (standard error says why), 2 for "
+    "a\n"
     "       command line that is wrong, 3 if the steward cannot be reached.\n"
     "\n"
     "EXAMPLES\n"
@@ -86,7 +93,7 @@ port(void)
         fd = open("/dev/steward", O_RDWR | O_CLOEXEC);
     if (fd < 0 && (errno == ENOENT || errno == ENXIO))
         fail(STATUS_PORT, "this instance has no control port: its manifest does not say "
-             "`devices control`");
+                          "`devices control`");
     if (fd < 0)
         fail(STATUS_PORT, "/dev/steward: %s", strerror(errno));
     return fd;
@@ -235,7 +242,8 @@ caps(const char *name)
             else if (plain)
                 puts(line);
             else if (split(line, f, 7) == 7)
-                printf("%8s %-9s %18s %18s  %s: %s\n", f[0], f[1], f[2], f[3], f[5], f[6]);
+                printf("%8s %-9s %18s %18s  %s: %s\n", f[0], f[1], f[2], f[3], f[5],
+                       f[6]);
         }
     }
 }

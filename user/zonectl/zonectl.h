@@ -10,8 +10,8 @@ enum { STATUS_REFUSED = 1, STATUS_USAGE = 2, STATUS_PORT = 3 };
 
 extern bool plain;
 /* Print the reason and end. */
-__attribute__((noreturn, format(printf, 2, 3))) void fail(int status,
-                                                           const char *format, ...);
+__attribute__((noreturn, format(printf, 2, 3))) void fail(int status, const char *format,
+                                                          ...);
 /* Send a request; the text behind the "ok" line.  Ends the program if it was refused. */
 __attribute__((format(printf, 2, 3))) char *ask(char answer[ANSWER_MAX],
                                                 const char *format, ...);
