@@ -12,6 +12,7 @@
  * made).
  */
 #include <sdk/instance.h>
+#include <sdk/ipc.h>
 #include <sdk/sdk.h>
 #include <sdk/stubs.h>
 
@@ -164,6 +165,51 @@ share(void)
     }
 }
 
+/* Calls between the vCPUs and the instances, with capabilities in them: each waits for a
+ * little while only. */
+static void
+talk(void)
+{
+    u64 r = random64(), name = 0, soon = __builtin_ia32_rdtsc() + (r >> 40) % 200000,
+        e = names[(r >> 8) % nnames];
+    struct fb_ipc *m = &own_cb()->ipc;
+    struct ipc_message words = { { r, r >> 1, r >> 2, r >> 3 }, 0 };
+
+    m->take = r & 1;
+    m->notify = (r >> 1) % 8 == 0 ? (r >> 4) % 66 : 0;
+    if ((r >> 16) % 4 == 0)
+        ipc_pass(own_cb(), (r >> 20) % 4 ? names[(r >> 24) % nnames] : e,
+                 (r >> 22) % 3 ? FB_AUTH_ALL : 0, 0, ~0ull);
+    else
+        m->pass = 0;
+    switch ((r >> 32) % 8) {
+    case 0:
+        fb_endpoint_create(info->memory[0].cap, spare + 480 + (r >> 40) % 16, &name);
+        break;
+    case 1:
+        fb_endpoint_destroy(e, NULL);
+        break;
+    case 2:
+        fb_cap_move(e, names[(r >> 40) % nnames], &name);
+        break;
+    case 3:
+        ipc_reply(&words);
+        break;
+    case 4:
+        ipc_reply_receive(e, soon, &words);
+        break;
+    case 5:
+        ipc_receive(e, soon, &words);
+        break;
+    default:
+        ipc_call(e, soon, &words);
+        break;
+    }
+    learn(name);
+    learn(ipc_got(own_cb()));
+    m->got = 0;
+}
+
 /* Something that succeeds, mostly. */
 static void
 sensible(void)
@@ -173,7 +219,11 @@ sensible(void)
     struct fb_domain_params *p = (void *)((u8 *)own_cb() + PAGE);
     u64 any = names[(r >> 24) % nnames], cpu = (r >> 32) % info->ncpus;
 
-    switch (r % 9) {
+    switch (r % 10) {
+    case 9:
+        for (int i = 0; i < 8; i++)
+            talk();
+        break;
     case 0:
         memset(p, 0, sizeof(*p));
         *p = (struct fb_domain_params){ .object_frame = f,
@@ -272,9 +322,14 @@ fuzz_main(u64 vcpu)
             false; /* one of those that it was given: without them it can do little */
         for (u32 i = 0; i < 6 && i < nnames; i++)
             first |= a[0] == names[i];
-        if ((number == FB_CALL_CAP_DELETE || number == FB_CALL_SPACE_DESTROY) && first &&
+        if ((number == FB_CALL_CAP_DELETE || number == FB_CALL_SPACE_DESTROY ||
+             number == FB_CALL_CAP_MOVE) &&
+            first &&
             random64() % 4096 != 0)
             continue;
+        if (number == FB_CALL_IPC_CALL || number == FB_CALL_IPC_RECEIVE ||
+            number == FB_CALL_IPC_REPLY)
+            a[1] = __builtin_ia32_rdtsc() + a[1] % 100000;
         if (number == FB_CALL_WAIT)
             a[0] = __builtin_ia32_rdtsc() + a[0] % 100000;
         bool changes = number == FB_CALL_SPACE_UNMAP || number == FB_CALL_SPACE_PROTECT ||
@@ -287,7 +342,8 @@ fuzz_main(u64 vcpu)
             sensible();
         if (call(number, a, &value) == 0 &&
             (number == FB_CALL_CAP_DERIVE || number == FB_CALL_SPACE_CREATE ||
-             number == FB_CALL_DOMAIN_CREATE || number == FB_CALL_VCPU_CREATE))
+             number == FB_CALL_DOMAIN_CREATE || number == FB_CALL_VCPU_CREATE ||
+             number == FB_CALL_ENDPOINT_CREATE))
             learn(value);
         if (limit != 0 && ++made >= limit)
             for (;;)
