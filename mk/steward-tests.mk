@@ -19,6 +19,9 @@ $(STEWARD_HOST)/test_control $(STEWARD_HOST)/fuzz_control: $(STEWARD_HOST)/%: st
 	@mkdir -p $(@D)
 	$(CC) -Isteward/test/standin -DREPLIES_VA=0x200000000000ull '-DBOOT=(&standin_boot)' $(STEWARD_HOST_FLAGS) -o $@ $(filter %.c,$^)
 
+$(BUILD)/hostile.elf: $(FEUER_START) $(FEUER_ABI) $(BUILD)/small/tests/steward/hostile.c.o $(FEUER_LIB) sdk/window.ld
+	$(SMALL_LD) -T sdk/window.ld -o $@ $(FEUER_START) $(FEUER_ABI) $(BUILD)/small/tests/steward/hostile.c.o $(FEUER_LIB)
+all: $(BUILD)/hostile.elf
 $(BUILD)/crash.elf: $(FEUER_START) $(FEUER_ABI) $(BUILD)/small/tests/steward/crash.c.o $(FEUER_LIB) sdk/window.ld
 	$(SMALL_LD) -T sdk/window.ld -o $@ $(FEUER_START) $(FEUER_ABI) $(BUILD)/small/tests/steward/crash.c.o $(FEUER_LIB)
 all: $(BUILD)/crash.elf

@@ -57,7 +57,7 @@ open_bundle(void)
         return;
     map_pages(BUNDLE_VA, lo, PAGE);
     if (memcmp((const void *)BUNDLE_VA, "FBPACK01", 8) != 0) {
-        window_unmap(BUNDLE_VA, 1);
+        window_unmap(0, BUNDLE_VA, 1);
         return;
     }
     bundle = (struct archive){ (const u8 *)BUNDLE_VA, lo, bytes };

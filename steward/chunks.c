@@ -144,8 +144,13 @@ grant_chunk(struct instance *i, u32 k)
         error = map_records(i, first, pages);
     if (!error)
         error = AGAIN(fb_cap_grant(c->own, i->domain, CHUNK_GRANT, lo, c->r.hi, &name));
-    if (!error)
+    if (!error) {
         *listed(i, k) = (struct reclaim_chunk){ name, lo, c->r.hi };
+        return 0;
+    }
+    /* Without a capability of the instance's, no revocation looks into its window. */
+    window_unmap(i->domain, WINDOW_DMAP + lo * PAGE, n);
+    AGAIN(fb_tlb_flush(~0ul, 0, NULL));
     return error;
 }
 
@@ -228,9 +233,22 @@ reclaim_take(struct instance *i, u32 k)
         error = finish(fb_cap_delete, c->own);
     if (error)
         give_up("deleting a chunk's capability: %s", fb_error_name(error));
-    memory_give_back(&back);
+    if (memory_clear(c->r.lo, c->r.hi - c->r.lo))
+        memory_give_back(&back);
+    else
+        say("instance %s: memory at %lx cannot be cleared, and is lost", i->what->name,
+            c->r.lo << 12);
     *c = (struct chunk){ 0 };
     return 0;
+}
+
+bool
+reclaim_end_step(struct instance *i)
+{
+    for (u32 k = 0; k < RECLAIM_CHUNKS; k++)
+        if (i->reclaim.chunk[k].r.hi && !i->reclaim.chunk[k].stuck)
+            return reclaim_take(i, k) != 0;
+    return true;
 }
 
 void

@@ -194,6 +194,9 @@ make_vcpus(struct making *m)
     u64 ticks = ((const struct fb_record *)WINDOW_RECORD)->tsc_hz / 1000000 *
                 m->i->what->slice_us;
 
+    /* What RAM or a former instance left there would be this one's state. */
+    if (!memory_clear(m->cb_frame, m->ncpus * FB_CB_FRAMES))
+        return making_check(m, -FB_E_INUSE, "clearing the control blocks");
     m->i->nvcpus = m->ncpus;
     for (u32 i = 0; i < m->ncpus; i++) {
         m->i->cpus[i] = m->cpus[i];
@@ -314,6 +317,7 @@ instance_start(struct instance *i)
     char error[96];
 
     i->step = 0;
+    i->cleared = 0;
     i->whole = true;
     if (!elf_find(i->what->personality, &m.image, error, sizeof(error))) {
         say("instance %s: %s", i->what->name, error);
@@ -382,6 +386,34 @@ remove_one(struct instance *i)
     return 0;
 }
 
+#define CLEAR_FRAMES 2048u /* in one step */
+/* Clear what is left of its memory and its root's copy, from i->cleared on; true: done. */
+static bool
+clear_step(struct instance *i)
+{
+    u64 skip = i->cleared, room = CLEAR_FRAMES;
+
+    for (u32 k = 0; k <= i->memory.count && i->whole; k++) {
+        struct fb_range r = { i->root.lo / PAGE, (i->root.hi + PAGE - 1) / PAGE };
+        if (k < i->memory.count)
+            r = i->memory.r[k];
+        else if (!i->root_copied)
+            break;
+        u64 size = r.hi - r.lo, n = size > skip ? size - skip : 0;
+        n = n < room ? n : room;
+        if (n > 0 && !memory_clear(r.lo + skip, n)) {
+            say("instance %s: its memory cannot be cleared, and is lost", i->what->name);
+            i->whole = false;
+        }
+        i->cleared += n;
+        room -= n;
+        skip = skip > size ? skip - size : 0;
+        if (room == 0)
+            return false;
+    }
+    return true;
+}
+
 bool
 instance_remove_step(struct instance *i)
 {
@@ -392,14 +424,18 @@ instance_remove_step(struct instance *i)
     while (i->step <= 2 * i->nmemory)
         if (remove_one(i) != 0)
             return false;
+    if (!reclaim_end_step(i))
+        return false;
     reclaim_end(i);
+    i->alive = false;
+    if (!clear_step(i))
+        return false;
     /* Memory that is still in use is lost rather than given to somebody else. */
     if (i->whole) {
         memory_give_back(&i->memory);
         root_give_back(i);
     }
     i->nmemory = i->step = 0;
-    i->alive = false;
     i->memory.count = 0;
     return true;
 }

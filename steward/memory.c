@@ -7,6 +7,7 @@
 
 #define CHUNK       512ull /* frames of 2 MiB */
 #define POOL_FRAMES 512ull
+#define CLEAR_PLACE 6u
 
 struct ranges free_memory;
 static u64 pool_next, pool_end;
@@ -111,6 +112,25 @@ memory_give_back(const struct ranges *taken)
         insert_range(&free_memory, taken->r[i].lo, taken->r[i].hi);
 }
 
+/* By small pages, which make data frames of the nodes that it had ready (clean_tables). */
+bool
+memory_clear(u64 frame, u64 frames)
+{
+    u64 va = OWN_FREE + CLEAR_PLACE * (CHUNK * PAGE);
+
+    for (u64 n; frames > 0; frames -= n, frame += n) {
+        n = frames < 256 ? frames : 256;
+        long error = window_map(0, va, BOOT->cap_memory, frame, n,
+                                FB_MAP_READ | FB_MAP_WRITE, NULL);
+        if (!error)
+            memset((void *)va, 0, n * PAGE);
+        window_unmap(0, va, n);
+        if (error)
+            return false;
+    }
+    return true;
+}
+
 bool
 memory_take_piece(u64 frames, struct fb_range *out)
 {
@@ -173,10 +193,10 @@ clean_tables(u64 frame)
         if (window_map(0, at, BOOT->cap_memory, frame + k, 1, FB_MAP_READ | FB_MAP_WRITE,
                        NULL) != 0)
             continue;
-        window_unmap(at, 1);
+        window_unmap(0, at, 1);
         some = true;
     }
-    window_unmap(va, 2);
+    window_unmap(0, va, 2);
     return some;
 }
 
@@ -216,11 +236,11 @@ window_map(u64 domain, u64 va, u64 cap, u64 frame, u64 pages, u32 flags,
 }
 
 long
-window_unmap(u64 va, u64 pages)
+window_unmap(u64 domain, u64 va, u64 pages)
 {
     while (pages > 0) {
         u64 value = 0;
-        long error = fb_space_unmap(0, va, pages, 0, 0, 512, &value);
+        long error = fb_space_unmap(domain, va, pages, 0, 0, 512, &value);
         u64 done = value & ((1ull << 40) - 1);
         va += done * PAGE;
         pages -= done;
@@ -242,8 +262,18 @@ own_map(unsigned place, u64 cap, u64 frame, u64 pages, bool write)
     return (void *)va;
 }
 
+const void *
+own_look(unsigned place, u64 frame)
+{
+    u64 va = OWN_FREE + place * (CHUNK * PAGE);
+
+    return window_map(0, va, BOOT->cap_memory, frame, 1, FB_MAP_READ, NULL) == 0
+               ? (const void *)va
+               : NULL;
+}
+
 void
 own_unmap(unsigned place, u64 pages)
 {
-    window_unmap(OWN_FREE + place * (CHUNK * PAGE), pages);
+    window_unmap(0, OWN_FREE + place * (CHUNK * PAGE), pages);
 }

@@ -127,8 +127,8 @@ port_end(struct instance *i)
     drain_text(i); /* its last words; requests do not count any more */
     drain_text(i);
     u64 va = OWN_FREE + OWN_PLACE(i->index) * 512 * PAGE;
-    window_unmap(va + OWN_PORT, STEWARD_PAGES);
-    window_unmap(va + OWN_CBS, i->nvcpus);
+    window_unmap(0, va + OWN_PORT, STEWARD_PAGES);
+    window_unmap(0, va + OWN_CBS, i->nvcpus);
     i->cb = NULL;
     i->port.page = NULL;
 }

@@ -48,6 +48,9 @@ u64 memory_total(void);
  * everything); 2 MiB pieces where possible. */
 bool memory_take(u64 frames, struct ranges *out);
 void memory_give_back(const struct ranges *taken);
+/* Clear frames that an instance had, before anybody else gets them.  False: they are not
+ * all data, and are nobody's. */
+bool memory_clear(u64 frame, u64 frames);
 /* `frames` (whole 2 MiB) in one aligned piece. */
 bool memory_take_piece(u64 frames, struct fb_range *out);
 u64 pool_frame(void); /* one frame of the pool; ends the machine if it is empty */
@@ -59,12 +62,14 @@ struct node_source {
 };
 long window_map(u64 domain, u64 va, u64 cap, u64 frame, u64 pages, u32 flags,
                 struct node_source *nodes);
-long window_unmap(u64 va, u64 pages);
+long window_unmap(u64 domain, u64 va, u64 pages);
 #define OWN_FREE                                                                         \
     (FB_WINDOW_BASE + 0x7000000000ull) /* the steward's place for temporary mappings */
 /* Map frames for the steward itself, at most 256 at a time (so never as a large page) in
  * each of 8 places. */
 void *own_map(unsigned place, u64 cap, u64 frame, u64 pages, bool write);
+/* One page of data that an instance names, for reading; NULL: it is no data. */
+const void *own_look(unsigned place, u64 frame);
 void own_unmap(unsigned place, u64 pages);
 /* The place in which pages of an instance stay mapped while it lives. */
 #define OWN_PLACE(index) (8u + (index))
@@ -97,7 +102,9 @@ u64 reclaim_nodes(void);
 /* Its domain and vCPUs are made: map the shared page and the record, grant the chunks
  * and positions.  0 or -FB_E_X. */
 long reclaim_begin(struct instance *i, u64 record_frame, u64 page_frame);
-/* Its domain is gone: all that is left in chunks becomes free memory. */
+/* Its domain is gone: all that is left in chunks becomes free memory, one in each step
+ * (true: it was the last), and reclaim_end tries once more what is stuck. */
+bool reclaim_end_step(struct instance *i);
 void reclaim_end(struct instance *i);
 /* Ask for frames, or ticks of each round.  False: a request is open, or it has none. */
 bool reclaim_ask(struct instance *i, u32 kind, u64 amount, u64 ms, struct instance *to);
@@ -147,6 +154,7 @@ struct instance {
     bool held;        /* ended by `stop`: its policy does not apply */
     bool whole;       /* ENDING: everything has come back so far */
     u32 step;         /* ENDING: how far it is */
+    u64 cleared;      /* ENDING: so many frames of its memory and root */
     u32 tries;        /* restarts in a row */
     u64 began, until; /* TSC: start; deadline of `stop`, end of PAUSE */
     char ended[96];   /* how it ended last */

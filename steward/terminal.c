@@ -108,7 +108,9 @@ terminal_move(struct instance *to, char *why, size_t size)
         sdk_print_to(why, size, "%s is %s", to->what->name, life_state(to));
         return false;
     }
-    terminal.next = terminal.owner == to ? NULL : to;
+    /* Who was asked for it already lets go, and gets it back if it is the last to want
+     * it. */
+    terminal.next = terminal.owner == to && !terminal.asked ? NULL : to;
     if (!terminal.owner || terminal.owner == to || terminal.asked)
         return true;
     terminal.asked = true;

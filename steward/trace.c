@@ -120,7 +120,9 @@ say_stack(const struct instance *i, const struct symbols *s, const u8 *text, u64
             page = NULL;
             if (!frame_of(i, rsp, &frame))
                 return;
-            page = own_map(4, BOOT->cap_memory, frame, 1, false);
+            page = own_look(4, frame); /* rsp is what the instance made of it */
+            if (!page)
+                return;
         }
         u64 word = page[rsp % PAGE / 8];
         if (in_text(i, word) && after_call(i, text, word)) {

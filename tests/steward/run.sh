@@ -35,6 +35,17 @@ grep -q 'instance crash ended: a fault in its fault handler' "$work/out" && grep
 result $? "a LibOS that dies is reported with its backtrace, restarted twice, and then not again"
 
 {
+    printf 'instance main\n devices com1 com2 host power control\n initrd yes\n on-end power\n memory 96M\n'
+    printf 'instance stack\n personality hostile\n memory 8M\n restart on-failure 1 20\n'
+    printf 'instance read\n personality hostile\n memory 16M\n chunk 2M\n chunks 3\n restart on-failure 3 20\n'
+} >"$work/hostile.manifest"
+timeout 60 "$feuer" exec --cpus 2 --manifest "$work/hostile.manifest" --personality "hostile=$FEUER_BUILD/hostile.elf" -- /bin/sh -c \
+    'for n in $(seq 100); do [ "$(zonectl --plain list | grep -c "	down	hostile")" = 2 ] && break; sleep 0.1; done; zonectl log steward; zonectl log read; zonectl --plain list' \
+    >"$work/out" 2>"$work/err"
+[ "$(grep -c 'read: [1-9][0-9]* pages, 0 of somebody else' "$work/out")" = 4 ] && [ "$(grep -c 'instance stack ended: a fault' "$work/out")" = 2 ]
+result $? "memory comes to its next owner cleared, and a wild stack pointer ends its instance alone"
+
+{
     printf 'instance main\n devices com1 com2 host power control\n initrd yes\n on-end power\n'
     for n in $(seq 45); do
         printf 'instance i%d\n personality crash\n memory 4M\n restart on-failure 3 50\n cpus 0\n' "$n"
