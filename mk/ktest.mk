@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The LibOS that tests the kernel from above; `make test` runs it by tests/kernel/run.sh.
 
-KTEST_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard tests/kernel/ktest/*.c tests/kernel/ktest/*.S) $(addprefix tests/kernel/model/,model.c driver.c guest.c) sdk/text.c sdk/abi.c)
+KTEST_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard tests/kernel/ktest/*.c tests/kernel/ktest/*.S) $(addprefix tests/kernel/,model/model.c model/driver.c model/guest.c enemies/matrix.c) sdk/text.c sdk/abi.c)
 KTEST_DEFINES := -DCALL_DOMAIN_EXIT=$$(awk '/define FB_CALL_DOMAIN_EXIT /{print $$3}' $(GENERATED)) \
     -DCALL_WAIT=$$(awk '/define FB_CALL_WAIT /{print $$3}' $(GENERATED)) \
     -DCALL_YIELD=$$(awk '/define FB_CALL_YIELD /{print $$3}' $(GENERATED)) \
@@ -12,6 +12,10 @@ KTEST_DEFINES := -DCALL_DOMAIN_EXIT=$$(awk '/define FB_CALL_DOMAIN_EXIT /{print 
 $(BUILD)/gen/ktest/errors.inc: tests/kernel/ktest/errors.py abi/feuerbird.toml
 	@mkdir -p $(@D)
 	python3 $^ $@
+$(BUILD)/gen/ktest/matrix.inc: tests/kernel/enemies/matrix.py abi/feuerbird.toml
+	@mkdir -p $(@D)
+	python3 $^ $@
+$(BUILD)/small/tests/kernel/enemies/matrix.c.o: $(BUILD)/gen/ktest/errors.inc $(BUILD)/gen/ktest/matrix.inc
 $(BUILD)/small/tests/kernel/ktest/main.c.o: $(BUILD)/gen/ktest/errors.inc
 $(BUILD)/small/tests/kernel/ktest/start.S.o: tests/kernel/ktest/start.S $(GENERATED)
 	@mkdir -p $(@D)

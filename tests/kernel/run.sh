@@ -46,6 +46,11 @@ for cpus in 1 2 4; do
     grep -aq 'ended' "$work/log" && ! grep -aqE 'PANIC|could not be started' "$work/log"
     say $? "hostile LibOSes with $cpus CPUs: $(grep -ac ' ended: ' "$work/log") domains ended and made again"
 done
+for cpus in 1 2 4; do
+    boot enemies $cpus 96 120 ""
+    grep -aq '^ok 1 - the victim' "$work/log" && grep -aq 'cells:' "$work/log" && ! grep -aqE '^not ok|PANIC|Bail out' "$work/log"
+    say $? "each call with each argument bad in each way, with $cpus CPUs:$(grep -ao 'victim: .*' "$work/log" | tr -d '\r')"
+done
 if [ -x "$build/user/agent" ]; then # the agent that `feuer exec` runs its commands through
     out=$(FEUER_BUILD=$(readlink -f "$build") "$here/../../tools/feuer" exec --kernel "$build/feuerbird" --cpus 2 --timeout 120 \
         --manifest "$here/../manifests/fuzz-beside-posix.manifest" --append fuzz.calls=20000 -- \

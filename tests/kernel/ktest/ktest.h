@@ -141,6 +141,7 @@ u64 on_end(u64 cpu);
 void test_caps(void), test_spaces(void), test_shared_tables(void), test_control(void), test_domains(void),
     test_devices(void), test_upcalls(void), test_smp(void), test_slices(void), test_records(void), test_ipc(void);
 void bench_ipc(void);
+void test_enemies(void), test_victim(void); /* tests/kernel/enemies */
 void test_model(void); /* tests/kernel/model */
 void coverage(void);
 void bench(void);

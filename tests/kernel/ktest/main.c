@@ -530,6 +530,15 @@ kt_main(u64 id)
         print("1..%d\r\n", number);
         fb_domain_exit((u64)failures, NULL);
     }
+    if (sdk_option(INFO->cmdline, "ktest.enemy", word, sizeof(word)))
+        for (;;)
+            run("the matrix", test_enemies);
+    if (sdk_option(INFO->cmdline, "ktest.victim", word, sizeof(word))) {
+        run("the victim", test_victim);
+        print("1..%d\r\n", number);
+        for (;;)
+            fb_domain_exit((u64)failures, NULL);
+    }
     run("capabilities", test_caps);
     run("spaces", test_spaces);
     run("shared page tables", test_shared_tables);
@@ -542,6 +551,7 @@ kt_main(u64 id)
     run("endpoints", test_ipc);
     run("several CPUs", test_smp);
     run("the model", test_model);
+    run("the enemies' matrix", test_enemies);
     run("every documented error", coverage);
     print("1..%d\r\n", number);
     for (;;)
