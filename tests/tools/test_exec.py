@@ -3,12 +3,14 @@
 import hashlib
 import os
 import random
+import shutil
 import signal
 import stat
 import subprocess
 import sys
 import time
 
+from feuerlib.common import build_dir
 from harness import (FEUER, KERNEL, Skip, exec_command, feuer_exec, full_run_only,
                      kernel_options, run_all)
 
@@ -233,8 +235,9 @@ def test_boot_when_kernel_is_bad_then_125(directory):
         done = subprocess.run([FEUER, "exec", "--kernel", kernel, "--", "true"],
                               stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
         assert done.returncode == 125 and b"feuer: " in done.stderr, done
+    shutil.copy(os.path.join(build_dir(), "feuerbird"), path)
     with open(path, "r+b") as file:
-        file.write(b"\x7fELF")
+        file.write(b"\x7fELF" + b"\xff" * 60)
     done = subprocess.run([FEUER, "exec", "--kernel", path, "--", "true"],
                           stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=100)
     assert done.returncode == 125 and b"QEMU ended" in done.stderr, done

@@ -197,20 +197,18 @@ echo(u64 n)
 }
 
 static struct kspace shared[2];
-static volatile u64 stop;
+static volatile u64 stop, switched;
 
 static u64
 switcher(u64 n)
 {
-    u64 done = 0;
-
     (void)n;
     while (!stop) {
-        if (fb_switch(shared[done % 2].cap, NULL) == 0)
-            done++;
+        if (fb_switch(shared[switched % 2].cap, NULL) == 0)
+            switched++;
         fb_switch(INFO->cap_space, NULL);
     }
-    return done;
+    return switched;
 }
 
 static u64
@@ -261,11 +259,12 @@ test_smp(void)
         for (u64 cpu = 1; cpu <= last; cpu++)
             stress_wake(cpu, 2000);
         /* Destroying a space while another vCPU comes into it and leaves it. */
-        stop = 0;
+        stop = switched = 0;
         kspace_make(&shared[0]);
         kspace_make(&shared[1]);
         on_begin(last, switcher, 0);
-        fb_wait(in_ms(5), NULL);
+        for (u64 until = in_ms(3000); switched < 2 && now() < until;)
+            fb_wait(in_ms(1), NULL);
         for (u32 i = 0; i < 2; i++) {
             long e;
             unmap(shared[i].cap, USER_CODE, 2);

@@ -5,7 +5,7 @@
 # usage: tests/kernel/model/mutants.sh [BUILD]
 set -u
 cd "$(dirname "$(readlink -f "$0")")/../../.." || exit 2
-build=${1:-build}
+build=$(readlink -f "${1:-build}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 failed=0 number=0
@@ -20,7 +20,7 @@ mutant() { # name, file, sed expression
         failed=1
         return
     fi
-    (cd "$work" && gcc -std=gnu17 -O1 -DFB_HOST -w -fno-strict-aliasing -Ikernel -I"$here/$build/gen" -I"$here" -o mutant \
+    (cd "$work" && gcc -std=gnu17 -O1 -DFB_HOST -w -fno-strict-aliasing -Ikernel -I"$build/gen" -I"$here" -o mutant \
         "$here"/tests/kernel/model/{host,model,driver}.c kernel/base/epoch.c kernel/base/mem.c kernel/dev/irq.c kernel/event/event.c \
         kernel/slice/table.c kernel/ipc/ipc.c kernel/call/call_ipc.c kernel/cap/*.c kernel/frame/*.c kernel/space/*.c kernel/domain/*.c \
         kernel/call/{call_cap,call_space,call_domain,undo,table,call_control}.c) || { failed=1; echo "not ok $number - $1: does not build"; return; }
