@@ -3,8 +3,8 @@
  * What the control port shows: fields with tabs between them, a line for each thing.
  *
  * list     NAME STATE PERSONALITY TERMINAL CPUS KIB STARTS MS ENDED
- * top      "machine" NOW HZ CPUS, "cpu" N IDLE for each CPU, "steward" TICKS, and for
- * each instance that is up: "instance" NAME TICKS CROSSINGS UPCALLS FAULTS CALLS REPLIES
+ * top      "machine" NOW HZ CPUS, "cpu" N IDLE for each CPU, "steward" TICKS KIB_FREE
+ *          SLOTS_USED, and for each instance that is up: "instance" NAME TICKS CROSSINGS UPCALLS FAULTS CALLS REPLIES
  * SWITCHES KIB SLOTS_USED SLOTS.  All but the last three count up; times are TSC ticks.
  * caps     SLOT TYPE LO HI CLASS KINDS RIGHTS (names with commas), and then "more" SLOT
  *          where the list goes on
@@ -85,7 +85,8 @@ report_top(struct text *t)
     for (u64 cpu = 0; cpu < ncpus(); cpu++)
         text_add(t, "cpu\t%lu\t%lu\n", cpu, record->cpu[cpu].idle_tsc);
     if (fb_domain_status(0, 0, NULL) == 0)
-        text_add(t, "steward\t%lu\n", s->ticks);
+        text_add(t, "steward\t%lu\t%lu\t%lu\n", s->ticks, memory_total() * 4,
+                 s->slots_used);
     for (u32 k = 0; k < instance_count; k++)
         add_counts(t, &instances[k]);
 }

@@ -51,7 +51,7 @@ take_look(struct look *l)
             l->now = strtod(f[1], NULL);
             l->hz = strtod(f[2], NULL);
             l->cpus = atoi(f[3]);
-        } else if (n == 2 && strcmp(f[0], "steward") == 0) {
+        } else if (n >= 2 && strcmp(f[0], "steward") == 0) {
             l->steward = strtod(f[1], NULL);
         } else if (n >= 2 && strcmp(f[0], "instance") == 0) {
             take_instance(l, f, n);
