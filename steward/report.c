@@ -4,8 +4,9 @@
  *
  * list     NAME STATE PERSONALITY TERMINAL CPUS KIB STARTS MS ENDED
  * top      "machine" NOW HZ CPUS, "cpu" N IDLE for each CPU, "steward" TICKS KIB_FREE
- *          SLOTS_USED, and for each instance that is up: "instance" NAME TICKS CROSSINGS UPCALLS FAULTS CALLS REPLIES
- * SWITCHES KIB SLOTS_USED SLOTS.  All but the last three count up; times are TSC ticks.
+ *          SLOTS_USED, and for each instance that is up: "instance" NAME TICKS CROSSINGS
+ *          UPCALLS FAULTS CALLS REPLIES SWITCHES KIB SLOTS_USED SLOTS.  What is free, KIB
+ *          and slots are as they are now, all else counts up; times are TSC ticks.
  * caps     SLOT TYPE LO HI CLASS KINDS RIGHTS (names with commas), and then "more" SLOT
  *          where the list goes on
  */

@@ -252,7 +252,6 @@ def guest_jobs(options):
     yield Job("guest kernel", [os.path.join(REPO, "tests", "kernel", "run.sh"), build_dir(),
                                "2" if options.quick else "20"], 900)
     yield Job("guest steward", [os.path.join(REPO, "tests", "steward", "run.sh"), build_dir()], 600)
-    yield Job("guest kills", [os.path.join(REPO, "tests", "steward", "kills.sh"), build_dir()], 500)
     yield Job("guest reclaim", [os.path.join(REPO, "tests", "reclaim", "run.sh"), build_dir()], 300)
     yield Job("guest sdk", [os.path.join(REPO, "tests", "sdk", "run.sh"), build_dir()], 500)
     yield Job("guest slices", [os.path.join(TOOLS, "slices")]

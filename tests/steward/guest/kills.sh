@@ -39,7 +39,7 @@ while [ $kills -lt "$count" ]; do
     random 4
     case $drawn in 0) v=posix w=noise most=50 ;; 1) v=noise w=calls most=8 ;; 2) v=calls w=posix most=8 ;; *) v=read w=calls most=2 ;; esac
     case $(state $v) in
-    down) zonectl start $v || { echo "$v cannot be started"; raw 'log steward' | tail -20; exit 1; } ;;
+    down) zonectl start $v || { echo "$v cannot be started"; raw 'log steward' | tail -60; exit 1; } ;;
     ending) continue ;;
     esac
     random 3
