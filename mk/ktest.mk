@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The LibOS that tests the kernel from above; `make test` runs it by tests/kernel/run.sh.
 
-KTEST_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard tests/kernel/ktest/*.c tests/kernel/ktest/*.S) $(addprefix tests/kernel/,model/model.c model/driver.c model/guest.c enemies/matrix.c) sdk/text.c sdk/abi.c)
+KTEST_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard tests/kernel/ktest/*.c tests/kernel/ktest/*.S) $(addprefix tests/kernel/,model/model.c model/model_space.c model/driver.c model/guest.c enemies/matrix.c) sdk/text.c sdk/abi.c)
 KTEST_DEFINES := -DCALL_DOMAIN_EXIT=$$(awk '/define FB_CALL_DOMAIN_EXIT /{print $$3}' $(GENERATED)) \
     -DCALL_WAIT=$$(awk '/define FB_CALL_WAIT /{print $$3}' $(GENERATED)) \
     -DCALL_YIELD=$$(awk '/define FB_CALL_YIELD /{print $$3}' $(GENERATED)) \

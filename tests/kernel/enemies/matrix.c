@@ -4,21 +4,33 @@
  * argument can be bad, all other arguments being such that the call could succeed.
  *
  * Which calls and arguments there are comes from abi/feuerbird.toml.  An answer must be
- * success or an error that the call's page documents.  "Being revoked on another CPU" is a
- * name that the last vCPU derives and revokes as fast as it can.  Whatever was done, at the
- * end the fixture can be destroyed and every frame of it is free again.
+ * success or an error that the call's page documents.  "Being revoked on another CPU" is
+ * a name that the last vCPU derives and revokes as fast as it can.  Whatever was done, at
+ * the end the fixture can be destroyed and every frame of it is free again.
  */
 #include "tests/kernel/ktest/ktest.h"
 
-#define RW     (FB_MAP_READ | FB_MAP_WRITE)
-#define AT     0x40000000ull /* where the fixture's space has a page, and room */
-#define RACES  40u
+#define RW       (FB_MAP_READ | FB_MAP_WRITE)
+#define AT       0x40000000ull /* where the fixture's space has a page, and room */
+#define RACES    40u
 #define PATIENCE 2000u
 
 enum kind {
-    NUMBER, FRAME, ADDRESS, DEADLINE, OFFSET,
-    NAME_ANY, NAME_MEMORY, NAME_SPACE, NAME_DOMAIN, NAME_VCPU, NAME_SLICE, NAME_IRQ,
-    NAME_PORT, NAME_MACHINE, NAME_ENDPOINT
+    NUMBER,
+    FRAME,
+    ADDRESS,
+    DEADLINE,
+    OFFSET,
+    NAME_ANY,
+    NAME_MEMORY,
+    NAME_SPACE,
+    NAME_DOMAIN,
+    NAME_VCPU,
+    NAME_SLICE,
+    NAME_IRQ,
+    NAME_PORT,
+    NAME_MACHINE,
+    NAME_ENDPOINT
 };
 static const struct arg {
     u32 call, at;
@@ -44,7 +56,8 @@ static const char *const call_names[] = {
 static struct {
     struct kspace space, other;
     struct kchild child;
-    u64 own, stale, endpoint, frames; /* `own`: MEMORY on 16 frames, of which the rest is made */
+    u64 own, stale, endpoint,
+        frames; /* `own`: MEMORY on 16 frames, of which the rest is made */
 } fx;
 static volatile u64 racing, race_stop;
 static u64 cells, done, refused, undocumented;
@@ -136,21 +149,31 @@ good(const struct arg *a)
     return a->at == 0 || strcmp(a->name, "lo") == 0 ? 0 : 1;
 }
 
-/* The ways to be bad: forged, stale, foreign, overflowing, misaligned, in use elsewhere. */
+/* The ways to be bad: forged, stale, foreign, overflowing, misaligned, in use elsewhere.
+ */
 static u64
 bad(const struct arg *a, u32 way)
 {
     u64 g = good(a);
 
     switch ((int)a->kind) { /* all names are alike */
-    case DEADLINE: /* it is not to sleep for ever */
+    case DEADLINE:          /* it is not to sleep for ever */
         return way % 2 ? 1 : __builtin_ia32_rdtsc() + way;
     case FRAME: {
-        u64 in_use[] = { fx.space.root,   fx.child.frames,     fx.child.frames + 3,
-                         INFO->window_frame, RECORD->ncpus,    fx.frames + 15,
-                         fx.frames + 1,   INFO->memory[0].hi - 1, INFO->memory[0].hi,
-                         1ull << 40,      ~0ull,               1ull << 52,
-                         fx.space.code,   fx.child.cb[0] };
+        u64 in_use[] = { fx.space.root,
+                         fx.child.frames,
+                         fx.child.frames + 3,
+                         INFO->window_frame,
+                         RECORD->ncpus,
+                         fx.frames + 15,
+                         fx.frames + 1,
+                         INFO->memory[0].hi - 1,
+                         INFO->memory[0].hi,
+                         1ull << 40,
+                         ~0ull,
+                         1ull << 52,
+                         fx.space.code,
+                         fx.child.cb[0] };
         return way < sizeof(in_use) / 8 ? in_use[way] : g;
     }
     case ADDRESS: {
@@ -160,19 +183,32 @@ bad(const struct arg *a, u32 way)
         return way < sizeof(to) / 8 ? to[way] : g;
     }
     case OFFSET: {
-        u64 to[] = { 1,     FB_BUFFER_BYTES, FB_BUFFER_BYTES - 8, ~0ull, ~7ull, 1ull << 63,
+        u64 to[] = { 1,   FB_BUFFER_BYTES, FB_BUFFER_BYTES - 8, ~0ull, ~7ull, 1ull << 63,
                      4096 };
         return way < sizeof(to) / 8 ? to[way] : g;
     }
     case NUMBER: {
-        u64 to[] = { 0,    1,         2,          3,    63,         64,      511,
-                     4097, 1ull << 31, 1ull << 32, 1ull << 63, ~0ull, ~0ull - 4095, ~0ull >> 12 };
+        u64 to[] = {
+            0,    1,          2,          3,          63,    64,           511,
+            4097, 1ull << 31, 1ull << 32, 1ull << 63, ~0ull, ~0ull - 4095, ~0ull >> 12
+        };
         return way < sizeof(to) / 8 ? to[way] : g;
     }
     default: {
-        u64 to[] = { 0,           1,           g ^ 1ull << 24, g ^ 1ull << 63, g + 1,
-                     fx.stale,    ~0ull,       (1ull << 24) - 1, fx.own,        fx.space.cap,
-                     fx.endpoint, fx.child.vcpu[0], fx.child.domain, racing };
+        u64 to[] = { 0,
+                     1,
+                     g ^ 1ull << 24,
+                     g ^ 1ull << 63,
+                     g + 1,
+                     fx.stale,
+                     ~0ull,
+                     (1ull << 24) - 1,
+                     fx.own,
+                     fx.space.cap,
+                     fx.endpoint,
+                     fx.child.vcpu[0],
+                     fx.child.domain,
+                     racing };
         if (way == 13 && a->kind != NAME_ANY && a->kind != NAME_MEMORY)
             return g;
         return way < sizeof(to) / 8 ? to[way] : g;
@@ -339,7 +375,8 @@ test_victim(void)
     }
     frames_back(f, 4);
     sort(late, n);
-    print("# victim: %u rounds; late by %lu us (half), %lu us (of 100, 99), %lu us (worst)\r\n",
+    print("# victim: %u rounds; late by %lu us (half), %lu us (of 100, 99), %lu us "
+          "(worst)\r\n",
           n, late[n / 2] * 1000 / ms, late[n * 99 / 100] * 1000 / ms,
           late[n - 1] * 1000 / ms);
     CHECK(late[n / 2] < 20 * ms); /* the slices of all who are ready */

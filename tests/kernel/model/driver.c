@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The random driver: calls are made up from a seed, carried out by the kernel, then by the
- * model, and both compared: the error, every capability, every frame.
+ * The random driver: calls are made up from a seed, carried out by the kernel, then by
+ * the model, and both compared: the error, every capability, every frame.
  *
- * Of the arguments most are such that the call succeeds; one in eight is something else: a
- * name that is dead, of another type or of another domain, a frame outside of the interval.
+ * Of the arguments most are such that the call succeeds; one in eight is something else:
+ * a name that is dead, of another type or of another domain, a frame outside of the
+ * interval.
  */
 #include "model.h"
 
@@ -52,7 +53,8 @@ name_of(struct world *w, int dom, fb_u32 type)
 {
     if (below(w, 16) == 0) { /* dead, dying, of another domain or of another type */
         int i = (int)below(w, CAPS);
-        /* Where domain 0 has more than the model knows of, names of others may mean that. */
+        /* Where domain 0 has more than the model knows of, names of others may mean that.
+         */
         if (w->cap[i].name && (kernel->actors || w->cap[i].dom == dom) &&
             !(w->cap[i].type == FB_TYPE_SPACE && type == FB_TYPE_DOMAIN))
             return w->cap[i].name;
@@ -381,14 +383,14 @@ compare_frames(struct world *w)
         fb_u32 pins = type == FB_FRAME_TABLE ? m[i].pins : (fb_u32)FB_FRAME_PINS(word);
         if (type == FB_FRAME_TABLE && !linked)
             type = FB_FRAME_DATA, pins = (fb_u32)FB_FRAME_PINS(word);
-        if (type != m[i].type || linked != m[i].linked || FB_FRAME_MAPS(word) != m[i].maps ||
-            FB_FRAME_WMAPS(word) != m[i].wmaps || pins != m[i].pins) {
-            kernel->fail("a frame differs (type, writable << 16, mapped << 32)",
-                         (long)(type | FB_FRAME_WMAPS(word) << 16 |
-                                FB_FRAME_MAPS(word) << 32),
-                         (long)(m[i].type | (fb_u64)m[i].wmaps << 16 |
-                                (fb_u64)m[i].maps << 32),
-                         i);
+        if (type != m[i].type || linked != m[i].linked ||
+            FB_FRAME_MAPS(word) != m[i].maps || FB_FRAME_WMAPS(word) != m[i].wmaps ||
+            pins != m[i].pins) {
+            kernel->fail(
+                "a frame differs (type, writable << 16, mapped << 32)",
+                (long)(type | FB_FRAME_WMAPS(word) << 16 | FB_FRAME_MAPS(word) << 32),
+                (long)(m[i].type | (fb_u64)m[i].wmaps << 16 | (fb_u64)m[i].maps << 32),
+                i);
             return false;
         }
     }

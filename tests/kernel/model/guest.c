@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The model against the real kernel: each vCPU of the test LibOS has a world of its own, and
- * makes the same sequences as the host's driver does, all of them at once.  Domains in a
- * world hold capabilities but do not run; domain 0 is the test LibOS itself.
+ * The model against the real kernel: each vCPU of the test LibOS has a world of its own,
+ * and makes the same sequences as the host's driver does, all of them at once.  Domains
+ * in a world hold capabilities but do not run; domain 0 is the test LibOS itself.
  *
  * The option ktest.model=COUNT runs so many sequences on each CPU, and nothing else.
  */
 #include "tests/kernel/ktest/ktest.h"
 #include "tests/kernel/model/model.h"
 
-#define CALLS 100u
+#define CALLS  100u
 #define WORLDS 8u
 
 static struct world worlds[WORLDS];
@@ -89,8 +89,8 @@ guest_fail(const char *what, long got, long expected, u64 detail)
           (u64)expected, detail);
 }
 
-static const struct kernel guest = { guest_call, guest_inspect, guest_word, NULL, guest_fail,
-                                     false };
+static const struct kernel guest = { guest_call, guest_inspect, guest_word,
+                                     NULL,       guest_fail,    false };
 const struct kernel *kernel = &guest;
 
 static void
@@ -129,10 +129,11 @@ sequence(struct world *w, u64 seed)
     memset(w, 0, sizeof(*w));
     w->base = lo;
     w->slots0 = 1u << 20;
-    w->dom[0] = (struct mdom){
-        .live = true, .maker = NONE, .cap = NONE, .serial = ++w->serial,
-        .clearance = FB_CLASS_ROOT
-    };
+    w->dom[0] = (struct mdom){ .live = true,
+                               .maker = NONE,
+                               .cap = NONE,
+                               .serial = ++w->serial,
+                               .clearance = FB_CLASS_ROOT };
     base(w, MEM, w->base, w->base + FRAMES);
     base(w, INFO->cap_machine, 0, 1);
     w->seed = seed * 0x9e3779b97f4a7c15 | 1;
@@ -147,9 +148,9 @@ sequence(struct world *w, u64 seed)
         if (!both(w, &c))
             return false;
     for (int i = 0; i < CAPS; i++) {
-        long e = w->cap[i].is == C_FREE ? 0
-                                        : patient(FB_CALL_CAP_DELETE,
-                                                  (u64[6]){ w->cap[i].name }, &value);
+        long e = w->cap[i].is == C_FREE
+                     ? 0
+                     : patient(FB_CALL_CAP_DELETE, (u64[6]){ w->cap[i].name }, &value);
         if (e) {
             guest_fail("the base cannot be deleted", e, 0, w->cap[i].name);
             return false;
@@ -207,5 +208,6 @@ test_model(void)
     count = option("ktest.model=", 24 / INFO->ncpus);
     seed = option("ktest.seed=", 1);
     model_run(seed, count);
-    print("# %lu sequences of %u calls on each of %u CPUs\r\n", count, CALLS, INFO->ncpus);
+    print("# %lu sequences of %u calls on each of %u CPUs\r\n", count, CALLS,
+          INFO->ncpus);
 }

@@ -25,10 +25,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define CPUS   4u
-#define MEMORY 1024u /* frames */
-#define ROOT_FRAMES 8u /* of the table */
-#define CALLS_MAX 1024u
+#define CPUS        4u
+#define MEMORY      1024u /* frames */
+#define ROOT_FRAMES 8u    /* of the table */
+#define CALLS_MAX   1024u
 
 /* ---- the machine ---- */
 
@@ -87,30 +87,38 @@ hal_entropy(void)
     return 4;
 }
 /* What no call of the sequences comes to. */
-#define NOTHING(...) { __VA_ARGS__ }
-void hal_cr3_write(u64 value) NOTHING((void)value;)
-void hal_invlpg(u64 va) NOTHING((void)va;)
-void hal_eoi(void) NOTHING()
-void hal_irq_mask(u32 gsi) NOTHING((void)gsi;)
-void hal_irq_unmask(u32 gsi) NOTHING((void)gsi;)
-int hal_irq_setup(u32 g, u32 c, u32 f) NOTHING((void)g; (void)c; (void)f; return 0;)
-void hal_fpu_init(void *area) NOTHING((void)area;)
-void hal_timer_arm(u64 tsc) NOTHING((void)tsc;)
-void hal_console_write(const char *b, u64 n) NOTHING((void)b; (void)n;)
-u32 hal_port_in(u16 p, unsigned w) NOTHING((void)p; (void)w; return 0;)
-void hal_port_out(u16 p, unsigned w, u32 v) NOTHING((void)p; (void)w; (void)v;)
-void hal_port_write(u16 p, const void *b, u64 n) NOTHING((void)p; (void)b; (void)n;)
-int hal_power(unsigned op) NOTHING((void)op; return -FB_E_NODEV;)
-void hal_set_fs_base(u64 value) NOTHING((void)value;)
-void hal_set_gs_base(u64 value) NOTHING((void)value;)
-void hal_gate_select(bool direct) NOTHING((void)direct;)
-NORETURN void hal_load(const struct fb_regs *r) NOTHING((void)r; abort();)
-NORETURN void hal_load_user(const struct fb_regs *r) NOTHING((void)r; abort();)
-void hal_state_load(const struct hal_state *s) NOTHING((void)s;)
-void hal_state_switch(struct hal_state *o, const struct hal_state *n) NOTHING((void)o; (void)n;)
-NORETURN void dispatch(struct cpu *c) NOTHING((void)c; abort();)
-void vcpu_leave(struct vcpu *v, const struct fb_regs *r) NOTHING((void)v; (void)r;)
-u64 slice_ran(const struct vcpu *v) NOTHING((void)v; return 0;)
+#define NOTHING(...)                                                                     \
+    {                                                                                    \
+        __VA_ARGS__                                                                      \
+    }
+void hal_cr3_write(u64 value) NOTHING((void)value;) void hal_invlpg(u64 va)
+    NOTHING((void)va;) void hal_eoi(void) NOTHING() void hal_irq_mask(u32 gsi)
+        NOTHING((void)gsi;) void hal_irq_unmask(u32 gsi)
+            NOTHING((void)gsi;) int hal_irq_setup(u32 g, u32 c, u32 f)
+                NOTHING((void)g; (void)c; (void)f;
+                        return 0;) void hal_fpu_init(void *area)
+                    NOTHING((void)area;) void hal_timer_arm(u64 tsc)
+                        NOTHING((void)tsc;) void hal_console_write(const char *b, u64 n)
+                            NOTHING((void)b; (void)n;) u32
+    hal_port_in(u16 p, unsigned w)
+        NOTHING((void)p; (void)w; return 0;) void hal_port_out(u16 p, unsigned w, u32 v)
+            NOTHING((void)p; (void)w;
+                    (void)v;) void hal_port_write(u16 p, const void *b, u64 n)
+                NOTHING((void)p; (void)b; (void)n;) int hal_power(unsigned op)
+                    NOTHING((void)op; return -FB_E_NODEV;) void hal_set_fs_base(u64 value)
+                        NOTHING((void)value;) void hal_set_gs_base(u64 value)
+                            NOTHING((void)value;) void hal_gate_select(bool direct)
+                                NOTHING((void)direct;) NORETURN
+    void hal_load(const struct fb_regs *r) NOTHING((void)r; abort();) NORETURN
+    void hal_load_user(const struct fb_regs *r)
+        NOTHING((void)r; abort();) void hal_state_load(const struct hal_state *s)
+            NOTHING((void)s;) void hal_state_switch(struct hal_state *o,
+                                                    const struct hal_state *n)
+                NOTHING((void)o; (void)n;) NORETURN void dispatch(struct cpu *c)
+                    NOTHING((void)c; abort();) void vcpu_leave(struct vcpu *v,
+                                                               const struct fb_regs *r)
+                        NOTHING((void)v; (void)r;) u64 slice_ran(const struct vcpu *v)
+                            NOTHING((void)v; return 0;)
 /* Whatever other calls there are: the sequences do not make them. */
 #define CALL(number, name, args)                                                         \
     __attribute__((weak)) struct ret call_##name(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, \
@@ -122,9 +130,9 @@ u64 slice_ran(const struct vcpu *v) NOTHING((void)v; return 0;)
 #include <kernel/calls.inc>
 #undef CALL
 
-/* ---- worlds ---- */
+    /* ---- worlds ---- */
 
-static struct world worlds[CPUS];
+    static struct world worlds[CPUS];
 static struct domain *root_domain, *world_domain[CPUS];
 static struct vcpu vcpus[CPUS];
 static _Alignas(4096) u8 blocks[CPUS][FB_CB_FRAMES * PAGE_SIZE];
@@ -308,10 +316,11 @@ world_make(u32 k)
         panic("no world");
     world_domain[k] = frame_ptr(lo);
     world_domain_name[k] = name;
-    w->dom[0] = (struct mdom){
-        .live = true, .maker = NONE, .cap = NONE, .serial = ++w->serial,
-        .clearance = FB_CLASS_ROOT
-    };
+    w->dom[0] = (struct mdom){ .live = true,
+                               .maker = NONE,
+                               .cap = NONE,
+                               .serial = ++w->serial,
+                               .clearance = FB_CLASS_ROOT };
     w->tree[SPACES] = (struct mtree){ .live = true, .dom = 0, .cap = NONE };
     u64 a[6] = { root_memory, name, FB_AUTH_ALL, w->base, w->base + FRAMES };
     if (root_call(FB_CALL_CAP_GRANT, a, &value))
@@ -539,7 +548,8 @@ main(int argc, char **argv)
         else if (!strcmp(argv[i], "--verbose"))
             loud = true;
         else {
-            printf("usage: model [--seed N] [--count N] [--calls N] [--cpus N] [--verbose]\n");
+            printf("usage: model [--seed N] [--count N] [--calls N] [--cpus N] "
+                   "[--verbose]\n");
             return 2;
         }
     }

@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The reference model: see model.h. */
-#include "model.h"
+#include "parts.h"
 
-#define RW_ (FB_MAP_READ | FB_MAP_WRITE)
-#define X_RIGHTS (FB_MAP_READ | FB_MAP_WRITE | FB_MAP_EXEC)
-#define KINDS(k) ((fb_u64)(k) << 8)
-#define RIGHTS(r) ((fb_u64)(r) << 32)
-#define MAPPER_ANY (~0ull)
 #define COVER 64
 
 static bool
@@ -15,14 +10,14 @@ bottom(fb_u64 auth, fb_u64 lo, fb_u64 hi)
     return !(auth & 0x3f) || !(auth & 0xffff00) || !(auth >> 32 & 0xffff) || lo >= hi;
 }
 
-static int
-window_of(int dom)
+int
+m_window(int dom)
 {
     return SPACES + dom;
 }
 
-static int
-top_of(int tree)
+int
+m_top(int tree)
 {
     return tree < SPACES ? 3 : 2;
 }
@@ -31,7 +26,8 @@ fb_u64
 m_va(const struct world *w, int tree, fb_u64 page)
 {
     (void)w;
-    return (tree < SPACES ? 0x40000000ull : FB_WINDOW_BASE + 0x7000000000ull) + page * 4096;
+    return (tree < SPACES ? 0x40000000ull : FB_WINDOW_BASE + 0x7000000000ull) +
+           page * 4096;
 }
 
 int
@@ -80,7 +76,7 @@ m_frames(const struct world *w, struct mframe f[FRAMES])
         f[i] = (struct mframe){ FB_FRAME_DATA, 0, 0, w->pins[i], false };
     for (int i = 0; i < TREES; i++) {
         const struct mtree *t = &w->tree[i];
-        count_tree(w, t, f, top_of(i));
+        count_tree(w, t, f, m_top(i));
         if (t->live && i < SPACES)
             f[t->root - w->base].type = f[t->root + 1 - w->base].type = FB_FRAME_ROOT;
     }
@@ -98,8 +94,8 @@ m_frames(const struct world *w, struct mframe f[FRAMES])
         }
 }
 
-static struct mframe
-frame_now(const struct world *w, fb_u64 frame)
+struct mframe
+m_frame(const struct world *w, fb_u64 frame)
 {
     struct mframe f[FRAMES];
     m_frames(w, f);
@@ -113,10 +109,10 @@ serves(const struct mframe *f)
 }
 
 /* May it become an object, a root (nobody maps it) or a table (nobody writes it)? */
-static bool
-givable(const struct world *w, fb_u64 frame, bool table)
+bool
+m_givable(const struct world *w, fb_u64 frame, bool table)
 {
-    struct mframe f = frame_now(w, frame);
+    struct mframe f = m_frame(w, frame);
     return f.type == FB_FRAME_DATA && !f.pins && !f.wmaps && (table || !f.maps);
 }
 
@@ -141,7 +137,7 @@ below(const struct world *w, int i, int r, bool through_made)
 }
 
 static void
-hoist(struct world *w, int from, int to)
+m_hoist(struct world *w, int from, int to)
 {
     for (int i = 0; i < CAPS; i++)
         if (w->cap[i].is != C_FREE && w->cap[i].parent == from)
@@ -159,8 +155,8 @@ kill_below(struct world *w, int f)
             w->cap[i].is = C_FREE;
 }
 
-static void
-kill_object(struct world *w, int f)
+void
+m_kill(struct world *w, int f)
 {
     if (f == NONE)
         return;
@@ -195,8 +191,8 @@ mapped_by(const struct mtree *t, fb_u64 serial)
     return false;
 }
 
-static void
-note(struct world *w, int tree, int actor)
+void
+m_note(struct world *w, int tree, int actor)
 {
     struct mtree *t = &w->tree[tree];
     fb_u64 serial = w->dom[actor].serial;
@@ -231,9 +227,9 @@ static void
 sweep(struct world *w, const struct mcap *c)
 {
     for (int i = 0; i < TREES; i++)
-        if (w->tree[i].live && (w->tree[i].dom == c->dom ||
-                                mapped_by(&w->tree[i], w->dom[c->dom].serial)))
-            evict(&w->tree[i], top_of(i), c->lo, c->hi);
+        if (w->tree[i].live &&
+            (w->tree[i].dom == c->dom || mapped_by(&w->tree[i], w->dom[c->dom].serial)))
+            evict(&w->tree[i], m_top(i), c->lo, c->hi);
 }
 
 /* Do frames of it still serve?  Those that were seen not to are not looked at again. */
@@ -256,8 +252,8 @@ stuck(const struct world *w, struct mcap *c)
 
 /* ---- capability calls ---- */
 
-static fb_u64
-used(const struct world *w, int dom)
+fb_u64
+m_used(const struct world *w, int dom)
 {
     fb_u64 n = 0;
     for (int i = 0; i < CAPS; i++)
@@ -287,7 +283,7 @@ derive(struct world *w, const struct call *c, int to, fb_u64 auth, fb_u64 lo, fb
         return -FB_E_EMPTY;
     if (n.auth & 0xff & ~clearance)
         return -FB_E_CLEARANCE;
-    if (used(w, to) >= (to ? SLOTS : w->slots0))
+    if (m_used(w, to) >= (to ? SLOTS : w->slots0))
         return -FB_E_FULL;
     n.first = n.fixed = n.revoking = n.deleting = n.taken = n.swept = false;
     n.parent = s;
@@ -297,8 +293,8 @@ derive(struct world *w, const struct call *c, int to, fb_u64 auth, fb_u64 lo, fb
 }
 
 /* Of type, with rights: the index, or the error. */
-static long
-find(const struct world *w, int dom, fb_u64 name, fb_u32 type, fb_u64 need)
+long
+m_typed(const struct world *w, int dom, fb_u64 name, fb_u32 type, fb_u64 need)
 {
     int i = m_find(w, dom, name);
 
@@ -312,7 +308,7 @@ find(const struct world *w, int dom, fb_u64 name, fb_u32 type, fb_u64 need)
 static long
 call_grant(struct world *w, const struct call *c, int *out)
 {
-    long d = find(w, c->actor, c->a[1], FB_TYPE_DOMAIN, RIGHTS(FB_RIGHT_GRANT));
+    long d = m_typed(w, c->actor, c->a[1], FB_TYPE_DOMAIN, RIGHTS(FB_RIGHT_GRANT));
 
     if (d < 0)
         return d;
@@ -336,7 +332,7 @@ call_delete(struct world *w, const struct call *c)
     if (d->is == C_LIVE) {
         if (d->first || d->revoking)
             return -FB_E_INUSE;
-        hoist(w, i, d->parent);
+        m_hoist(w, i, d->parent);
         if (!needs_sweep(w, i, d->parent)) {
             d->is = C_FREE;
             return 0;
@@ -356,7 +352,7 @@ call_delete(struct world *w, const struct call *c)
 static long
 call_move(struct world *w, const struct call *c, int *out)
 {
-    long d = find(w, c->actor, c->a[1], FB_TYPE_DOMAIN, RIGHTS(FB_RIGHT_GRANT));
+    long d = m_typed(w, c->actor, c->a[1], FB_TYPE_DOMAIN, RIGHTS(FB_RIGHT_GRANT));
     int s;
 
     if (d < 0)
@@ -369,13 +365,13 @@ call_move(struct world *w, const struct call *c, int *out)
         return -FB_E_AUTHORITY;
     if (m->auth & 0xff & ~w->dom[to].clearance)
         return -FB_E_CLEARANCE;
-    if (used(w, to) >= (to ? SLOTS : w->slots0))
+    if (m_used(w, to) >= (to ? SLOTS : w->slots0))
         return -FB_E_FULL;
     if (m->first || m->revoking)
         return -FB_E_INUSE;
     n.dom = to;
     *out = m_new(w, n);
-    hoist(w, s, *out);
+    m_hoist(w, s, *out);
     m->parent = *out;
     m->is = C_FREE;
     if (needs_sweep(w, s, *out)) {
@@ -387,10 +383,10 @@ call_move(struct world *w, const struct call *c, int *out)
     return 0;
 }
 
-static void
-space_end(struct world *w, int tree)
+void
+m_space_end(struct world *w, int tree)
 {
-    kill_object(w, w->tree[tree].cap);
+    m_kill(w, w->tree[tree].cap);
     w->tree[tree] = (struct mtree){ .live = false };
 }
 
@@ -423,7 +419,7 @@ call_revoke(struct world *w, const struct call *c)
     for (int i = 0; i < CAPS; i++) {
         if (!gone[i])
             continue;
-        hoist(w, i, r);
+        m_hoist(w, i, r);
         w->cap[i].parent = r;
         w->cap[i].taken = true;
         if (w->cap[i].swept && stuck(w, &w->cap[i]))
@@ -437,298 +433,31 @@ call_revoke(struct world *w, const struct call *c)
     return left || spared ? -FB_E_INUSE : 0;
 }
 
-/* ---- spaces ---- */
-
-static long
-find_tree(const struct world *w, const struct call *c, int *tree)
-{
-    bool window = c->a[1] >= FB_WINDOW_BASE;
-    long i = window ? find(w, c->actor, c->a[0], FB_TYPE_DOMAIN,
-                           KINDS(FB_KIND_HARDWARE) | RIGHTS(FB_RIGHT_MAP))
-                    : find(w, c->actor, c->a[0], FB_TYPE_SPACE,
-                           KINDS(FB_KIND_MEMORY_VIRT) | RIGHTS(FB_RIGHT_MAP));
-    if (i < 0)
-        return i;
-    *tree = window ? window_of(w->cap[i].object) : w->cap[i].object;
-    return 0;
-}
-
-static long
-find_memory(const struct world *w, int dom, fb_u64 name, fb_u64 rights)
-{
-    return find(w, dom, name, FB_TYPE_MEMORY, KINDS(FB_KIND_MEMORY_PHYS) | RIGHTS(rights));
-}
-
-static bool
-inside(const struct mcap *m, fb_u64 frame, fb_u64 n)
-{
-    return frame >= m->lo && frame < m->hi && n <= m->hi - frame;
-}
-
-static long
-call_space_create(struct world *w, const struct call *c, int *out)
-{
-    int dom = c->actor;
-    long m, tree = 0;
-
-    if (c->a[0]) {
-        long d = find(w, c->actor, c->a[0], FB_TYPE_DOMAIN, RIGHTS(FB_RIGHT_CREATE));
-        if (d < 0)
-            return d;
-        dom = w->cap[d].object;
-    }
-    m = find_memory(w, c->actor, c->a[1], FB_RIGHT_GIVE);
-    if (m < 0)
-        return m;
-    if (c->a[2] & 1)
-        return -FB_E_ALIGN;
-    if (!inside(&w->cap[m], c->a[2], 2))
-        return -FB_E_RANGE;
-    if (used(w, c->actor) >= (c->actor ? SLOTS : w->slots0))
-        return -FB_E_FULL;
-    if (!givable(w, c->a[2], false) || !givable(w, c->a[2] + 1, false))
-        return -FB_E_INUSE;
-    while (w->tree[tree].live)
-        tree++;
-    fb_u64 rights = FB_RIGHT_READ | FB_RIGHT_MAP | FB_RIGHT_SWITCH | FB_RIGHT_CONTROL |
-                    FB_RIGHT_DERIVE | FB_RIGHT_GRANT | FB_RIGHT_REVOKE;
-    *out = m_new(w, (struct mcap){ .is = C_LIVE,
-                                   .first = true,
-                                   .parent = (int)m,
-                                   .dom = c->actor,
-                                   .object = (int)tree,
-                                   .type = FB_TYPE_SPACE,
-                                   .auth = (w->cap[m].auth & FB_CLASS_ROOT) |
-                                           KINDS(FB_KIND_MEMORY_VIRT) | RIGHTS(rights),
-                                   .lo = 0,
-                                   .hi = 1 });
-    w->tree[tree] = (struct mtree){ .live = true, .dom = dom, .cap = *out, .root = c->a[2] };
-    return 0;
-}
-
-static long
-call_space_destroy(struct world *w, const struct call *c)
-{
-    long s = find(w, c->actor, c->a[0], FB_TYPE_SPACE,
-                  KINDS(FB_KIND_MEMORY_VIRT) | RIGHTS(FB_RIGHT_MAP | FB_RIGHT_CONTROL));
-
-    if (s < 0)
-        return s;
-    int tree = w->cap[s].object;
-    if (w->tree[tree].node[3])
-        return -FB_E_INUSE;
-    space_end(w, tree);
-    return 0;
-}
-
-static long
-call_space_table(struct world *w, const struct call *c)
-{
-    int tree = NONE;
-    long e = find_tree(w, c, &tree), m;
-
-    if (e)
-        return e;
-    m = find_memory(w, c->actor, c->a[3], FB_RIGHT_GIVE);
-    if (m < 0)
-        return m;
-    fb_u64 level = c->a[2];
-    if (level < 1 || level > 3)
-        return -FB_E_ARG;
-    if (!inside(&w->cap[m], c->a[4], 1))
-        return -FB_E_RANGE;
-    note(w, tree, c->actor);
-    if (level > (fb_u64)top_of(tree))
-        return -FB_E_ARG;
-    struct mtree *t = &w->tree[tree];
-    for (int l = top_of(tree); l > (int)level; l--)
-        if (!t->node[l])
-            return -FB_E_NOTABLE;
-    if (t->node[level])
-        return -FB_E_MAPPED;
-    if (!givable(w, c->a[4], true))
-        return -FB_E_INUSE;
-    t->node[level] = c->a[4];
-    return 0;
-}
-
-static bool
-table_there(const struct mtree *t, int tree)
-{
-    for (int l = top_of(tree); l >= 1; l--)
-        if (!t->node[l])
-            return false;
-    return true;
-}
-
-/* One page. */
-static long
-call_space_map(struct world *w, const struct call *c)
-{
-    int tree = NONE;
-    long e = find_tree(w, c, &tree), m;
-    fb_u32 flags = (fb_u32)c->a[4];
-
-    if (e)
-        return e;
-    m = find_memory(w, c->actor, c->a[2], 0);
-    if (m < 0)
-        return m;
-    note(w, tree, c->actor);
-    if (!(flags & FB_MAP_READ))
-        return -FB_E_ARG;
-    if (RIGHTS(flags) & ~w->cap[m].auth)
-        return -FB_E_AUTHORITY;
-    if (tree >= SPACES && (flags & FB_MAP_WRITE) && (flags & FB_MAP_EXEC))
-        return -FB_E_WX;
-    if (!inside(&w->cap[m], c->a[3], 1))
-        return -FB_E_RANGE;
-    struct mtree *t = &w->tree[tree];
-    if (!table_there(t, tree))
-        return -FB_E_NOTABLE;
-    fb_u64 p = (c->a[1] - m_va(w, tree, 0)) / 4096;
-    if (t->page[p])
-        return -FB_E_MAPPED;
-    struct mframe f = frame_now(w, c->a[3]);
-    bool readable = f.type == FB_FRAME_DATA || f.type == FB_FRAME_TABLE ||
-                    f.type == FB_FRAME_DOMAIN_RECORD;
-    if (flags & FB_MAP_WRITE ? f.type != FB_FRAME_DATA : !readable)
-        return -FB_E_INUSE;
-    t->page[p] = c->a[3] + 1;
-    t->rights[p] = flags;
-    return 0;
-}
-
-static long
-call_space_protect(struct world *w, const struct call *c)
-{
-    int tree = NONE;
-    long e = find_tree(w, c, &tree), m = NONE;
-    fb_u32 flags = (fb_u32)c->a[3];
-
-    if (e)
-        return e;
-    if (c->a[4]) {
-        m = find_memory(w, c->actor, c->a[4], 0);
-        if (m < 0)
-            return m;
-        note(w, tree, c->actor);
-    }
-    if (flags && !(flags & FB_MAP_READ))
-        return -FB_E_ARG;
-    if (tree >= SPACES && (flags & FB_MAP_WRITE) && (flags & FB_MAP_EXEC))
-        return -FB_E_WX;
-    struct mtree *t = &w->tree[tree];
-    fb_u64 p = (c->a[1] - m_va(w, tree, 0)) / 4096;
-    for (fb_u64 end = p + c->a[2]; p < end; p++) {
-        if (!t->page[p])
-            continue;
-        bool in = m != NONE && inside(&w->cap[m], t->page[p] - 1, 1);
-        fb_u32 may = t->rights[p] | FB_MAP_READ |
-                     (in ? (fb_u32)(w->cap[m].auth >> 32) & X_RIGHTS : 0);
-        if (frame_now(w, t->page[p] - 1).type != FB_FRAME_DATA)
-            may &= ~FB_MAP_WRITE;
-        t->rights[p] = flags & may;
-    }
-    return 0;
-}
-
-static long
-call_space_unmap(struct world *w, const struct call *c)
-{
-    int tree = NONE;
-    long e = find_tree(w, c, &tree);
-
-    if (e)
-        return e;
-    struct mtree *t = &w->tree[tree];
-    fb_u64 p = (c->a[1] - m_va(w, tree, 0)) / 4096;
-    for (fb_u64 end = p + c->a[2]; p < end; p++)
-        t->page[p] = 0;
-    for (int l = 1; (c->a[3] & FB_UNMAP_TABLES) && l <= top_of(tree); l++) {
-        bool empty = l == 1 || !t->node[l - 1];
-        for (fb_u32 k = 0; k < PAGES; k++)
-            empty &= l > 1 || !t->page[k];
-        if (!empty)
-            break;
-        t->node[l] = 0;
-    }
-    return 0;
-}
-
-/* ---- endpoints ---- */
-
-static long
-call_endpoint_create(struct world *w, const struct call *c, int *out)
-{
-    long m = find_memory(w, c->actor, c->a[0], FB_RIGHT_GIVE);
-
-    if (m < 0)
-        return m;
-    if (!inside(&w->cap[m], c->a[1], 1))
-        return -FB_E_RANGE;
-    if (used(w, c->actor) >= (c->actor ? SLOTS : w->slots0))
-        return -FB_E_FULL;
-    if (!givable(w, c->a[1], false))
-        return -FB_E_INUSE;
-    fb_u64 rights = FB_RIGHT_READ | FB_RIGHT_CONTROL | FB_RIGHT_DERIVE | FB_RIGHT_GRANT |
-                    FB_RIGHT_REVOKE | FB_RIGHT_SIGNAL;
-    *out = m_new(w, (struct mcap){ .is = C_LIVE,
-                                   .first = true,
-                                   .parent = (int)m,
-                                   .dom = c->actor,
-                                   .object = (int)(c->a[1] - w->base),
-                                   .type = FB_TYPE_ENDPOINT,
-                                   .auth = (w->cap[m].auth & FB_CLASS_ROOT) |
-                                           KINDS(FB_KIND_IPC_SEND | FB_KIND_IPC_RECV) |
-                                           RIGHTS(rights),
-                                   .lo = 0,
-                                   .hi = ~0ull });
-    w->endpoint[c->a[1] - w->base] = true;
-    return 0;
-}
-
-static long
-call_endpoint_destroy(struct world *w, const struct call *c)
-{
-    long e = find(w, c->actor, c->a[0], FB_TYPE_ENDPOINT, RIGHTS(FB_RIGHT_CONTROL));
-
-    if (e < 0)
-        return e;
-    int object = w->cap[e].object;
-    w->endpoint[object] = false;
-    for (int i = 0; i < CAPS; i++)
-        if (w->cap[i].is != C_FREE && w->cap[i].first &&
-            w->cap[i].type == FB_TYPE_ENDPOINT && w->cap[i].object == object)
-            kill_object(w, i);
-    return 0;
-}
-
 /* ---- domains ---- */
 
 static long
 call_domain_create(struct world *w, const struct call *c, int *out)
 {
     const struct fb_domain_params *p = &c->params;
-    long k = find(w, c->actor, c->a[0], FB_TYPE_MACHINE,
-                  KINDS(FB_KIND_HARDWARE) | RIGHTS(FB_RIGHT_CREATE));
+    long k = m_typed(w, c->actor, c->a[0], FB_TYPE_MACHINE,
+                     KINDS(FB_KIND_HARDWARE) | RIGHTS(FB_RIGHT_CREATE));
     int d = 1;
 
     if (k < 0)
         return k;
-    long m = find_memory(w, c->actor, c->a[1], FB_RIGHT_GIVE);
+    long m = m_find_memory(w, c->actor, c->a[1], FB_RIGHT_GIVE);
     if (m < 0)
         return m;
     if (p->clearance == 0)
         return -FB_E_ARG;
     if (p->clearance & ~w->dom[c->actor].clearance)
         return -FB_E_CLEARANCE;
-    if (!inside(&w->cap[m], p->object_frame, OBJECTS))
+    if (!m_inside(&w->cap[m], p->object_frame, OBJECTS))
         return -FB_E_RANGE;
-    if (used(w, c->actor) >= (c->actor ? SLOTS : w->slots0))
+    if (m_used(w, c->actor) >= (c->actor ? SLOTS : w->slots0))
         return -FB_E_FULL;
     for (fb_u64 i = 0; i < OBJECTS; i++)
-        if (!givable(w, p->object_frame + i, i == 1 || i == 3))
+        if (!m_givable(w, p->object_frame + i, i == 1 || i == 3))
             return -FB_E_INUSE;
     while (w->dom[d].live)
         d++;
@@ -750,7 +479,7 @@ call_domain_create(struct world *w, const struct call *c, int *out)
                                .object = p->object_frame,
                                .serial = ++w->serial,
                                .clearance = p->clearance };
-    w->tree[window_of(d)] = (struct mtree){ .live = true, .dom = d, .cap = NONE };
+    w->tree[m_window(d)] = (struct mtree){ .live = true, .dom = d, .cap = NONE };
     return 0;
 }
 
@@ -764,7 +493,7 @@ domain_end(struct world *w, int d)
             domain_end(w, w->cap[i].object);
     for (int i = 0; i < TREES; i++)
         if (w->tree[i].live && w->tree[i].dom == d)
-            space_end(w, i);
+            m_space_end(w, i);
     for (int i = 0; i < CAPS; i++) {
         struct mcap *c = &w->cap[i];
         if (c->is == C_FREE || c->dom != d)
@@ -776,7 +505,7 @@ domain_end(struct world *w, int d)
                 w->tree[c->object] = (struct mtree){ .live = false };
             else
                 w->tree[c->object].cap = NONE;
-            kill_object(w, i);
+            m_kill(w, i);
             continue;
         }
         if (!c->swept && c->type == FB_TYPE_MEMORY)
@@ -787,18 +516,18 @@ domain_end(struct world *w, int d)
                 w->cap[k].taken = true;
                 w->cap[k].parent = i;
             }
-        hoist(w, i, c->parent);
+        m_hoist(w, i, c->parent);
         c->is = C_FREE;
     }
-    kill_object(w, w->dom[d].cap);
+    m_kill(w, w->dom[d].cap);
     w->dom[d].live = false;
 }
 
 static long
 call_domain_destroy(struct world *w, const struct call *c)
 {
-    long i = find(w, c->actor, c->a[0], FB_TYPE_DOMAIN,
-                  KINDS(FB_KIND_HARDWARE) | RIGHTS(FB_RIGHT_CONTROL));
+    long i = m_typed(w, c->actor, c->a[0], FB_TYPE_DOMAIN,
+                     KINDS(FB_KIND_HARDWARE) | RIGHTS(FB_RIGHT_CONTROL));
 
     if (i < 0)
         return i;
@@ -818,16 +547,16 @@ m_call(struct world *w, const struct call *c, int *out)
                       FB_CLASS_ROOT, out);
     case FB_CALL_CAP_GRANT: return call_grant(w, c, out);
     case FB_CALL_CAP_MOVE: return call_move(w, c, out);
-    case FB_CALL_ENDPOINT_CREATE: return call_endpoint_create(w, c, out);
-    case FB_CALL_ENDPOINT_DESTROY: return call_endpoint_destroy(w, c);
+    case FB_CALL_ENDPOINT_CREATE: return m_call_endpoint_create(w, c, out);
+    case FB_CALL_ENDPOINT_DESTROY: return m_call_endpoint_destroy(w, c);
     case FB_CALL_CAP_DELETE: return call_delete(w, c);
     case FB_CALL_CAP_REVOKE: return call_revoke(w, c);
-    case FB_CALL_SPACE_CREATE: return call_space_create(w, c, out);
-    case FB_CALL_SPACE_DESTROY: return call_space_destroy(w, c);
-    case FB_CALL_SPACE_TABLE: return call_space_table(w, c);
-    case FB_CALL_SPACE_MAP: return call_space_map(w, c);
-    case FB_CALL_SPACE_PROTECT: return call_space_protect(w, c);
-    case FB_CALL_SPACE_UNMAP: return call_space_unmap(w, c);
+    case FB_CALL_SPACE_CREATE: return m_call_space_create(w, c, out);
+    case FB_CALL_SPACE_DESTROY: return m_call_space_destroy(w, c);
+    case FB_CALL_SPACE_TABLE: return m_call_space_table(w, c);
+    case FB_CALL_SPACE_MAP: return m_call_space_map(w, c);
+    case FB_CALL_SPACE_PROTECT: return m_call_space_protect(w, c);
+    case FB_CALL_SPACE_UNMAP: return m_call_space_unmap(w, c);
     case FB_CALL_DOMAIN_CREATE: return call_domain_create(w, c, out);
     case FB_CALL_DOMAIN_DESTROY: return call_domain_destroy(w, c);
     default: return -FB_E_CALL;

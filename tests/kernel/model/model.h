@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A reference model of capabilities, domains, spaces and frames, as docs/calls tells them.
+ * A reference model of capabilities, domains, spaces and frames, as docs/calls tells
+ * them.
  *
- * Plain arrays, each call written the obvious way, each as one indivisible step: no locks,
- * no epochs, no resuming.  A *world* is an actor's domain with its own part of memory; what
- * happens in it does not depend on what others do, so worlds may run on several CPUs at
- * once and each be compared after each call.  Builds on the host and inside a LibOS.
+ * Plain arrays, each call written the obvious way, each as one indivisible step: no
+ * locks, no epochs, no resuming.  A *world* is an actor's domain with its own part of
+ * memory; what happens in it does not depend on what others do, so worlds may run on
+ * several CPUs at once and each be compared after each call.  Builds on the host and
+ * inside a LibOS.
  *
  * m1. Domain 0 is the world's own; its base capabilities (`fixed`) stay.
  * m2. A tree (a space's lower half, or a window) has one region of PAGES pages, under one
@@ -25,8 +27,9 @@
 #define PAGES   12u
 #define FRAMES  96u
 #define NONE    (-1)
-#define OBJECTS 4u /* frames of a domain: object, record, table, top node of its window */
-#define SLOTS   32u
+#define OBJECTS 4u /* frames of a domain: object, record, table, top node of its window  \
+                    */
+#define SLOTS 32u
 
 enum cap_is { C_FREE, C_LIVE, C_DYING };
 struct mcap {
@@ -35,7 +38,8 @@ struct mcap {
     bool deleting; /* DYING by its holder's cap_delete, which may be repeated */
     bool taken;    /* DYING by a revocation of its parent */
     bool swept;    /* DYING: what it mapped is gone; only frames in use keep it */
-    int parent, dom, object; /* object: tree, domain, or an endpoint's frame in the world */
+    int parent, dom,
+        object; /* object: tree, domain, or an endpoint's frame in the world */
     fb_u32 type;
     fb_u64 name, auth, lo, hi;
     fb_u64 cursor; /* DYING: frames below it were looked at */
@@ -55,7 +59,7 @@ struct mdom {
     fb_u64 object, serial, clearance;
 };
 struct world {
-    fb_u64 base; /* its frames */
+    fb_u64 base;   /* its frames */
     fb_u64 slots0; /* of domain 0's table */
     fb_u64 serial, seed;
     struct mcap cap[CAPS];
@@ -92,7 +96,7 @@ fb_u64 m_va(const struct world *w, int tree, fb_u64 page);
 struct kernel {
     long (*call)(struct world *w, const struct call *c, fb_u64 *value);
     bool (*inspect)(struct world *w, int dom, fb_u64 name, struct fb_cap_info *out);
-    fb_u64 (*word)(fb_u64 frame, fb_u32 *flags); /* of its record */
+    fb_u64 (*word)(fb_u64 frame, fb_u32 *flags);         /* of its record */
     void (*pin)(struct world *w, fb_u64 frame, bool on); /* NULL: there is none */
     void (*fail)(const char *what, long got, long expected, fb_u64 detail);
     bool actors; /* can call as any domain of the world; else domain 0 makes all calls */
