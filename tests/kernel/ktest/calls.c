@@ -146,6 +146,7 @@ test_spaces(void)
     ERR(SPACE_UNMAP, AUTHORITY, fb_space_unmap(weak, 0, 1, 0, 0, 1, &v));
     ERR(SPACE_UNMAP, ALIGN, fb_space_unmap(s.cap, 1, 1, 0, 0, 1, &v));
     ERR(SPACE_UNMAP, RANGE, fb_space_unmap(s.cap, 0, 1ull << 52, 0, 0, 1, &v));
+    ERR(SPACE_UNMAP, ARG, fb_space_unmap(s.cap, 0, 1, 2, 0, 1, &v));
     ERR(SPACE_UNMAP, FAULT, fb_space_unmap(s.cap, 0, 1, 0, FB_BUFFER_BYTES, 1, &v));
     ERR(SPACE_COPY, NAME, fb_space_copy(NONAME, s.cap, USER_DATA, 1, FB_COPY_COW, &v));
     ERR(SPACE_COPY, TYPE, fb_space_copy(t.cap, port, USER_DATA, 1, FB_COPY_COW, &v));
