@@ -10,9 +10,9 @@ import subprocess
 import sys
 import time
 
-from feuerlib.common import build_dir
 from harness import (FEUER, KERNEL, Skip, exec_command, feuer_exec, full_run_only,
                      kernel_options, run_all)
+from feuerlib.common import build_dir  # noqa: E402
 
 ALL_BYTES = bytes(range(256)) * 40
 
