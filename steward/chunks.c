@@ -29,19 +29,19 @@ total(const struct ranges *set)
     return n;
 }
 
-/* As the manifest says; of `memory all` the last quarter, in 16 pieces. */
+/* As the manifest says; of `memory all` the last eighth, in 16 pieces. */
 static void
 choose_size(const struct instance *i, u64 *size, u64 *count)
 {
-    u64 quarter = total(&i->memory) / 4;
+    u64 part = total(&i->memory) / 8;
 
     *size = i->what->chunk / PAGE;
     *count = i->what->chunks;
     if (i->what->memory != MEMORY_ALL || *count != 0)
         return;
-    *size = quarter / DEFAULT_CHUNKS & ~(PIECE - 1);
+    *size = part / DEFAULT_CHUNKS & ~(PIECE - 1);
     *size = *size ? *size : PIECE;
-    *count = quarter / *size < DEFAULT_CHUNKS ? quarter / *size : DEFAULT_CHUNKS;
+    *count = part / *size < DEFAULT_CHUNKS ? part / *size : DEFAULT_CHUNKS;
 }
 
 /* From the lower end of its largest interval: at the upper end are the kernel's tables. */
