@@ -14,9 +14,13 @@
 #define SIGSET_BYTES 8u
 
 /* struct sigaction of the kernel's ABI. */
-struct linux_sigaction {
-    u64 handler, flags, restorer, mask;
-};
+/* The kernel's struct sigaction of x86-64 (sigaction(2)) is struct signal_action, word for word. */
+_Static_assert(offsetof(struct signal_action, handler) == 0 &&
+                   offsetof(struct signal_action, flags) == 8 &&
+                   offsetof(struct signal_action, restorer) == 16 &&
+                   offsetof(struct signal_action, mask) == 24 &&
+                   sizeof(struct signal_action) == 32,
+               "struct sigaction");
 
 /* ---- siginfo ---- */
 #define SI_TIMER SIGNAL_CODE_TIMER
@@ -127,24 +131,16 @@ siginfo_from_linux(struct signal_info *to, const struct linux_siginfo *from)
 long
 sys_rt_sigaction(struct user_frame *f)
 {
-    int number = (int)SYS_ARG0(f);
-    struct linux_sigaction in;
     struct signal_action set, old;
     if (SYS_ARG3(f) != SIGSET_BYTES)
         return -E_INVAL;
-    if (SYS_ARG1(f) != 0) {
-        if (copy_from_user(&in, SYS_ARG1(f), sizeof in) != 0)
-            return -E_FAULT;
-        set = (struct signal_action){ .handler = in.handler, .restorer = in.restorer,
-                                      .mask = in.mask, .flags = in.flags };
-    }
-    int error = signal_action_set(proc_current(), number, SYS_ARG1(f) != 0 ? &set : NULL,
+    if (SYS_ARG1(f) != 0 && copy_from_user(&set, SYS_ARG1(f), sizeof set) != 0)
+        return -E_FAULT;
+    int error = signal_action_set(proc_current(), (int)SYS_ARG0(f), SYS_ARG1(f) != 0 ? &set : NULL,
                                   SYS_ARG2(f) != 0 ? &old : NULL);
     if (error != 0 || SYS_ARG2(f) == 0)
         return error;
-    in = (struct linux_sigaction){ .handler = old.handler, .flags = old.flags,
-                                   .restorer = old.restorer, .mask = old.mask };
-    return copy_to_user(SYS_ARG2(f), &in, sizeof in);
+    return copy_to_user(SYS_ARG2(f), &old, sizeof old);
 }
 
 #define SIG_BLOCK 0

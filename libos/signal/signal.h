@@ -71,10 +71,11 @@ enum {
 
 struct process;
 struct posix_timer;
-struct signal_action {
-    uaddr handler, restorer;
-    u64 mask;
+struct signal_action { /* in the order in which programs lay it out */
+    uaddr handler;
     u64 flags;
+    uaddr restorer;
+    u64 mask;
 };
 struct signal_info {
     i32 number, code, error;
