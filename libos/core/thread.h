@@ -91,6 +91,7 @@ struct thread {
     uaddr altstack_base;
     u64 altstack_size;
     u32 altstack_flags;
+    u32 memory_policy;       /* posix: what set_mempolicy has said */
     u64 restart[6];          /* E_RESTART_BLOCK: how to go on */
     /* Sampled at ticks (core/account.h, A2); the runtime at the last one. */
     u64 user_ticks, system_ticks, sampled_runtime;

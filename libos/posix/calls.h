@@ -149,6 +149,15 @@ long sys_mlock2(struct user_frame *f);
 long sys_munlock(struct user_frame *f);
 long sys_mlockall(struct user_frame *f);
 long sys_munlockall(struct user_frame *f);
+long sys_remap_file_pages(struct user_frame *f);
+long sys_process_vm_readv(struct user_frame *f);
+long sys_process_vm_writev(struct user_frame *f);
+long sys_mbind(struct user_frame *f);
+long sys_set_mempolicy(struct user_frame *f);
+long sys_get_mempolicy(struct user_frame *f);
+long sys_migrate_pages(struct user_frame *f);
+long sys_move_pages(struct user_frame *f);
+long sys_set_mempolicy_home_node(struct user_frame *f);
 
 /* ---- processes: proc.c ids.c misc.c ---- */
 long sys_clone(struct user_frame *f);

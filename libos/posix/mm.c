@@ -223,6 +223,18 @@ sys_mremap(struct user_frame *f)
     return rc != 0 ? rc : (long)at;
 }
 
+/* Obsolete since Linux 4.0, which makes a mapping of its own of it, as here. */
+long
+sys_remap_file_pages(struct user_frame *f)
+{
+    u64 start = PAGE_DOWN(SYS_ARG0(f)), bytes = PAGE_DOWN(SYS_ARG1(f));
+    u64 page = SYS_ARG3(f), pages = bytes >> PAGE_SHIFT;
+    if (SYS_ARG2(f) != 0 || page + pages < page || (page + pages) >> (63 - PAGE_SHIFT))
+        return -E_INVAL;
+    return mm_remap_file(current_mm(), start, bytes, page,
+                         !(SYS_ARG4(f) & LINUX_MAP_NONBLOCK));
+}
+
 /* madvise(2): what each number does to areas. */
 struct advice {
     u8 number, kind;

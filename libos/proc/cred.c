@@ -414,3 +414,29 @@ cred_may_signal(const struct process *by, const struct process *p, int number)
         return 0;
     return -E_PERM;
 }
+
+static bool
+may_inspect_locked(const struct process *p, const struct cred *by, bool real)
+{
+    const struct cred *of = p->cred;
+    u32 uid = real ? by->uid : by->fsuid, gid = real ? by->gid : by->fsgid;
+    if (cred_can(by, CAP_SYS_PTRACE))
+        return true;
+    if (of == NULL || p->dumpable != 1 ||
+        (of->permitted & ~(real ? by->permitted : by->effective)) != 0)
+        return false;
+    return uid == of->uid && uid == of->euid && uid == of->suid && gid == of->gid &&
+           gid == of->egid && gid == of->sgid;
+}
+
+bool
+cred_may_inspect(struct process *p, bool by_real_ids)
+{
+    struct process *self = proc_current();
+    if (self == NULL || self == p)
+        return self != NULL;
+    spin_lock(&p->lock);
+    bool may = may_inspect_locked(p, self->cred, by_real_ids);
+    spin_unlock(&p->lock);
+    return may;
+}

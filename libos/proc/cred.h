@@ -65,4 +65,8 @@ int cred_install(struct process *p, struct cred *fresh) MUST_CHECK;
 int cred_may_signal(const struct process *by, const struct process *p,
                     int number) MUST_CHECK;
 
+/* May the current process look into p (ptrace(2), "Ptrace access mode checking"), by its
+ * file-system ids or by its real ones, which is for who also changes it?  Takes p->lock. */
+bool cred_may_inspect(struct process *p, bool by_real_ids) MUST_CHECK;
+
 #endif

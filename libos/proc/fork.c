@@ -143,6 +143,7 @@ make_thread(struct process *p, struct thread *from, struct user_frame *frame,
         THREAD_SET_TID(t) = args->child_tid;
         thread_set_work(t, WORK_SIGNAL);
     }
+    t->memory_policy = from->memory_policy;
     memcpy(t->name, from->name, sizeof t->name);
     return t;
 }

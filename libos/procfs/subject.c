@@ -43,31 +43,10 @@ subject_is_current(const struct subject *s)
     return self != NULL && self->pid == s->pid && self->start_ns == s->start_ns;
 }
 
-/* Linux's PTRACE_MODE_READ_FSCREDS. */
-static bool
-may_inspect_locked(const struct process *p, const struct cred *by)
-{
-    const struct cred *of = p->cred;
-    if (cred_can(by, CAP_SYS_PTRACE))
-        return true;
-    if (of == NULL || p->dumpable != 1 || (of->permitted & ~by->effective) != 0)
-        return false;
-    return by->fsuid == of->uid && by->fsuid == of->euid && by->fsuid == of->suid &&
-           by->fsgid == of->gid && by->fsgid == of->egid && by->fsgid == of->sgid;
-}
-
 int
 subject_may_inspect(struct process *p)
 {
-    struct process *self = proc_current();
-    if (self == p)
-        return 0;
-    if (self == NULL)
-        return -E_ACCES;
-    spin_lock(&p->lock);
-    bool may = may_inspect_locked(p, self->cred);
-    spin_unlock(&p->lock);
-    return may ? 0 : -E_ACCES;
+    return proc_current() == p || cred_may_inspect(p, false) ? 0 : -E_ACCES;
 }
 
 void

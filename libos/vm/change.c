@@ -78,6 +78,24 @@ mm_check_locked(struct mm *m, uaddr at, uaddr end, u32 prot)
     return data && data + m->vm_data > mm_limit(MM_LIMIT_DATA) >> PAGE_SHIFT ? -E_NOMEM : 0;
 }
 
+/* One area's part of the range.  -E_ACCES -E_NOMEM */
+static int
+protect_part(struct mm *m, uaddr from, uaddr to, u32 prot)
+{
+    int rc = mm_check_locked(m, from, to, prot);
+    if (rc == 0)
+        rc = mmu_own(&m->space, from, (to - from) >> PAGE_SHIFT);
+    if (rc == 0)
+        rc = area_cut_locked(m, from, to);
+    if (rc != 0)
+        return rc;
+    struct area *a = area_find(&m->areas, from);
+    protect_area(m, a, prot);
+    area_merge_locked(m, a);
+    return 0;
+}
+
+/* Area by area, as Linux: what comes before one that refuses has changed. */
 int
 mm_protect(struct mm *m, uaddr at, u64 bytes, u32 prot)
 {
@@ -88,20 +106,17 @@ mm_protect(struct mm *m, uaddr at, u64 bytes, u32 prot)
     if (bytes > USER_TOP || !mm_range_ok(at, PAGE_UP(bytes)))
         return -E_NOMEM;
     uaddr end = at + PAGE_UP(bytes);
+    int rc = 0;
     mutex_lock(&m->lock);
-    int rc = mm_check_locked(m, at, end, prot);
-    if (rc == 0)
-        rc = mmu_own(&m->space, at, (end - at) >> PAGE_SHIFT);
-    if (rc == 0)
-        rc = area_cut_locked(m, at, end);
-    if (rc == 0) {
-        struct area *a = area_find(&m->areas, at);
-        while (a && a->start < end) {
-            protect_area(m, a, prot);
-            a = area_merge_locked(m, a)->next;
+    for (uaddr pos = at, to; rc == 0 && pos < end; pos = to) {
+        struct area *a = area_find(&m->areas, pos);
+        if (!a || a->start > pos) {
+            rc = -E_NOMEM;
+            break;
         }
-        if (a)
-            area_merge_locked(m, a);
+        to = MIN(a->end, end);
+        if (a->prot != prot)
+            rc = protect_part(m, pos, to, prot);
     }
     mutex_unlock(&m->lock);
     return rc;
@@ -284,6 +299,50 @@ mm_remap(struct mm *m, uaddr old, u64 old_bytes, u64 new_bytes, u32 flags, uaddr
     if (a && (a->flags & (AREA_LOCKED | AREA_LOCK_ON_FAULT)) == AREA_LOCKED &&
         v.new_bytes > v.old_bytes)
         (void)!mm_populate_locked(m, *out + v.old_bytes, v.new_bytes - v.old_bytes);
+    mutex_unlock(&m->lock);
+    return rc;
+}
+
+/* ---- remap_file_pages ---- */
+
+/* The areas of the range must be one mapping: of the same file, next to each other. */
+static struct area *
+one_mapping(struct mm *m, uaddr at, uaddr end)
+{
+    struct area *first = area_find(&m->areas, at);
+    if (!first || first->start > at || !(first->flags & AREA_SHARED))
+        return NULL;
+    for (struct area *a = first; a->end < end; a = a->next) {
+        const struct area *n = a->next;
+        if (!n || n->start != a->end || n->inode != first->inode ||
+            n->file != first->file || n->flags != first->flags)
+            return NULL;
+    }
+    return first;
+}
+
+int
+mm_remap_file(struct mm *m, uaddr at, u64 bytes, u64 page, bool populate)
+{
+    uaddr to, end = at + bytes;
+    if (end <= at || !mm_range_ok(at, bytes))
+        return -E_INVAL;
+    mutex_lock(&m->lock);
+    struct area *a = one_mapping(m, at, end);
+    int rc = a ? 0 : -E_INVAL;
+    if (rc == 0) {
+        const struct area of = *a; /* it may go: the file stays, with references of ours */
+        inode_hold(of.inode);
+        if (of.file)
+            file_hold(of.file);
+        rc = mm_map_locked(m, at, bytes, of.prot, of.flags | MAP_AT_FIXED, of.file,
+                           of.inode, page, &to);
+        inode_release(of.inode);
+        if (of.file)
+            file_release(of.file);
+    }
+    if (rc == 0 && populate)
+        (void)!mm_populate_locked(m, at, bytes);
     mutex_unlock(&m->lock);
     return rc;
 }

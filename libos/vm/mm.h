@@ -49,6 +49,9 @@ struct thread;
 #define AREA_MERGEABLE 0x80000u
 #define AREA_RANDOM 0x100000u
 #define AREA_SEQUENTIAL 0x200000u
+/* What mbind has said: kept and shown by posix, means nothing to vm. */
+#define AREA_POLICY 0x3f000000u
+#define AREA_POLICY_SHIFT 24
 /* For mm_map. */
 #define MAP_AT_FIXED 0x100u           /* replace what is there */
 #define MAP_AT_FIXED_NOREPLACE 0x200u /* -E_EXIST if something is there */
@@ -79,6 +82,8 @@ int mm_unmap(struct mm *m, uaddr at, u64 bytes) MUST_CHECK;
 int mm_protect(struct mm *m, uaddr at, u64 bytes, u32 prot) MUST_CHECK;
 int mm_remap(struct mm *m, uaddr old, u64 old_bytes, u64 new_bytes, u32 flags,
              uaddr new_at, uaddr *out) MUST_CHECK;
+/* remap_file_pages: the shared mapping at `at` shows the file from `page` on.  -E_INVAL */
+int mm_remap_file(struct mm *m, uaddr at, u64 bytes, u64 page, bool populate) MUST_CHECK;
 #define MM_REMAP_MAYMOVE 0x1u
 #define MM_REMAP_FIXED 0x2u
 #define MM_REMAP_DONTUNMAP 0x4u
