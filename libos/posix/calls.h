@@ -225,6 +225,9 @@ long sys_getcpu(struct user_frame *f);
 long sys_reboot(struct user_frame *f);
 long sys_syslog(struct user_frame *f);  /* log.c */
 long sys_set_robust_list(struct user_frame *f);
+long sys_pidfd_open(struct user_frame *f);
+long sys_pidfd_send_signal(struct user_frame *f);
+long sys_pidfd_getfd(struct user_frame *f);
 long sys_restart_syscall(struct user_frame *f);
 long sys_capget(struct user_frame *f);
 long sys_capset(struct user_frame *f);

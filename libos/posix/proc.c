@@ -7,6 +7,7 @@
 #include "core/string.h"
 #include "posix/cputime.h"
 #include "posix/files.h"
+#include "posix/pidfd.h"
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "posix/strings.h"
@@ -20,6 +21,7 @@
 #define CLONE_FS 0x200ull
 #define CLONE_FILES 0x400ull
 #define CLONE_SIGHAND 0x800ull
+#define CLONE_PIDFD 0x1000ull
 #define CLONE_PTRACE 0x2000ull
 #define CLONE_VFORK 0x4000ull
 #define CLONE_PARENT 0x8000ull
@@ -37,7 +39,7 @@
     (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PTRACE | CLONE_VFORK |    \
      CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |                 \
      CLONE_CHILD_CLEARTID | CLONE_DETACHED | CLONE_UNTRACED | CLONE_CHILD_SETTID |       \
-     CLONE_IO | CLONE_PARENT | CLONE_CLEAR_SIGHAND)
+     CLONE_IO | CLONE_PARENT | CLONE_CLEAR_SIGHAND | CLONE_PIDFD)
 #define CLONE_SIGNAL_MASK 0xffull
 
 static const struct {
@@ -52,9 +54,11 @@ static const struct {
     { CLONE_PARENT, FORK_SIBLING },        { CLONE_CLEAR_SIGHAND, FORK_CLEAR_SIGNALS },
 };
 
+/* pidfd_at: where CLONE_PIDFD's descriptor goes. */
 static long
-do_clone(struct user_frame *f, u64 flags, struct fork_args *args)
+do_clone(struct user_frame *f, u64 flags, struct fork_args *args, uaddr pidfd_at)
 {
+    struct pidfd_clone pidfd;
     if (flags & ~CLONE_UNDERSTOOD)
         return -E_INVAL;
     if ((flags & CLONE_SIGHAND) && (!(flags & CLONE_VM) || (flags & CLONE_CLEAR_SIGHAND)))
@@ -63,6 +67,9 @@ do_clone(struct user_frame *f, u64 flags, struct fork_args *args)
         (flags & (CLONE_SIGHAND | CLONE_FILES | CLONE_FS)) !=
             (CLONE_SIGHAND | CLONE_FILES | CLONE_FS))
         return -E_INVAL; /* threads with files of their own: docs/missing.md */
+    if ((flags & CLONE_PIDFD) && ((flags & (CLONE_THREAD | CLONE_DETACHED)) ||
+        ((flags & CLONE_PARENT_SETTID) && pidfd_at == args->parent_tid)))
+        return -E_INVAL;
     if (args->exit_signal < 0 || args->exit_signal > SIG_MAX)
         return -E_INVAL;
     if ((flags & CLONE_SETTLS) && args->tls >= USER_TOP)
@@ -71,6 +78,8 @@ do_clone(struct user_frame *f, u64 flags, struct fork_args *args)
         if (flags & clone_flags[i].clone)
             args->flags |= clone_flags[i].fork;
     }
+    if (flags & CLONE_PIDFD)
+        pidfd_for_clone(&pidfd, args, pidfd_at);
     return proc_fork(f, args);
 }
 
@@ -85,7 +94,8 @@ sys_clone(struct user_frame *f)
         .tls = SYS_ARG4(f),
     };
     /* The upper half of the word is not for this call. */
-    return do_clone(f, SYS_ARG0(f) & 0xffffffffull & ~CLONE_SIGNAL_MASK, &args);
+    return do_clone(f, SYS_ARG0(f) & 0xffffffffull & ~CLONE_SIGNAL_MASK, &args,
+                    SYS_ARG2(f));
 }
 
 struct linux_clone_args {
@@ -118,7 +128,7 @@ sys_clone3(struct user_frame *f)
         .child_tid = in.child_tid,
         .tls = in.tls,
     };
-    return do_clone(f, in.flags, &args);
+    return do_clone(f, in.flags, &args, in.pidfd);
 }
 
 long
@@ -318,6 +328,21 @@ info_of_status(struct linux_siginfo *s, i32 status)
     }
 }
 
+/* One that does not block looks only, and says so if there is nothing yet. */
+static int
+wait_for_pidfd(int fd, u32 flags, struct wait_report *report)
+{
+    struct process *child;
+    bool nonblocking;
+    int error = pidfd_process(fd, &child, &nonblocking);
+    if (error != 0)
+        return error == -E_SRCH ? -E_CHILD : error;
+    /* Its number stays its own: a reference is held. */
+    int got = proc_wait(child->pid, flags | (nonblocking ? WAIT_NOHANG : 0), report);
+    proc_release(child);
+    return got == 0 && nonblocking && !(flags & WAIT_NOHANG) ? -E_AGAIN : got;
+}
+
 long
 sys_waitid(struct user_frame *f)
 {
@@ -329,16 +354,14 @@ sys_waitid(struct user_frame *f)
                      W_ALL | W_CLONE)) ||
         !(options & (WUNTRACED | WEXITED | WCONTINUED)))
         return -E_INVAL;
-    if (type == P_PIDFD && id >= 0)
-        return -E_BADF; /* there are none */
-    if (type != P_ALL && type != P_PID && type != P_PGID)
-        return -E_INVAL;
-    if ((type == P_PID && id <= 0) || (type == P_PGID && id < 0))
+    if (type < P_ALL || type > P_PIDFD || (type == P_PID && id <= 0) ||
+        ((type == P_PGID || type == P_PIDFD) && id < 0))
         return -E_INVAL;
     i32 which = type == P_ALL ? -1 : type == P_PID ? id : id == 0 ? 0 : -id;
     if (type == P_PGID && id == 1)
         which = proc_current()->pgid == 1 ? 0 : INT32_MIN + 1; /* -1 means any */
-    int got = proc_wait(which, wait_flags(options), &report);
+    int got = type == P_PIDFD ? wait_for_pidfd(id, wait_flags(options), &report)
+                              : proc_wait(which, wait_flags(options), &report);
     if (got < 0)
         return got;
     if (got > 0) {

@@ -19,6 +19,7 @@
 #include "core/hooks.h"
 #include "core/log.h"
 #include "core/usercopy.h"
+#include "proc/handle.h"
 #include "proc/internal.h"
 #include "proc/session.h"
 #include "signal/signal.h"
@@ -271,6 +272,7 @@ become_zombie(struct process *p)
     list_push_front(&p->parent->children, &p->sibling);
     p->report = 0;
     atomic_store_explicit(&p->state, PROC_ZOMBIE, memory_order_release);
+    proc_handle_zombie(p);
     if (tell_and_ask(p))
         bury(&b, p);
     spin_unlock(&family_lock);

@@ -273,6 +273,11 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
         process_discard(p);
         return error != 0 ? error : -E_NOMEM;
     }
+    if (args->prepare != NULL && (error = args->prepare(p, args->arg)) != 0) {
+        abandon_thread(t);
+        process_discard(p);
+        return error;
+    }
     i32 pid = p->pid;
     p->vfork_child = (args->flags & FORK_VFORK) != 0;
     if ((args->flags & FORK_PARENT_TID) &&
@@ -282,9 +287,13 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
     if (!commit_process(p, parent, self, t, (args->flags & FORK_SIBLING) != 0)) {
         abandon_thread(t);
         atomic_fetch_sub_explicit(&p->refs, 1, memory_order_relaxed);
+        if (args->settle != NULL)
+            args->settle(false, args->arg);
         process_discard(p);
         return -E_RESTART_ALWAYS;
     }
+    if (args->settle != NULL)
+        args->settle(true, args->arg);
     if (args->flags & FORK_VFORK) {
         proc_hold(p);
         thread_start(t);

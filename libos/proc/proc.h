@@ -113,6 +113,7 @@ struct process {
     struct process *dead_next;            /* exit.c */
     u32 personality;                      /* PERSONALITY_*; inherited */
     _Atomic i32 oom_score_adj;            /* -1000 (never) to 1000; vm/oom.c; inherited */
+    struct proc_handle *handle;           /* proc/handle.h; set under lock, once */
     u64 reserved[8];
 };
 extern struct process *proc_init_process; /* pid 1 */
@@ -151,6 +152,11 @@ struct fork_args {
     i32 exit_signal;
     uaddr stack;                          /* 0: the parent's */
     uaddr parent_tid, child_tid, tls;
+    /* Of a process: called before the child can be seen, and its error ends the fork; then
+     * `settle` once, when it has been made or not. */
+    int (*prepare)(struct process *child, void *arg);
+    void (*settle)(bool made, void *arg);
+    void *arg;
 };
 /* pid of the child, or -E_NOMEM -E_AGAIN. */
 i64 proc_fork(struct user_frame *frame, const struct fork_args *args);

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "core/page.h"
 #include "core/string.h"
+#include "proc/handle.h"
 #include "proc/internal.h"
 #include "signal/signal.h"
 #include "vm/mm.h"
@@ -72,6 +73,8 @@ process_free_rest(struct process *p)
     signal_process_free(p);
     if (p->cred != NULL)
         cred_release(p->cred);
+    if (p->handle != NULL)
+        proc_handle_release(p->handle);
     heap_free(p->exe);
     heap_free(p);
 }
@@ -113,6 +116,7 @@ process_bury_locked(struct process *p, struct pgroup **empty)
     p->parent = NULL;
     *empty = pgroup_leave_locked(p);
     atomic_store_explicit(&p->state, PROC_DEAD, memory_order_relaxed);
+    proc_handle_buried(p);
     atomic_fetch_sub_explicit(&process_count, 1, memory_order_relaxed);
     user_charge(p->charged_uid, -1);
 }
