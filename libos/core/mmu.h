@@ -16,6 +16,10 @@
  *     once for all.  Before pages there are changed the space needs tables of its own:
  *     mmu_own for rights, and for pages that a decision is made on (mmu_page.shared);
  *     mmu_own_edges for what is unmapped; mmu_map and mmu_replace see to it themselves.
+ * M5. A page of 2 MiB (mmu_map_large) is in one space only, and has the rights of its
+ *     area.  It is made 4 KiB pages where M4 says that a table must be ours first: so what
+ *     is done with pages one by one finds none.  mmu_query, mmu_next and mmu_each show it
+ *     as 512 pages (mmu_page.large), and mmu_unmap gives it back as one run.
  */
 #ifndef LIBOS_CORE_MMU_H
 #define LIBOS_CORE_MMU_H
@@ -39,6 +43,7 @@ struct mmu_space {
     u32 ntops;          /* M1 */
     u32 ntops_max;
     bool shares;        /* M1: some page table may be shared (M4) */
+    u32 large;          /* M1: pages of 2 MiB (M5) */
     struct mmu_top *tops; /* first_tops, or from the heap */
     struct mmu_top first_tops[MMU_TOPS];
 };
@@ -55,6 +60,14 @@ int mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags,
 #define MMU_FRAMES_MAX 512u
 int mmu_map_frames(struct mmu_space *s, uaddr va, const frame_t *frames, u32 flags,
                    u64 count) MUST_CHECK;
+/* M5: the run of frames (page_alloc_run(MMU_LARGE_ORDER)) at va, a multiple of its size,
+ * where it fits.  -E_EXIST -E_NOMEM */
+#define MMU_LARGE_ORDER 9u
+int mmu_map_large(struct mmu_space *s, uaddr va, frame_t frame, u32 flags) MUST_CHECK;
+/* Is nothing there, so that one would fit at va? */
+bool mmu_large_fits(struct mmu_space *s, uaddr va);
+/* Pages of 2 MiB in all spaces. */
+u64 mmu_large_pages(void);
 /* The same as mmu_map in place of the pages that are there, at most MMU_REPLACE_MAX.  *lost: by bit,
  * those whose frame lost its last mapping; what they were is known to who looked under
  * the space's lock.  *done: how many were replaced, also on errors. */
@@ -87,6 +100,7 @@ struct mmu_page {
     frame_t frame;
     u32 flags; /* MMU_READ | WRITE | EXEC */
     bool dirty, accessed;
+    bool large; /* a part of a page of 2 MiB (M5) */
     u16 shared; /* M4: 0: the table is this space's own; else how many spaces have it */
 };
 /* What is mapped at va: true and *out, or false.  Reads the page tables; no call. */

@@ -178,6 +178,20 @@ page_free_run(frame_t f, unsigned order)
     spin_unlock(&buddy_lock);
 }
 
+void
+page_free_large(frame_t f)
+{
+    bool alone = true;
+    for (u32 i = 0; alone && i < 512; i++)
+        alone = page_alone(f + i);
+    if (alone) {
+        page_free_run(f, 9);
+        return;
+    }
+    for (u32 i = 0; i < 512; i++)
+        page_free(f + i);
+}
+
 /* Blocks of the smallest order that there is go in back to front: frames that are asked
  * for one after another then lie one behind the other as far as memory is in one piece,
  * and a file or an area of them is mapped in runs. */

@@ -86,6 +86,10 @@ page_unshare(frame_t f)
 frame_t page_alloc_run(unsigned order);
 void page_free_run(frame_t f, unsigned order);
 
+/* A run of 2^9 frames that was in use as one page: those that somebody else holds as well
+ * (G4) go when he lets go of them. */
+void page_free_large(frame_t f);
+
 /* Page-table nodes: clean ones first. page_table_free takes nodes that the kernel
  * reported with FB_OUT_TABLE. */
 frame_t page_table_alloc(void);

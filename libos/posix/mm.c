@@ -263,6 +263,7 @@ static const struct advice advices[] = {
     { 22, MM_ADVISE_POPULATE_READ, 0, 0 },
     { 23, MM_ADVISE_POPULATE_WRITE, 0, 0 },
     { 24, MM_ADVISE_DONTNEED_LOCKED, 0, 0 },
+    { 25, MM_ADVISE_COLLAPSE, 0, 0 },
 };
 
 long

@@ -10,10 +10,12 @@
 #include "core/page.h"
 #include "core/string.h"
 #include "core/thread.h"
+#include "proc/proc.h"
 #include "procfs/cpu.h"
 #include "procfs/private.h"
 #include "procfs/sysfs.h"
 #include "vfs/mount.h"
+#include "vm/mm.h"
 
 #define STATFS_TYPE 0x62656572u /* what statfs(2) reports for sysfs */
 #define CACHES_MAX 16u
@@ -309,8 +311,38 @@ static const struct entry class_entries[] = {
 };
 static const struct entry dev_entries[] = { EMPTY_DIR("block"), EMPTY_DIR("char") };
 static const struct entry fs_entries[] = { EMPTY_DIR("cgroup") };
+/* Who gets pages of 2 MiB: the names in the order of VM_LARGE_*, the reverse of Linux's. */
+static const char *const large_names[] = { "never", "madvise", "always" };
+
+static int
+large_show(struct view *v, struct text *t)
+{
+    u32 now = atomic_load_explicit(&vm_large_policy, memory_order_relaxed);
+    for (u32 i = ARRAY_SIZE(large_names); i-- > 0;)
+        text_add(t, i == now ? "[%s]%s" : "%s%s", large_names[i], i == 0 ? "\n" : " ");
+    v->ended = true;
+    return 0;
+}
+
+static int
+large_store(const struct node *n, char *text, size_t bytes)
+{
+    (void)n;
+    if (proc_current()->cred->euid != 0)
+        return -E_PERM; /* the file may have been opened by another */
+    if (bytes != 0 && text[bytes - 1] == '\n')
+        text[bytes - 1] = '\0';
+    for (u32 i = 0; i < ARRAY_SIZE(large_names); i++) {
+        if (strcmp(text, large_names[i]) == 0) {
+            atomic_store_explicit(&vm_large_policy, i, memory_order_relaxed);
+            return 0;
+        }
+    }
+    return -E_INVAL;
+}
+
 static const struct entry thp_entries[] = {
-    FIXED("enabled", "always madvise [never]"),
+    ENTRY_FILE("enabled", 0644, .show = large_show, .store = large_store),
     FIXED("hpage_pmd_size", "2097152"),
 };
 static const struct entry kernel_mm_entries[] = {

@@ -5,6 +5,7 @@
 #include "core/heap.h"
 #include "core/hw.h"
 #include "core/log.h"
+#include "core/mmu.h"
 #include "core/page.h"
 #include "core/string.h"
 #include "core/thread.h"
@@ -128,6 +129,7 @@ meminfo_show(struct view *v, struct text *t)
     text_kilobytes(t, "PageTables", (pages.tables - pages.tables_free) << PAGE_SHIFT);
     text_add(t, "HugePages_Total:       0\nHugePages_Free:        0\n"
                 "HugePages_Rsvd:        0\nHugePages_Surp:        0\n");
+    text_kilobytes(t, "AnonHugePages", mmu_large_pages() * MMU_TABLE_BYTES);
     text_kilobytes(t, "Hugepagesize", 2ull << 20);
     v->ended = true;
     return 0;

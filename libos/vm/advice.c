@@ -113,6 +113,8 @@ mm_advise(struct mm *m, uaddr at, u64 bytes, int advice, u32 set, u32 clear)
         rc = mm_populate_for_locked(m, at, bytes,
                                     advice == MM_ADVISE_POPULATE_WRITE ? PROT_W : PROT_R);
         rc = rc == -E_ACCES ? -E_INVAL : rc == -E_IO ? -E_FAULT : rc;
+    } else if (advice == MM_ADVISE_COLLAPSE) {
+        rc = mm_collapse_locked(m, at, at + bytes);
     } else {
         rc = advise_locked(m, at, at + bytes, advice, set, clear);
     }

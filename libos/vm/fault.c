@@ -119,6 +119,9 @@ fault_anonymous(struct mm *m, struct area *a, uaddr page, bool write)
 {
     /* Behind `page` there may be pages that are taken at this moment (RC2 of reclaim.c). */
     unsigned order = chunk_any_in_use() ? 0 : ahead_order(m, a, page);
+    if (write && (m->ahead >= LARGE_IN_A_ROW || (a->flags & AREA_HUGEPAGE)) &&
+        fault_large(m, a, page))
+        return 0;
     /* If the count of its mappings is full, or there is no memory for a node, the second
      * tells. */
     if (!write && fault_zeros(m, a, page, order) == 0)

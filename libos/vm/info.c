@@ -194,6 +194,8 @@ use_page(void *arg, uaddr va, const struct mmu_page *page)
         out->referenced += PAGE_SIZE;
     if (kind == RSS_ANONYMOUS)
         out->anonymous += PAGE_SIZE;
+    if (page->large)
+        out->large += PAGE_SIZE;
 }
 
 bool

@@ -211,6 +211,7 @@ mm_create(struct mm **out)
         }
     }
     m->space.shares = false; /* there are no tables */
+    ASSERT(m->space.large == 0);
     /* aux_words says that nothing of aux is valid. */
     memset((u8 *)m + sizeof(m->space), 0,
            offsetof(struct mm, layout.aux) - sizeof(m->space));

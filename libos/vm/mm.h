@@ -63,6 +63,10 @@ enum { MM_LIMIT_DATA = 2, MM_LIMIT_STACK = 3, MM_LIMIT_LOCKED = 8, MM_LIMIT_SPAC
 /* How many areas a space may have; beyond: -E_NOMEM. */
 extern _Atomic u32 vm_max_areas;
 
+/* Who gets pages of 2 MiB (V12 in fault.c): Linux's transparent_hugepage/enabled. */
+enum { VM_LARGE_NEVER, VM_LARGE_MADVISE, VM_LARGE_ALWAYS };
+extern _Atomic u32 vm_large_policy;
+
 struct mm;
 
 int mm_create(struct mm **out) MUST_CHECK;
@@ -96,7 +100,8 @@ enum mm_advice {
     MM_ADVISE_FLAGS,       /* area flags change: see mm_advise */
     MM_ADVISE_UNLOCKED,    /* nothing, but it is an error for locked areas */
     MM_ADVISE_POPULATE_READ,
-    MM_ADVISE_POPULATE_WRITE
+    MM_ADVISE_POPULATE_WRITE,
+    MM_ADVISE_COLLAPSE
 };
 /* For MM_ADVISE_FLAGS: AREA_* to set and to clear.  -E_NOMEM: a part of the range is not
  * mapped (the rest was done); -E_INVAL: no such advice for such an area; -E_ACCES: pages

@@ -110,6 +110,11 @@ int mm_map_locked(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags,
  * read. */
 int mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need,
                     bool absent) MUST_CHECK;
+/* MADV_COLLAPSE: -E_INVAL -E_NOMEM -E_AGAIN */
+int mm_collapse_locked(struct mm *m, uaddr at, uaddr end) MUST_CHECK;
+#define LARGE_IN_A_ROW 8u /* faults, some of them of AHEAD_MAX pages (V9) */
+/* V12: the write fault gets a page of 2 MiB.  False: 4 KiB pages are to be tried. */
+bool fault_large(struct mm *m, struct area *a, uaddr page);
 /* The area at `at` after growing a stack down to it if that may be; NULL: none. */
 struct area *area_at_locked(struct mm *m, uaddr at);
 /* The lock is given up now and then: areas may be others afterwards.

@@ -182,6 +182,27 @@ mmu_map(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u64 count)
     return 0;
 }
 
+/* As 4 KiB pages: what is split only shows on the machine. */
+int
+mmu_map_large(struct mmu_space *s, uaddr va, frame_t frame, u32 flags)
+{
+    u64 pages = 1ull << MMU_LARGE_ORDER;
+    ASSERT(va % MMU_TABLE_BYTES == 0 && frame % pages == 0);
+    return page_from(s, va, pages) ? -E_EXIST : mmu_map(s, va, frame, flags, pages);
+}
+
+bool
+mmu_large_fits(struct mmu_space *s, uaddr va)
+{
+    return page_from(s, va, 1ull << MMU_LARGE_ORDER) == NULL;
+}
+
+u64
+mmu_large_pages(void)
+{
+    return 0;
+}
+
 int
 mmu_map_frames(struct mmu_space *s, uaddr va, const frame_t *frames, u32 flags, u64 count)
 {
@@ -278,7 +299,7 @@ mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out)
     struct host_page *p = page_at(s, PAGE_DOWN(va));
     if (!p || !(p->flags & MMU_READ))
         return false;
-    *out = (struct mmu_page){ p->frame, p->flags, p->dirty, true, 0 };
+    *out = (struct mmu_page){ p->frame, p->flags, p->dirty, true, false, 0 };
     return true;
 }
 
@@ -310,7 +331,7 @@ mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg
     struct host_page *p;
     for (; va < end && (p = page_from(s, va, (end - va) / PAGE_SIZE)) != NULL;
          va = p->va + PAGE_SIZE) {
-        struct mmu_page page = { p->frame, p->flags, p->dirty, true, 0 };
+        struct mmu_page page = { p->frame, p->flags, p->dirty, true, false, 0 };
         visit(arg, p->va, &page);
     }
 }

@@ -34,6 +34,44 @@ struct mmu_space;
 /* The entry above the page table of va; 0: there is none, and *shift says what span is
  * not there. */
 u64 mmu_table_entry(struct mmu_space *s, uaddr va, unsigned *shift);
+/* The entry of the page of 2 MiB at va; 0: there is none. */
+u64 mmu_large_entry(struct mmu_space *s, uaddr va);
+/* M5, mmu_large.c: those of [va, end), or the one at va, become 4 KiB pages.  -E_NOMEM:
+ * no memory for a table, and those before it have. */
+int mmu_split(struct mmu_space *s, uaddr va, uaddr end) MUST_CHECK;
+/* Unmap and free those of [va, end), each of which lies in it as a whole. */
+void mmu_unmap_large(struct mmu_space *s, uaddr va, uaddr end);
+/* mmu.c: all nodes that va lacks, from this level down to `lowest`.  -E_NOMEM */
+int mmu_link_tables(struct mmu_space *s, uaddr va, unsigned level,
+                    unsigned lowest) MUST_CHECK;
+/* A mapping goes between the first two; before its frame is used, the third (mmu.c has the
+ * rules). */
+extern _Atomic u32 mmu_unsettled;
+void mmu_flush_others(struct mmu_space *s);
+void machine_flush(u64 cpus);
+extern u64 machine_all_cpus;
+static inline void
+mmu_removal_begins(void)
+{
+    if (lcpu_count > 1)
+        atomic_fetch_add(&mmu_unsettled, 1);
+}
+
+static inline void
+mmu_removal_ends(struct mmu_space *s)
+{
+    mmu_flush_others(s);
+    if (lcpu_count > 1)
+        atomic_fetch_sub(&mmu_unsettled, 1);
+}
+
+static inline void
+mmu_settle(void)
+{
+    if (__builtin_expect(atomic_load(&mmu_unsettled) != 0, 0))
+        machine_flush(machine_all_cpus);
+}
+
 /* M4: of an entry that mmu_table_entry gave. */
 static inline bool
 mmu_is_shared(u64 e)

@@ -53,8 +53,8 @@ other_cpus(struct mmu_space *s)
     return cpus;
 }
 
-static void
-flush_others(struct mmu_space *s)
+void
+mmu_flush_others(struct mmu_space *s)
 {
     u64 cpus = other_cpus(s);
     if (cpus)
@@ -69,29 +69,7 @@ flush_others(struct mmu_space *s)
  *   2. Who finds a frame's last mapping gone, or the only mapping his, does so after the
  *      kernel's count went down in 1; if the count here is not zero then, he flushes all.
  */
-static _Atomic u32 unsettled;
-
-static inline void
-removal_begins(void)
-{
-    if (lcpu_count > 1)
-        atomic_fetch_add(&unsettled, 1);
-}
-
-static inline void
-removal_ends(struct mmu_space *s)
-{
-    flush_others(s);
-    if (lcpu_count > 1)
-        atomic_fetch_sub(&unsettled, 1);
-}
-
-static inline void
-settle(void)
-{
-    if (__builtin_expect(atomic_load(&unsettled) != 0, 0))
-        machine_flush(machine_all_cpus);
-}
+_Atomic u32 mmu_unsettled;
 
 void
 mmu_flush(struct mmu_space *s)
@@ -172,15 +150,15 @@ own_table(struct mmu_space *s, uaddr va)
         frame_t frame = FB_PTE_FRAME(e);
         bool alone = mmu_sharers(frame) == 1;
         if (alone) {
-            settle();
+            mmu_settle();
         } else {
             frame = page_table_alloc();
             if (frame == FRAME_NONE)
                 return -E_NOMEM;
         }
-        removal_begins();
+        mmu_removal_begins();
         long r = fb_space_table(s->cap, va, 1, page_cap(frame), frame, NULL);
-        removal_ends(s);
+        mmu_removal_ends(s);
         if (r == 0)
             return 0;
         if (!alone)
@@ -197,6 +175,8 @@ int
 mmu_own(struct mmu_space *s, uaddr va, u64 pages)
 {
     uaddr end = va + (pages << PAGE_SHIFT);
+    if (s->large && mmu_split(s, va, end) != 0)
+        return -E_NOMEM;
     if (!s->shares)
         return 0;
     while (va < end) {
@@ -216,14 +196,22 @@ is_edge(uaddr va, uaddr start, uaddr end)
     return table < start || MIN(table + MMU_TABLE_BYTES, USER_TOP) > end;
 }
 
+static int
+own_edge(struct mmu_space *s, uaddr va)
+{
+    if (s->large && mmu_split(s, va, va + 1) != 0)
+        return -E_NOMEM;
+    return own_table(s, va);
+}
+
 int
 mmu_own_edges(struct mmu_space *s, uaddr va, u64 pages)
 {
     uaddr end = va + (pages << PAGE_SHIFT);
-    if (!s->shares)
+    if (!s->shares && !s->large)
         return 0;
-    int rc = is_edge(va, va, end) ? own_table(s, va) : 0;
-    return rc == 0 && is_edge(end - 1, va, end) ? own_table(s, end - 1) : rc;
+    int rc = is_edge(va, va, end) ? own_edge(s, va) : 0;
+    return rc == 0 && is_edge(end - 1, va, end) ? own_edge(s, end - 1) : rc;
 }
 
 /* Link a node of a level, and those above it that are missing. */
@@ -262,12 +250,11 @@ link_table(struct mmu_space *s, uaddr va, unsigned level)
     return 0;
 }
 
-/* All nodes that va lacks, of which the highest is of this level. */
-static int
-link_tables(struct mmu_space *s, uaddr va, unsigned level)
+int
+mmu_link_tables(struct mmu_space *s, uaddr va, unsigned level, unsigned lowest)
 {
     int rc = 0;
-    for (; rc == 0 && level >= 1; level--)
+    for (; rc == 0 && level >= lowest; level--)
         rc = link_table(s, va, level);
     return rc;
 }
@@ -288,7 +275,7 @@ map_failed(struct mmu_space *s, uaddr va, long r, unsigned missing)
     if (r == -FB_E_MAPPED)
         return -E_EXIST;
     if (r == -FB_E_NOTABLE)
-        return link_tables(s, va, missing);
+        return mmu_link_tables(s, va, missing, 1);
     if (r == -FB_E_COUNT || is_taken(r))
         return -E_NOMEM;
     if (r != -FB_E_RESUME && !machine_again(r))
@@ -347,17 +334,17 @@ mmu_replace(struct mmu_space *s, uaddr va, frame_t frame, u32 flags, u32 count, 
     *lost = 0;
     for (;;) {
         unsigned long v = 0;
-        removal_begins();
+        mmu_removal_begins();
         long r = fb_space_map(s->cap, va + all * PAGE_SIZE, cap, frame + all,
                               flags | FB_MAP_REPLACE, count - all, &v);
-        removal_ends(s);
+        mmu_removal_ends(s);
         *lost |= (u32)FB_MAP_LOST(v) << all;
         all += (u32)FB_MAP_REPLACED(v);
         *done = all;
         int error = r ? map_failed(s, va + all * PAGE_SIZE, r, (unsigned)(v >> 56)) : 0;
         if (r == 0 || error) {
             if (*lost)
-                settle();
+                mmu_settle();
             return error;
         }
     }
@@ -390,7 +377,7 @@ mmu_protect(struct mmu_space *s, uaddr va, u64 pages, u32 flags)
     struct mmu_page page;
     bool gains = pages == 1 && mmu_query(s, va, &page) && (page.flags & ~flags) == 0;
     if (flags & MMU_WRITE)
-        settle(); /* the caller may have seen that the page is this space's alone */
+        mmu_settle(); /* the caller may have seen that the page is this space's alone */
     if ((flags & MMU_NOADD) || !(flags & (MMU_WRITE | MMU_EXEC))) {
         protect_with(s, va, pages, flags, 0, false);
     } else if (gains) {
@@ -428,17 +415,19 @@ void
 mmu_unmap(struct mmu_space *s, uaddr va, u64 pages, bool tables, mmu_lost_fn lost,
           void *arg)
 {
+    if (s->large)
+        mmu_unmap_large(s, va, va + (pages << PAGE_SHIFT));
     for (;;) {
         unsigned long v = 0;
-        removal_begins();
+        mmu_removal_begins();
         long r = fb_space_unmap(s->cap, va, pages, tables ? FB_UNMAP_TABLES : 0, 0,
                                 LIST_MAX, &v);
-        removal_ends(s);
+        mmu_removal_ends(s);
         if (r != 0 && r != -FB_E_RESUME && r != -FB_E_BUSY && r != -FB_E_NOTABLE)
             libos_panic("space_unmap at %lx: %s", va, fb_error_name(r));
         if (r != -FB_E_BUSY) {
             if (v >> 40)
-                settle();
+                mmu_settle();
             take_list(s, (const u64 *)lcpu_current()->buffer, v >> 40, lost, arg);
             va += (v & DONE_MASK) * PAGE_SIZE;
             pages -= v & DONE_MASK;
@@ -459,6 +448,8 @@ mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages,
 {
     static const u32 flags[] = { FB_COPY_SHARE, FB_COPY_COW,
                                  FB_COPY_COW | FB_COPY_TABLES };
+    if (from->large && mmu_split(from, va, va + (pages << PAGE_SHIFT)) != 0)
+        return -E_NOMEM;
     int result = how == MMU_COPY_TABLES ? mmu_own_edges(from, va, pages)
                                         : mmu_own(from, va, pages);
     while (pages && result == 0) {
@@ -473,7 +464,7 @@ mmu_copy(struct mmu_space *to, struct mmu_space *from, uaddr va, u64 pages,
         if (r == -FB_E_NOTABLE) {
             unsigned level = (unsigned)(v >> 56); /* a shared one needs none at 1 */
             result = how == MMU_COPY_TABLES ? link_table(to, va, level)
-                                            : link_tables(to, va, level);
+                                            : mmu_link_tables(to, va, level, 1);
         } else if (r == -FB_E_COUNT) { /* of a table: a new one can be shared again */
             unsigned shift;
             result = from->shares && mmu_is_shared(mmu_table_entry(from, va, &shift))

@@ -27,10 +27,39 @@ mmu_table_entry(struct mmu_space *s, uaddr va, unsigned *shift)
         e = __atomic_load_n(&node[(va >> at) & 511], __ATOMIC_RELAXED);
         *shift = at;
         if ((e & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
-            return 0; /* nobody maps pages of 1 GiB or 2 MiB in a lower half */
+            return 0; /* nothing, or a page of 2 MiB (M5) */
         node = page_ptr(FB_PTE_FRAME(e));
     }
     return node ? e : 0;
+}
+
+u64
+mmu_large_entry(struct mmu_space *s, uaddr va)
+{
+    const u64 *node = top_node(s, va);
+    u64 e = node ? __atomic_load_n(&node[(va >> 30) & 511], __ATOMIC_RELAXED) : 0;
+    if ((e & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
+        return 0;
+    node = page_ptr(FB_PTE_FRAME(e));
+    e = __atomic_load_n(&node[(va >> 21) & 511], __ATOMIC_RELAXED);
+    return e & FB_PTE_LARGE ? e : 0;
+}
+
+static u32
+rights_of(u64 e)
+{
+    return MMU_READ | (e & FB_PTE_WRITE) | (e & FB_PTE_NX ? 0 : MMU_EXEC);
+}
+
+/* The 4 KiB of a page of 2 MiB at va. */
+static void
+large_part(u64 e, uaddr va, struct mmu_page *out)
+{
+    *out = (struct mmu_page){ .frame = FB_PTE_FRAME(e) + ((va >> PAGE_SHIFT) & 511),
+                              .flags = rights_of(e),
+                              .dirty = e & FB_PTE_DIRTY,
+                              .accessed = e & FB_PTE_ACCESSED,
+                              .large = true };
 }
 
 /* The entry of va in a node; 0: what is below is not there. */
@@ -51,10 +80,13 @@ mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out)
         return false;
     u64 e = entry_of(top->frame, va, 30);
     if ((e & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
-        return false; /* nobody maps pages of 1 GiB or 2 MiB in a lower half */
+        return false; /* nobody maps pages of 1 GiB in a lower half */
     u64 table = entry_of(FB_PTE_FRAME(e), va, 21);
-    if ((table & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT)
-        return false;
+    if (__builtin_expect((table & (FB_PTE_PRESENT | FB_PTE_LARGE)) != FB_PTE_PRESENT, 0)) {
+        if (table & FB_PTE_LARGE)
+            large_part(table, va, out);
+        return table & FB_PTE_LARGE;
+    }
     e = entry_of(FB_PTE_FRAME(table), va, 12);
     if (!(e & FB_PTE_PRESENT))
         return false;
@@ -62,6 +94,7 @@ mmu_query(struct mmu_space *s, uaddr va, struct mmu_page *out)
     out->flags = MMU_READ | (e & table & FB_PTE_WRITE) | (e & FB_PTE_NX ? 0 : MMU_EXEC);
     out->dirty = e & FB_PTE_DIRTY;
     out->accessed = e & FB_PTE_ACCESSED;
+    out->large = false;
     out->shared = mmu_is_shared(table) ? mmu_sharers(FB_PTE_FRAME(table)) : 0;
     return true;
 }
@@ -106,7 +139,7 @@ mmu_absent(struct mmu_space *s, uaddr va, uaddr end)
         u64 e = 0;
         for (shift = 30; node && shift >= 12; shift -= 9) {
             e = __atomic_load_n(&node[(va >> shift) & 511], __ATOMIC_RELAXED);
-            if (e == 0 || shift == 12)
+            if (e == 0 || shift == 12 || (e & FB_PTE_LARGE))
                 break;
             node = page_ptr(FB_PTE_FRAME(e));
         }
@@ -132,8 +165,8 @@ leads_on(u64 entry)
     return (entry & (FB_PTE_PRESENT | FB_PTE_LARGE)) == FB_PTE_PRESENT;
 }
 
-/* The entry of the first table at *va or behind it, to which *va moves; 0: there is none
- * before `end`. */
+/* The entry of the first table or page of 2 MiB at *va or behind it, to which *va moves;
+ * 0: there is none before `end`. */
 static u64
 next_table(struct mmu_space *s, uaddr *va, uaddr end)
 {
@@ -152,7 +185,7 @@ next_table(struct mmu_space *s, uaddr *va, uaddr end)
         uaddr stop = MIN(end, ((at >> 30) + 1) << 30);
         for (node = page_ptr(FB_PTE_FRAME(e)); at < stop; at = ((at >> 21) + 1) << 21) {
             e = __atomic_load_n(&node[(at >> 21) & 511], __ATOMIC_RELAXED);
-            if (leads_on(e)) {
+            if (e & FB_PTE_PRESENT) {
                 *va = at;
                 return e;
             }
@@ -166,6 +199,14 @@ mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void *arg
 {
     u64 table;
     while ((table = next_table(s, &va, end)) != 0) {
+        struct mmu_page part;
+        if (table & FB_PTE_LARGE) {
+            for (uaddr to = MIN(end, ((va >> 21) + 1) << 21); va < to; va += PAGE_SIZE) {
+                large_part(table, va, &part);
+                visit(arg, va, &part);
+            }
+            continue;
+        }
         const u64 *node = page_ptr(FB_PTE_FRAME(table));
         u16 shared = mmu_is_shared(table) ? mmu_sharers(FB_PTE_FRAME(table)) : 0;
         uaddr stop = MIN(end, ((va >> 21) + 1) << 21);
