@@ -33,6 +33,10 @@ test:
 test-quick:
 	@$(MAKE) --no-print-directory test TEST_ARGS="--quick $(TEST_ARGS)"
 
+# With what takes many minutes: all of Debian's programs in tests/programs, Python's own test suite.
+test-all:
+	@$(MAKE) --no-print-directory test TEST_ARGS="--all $(TEST_ARGS)"
+
 host-test: host-tests
 	@$(RUN_TESTS) --group host $(TEST_ARGS)
 
@@ -47,4 +51,4 @@ test-on-linux: guest-programs
 linux-compare: all guest-programs
 	@tools/linux-compare
 
-.PHONY: guest-programs host-tests test test-quick host-test guest-test test-on-linux linux-compare
+.PHONY: guest-programs host-tests test test-quick test-all host-test guest-test test-on-linux linux-compare

@@ -16,6 +16,8 @@ within 15):
              and 4.  Other machines and the direct gate: quick with few programs.
   bench      The limits of tests/bench/limits.tsv in both: one boot.  That a slowdown would
              be found takes a build: full.
+  programs   tests/programs: Debian's programs as shipped.  Full: the short ones in one boot;
+             --all: the others, and Python's own test suite, which take many minutes.
   Debian     procfs.sh, which is short, in both, so that dynamic programs are always run.
              The comparisons take 20 to 130 s each: full has each once, and together they
              cover 1, 2 and 4 CPUs; tools/linux-compare runs all on all.
@@ -28,7 +30,7 @@ import subprocess
 
 from .common import REPO, TOOLS, build_dir
 
-GROUPS = ("host", "proofs", "tools", "guest", "bench")
+GROUPS = ("host", "proofs", "tools", "guest", "bench", "programs")
 FEUER = os.path.join(TOOLS, "feuer")
 # More than 2.5 seconds each on an idle machine: storms, bombs, and real time that passes.
 LONG = {"test_bombs", "test_restart", "test_fd", "test_pipe_storm", "test_process_usage",
@@ -272,10 +274,22 @@ def bench_jobs(options):
                   [os.path.join(REPO, "tests", "bench", "planted.py")], 600)
 
 
+def shipped_jobs(options):
+    """Debian's programs as shipped, against what they wrote on Linux."""
+    if options.quick:
+        return
+    folder = os.path.join(REPO, "tests", "programs")
+    kernel = ["--kernel", options.kernel] if options.kernel else []
+    yield Job("programs short", [os.path.join(folder, "run"), "--quick"] + kernel, 600)
+    if options.all:
+        yield Job("programs rest", [os.path.join(folder, "run"), "--rest"] + kernel, 3600)
+        yield Job("programs python", [os.path.join(folder, "python-suite")] + kernel, 7200)
+
+
 def plan(options):
     groups = options.group or GROUPS
     makers = {"host": host_jobs, "proofs": proof_jobs, "tools": tool_jobs,
-              "guest": guest_jobs, "bench": bench_jobs}
+              "guest": guest_jobs, "bench": bench_jobs, "programs": shipped_jobs}
     for group in GROUPS:
         if group in groups:
             yield from makers[group](options)

@@ -161,6 +161,7 @@ def parse(arguments):
                         help="only this group; may be repeated")
     parser.add_argument("--only", metavar="PATTERN", help="only jobs whose name matches")
     parser.add_argument("--quick", action="store_true", help="leave the slow ones out")
+    parser.add_argument("--all", action="store_true", help="the long ones as well")
     parser.add_argument("--kernel", metavar="FILE", help="kernel for the guest tests; "
                         "the word `linux` stands for Debian's")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="at once (2)")
