@@ -139,6 +139,22 @@ sweep_step(struct domain *d, struct cap *c)
     return error;
 }
 
+/* Go on with what is being swept in d; 0: that is complete. */
+static int
+sweep_on(struct domain *d)
+{
+    struct cap *c = atomic_load(&d->evicting);
+    int error;
+
+    ASSERT(c->state == CAP_DYING && c->cursor == d->id);
+    error = sweep_step(d, c);
+    if (!error) {
+        c->phase = MEMORY_NEXT;
+        atomic_store(&d->evicting, NULL);
+    }
+    return error;
+}
+
 /* Begin or go on with sweeping d for c; if another capability's sweep is in progress
  * there, help that one first. */
 static int
@@ -147,15 +163,6 @@ sweep(struct domain *d, struct cap *c)
     struct cap *other = atomic_load(&d->evicting);
     int error;
 
-    if (other != NULL && other != c) {
-        ASSERT(other->state == CAP_DYING && other->cursor == d->id);
-        error = sweep_step(d, other);
-        if (!error) {
-            other->phase = MEMORY_NEXT;
-            atomic_store(&d->evicting, NULL);
-        }
-        return error ? error : -FB_E_RESUME;
-    }
     if (other == NULL) {
         d->cursor = 0;
         d->cursor_space = NULL;
@@ -163,12 +170,19 @@ sweep(struct domain *d, struct cap *c)
         c->cursor = d->id;
         atomic_store(&d->evicting, c);
     }
-    error = sweep_step(d, c);
-    if (error)
-        return error;
-    c->phase = MEMORY_NEXT;
-    atomic_store(&d->evicting, NULL);
-    return 0;
+    error = sweep_on(d);
+    return error || other == NULL || other == c ? error : -FB_E_RESUME;
+}
+
+int
+evict_help(struct domain *d)
+{
+    if (cap_lock() == 0) {
+        if (atomic_load(&d->evicting) != NULL && !being_destroyed(d))
+            (void)sweep_on(d);
+        cap_release();
+    }
+    return -FB_E_BUSY;
 }
 
 static bool

@@ -70,6 +70,8 @@ enum cap_list { CAP_IN_NONE = 0, CAP_IN_CHILD = 1, CAP_IN_MADE = 2, CAP_IN_DYING
     0x10u /* DESTROY, and the names of all others on the object are gone; `epoch`: since \
              when */
 #define CAP_F_TOLD 0x20u /* that it is taken stands in its holder's record */
+#define CAP_F_MARKED                                                                     \
+    0x40u /* REVOKING, and all that is meant is marked: what was derived since is not */
 #define CAP_ENDING 0x80u /* in `type`: P8 */
 
 /* [t]: under the tree lock.  Sibling lists are circular, by next and prev. */

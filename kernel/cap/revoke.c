@@ -99,10 +99,11 @@ revoke_locked(struct cap *r)
     u32 budget = CAP_STEP;
     int error;
 
-    r->flags |= CAP_F_REVOKING;
+    r->flags = (u16)((r->flags | CAP_F_REVOKING) & ~CAP_F_MARKED);
     error = cap_mark_below(r, &budget);
     if (error)
         return error;
+    r->flags |= CAP_F_MARKED;
     error = undo_dying(r, &budget);
     if (error)
         return error;
@@ -111,7 +112,7 @@ revoke_locked(struct cap *r)
             return -FB_E_RESUME;
         r->epoch = 0;
     }
-    r->flags &= (u16)~CAP_F_REVOKING;
+    r->flags &= (u16)~(CAP_F_REVOKING | CAP_F_MARKED);
     return r->made ? -FB_E_INUSE : 0; /* P7 */
 }
 
@@ -181,6 +182,14 @@ kill_below(struct cap *f, struct cap *keep, u32 *budget)
     return 0;
 }
 
+/* Is there more to mark below r?  After an INUSE there is not: what its holder derives then
+ * is meant to stay, until it revokes again. */
+static bool
+marking(const struct cap *r)
+{
+    return (r->flags & (CAP_F_REVOKING | CAP_F_MARKED)) == CAP_F_REVOKING;
+}
+
 /* f was marked by a revocation above it, which hoisted what was below f: have that
  * revocation mark all of it. */
 static int
@@ -194,9 +203,8 @@ mark_from_top(struct cap *f, u32 *budget)
         --*budget;
         top = top->parent;
     }
-    /* Without the flag, f was handed over by a revocation that had marked everything
-     * (clear_live). */
-    return top->flags & CAP_F_REVOKING ? cap_mark_below(top, budget) : 0;
+    /* Else f was handed over by a revocation that had marked everything (clear_live). */
+    return marking(top) ? cap_mark_below(top, budget) : 0;
 }
 
 static void
@@ -327,7 +335,7 @@ clear_live(struct cap *c, u32 *budget)
     if (c->flags & CAP_F_REVOKING) {
         /* The parent gets what is dying only when all of it is marked: the parent is not
          * revoking anything itself. */
-        error = cap_mark_below(c, budget);
+        error = marking(c) ? cap_mark_below(c, budget) : 0;
         if (error)
             return error;
         if (!parent) {

@@ -350,25 +350,43 @@ domain_destroy_step(struct cap_table *table, u64 name, u64 need)
     return error ? error : destroy_claimed(d, table, name);
 }
 
+/* The next ended domain of those made through r, which hang in a ring: it is turned, and
+ * who was seen in this round (r->cursor; LIVE ones use it for nothing else) ends it.
+ * -RESUME: there are more to look at; -INUSE: none. */
+static int
+find_ended(struct cap *r, struct domain **d)
+{
+    static u64 rounds;
+
+    if (r->cursor == 0)
+        r->cursor = ++rounds;
+    for (u32 n = 0; r->made != NULL && r->made->cursor != r->cursor; n++) {
+        struct cap *m = r->made;
+        if (n == CAP_STEP)
+            return -FB_E_RESUME;
+        *d = m->object;
+        if (cap_type(m) == FB_TYPE_DOMAIN && !domain_alive(*d))
+            return 0;
+        m->cursor = r->cursor;
+        r->made = m->next;
+    }
+    r->cursor = 0;
+    return -FB_E_INUSE;
+}
+
 int
 domain_resume_below(struct cap_table *table, u64 name)
 {
-    struct domain *d = NULL;
-    struct cap *r, *m;
+    struct domain *d;
+    struct cap *r;
 
     int error = cap_lock();
     if (error)
         return error;
     r = &table->slots[name & CAP_SLOT_MASK];
-    m = atomic_load(&r->name) == name ? r->made : NULL;
-    error = -FB_E_INUSE;
-    for (u32 n = 0; m != NULL && n < CAP_STEP; n++, m = m->next) {
-        if (cap_type(m) == FB_TYPE_DOMAIN && !domain_alive(m->object)) {
-            d = m->object;
-            error = claim(d);
-            break;
-        }
-    }
+    error = atomic_load(&r->name) == name ? find_ended(r, &d) : -FB_E_INUSE;
+    if (!error)
+        error = claim(d);
     cap_release();
     if (error)
         return error;

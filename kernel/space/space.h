@@ -156,4 +156,8 @@ int space_evict(struct tree t, frame_t lo, frame_t hi, u64 *cursor) MUST_CHECK;
  * (not the roots, not the window_frame); -RESUME, -BUSY. cursor as above. */
 int space_tear_down(struct tree t, u64 *cursor) MUST_CHECK;
 
+/* Do a step of what evicts in the domain, whoever began it: no caller has to come back for
+ * others to go on.  -BUSY.  Implemented in call/undo.c. */
+int evict_help(struct domain *d) MUST_CHECK;
+
 #endif

@@ -176,15 +176,15 @@ tree_enter(struct change *c, struct tree t, bool forced)
         return -FB_E_BUSY;
     if (forced)
         return 0;
-    int error = 0;
     if (!domain_alive(t.domain) ||
-        (t.space && __atomic_load_n(&t.space->dying, __ATOMIC_ACQUIRE)))
-        error = -FB_E_DEAD;
-    else if (atomic_load(&t.domain->evicting) != NULL)
-        error = -FB_E_BUSY;
-    if (error)
+        (t.space && __atomic_load_n(&t.space->dying, __ATOMIC_ACQUIRE))) {
         tree_unlock(t);
-    return error;
+        return -FB_E_DEAD;
+    }
+    if (atomic_load(&t.domain->evicting) == NULL)
+        return 0;
+    tree_unlock(t);
+    return evict_help(t.domain);
 }
 
 /* Flush the own TLB, and start an epoch if one is due (S6). */

@@ -305,6 +305,38 @@ test_revoke_when_wrong_then_precise_error(void)
 }
 
 static void
+test_revoke_when_in_use_then_marks_no_more(void)
+{
+    /* Verify that what a holder derives after an INUSE is not taken by the end of its
+     * domain, nor by the destruction of what was in use, but by its next revocation. */
+    for (u32 way = 0; way < 3; way++) {
+        struct space *s = calloc(1, sizeof(*s)); /* undo frees it */
+        fake_reset(FAKE_SLOTS);
+        u64 r = root(FB_TYPE_MEMORY), m = derive(0, r, 1),
+            f = make(1, m, 2, FB_TYPE_SPACE, s);
+        s->cap = fake_cap(2, f);
+        undo_in_use = in_use;
+        stuck_domain = 2;
+        CHECK(FINISH(cap_revoke_step(table(1), m)) == -FB_E_INUSE && !alive(2, f));
+        u64 later = derive(1, m, 3);
+        if (way == 0) {
+            CHECK(FINISH(cap_table_clear_step(table(1))) == 0);
+        } else if (way == 1) {
+            CHECK(FINISH(cap_destroy_step(s->cap)) == 0);
+        } else {
+            undo_in_use = NULL;
+            CHECK(FINISH(cap_revoke_step(table(1), m)) == 0);
+        }
+        CHECK(alive(3, later) == (way < 2));
+        undo_in_use = NULL;
+        check_invariants();
+        CHECK(FINISH(cap_revoke_step(table(0), r)) == 0 && !alive(3, later));
+        if (way == 1)
+            free(s);
+    }
+}
+
+static void
 test_revoke_when_used_elsewhere_then_undo_waits(void)
 {
     /* Verify that nothing is undone while another CPU uses the capability it looked up
@@ -585,6 +617,7 @@ static const struct {
     TEST(test_delete_when_in_use_then_revocation_finds_it),
     TEST(test_delete_when_many_children_then_bounded_steps),
     TEST(test_revoke_when_wrong_then_precise_error),
+    TEST(test_revoke_when_in_use_then_marks_no_more),
     TEST(test_revoke_when_used_elsewhere_then_undo_waits),
     TEST(test_revoke_when_large_then_linear_and_bounded),
     TEST(test_revoke_when_overtaken_from_above_then_upper_completes),

@@ -510,12 +510,6 @@ domain_end(struct world *w, int d)
         }
         if (!c->swept && c->type == FB_TYPE_MEMORY)
             sweep(w, c);
-        for (int k = 0; k < CAPS && c->revoking; k++)
-            if (w->cap[k].is != C_FREE && k != i && below(w, k, i, false)) {
-                w->cap[k].is = C_DYING; /* who holds the parent may finish it */
-                w->cap[k].taken = true;
-                w->cap[k].parent = i;
-            }
         m_hoist(w, i, c->parent);
         c->is = C_FREE;
     }
