@@ -1,13 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The LibOS that tests the kernel from above; `make test` runs it by tests/kernel/run.sh.
 
-KTEST_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard tests/kernel/ktest/*.c tests/kernel/ktest/*.S) $(addprefix tests/kernel/,model/model.c model/model_space.c model/driver.c model/guest.c enemies/matrix.c) sdk/text.c sdk/abi.c)
-KTEST_DEFINES := -DCALL_DOMAIN_EXIT=$$(awk '/define FB_CALL_DOMAIN_EXIT /{print $$3}' $(GENERATED)) \
-    -DCALL_WAIT=$$(awk '/define FB_CALL_WAIT /{print $$3}' $(GENERATED)) \
-    -DCALL_YIELD=$$(awk '/define FB_CALL_YIELD /{print $$3}' $(GENERATED)) \
-    -DCALL_IPC_RECEIVE=$$(awk '/define FB_CALL_IPC_RECEIVE /{print $$3}' $(GENERATED)) \
-    -DCALL_IPC_REPLY=$$(awk '/define FB_CALL_IPC_REPLY /{print $$3}' $(GENERATED)) \
-    -DCALL_TLB_FLUSH=$$(awk '/define FB_CALL_TLB_FLUSH /{print $$3}' $(GENERATED))
+KTEST_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard tests/kernel/ktest/*.c tests/kernel/ktest/*.S) $(addprefix tests/kernel/,model/model.c model/model_space.c model/driver.c model/guest.c) $(wildcard tests/kernel/enemies/*.c) sdk/text.c sdk/abi.c)
+KTEST_DEFINES := $$(awk '/define FB_CALL_/{print "-D" substr($$2, 4) "=" $$3}' $(GENERATED))
 
 $(BUILD)/gen/ktest/errors.inc: tests/kernel/ktest/errors.py abi/feuerbird.toml
 	@mkdir -p $(@D)

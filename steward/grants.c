@@ -49,8 +49,9 @@ grant_devices(struct making *m)
 {
     struct instance_info *info = m->info;
     u32 devices = m->i->what->devices;
-    u32 derive = devices & DEVICE_DOMAINS ? FB_RIGHT_DERIVE
-                                          : 0; /* there is somebody to give less to */
+    u32 derive = devices & DEVICE_DOMAINS /* there is somebody to give it to */
+                     ? FB_RIGHT_DERIVE | FB_RIGHT_GRANT | FB_RIGHT_REVOKE
+                     : 0;
     u64 port =
         FB_AUTH(FB_CLASS_ROOT, FB_KIND_IOPORT, FB_RIGHT_READ | FB_RIGHT_WRITE | derive);
     u64 irq = FB_AUTH(FB_CLASS_ROOT, FB_KIND_INTERRUPT, FB_RIGHT_CONTROL | derive);
@@ -64,7 +65,7 @@ grant_devices(struct making *m)
                                         &info->cap_host_ports, "granting host ports"))
         return false;
     u64 slices =
-        FB_AUTH(FB_CLASS_ROOT, FB_KIND_SCHEDULER, FB_RIGHT_CONTROL | FB_RIGHT_DERIVE);
+        FB_AUTH(FB_CLASS_ROOT, FB_KIND_SCHEDULER, FB_RIGHT_CONTROL | derive);
     for (u64 cpu = 0; devices & DEVICE_DOMAINS && cpu < ncpus(); cpu++)
         if (!grant(m, BOOT->cap_slices, slices, cpu * 64 + 16, cpu * 64 + 56,
                    &info->cap_slices[cpu], "granting slices"))

@@ -99,8 +99,13 @@ void hal_fpu_init(void *area); /* the state after FNINIT, MXCSR default */
 void hal_state_save(struct hal_state *to);
 void hal_state_load(const struct hal_state *from);
 #ifndef FB_HOST
+/* Before the bases are loaded: a selector clears its base. */
+#define HAL_SELECTORS_CLEAR(zero)                                                        \
+    "mov " zero ", %%ds\n\tmov " zero ", %%es\n\tmov " zero ", %%fs\n\tmov " zero       \
+    ", %%gs\n\t"
 extern bool hal_state_fast; /* [I] the CPUs have XSAVE and FSGSBASE */
-/* The state in the CPU to `old`, and `new`'s into it. */
+/* The state in the CPU to `old`, and `new`'s into it.  Segment selectors are not kept: one
+ * that a program has loaded would be seen by the next. */
 static inline void
 hal_state_switch(struct hal_state *old, const struct hal_state *new)
 {
@@ -111,6 +116,7 @@ hal_state_switch(struct hal_state *old, const struct hal_state *new)
     }
     __asm__ volatile("rdfsbase %%rcx\n\tmov %%rcx, (%0)\n\t"
                      "rdgsbase %%rcx\n\tmov %%rcx, 8(%0)\n\t"
+                     "xor %%ecx, %%ecx\n\t" HAL_SELECTORS_CLEAR("%%ecx")
                      "xsave64 64(%0)\n\txrstor64 64(%1)\n\t"
                      "mov (%1), %%rcx\n\twrfsbase %%rcx\n\t"
                      "mov 8(%1), %%rcx\n\twrgsbase %%rcx" ::"r"(old),

@@ -275,6 +275,7 @@ hal_state_save(struct hal_state *to)
 void
 hal_state_load(const struct hal_state *from)
 {
+    __asm__ volatile(HAL_SELECTORS_CLEAR("%0") ::"r"(0));
     hal_set_fs_base(from->fs_base);
     hal_set_gs_base(from->gs_base);
     if (cpu_features & FB_FEATURE_XSAVE)

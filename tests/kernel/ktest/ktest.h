@@ -48,6 +48,8 @@ vcpu(u64 i)
 #define BUFFER ((u8 *)self()->cb + PAGE)
 
 u64 kt_enter(u64 *ctx);
+u64 kt_return(u64 *ctx);
+u64 kt_poke(u64 address, u64 value);
 __attribute__((noreturn)) void kt_leave(u64 *ctx, u64 value);
 u64 kt_touch(u64 address, u64 write);
 u64 kt_jump(u64 address);
@@ -57,7 +59,9 @@ void upcall_entry(void), gate_entry(void), gate_bench(void), kt_fixup(void);
 extern const u8 user_text[], user_text_end[], user_call[], user_load[], user_store[],
     user_spin[], user_bench[], user_gadget[], user_div[];
 extern const u8 child_text[], child_text_end[], child_spin[], child_yield[], child_exit[], child_fault[],
-    child_wait[], child_upcall_bad[], child_call[], child_xmm[], child_script[], child_echo[];
+    child_wait[], child_upcall_bad[], child_call[], child_xmm[], child_script[], child_echo[], child_victim[],
+    child_return[], child_gate[], child_bounce[], child_push[], child_state[], child_peek[],
+    child_signal[], child_timer[], child_yields[], child_caller[], child_serve[];
 
 /* ---- frames ---- */
 u64 frames(u64 n, u64 align); /* contiguous, unmapped, DATA */
@@ -93,7 +97,8 @@ struct kstep {
     u64 call, arg[6];
     u64 rax, rdi, rdx, r10, r8, r9; /* after it */
     u64 done;                       /* times */
-    u64 unused[2];
+    u64 once;                       /* it is not repeated after BUSY or RESUME */
+    u64 unused;
 };
 static inline volatile struct kstep *
 kchild_steps(const struct kchild *c, u32 i)
@@ -126,6 +131,7 @@ long kchild_destroy_domain(struct kchild *c);
     })
 
 /* ---- results ---- */
+void run(const char *name, void (*test)(void)); /* no frame may be lost */
 void print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void check(bool good, const char *what, int line);
 void check_error(u32 call, u32 error, long got, const char *what, int line);
@@ -141,7 +147,8 @@ u64 on_end(u64 cpu);
 void test_caps(void), test_spaces(void), test_shared_tables(void), test_control(void), test_domains(void),
     test_devices(void), test_upcalls(void), test_smp(void), test_slices(void), test_records(void), test_ipc(void);
 void bench_ipc(void);
-void test_enemies(void), test_victim(void); /* tests/kernel/enemies */
+void test_enemies(void), test_leavers(void), test_victim(void); /* tests/kernel/enemies */
+void test_attacks(void);
 void test_model(void); /* tests/kernel/model */
 void coverage(void);
 void bench(void);

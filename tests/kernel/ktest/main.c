@@ -53,7 +53,7 @@ check_error(u32 call, u32 error, long got, const char *what, int line)
               fb_error_name(-(long)error));
 }
 
-static void
+void
 run(const char *name, void (*test)(void))
 {
     u64 before = frames_out();
@@ -530,9 +530,17 @@ kt_main(u64 id)
         print("1..%d\r\n", number);
         fb_domain_exit((u64)failures, NULL);
     }
+    if (sdk_option(INFO->cmdline, "ktest.attacks", word, sizeof(word))) {
+        test_attacks();
+        run("the matrix of calls that leave", test_leavers);
+        print("1..%d\r\n", number);
+        fb_domain_exit((u64)failures, NULL);
+    }
     if (sdk_option(INFO->cmdline, "ktest.enemy", word, sizeof(word)))
-        for (;;)
+        for (;;) {
             run("the matrix", test_enemies);
+            run("the matrix of calls that leave", test_leavers);
+        }
     if (sdk_option(INFO->cmdline, "ktest.victim", word, sizeof(word))) {
         run("the victim", test_victim);
         print("1..%d\r\n", number);
@@ -552,6 +560,8 @@ kt_main(u64 id)
     run("several CPUs", test_smp);
     run("the model", test_model);
     run("the enemies' matrix", test_enemies);
+    run("the matrix of calls that leave", test_leavers);
+    test_attacks();
     run("every documented error", coverage);
     print("1..%d\r\n", number);
     for (;;)

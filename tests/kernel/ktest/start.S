@@ -18,7 +18,7 @@ start:
     ud2
 
     .text
-    .global upcall_entry, gate_entry, gate_bench, kt_enter, kt_leave, kt_fixup, kt_touch, kt_jump, kt_keep, kt_keep_state
+    .global upcall_entry, gate_entry, gate_bench, kt_enter, kt_return, kt_poke, kt_leave, kt_fixup, kt_touch, kt_jump, kt_keep, kt_keep_state
 upcall_entry:
     call kt_upcall
     ud2
@@ -57,6 +57,18 @@ kt_enter:
     xor %edi, %edi
     syscall
     ret
+/* The same by gate_return: to user_rip of the control block. */
+kt_return:
+    mov %rbx, 0(%rdi)
+    mov %rbp, 8(%rdi)
+    mov %r12, 16(%rdi)
+    mov %r13, 24(%rdi)
+    mov %r14, 32(%rdi)
+    mov %r15, 40(%rdi)
+    mov %rsp, 48(%rdi)
+    xor %esp, %esp
+    syscall
+    ud2
 kt_leave:
     mov 0(%rdi), %rbx
     mov 8(%rdi), %rbp
@@ -75,6 +87,10 @@ kt_touch:
     xor %eax, %eax
     ret
 1:  lock orq $0, (%rdi)
+    xor %eax, %eax
+    ret
+kt_poke:                        /* (address, value): write; 0, or 1 after a fault */
+    mov %rsi, (%rdi)
     xor %eax, %eax
     ret
 kt_jump:
@@ -248,6 +264,7 @@ user_text_end:
 
 /* ---- programs for child domains ---- */
     .balign 64
+    .global child_victim, child_return, child_gate, child_bounce, child_push, child_state, child_peek, child_signal, child_timer, child_yields, child_caller, child_serve
     .global child_text, child_text_end, child_spin, child_exit, child_fault, child_wait, child_yield, child_upcall_bad, child_call, child_xmm, child_script, child_echo
 child_text:
 child_spin:                     /* counts in its control block */
@@ -313,10 +330,12 @@ child_script:                   /* goes through the steps after its control bloc
     mov 48(%r12), %r9
 3:  syscall
     cmp $-8, %rax                   /* BUSY, RESUME: repeat */
-    je 2b
+    je 6f
     cmp $-9, %rax
+    jne 5f
+6:  cmpq $0, 112(%r12)              /* once */
     je 2b
-    bt $62, %rdx                    /* that a slice ended is no reason to stop waiting */
+5:  bt $62, %rdx                    /* that a slice ended is no reason to stop waiting */
     jnc 4f
     cmpq $CALL_WAIT, (%r12)
     je 2b
@@ -356,6 +375,233 @@ child_echo_again:
     cmp $-25, %rax                  /* EVENT */
     je child_echo_again
     jmp child_wait
+
+/* Beside an enemy.  Wakes each [3] ticks, and has a page of its own, behind its control block: [0] rounds, [1] words that
+ * were not as they had been written, [2] the most and [4] the sum of ticks that it was late. */
+child_victim:
+    mov %rdi, %rbx
+    lea 0xfc0(%rdi), %r12
+    xor %r14d, %r14d
+1:  xor %ecx, %ecx                  /* write */
+2:  lea (%r14, %rcx), %rax
+    mov %rax, (%r12, %rcx, 8)
+    inc %ecx
+    cmp $512, %ecx
+    jne 2b
+    rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    mov %rax, %r13
+    add 24(%rbx), %r13
+3:  mov $CALL_WAIT, %eax
+    mov %r13, %rdi
+    syscall
+    rdtsc
+    shl $32, %rdx
+    or %rdx, %rax
+    sub %r13, %rax
+    jb 3b
+    add %rax, 32(%rbx)
+    cmp 16(%rbx), %rax
+    jbe 4f
+    mov %rax, 16(%rbx)
+4:  xor %ecx, %ecx                  /* as it was? */
+5:  lea (%r14, %rcx), %rax
+    cmp %rax, (%r12, %rcx, 8)
+    je 6f
+    incq 8(%rbx)
+6:  inc %ecx
+    cmp $512, %ecx
+    jne 5b
+    movabs $0x9e3779b97f4a7c15, %rax
+    add %rax, %r14
+    incq (%rbx)
+    jmp 1b
+
+/* A LibOS that does nothing but return, whatever its control block says; it counts in that of its first vCPU. */
+#define COUNT_OF_FIRST (child_text + 0x10040)(%rip)
+child_gate:
+    push %rax                       /* uses its stack */
+    pop %rax
+child_return:
+    incq COUNT_OF_FIRST
+    xor %esp, %esp
+    syscall
+    jmp child_return
+child_bounce:                       /* its upcalls */
+    push %rax
+    pop %rax
+    incq COUNT_OF_FIRST
+    rdtsc
+    test $64, %al
+    jz child_return
+1:  mov $CALL_RESUME, %eax
+    syscall
+    rdtsc
+    and $3, %eax
+    mov %eax, %edi
+    jmp 1b
+child_push:                         /* uses its stack */
+    incq COUNT_OF_FIRST
+    push %rax
+    push %rax
+    ud2
+
+/* Leaves what state it can behind, and counts. */
+child_state:
+    mov %rdi, %rbx
+    mov $0x1b, %eax
+    mov %eax, %ds
+    mov %eax, %es
+    mov %eax, %fs
+    mov $3, %eax
+    mov %eax, %gs
+    mov $CALL_SET_BASE, %eax
+    xor %edi, %edi
+    mov $0x1234000, %esi
+    syscall
+    mov $CALL_SET_BASE, %eax
+    mov $1, %edi
+    mov $0x4321000, %esi
+    syscall
+    movl $0x7f80, -24(%rsp)
+    ldmxcsr -24(%rsp)
+    movw $0x0e7f, -20(%rsp)
+    fldcw -20(%rsp)
+    fldpi
+    fldpi
+    mov $0x5a5a5a5a, %eax
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    movq %rax, %xmm\n
+    punpcklqdq %xmm\n, %xmm\n
+    .endr
+    testq $1, 8(%rbx)               /* AVX */
+    jz 1f
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vinsertf128 $1, %xmm\n, %ymm\n, %ymm\n
+    .endr
+1:  push $KEPT_FLAGS
+    popfq
+    .irp n, rax, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+    mov $0x5a5a5a5a, %\n
+    .endr
+2:  incq (%rbx)
+    jmp 2b
+/* Looks at what it starts with, and counts: [1] AVX?, [2] general registers, [3] flags, [4] selectors, [5] x87 and MXCSR,
+ * [6] vectors, [7] bases, all without what they ought to be.  That again in [8] to [13]: the count there is nonzero. */
+child_peek:
+    pushfq
+    or %rax, %rbx
+    .irp n, rcx, rdx, rsi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+    or %\n, %rbx
+    .endr
+    mov %rbx, 16(%rdi)
+    pop %rax
+    and $~0x202, %rax               /* IF and the bit that is always set */
+    mov %rax, 24(%rdi)
+    mov %rdi, %rbx
+    mov %ds, %eax
+    mov %es, %ecx
+    or %ecx, %eax
+    mov %fs, %ecx
+    or %ecx, %eax
+    mov %gs, %ecx
+    or %ecx, %eax
+    mov %rax, 32(%rbx)
+    stmxcsr -24(%rsp)
+    mov -24(%rsp), %eax
+    xor $0x1f80, %eax
+    fnstcw -24(%rsp)
+    movzwl -24(%rsp), %ecx
+    xor $0x37f, %ecx
+    or %ecx, %eax
+    fnstsw -24(%rsp)
+    movzwl -24(%rsp), %ecx
+    or %ecx, %eax
+    mov %rax, 40(%rbx)
+    testq $1, 8(%rbx)
+    jz 1f
+    .irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    vorps %ymm\n, %ymm0, %ymm0
+    .endr
+    vextractf128 $1, %ymm0, %xmm1
+1:  .irp n, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    orps %xmm\n, %xmm0
+    .endr
+    movq %xmm0, %rax
+    psrldq $8, %xmm0
+    movq %xmm0, %rcx
+    or %rcx, %rax
+    mov %rax, 48(%rbx)
+    xor %eax, %eax
+    testq $2, 8(%rbx)               /* FSGSBASE */
+    jz 2f
+    rdfsbase %rax
+    rdgsbase %rcx
+    or %rcx, %rax
+2:  mov %rax, 56(%rbx)
+3:  incq (%rbx)
+    mov %ds, %eax
+    mov %es, %ecx
+    or %ecx, %eax
+    mov %fs, %ecx
+    or %ecx, %eax
+    mov %gs, %ecx
+    or %ecx, %eax
+    or %rax, 32(%rbx)
+    jmp 3b
+
+child_serve:                        /* as child_echo, whatever comes */
+    mov %rdi, %rbx
+1:  mov $CALL_IPC_RECEIVE, %eax
+    mov 8(%rbx), %rdi
+    mov $-1, %rsi
+    syscall
+2:  test %eax, %eax
+    jnz 1b
+    incq (%rbx)
+    inc %rdx
+    mov $CALL_IPC_REPLY, %eax
+    mov 8(%rbx), %rdi
+    mov $-1, %rsi
+    syscall
+    jmp 2b
+
+/* Storms.  [1]: the name of a vCPU, or of an endpoint. */
+child_signal:                       /* all its events */
+    mov %rdi, %rbx
+1:  mov $CALL_SIGNAL, %eax
+    mov 8(%rbx), %rdi
+    mov $-1, %rsi
+    syscall
+    mov %rax, 16(%rbx)
+    incq (%rbx)
+    jmp 1b
+child_timer:                        /* a timer that is due */
+    mov %rdi, %rbx
+1:  mov $CALL_TIMER, %eax
+    mov $1, %edi
+    syscall
+    incq (%rbx)
+    jmp 1b
+child_yields:                       /* to whom [1] names, or to anybody */
+    mov %rdi, %rbx
+1:  mov $CALL_YIELD, %eax
+    mov 8(%rbx), %rdi
+    syscall
+    incq (%rbx)
+    jmp 1b
+child_caller:                       /* calls the endpoint [1], with a note each time */
+    mov %rdi, %rbx
+1:  mov $CALL_IPC_CALL, %eax
+    mov 8(%rbx), %rdi
+    mov $-1, %rsi
+    syscall
+    incq (%rbx)
+    test %eax, %eax
+    jnz 1b
+    incq 16(%rbx)                   /* answered */
+    jmp 1b
 child_text_end:
     .bss
     .balign BLOCK
