@@ -14,7 +14,7 @@ boot() { # manifest, CPUs, MiB, seconds, command line, further options...
     local manifest=$1 cpus=$2 mem=$3 limit=$4 line=$5
     shift 5
     "$here/with-manifest" "$build/feuerbird" "$here/../manifests/$manifest.manifest" "$work/kernel" || return 1
-    timeout "$limit" qemu-system-x86_64 -kernel "$work/kernel" -display none -serial stdio -no-reboot -m "$mem" \
+    timeout "$limit" qemu-system-x86_64 -kernel "$work/kernel" -display none -serial stdio -serial null -no-reboot -m "$mem" \
         -cpu max -smp "$cpus" -append "console=ttyS0 panic=-1 $line" "$@" </dev/null >"$work/log" 2>"$work/errors"
 }
 say() { # good?, name

@@ -53,6 +53,8 @@ bool goes_on(const volatile u64 *count);
 void check_fair(const struct kchild *c, u32 n);
 void victim_begin(void), victim_check(const char *after), victim_end(void);
 
+bool is_documented(u32 call, long error); /* matrix.c */
+
 /* ---- the attacks ---- */
 void attack_tables(void), attack_pins(void), attack_types(void), attack_top(void);    /* memory.c */
 void attack_blocks(void), attack_entries(void), attack_state(void);                   /* control.c */

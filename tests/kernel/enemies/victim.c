@@ -138,7 +138,6 @@ check_fair(const struct kchild *c, u32 n)
 /* ---- the victim ---- */
 
 static struct kchild victim;
-static u64 rounds, late;
 
 void
 victim_begin(void)
@@ -146,31 +145,36 @@ victim_begin(void)
     kchild_at = VICTIM_AT;
     OK(child_make(&victim, INFO->cpu[0]));
     kchild_at = 0;
-    rounds = late = 0;
     victim.count[0][3] = RECORD->tsc_hz / 1000;
     OK(kchild_start(&victim, 0, child_victim, NULL));
     CHECK(goes_on(victim.count[0]));
 }
 
 /* It goes on, what it had written is there, and of the slices of all who are there it has
- * its own in time. */
+ * its own in time: a few times one after the other, when the host lets it. */
 void
 victim_check(const char *after)
 {
+    u64 limit = RECORD->tsc_hz / 20, patience = in_ms(8000), n, sum;
+
     CHECK(is_alive(&victim) && goes_on(victim.count[0]));
-    CHECK(victim.count[0][1] == 0);
-    u64 n = victim.count[0][0] - rounds, sum = victim.count[0][4] - late;
-    if (n > 0 && sum / n >= RECORD->tsc_hz / 20)
+    do {
+        n = victim.count[0][0], sum = victim.count[0][4];
+        for (u32 i = 0; i < 5; i++)
+            (void)goes_on(victim.count[0]);
+        n = victim.count[0][0] - n, sum = victim.count[0][4] - sum;
+    } while ((n == 0 || sum / n >= limit) && now() < patience);
+    if (n == 0 || sum / n >= limit)
         print("# %s: the victim was late by %lu us, %lu times\r\n", after,
-              sum / n / (RECORD->tsc_hz / 1000000), n);
-    CHECK(n > 0 && sum / n < RECORD->tsc_hz / 20);
-    rounds += n;
-    late += sum;
+              sum / (n + !n) / (RECORD->tsc_hz / 1000000), n);
+    CHECK(n > 0 && sum / n < limit);
+    CHECK(victim.count[0][1] == 0);
 }
 
 void
 victim_end(void)
 {
+    u64 rounds = victim.count[0][0], late = victim.count[0][4];
     print("# the victim woke %lu times, late by %lu us on the average and %lu us at the "
           "most\r\n",
           rounds, late / (rounds + !rounds) / (RECORD->tsc_hz / 1000000),
