@@ -275,7 +275,7 @@ long sys_clock_adjtime(struct user_frame *f);
 long sys_futex(struct user_frame *f);
 long sys_get_robust_list(struct user_frame *f);
 
-/* ---- sockets: socket.c ---- */
+/* ---- sockets: socket.c, socket_message.c, socket_option.c ---- */
 long sys_socket(struct user_frame *f);
 long sys_socketpair(struct user_frame *f);
 long sys_accept4(struct user_frame *f);
@@ -285,6 +285,8 @@ long sys_sendto(struct user_frame *f);
 long sys_recvfrom(struct user_frame *f);
 long sys_sendmsg(struct user_frame *f);
 long sys_recvmsg(struct user_frame *f);
+long sys_sendmmsg(struct user_frame *f);
+long sys_recvmmsg(struct user_frame *f);
 long sys_shutdown(struct user_frame *f);
 long sys_bind(struct user_frame *f);
 long sys_listen(struct user_frame *f);

@@ -32,7 +32,7 @@ write_file(struct file *file, struct uio *u, u64 *pos)
         n = file_write(file, u, pos);
     if (n > 0 && file->inode != NULL && vfs_has_set_ids(file->inode))
         vfs_drop_set_ids(file->inode, proc_current()->cred);
-    return n == -E_PIPE ? write_result(n) : n;
+    return n == -E_PIPE && (file->ops->traits & FILE_QUIET) == 0 ? write_result(n) : n;
 }
 
 long

@@ -49,7 +49,9 @@
                    .store = oom_adjust_store),                                          \
         ENTRY_FILE("uid_map", 0444, .show = id_map_show),                               \
         ENTRY_FILE("gid_map", 0444, .show = id_map_show),                               \
-        ENTRY_FILE("setgroups", 0444, .show = setgroups_show)
+        ENTRY_FILE("setgroups", 0444, .show = setgroups_show),                          \
+        { .name = "net", .type = IT_DIR, .mode = 0555, .children = net_entries,         \
+          .count = NET_ENTRIES }
 
 static const struct inode_ops pid_dir_ops, task_dir_ops;
 static const struct entry thread_entries[] = {

@@ -36,6 +36,7 @@ static const struct entry root_entries[] = {
     ENTRY_FILE("meminfo", 0444, .show = meminfo_show),
     FIXED("modules", ""),
     { .name = "mounts", .type = IT_LINK, .mode = 0777, .data = "self/mounts" },
+    { .name = "net", .type = IT_LINK, .mode = 0777, .data = "self/net" },
     FIXED("partitions", ""),
     { .name = "self", .type = IT_LINK, .mode = 0777, .ops = &self_link_ops },
     ENTRY_FILE("stat", 0444, .show = cpu_stat_show),

@@ -42,6 +42,9 @@ int filesystems_show(struct view *v, struct text *t);
 int interrupts_show(struct view *v, struct text *t);
 int vmstat_show(struct view *v, struct text *t);
 int text_show(struct view *v, struct text *t); /* the entry's own */
+/* net.c */
+#define NET_ENTRIES 1u
+extern const struct entry net_entries[NET_ENTRIES];
 /* cpuinfo.c */
 int cpuinfo_show(struct view *v, struct text *t);
 

@@ -132,7 +132,8 @@ name_is_free(struct walk *w)
 }
 
 static int
-make(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev)
+make(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev,
+     struct path *out)
 {
     struct dentry *d;
     int r = enter_parent(w, path);
@@ -149,6 +150,10 @@ make(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev)
     if (r == 0) {
         notify_name(w->found.inode, NOTIFY_CREATE | notify_type(d->inode), 0, w->last.text,
                     w->last.length);
+        if (out != NULL) {
+            *out = (struct path){ w->found.mount, d->inode, d };
+            path_hold(out);
+        }
         dentry_release(d);
     }
     leave_parent(w);
@@ -158,13 +163,20 @@ make(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev)
 int
 vfs_mknod(struct walk *w, const char *path, enum inode_type type, u32 mode, u64 rdev)
 {
-    return make(w, path, type, mode & 07777u, rdev);
+    return make(w, path, type, mode & 07777u, rdev, NULL);
+}
+
+int
+vfs_make_node(struct walk *w, const char *path, enum inode_type type, u32 mode,
+              struct path *out)
+{
+    return make(w, path, type, mode & 07777u, 0, out);
 }
 
 int
 vfs_mkdir(struct walk *w, const char *path, u32 mode)
 {
-    return make(w, path, IT_DIR, mode & 01777u, 0);
+    return make(w, path, IT_DIR, mode & 01777u, 0, NULL);
 }
 
 int

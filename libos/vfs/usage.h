@@ -12,6 +12,7 @@
 #include "core/types.h"
 
 enum usage_kind { USAGE_WATCH_GROUPS, USAGE_WATCHES, USAGE_PIPE_PAGES, USAGE_SET_ENTRIES,
+                  USAGE_FLIGHTS,
                   USAGE_KINDS };
 struct usage {
     struct usage *next;

@@ -209,6 +209,7 @@ struct file_ops {
 /* no position: pread and lseek are E_SPIPE, and no lock is held while it sleeps */
 #define FILE_STREAM 0x1u
 #define FILE_ASYNC 0x4u     /* can signal that it is ready (O_ASYNC) */
+#define FILE_QUIET 0x8u     /* a write to nobody is -E_PIPE without a signal */
 #define FILE_UNLOCKED 0x2u  /* a position that nobody needs: not locked (null, zero) */
 /* ioctl requests that several rooms answer; the numbers are the ones that user
  * programs use. */
@@ -431,6 +432,9 @@ extern _Atomic i64 vfs_recent_seconds;
 /* the umask is applied */
 int vfs_mknod(struct walk *w, const char *path, enum inode_type type, u32 mode,
               u64 rdev) MUST_CHECK;
+/* The same, and where it is: *out gets references. */
+int vfs_make_node(struct walk *w, const char *path, enum inode_type type, u32 mode,
+                  struct path *out) MUST_CHECK;
 int vfs_mkdir(struct walk *w, const char *path, u32 mode) MUST_CHECK;
 int vfs_symlink(struct walk *w, const char *path, const char *target) MUST_CHECK;
 int vfs_link(struct walk *w, const char *path, const struct path *target) MUST_CHECK;
