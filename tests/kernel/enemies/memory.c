@@ -149,7 +149,7 @@ attack_pins(void)
     kchild_at = 0;
     OK(child_make(&c, INFO->cpu[0]));
     OK(AGAIN(fb_vcpu_create(c.domain, last_cpu(), MEM, f, f + 2, &v)));
-    (void)grant(&c, part, FB_AUTH_ALL, 0, ~0ull);
+    (void)grant(&c, part, FB_AUTH_ALL, f + 2, f + 6);
     OK(map(0, THERE, f + 2, FB_MAP_READ));
     for (u32 i = 0; i < 3; i++)
         CHECK(AGAIN(fb_cap_revoke(part, NULL)) == -FB_E_INUSE);

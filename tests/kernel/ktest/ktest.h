@@ -148,7 +148,7 @@ void test_caps(void), test_spaces(void), test_shared_tables(void), test_control(
     test_devices(void), test_upcalls(void), test_smp(void), test_slices(void), test_records(void), test_ipc(void);
 void bench_ipc(void);
 void test_enemies(void), test_leavers(void), test_victim(void); /* tests/kernel/enemies */
-void test_attacks(void);
+void test_attacks(void), test_cost(void);
 void test_model(void); /* tests/kernel/model */
 void coverage(void);
 void bench(void);

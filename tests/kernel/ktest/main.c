@@ -530,6 +530,11 @@ kt_main(u64 id)
         print("1..%d\r\n", number);
         fb_domain_exit((u64)failures, NULL);
     }
+    if (sdk_option(INFO->cmdline, "ktest.cost", word, sizeof(word))) {
+        run("costs of revocation", test_cost);
+        print("1..%d\r\n", number);
+        fb_domain_exit((u64)failures, NULL);
+    }
     if (sdk_option(INFO->cmdline, "ktest.attacks", word, sizeof(word))) {
         test_attacks();
         run("the matrix of calls that leave", test_leavers);
