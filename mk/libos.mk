@@ -3,7 +3,7 @@
 # Each room says in ROOM_x_NEEDS which rooms' headers it may include; check-includes compares that with what it does.
 
 L := $(BUILD)/libos
-LIBOS_ROOMS := core sched time vm vfs fs pipe socket ready proc signal tty posix procfs boot
+LIBOS_ROOMS := core sched time vm vfs fs pipe socket ready proc signal futex tty posix procfs boot
 ROOM_core_NEEDS :=
 ROOM_sched_NEEDS := core
 ROOM_time_NEEDS := core
@@ -15,8 +15,9 @@ ROOM_socket_NEEDS := core vfs
 ROOM_ready_NEEDS := core time vfs
 ROOM_proc_NEEDS := core vm vfs signal
 ROOM_signal_NEEDS := core time proc vfs
+ROOM_futex_NEEDS := core vfs vm proc
 ROOM_tty_NEEDS := core vfs fs proc signal
-ROOM_posix_NEEDS := core sched time vm vfs fs pipe socket ready proc signal tty
+ROOM_posix_NEEDS := core sched time vm vfs fs pipe socket ready proc signal futex tty
 ROOM_procfs_NEEDS := core sched time vm vfs fs pipe socket proc signal tty posix
 ROOM_boot_NEEDS := core sched time vm vfs fs pipe proc signal tty posix procfs
 

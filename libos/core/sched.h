@@ -39,6 +39,7 @@ void sched_init_thread(struct thread *t, const struct thread *parent);
 void sched_set_nice(struct thread *t, int nice); /* with the lock of t's queue held */
 /* With the lock of t's queue held; t is requeued if it was queued. */
 void sched_change(struct lcpu *c, struct thread *t, const struct sched_params *to);
+void sched_boost(struct lcpu *c, struct thread *t, u32 priority); /* the same */
 /* With the lock held: take a queued thread out. */
 void sched_take(struct lcpu *c, struct thread *t);
 /* The longest turn of such a thread while others wait: TSC ticks; 0: it has no end. */

@@ -363,11 +363,10 @@ thread_set_nice(struct thread *t, int nice)
     spin_unlock(&runq_of(c)->lock);
 }
 
-void
-thread_set_policy(struct thread *t, const struct sched_params *to)
+/* The lock of c's queue is held, and released here: t's class or place has changed. */
+static void
+choose_again(struct lcpu *c)
 {
-    struct lcpu *c = lock_queue_of(t);
-    sched_change(c, t, to);
     /* What runs there may not be what should. */
     struct thread *current = c->current;
     if (current != c->idle)
@@ -375,6 +374,24 @@ thread_set_policy(struct thread *t, const struct sched_params *to)
     spin_unlock(&runq_of(c)->lock);
     if (c != lcpu_current())
         machine_signal(c, 1ull << EVENT_POKE);
+}
+
+void
+thread_set_policy(struct thread *t, const struct sched_params *to)
+{
+    struct lcpu *c = lock_queue_of(t);
+    sched_change(c, t, to);
+    choose_again(c);
+}
+
+void
+thread_boost(struct thread *t, u32 priority)
+{
+    if (t->sched.lent_priority == priority)
+        return;
+    struct lcpu *c = lock_queue_of(t);
+    sched_boost(c, t, priority);
+    choose_again(c);
 }
 
 void

@@ -60,7 +60,9 @@ struct sched_entity {
     u32 queued;
     i32 nice;
     u8 policy;             /* enum sched_policy */
-    u8 priority;           /* of the real-time class; 0 else */
+    u8 priority;           /* of the real-time class; 0 else: the greater of the next two */
+    u8 own_priority;       /* what it was given */
+    u8 lent_priority;      /* what others lend it (thread_boost) */
     bool reset_on_fork;
 };
 
@@ -83,6 +85,9 @@ struct thread {
     bool interruptible;      /* [waker reads] */
     uaddr clear_child_tid;
     uaddr robust_list;
+    struct pi_lock *pi_held;    /* futex/pi.c, I5 */
+    struct pi_waiter *pi_waits; /* the lock that it waits for */
+    bool locks_over;            /* I5 */
     u64 signal_mask;         /* signal room */
     u64 signal_pending;      /* signal room, process lock */
     struct signal_queue *signal_queue;
@@ -185,6 +190,9 @@ struct sched_params {
     bool reset_on_fork;
 };
 void thread_set_policy(struct thread *t, const struct sched_params *to);
+/* It runs with this priority of the real-time class at least, 0: with its own. The caller
+ * makes sure that t does not end. */
+void thread_boost(struct thread *t, u32 priority);
 void thread_set_allowed(struct thread *t, u64 allowed);
 /* CPU time of a thread in ns, the current stretch included. */
 u64 thread_cpu_ns(struct thread *t);

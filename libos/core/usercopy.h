@@ -25,6 +25,7 @@ int user_load64(uaddr at, u64 *value) MUST_CHECK;
 int user_store16(uaddr at, u16 value) MUST_CHECK;
 /* Without paging, for paths that hold spinlocks; `at` is aligned. False: it is not there. */
 bool user_load32_nofault(uaddr at, u32 *value) MUST_CHECK;
+bool user_cmpxchg32_nofault(uaddr at, u32 *expected, u32 desired) MUST_CHECK;
 /* Without sleeping and paging: bytes NOT copied; for paths that hold spinlocks. */
 size_t copy_to_user_nofault(uaddr to, const void *from, size_t bytes);
 size_t copy_from_user_nofault(void *to, uaddr from, size_t bytes);

@@ -273,6 +273,7 @@ long sys_timer_delete(struct user_frame *f);
 long sys_adjtimex(struct user_frame *f);
 long sys_clock_adjtime(struct user_frame *f);
 long sys_futex(struct user_frame *f);
+long sys_futex_waitv(struct user_frame *f);
 long sys_get_robust_list(struct user_frame *f);
 
 /* ---- sockets: socket.c, socket_message.c, socket_option.c ---- */

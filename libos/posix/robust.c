@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Robust lists: what a thread that ends does with the locks that it held
  * (get_robust_list(2)). */
+#include "core/usercopy.h"
+#include "futex/futex.h"
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "proc/cred.h"
 #include "proc/pid.h"
 #include "proc/proc.h"
 
-#define FUTEX_WAITERS 0x80000000u
-#define FUTEX_OWNER_DIED 0x40000000u
-#define FUTEX_TID_MASK 0x3fffffffu
+#define ENTRY_IS_PI 1ull
 #define ROBUST_LIMIT 2048
 
 struct linux_robust_head {
@@ -18,19 +18,25 @@ struct linux_robust_head {
     u64 pending;
 };
 
+/* A lock of the list, or the one that the thread was about to take or to give. Who waits
+ * for one that lends priority is told by futex_thread_leaves. */
 static void
-lock_died(uaddr at, i32 tid)
+lock_died(uaddr at, i32 tid, bool pi, bool pending)
 {
     u32 word;
     if ((at & 3) || user_load32(at, &word) != 0)
         return;
-    while ((word & FUTEX_TID_MASK) == (u32)tid) {
+    if (pending && !pi && (word & FUTEX_WORD_TID) == 0) {
+        futex_wake_word(at); /* it gave the lock, and did not come to wake anybody */
+        return;
+    }
+    while ((word & FUTEX_WORD_TID) == (u32)tid) {
         u32 before = word;
-        if (user_cmpxchg32(at, &word, (word & FUTEX_WAITERS) | FUTEX_OWNER_DIED) != 0)
+        if (user_cmpxchg32(at, &word, (word & FUTEX_WORD_WAITERS) | FUTEX_WORD_DIED) != 0)
             return;
         if (word != before)
             continue;
-        if (word & FUTEX_WAITERS)
+        if (!pi && (word & FUTEX_WORD_WAITERS))
             futex_wake_word(at);
         return;
     }
@@ -43,17 +49,18 @@ robust_walk(struct thread *t)
     uaddr end = t->robust_list;
     if (copy_from_user(&head, end, sizeof head) != 0)
         return;
-    u64 at = head.next & ~1ull, pending = head.pending & ~1ull;
-    for (int i = 0; i < ROBUST_LIMIT && at != end; i++) {
-        u64 next;
-        if (copy_from_user(&next, at, sizeof next) != 0)
+    u64 at = head.next, pending = head.pending & ~ENTRY_IS_PI;
+    for (int i = 0; i < ROBUST_LIMIT && (at & ~ENTRY_IS_PI) != end; i++) {
+        u64 next, entry = at & ~ENTRY_IS_PI;
+        if (copy_from_user(&next, entry, sizeof next) != 0)
             break;
-        if (at != pending)
-            lock_died(at + (u64)head.offset, t->tid);
-        at = next & ~1ull;
+        if (entry != pending)
+            lock_died(entry + (u64)head.offset, t->tid, (at & ENTRY_IS_PI) != 0, false);
+        at = next;
     }
     if (pending != 0)
-        lock_died(pending + (u64)head.offset, t->tid);
+        lock_died(pending + (u64)head.offset, t->tid, (head.pending & ENTRY_IS_PI) != 0,
+                  true);
 }
 
 long

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/sched.h"
 #include "core/string.h"
+#include "futex/futex.h"
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "posix/strings.h"
@@ -99,7 +100,7 @@ may_change(const struct process *p, const struct thread *t, const struct sched_p
         return -E_PERM;
     if (to->priority != 0 && to->policy != now->policy && rt_limit == 0)
         return -E_PERM;
-    if (to->priority > now->priority && to->priority > rt_limit)
+    if (to->priority > now->own_priority && to->priority > rt_limit)
         return -E_PERM;
     if (now->policy == SCHED_FAIR_IDLE && to->policy != SCHED_FAIR_IDLE &&
         (u64)(20 - now->nice) > nice_limit)
@@ -132,7 +133,7 @@ change(i32 tid, const struct wish *w)
         to.policy = (enum sched_policy)t->sched.policy;
         to.reset_on_fork |= t->sched.reset_on_fork;
     }
-    to.priority = w->keep_params ? t->sched.priority : w->priority;
+    to.priority = w->keep_params ? t->sched.own_priority : w->priority;
     bool rt = to.policy == SCHED_RT_FIFO || to.policy == SCHED_RT_RR;
     to.nice = w->set_nice && !w->keep_params && !rt ? w->nice : t->sched.nice;
     if (to.priority > PRIORITY_MAX || rt != (to.priority != 0))
@@ -141,6 +142,7 @@ change(i32 tid, const struct wish *w)
         error = may_change(p, t, &to);
     if (error == 0) {
         thread_set_policy(t, &to);
+        futex_priority_changed(t);
         if (t->tid == p->pid)
             p->nice = to.nice;
     }

@@ -482,7 +482,7 @@ proc_exec(struct user_frame *frame, const char *path, const struct exec_args *ar
     if (error == 0 && !decision_holds(p, &e))
         error = -E_AGAIN;
     if (error == 0) {
-        process_leave_memory(t);
+        process_leave_memory(t, false);
         commit(p, t, frame, &e, path);
     }
     drop_state(&e);

@@ -28,6 +28,7 @@
 
 void (*proc_futex_wake_hook)(uaddr at);
 void (*proc_robust_hook)(struct thread *t);
+void (*proc_locks_hook)(bool end);
 
 bool
 proc_is_ending(struct thread *t)
@@ -95,12 +96,14 @@ process_end_others(struct process *p)
 /* What pthreads waits for: the word cleared and a waiter woken, and the locks that the
  * thread held. */
 void
-process_leave_memory(struct thread *t)
+process_leave_memory(struct thread *t, bool end)
 {
     struct process *p = t->process;
     if (t->robust_list != 0 && proc_robust_hook != NULL)
         proc_robust_hook(t);
     t->robust_list = 0;
+    if (proc_locks_hook != NULL)
+        proc_locks_hook(end);
     if (t->clear_child_tid == 0)
         return;
     u32 zero = 0;
@@ -303,7 +306,7 @@ static NORETURN void
 end_thread(struct thread *t)
 {
     struct process *p = t->process;
-    process_leave_memory(t);
+    process_leave_memory(t, true);
     i32 tid = t->tid;
     spin_lock(&p->lock);
     process_remove_thread_locked(p, t);

@@ -26,7 +26,7 @@ void process_vfork_done(struct process *p);
  * if another thread does the same. */
 int process_end_others(struct process *p) MUST_CHECK;
 /* The thread is about to lose its memory: by its end, or by exec. May sleep. */
-void process_leave_memory(struct thread *t);
+void process_leave_memory(struct thread *t, bool end);
 #define LIMIT_NPROC 6u /* its place in process.limits */
 
 /* May the process have one more child or thread?  -E_AGAIN: RLIMIT_NPROC of its user, or

@@ -207,6 +207,9 @@ struct fs_context *proc_place(struct process *p);
  * robust list. */
 extern void (*proc_futex_wake_hook)(uaddr at);
 extern void (*proc_robust_hook)(struct thread *t);
+/* The thread's locks that others wait for go to them; it can get none any more if this is
+ * its `end`. */
+extern void (*proc_locks_hook)(bool end);
 /* All threads have parked: the process is stopped, the parent is told. */
 void proc_stop_complete(struct process *p);
 /* A thread goes on after a stop: the process is no longer stopped, the parent is told. */

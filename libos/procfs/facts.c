@@ -83,9 +83,9 @@ scheduling_facts(const struct process *p, const struct thread *t, struct facts *
     if (t == NULL)
         return;
     out->policy = policies[t->sched.policy];
-    out->rt_priority = t->sched.priority;
-    if (out->rt_priority != 0)
-        out->priority = -1 - (i32)out->rt_priority;
+    out->rt_priority = t->sched.own_priority;
+    if (t->sched.priority != 0) /* also one that was lent */
+        out->priority = -1 - (i32)t->sched.priority;
 }
 
 static void

@@ -43,13 +43,14 @@ sched_init_thread(struct thread *t, const struct thread *parent)
         if (from->allowed != 0)
             e->allowed = from->allowed;
         e->policy = from->policy;
-        e->priority = from->priority;
+        e->own_priority = from->own_priority;
         if (from->reset_on_fork) {
             e->nice = MAX(e->nice, 0);
-            if (e->priority != 0)
+            if (e->own_priority != 0)
                 e->policy = SCHED_FAIR;
-            e->priority = 0;
+            e->own_priority = 0;
         }
+        e->priority = e->own_priority;
     }
     fair_init_thread(runq_of(t->cpu), t);
 }
@@ -158,16 +159,37 @@ sched_next(struct lcpu *c, struct thread *t, enum sched_why why, u64 now)
     return next;
 }
 
+/* t is in no queue. */
+static void
+set_priority(struct lcpu *c, struct thread *t)
+{
+    u8 priority = MAX(t->sched.own_priority, t->sched.lent_priority);
+    if (is_rt(t) && priority == 0) /* its time is that of those who waited */
+        t->sched.vruntime = runq_of(c)->min_vruntime;
+    t->sched.priority = priority;
+}
+
+void
+sched_boost(struct lcpu *c, struct thread *t, u32 priority)
+{
+    bool queued = t->sched.queued != 0;
+    if (queued)
+        sched_take(c, t);
+    t->sched.lent_priority = (u8)priority;
+    set_priority(c, t);
+    if (queued)
+        put(runq_of(c), t, SCHED_NEW, machine_tsc());
+}
+
 void
 sched_change(struct lcpu *c, struct thread *t, const struct sched_params *to)
 {
     bool queued = t->sched.queued != 0;
     if (queued)
         sched_take(c, t);
-    if (is_rt(t) && to->priority == 0) /* its time is that of those who waited */
-        t->sched.vruntime = runq_of(c)->min_vruntime;
     t->sched.policy = (u8)to->policy;
-    t->sched.priority = (u8)to->priority;
+    t->sched.own_priority = (u8)to->priority;
+    set_priority(c, t);
     t->sched.nice = to->nice;
     t->sched.reset_on_fork = to->reset_on_fork;
     fair_set_weight(t);

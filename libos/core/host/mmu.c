@@ -485,6 +485,18 @@ user_load32(uaddr at, u32 *value)
     return copy_from_user(value, at, 4);
 }
 
+bool
+user_cmpxchg32_nofault(uaddr at, u32 *expected, u32 desired)
+{
+    u32 seen;
+    if (copy_from_user_nofault(&seen, at, 4) != 0)
+        return false;
+    if (seen == *expected && copy_to_user_nofault(at, &desired, 4) != 0)
+        return false;
+    *expected = seen;
+    return true;
+}
+
 int
 user_cmpxchg32(uaddr at, u32 *expected, u32 desired)
 {

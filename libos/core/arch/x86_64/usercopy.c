@@ -208,24 +208,33 @@ fault:
     return copy_to_user_any(at, &value, sizeof value);
 }
 
+bool
+user_cmpxchg32_nofault(uaddr at, u32 *expected, u32 desired)
+{
+    u32 seen = *expected;
+    if (!user_range(at, 4))
+        return false;
+    __asm__ goto("1: lock cmpxchgl %2, (%1)\n\t" USER_FIXUP("1b", "%l[fault]")
+                 : "+a"(seen)
+                 : "r"(at), "r"(desired)
+                 : "memory", "cc"
+                 : fault);
+    *expected = seen;
+    return true;
+fault:
+    return false;
+}
+
 int
 user_cmpxchg32(uaddr at, u32 *expected, u32 desired)
 {
     if (at & 3)
         return -E_INVAL;
-    for (;;) {
-        u32 seen = *expected;
-        if (!user_range(at, 4))
-            return -E_FAULT;
-        __asm__ goto("1: lock cmpxchgl %2, (%1)\n\t" USER_FIXUP("1b", "%l[fault]")
-                     : "+a"(seen)
-                     : "r"(at), "r"(desired)
-                     : "memory", "cc"
-                     : fault);
-        *expected = seen;
-        return 0;
-    fault:
+    if (!user_range(at, 4))
+        return -E_FAULT;
+    while (!user_cmpxchg32_nofault(at, expected, desired)) {
         if (!usercopy_pager || usercopy_pager(at, true) != 0)
             return -E_FAULT;
     }
+    return 0;
 }
