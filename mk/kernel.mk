@@ -27,6 +27,9 @@ $(K)/%.S.o: kernel/%.S $(GENERATED)
 	@mkdir -p $(@D)
 	$(KERNEL_CC) -g $(KERNEL_INCLUDES) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
+# It never returns, and who comes there has put its preserved registers away (kernel/ipc/message.h).
+$(K)/ipc/ipc.c.o: KERNEL_CFLAGS += -fomit-frame-pointer $(addprefix -fcall-used-,rbx r12 r13 r14 r15)
+
 # The manifest area: a mark, the default manifest, NULs; tools write another manifest over it in the finished file.
 $(BUILD)/manifest.area: steward/default.manifest
 	@mkdir -p $(@D)

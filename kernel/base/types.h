@@ -22,6 +22,7 @@ typedef u64 frame_t; /* physical frame number */
 #define PAGE_SIZE                     4096ull
 #define PAGE_SHIFT                    12
 #define MUST_CHECK                    __attribute__((warn_unused_result))
+#define INLINE inline __attribute__((always_inline))
 #define NORETURN                      __attribute__((noreturn))
 #define container_of(p, type, member) ((type *)((char *)(p)-offsetof(type, member)))
 

@@ -116,7 +116,7 @@ struct cap_table {
 
 /* The hot path: about 15 instructions, no lock. `need`: bits of FB_AUTH. The result is
  * valid while interrupts are off. */
-static inline int
+static INLINE int
 cap_lookup(const struct cap_table *table, u64 name, u32 type, u64 need, struct cap **out)
 {
     u64 slot = name & CAP_SLOT_MASK;

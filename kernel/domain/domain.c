@@ -102,6 +102,8 @@ cpu_add_vcpu(struct cpu *c, struct vcpu *v)
     return -FB_E_FULL;
 }
 
+static struct cap nothing; /* of no type */
+
 int
 vcpu_make(struct domain *d, struct space *s, u32 cpu, frame_t object, frame_t cb,
           struct vcpu **out)
@@ -122,6 +124,9 @@ vcpu_make(struct domain *d, struct space *s, u32 cpu, frame_t object, frame_t cb
     v->domain = d;
     v->space = s;
     v->cpu = cpu;
+    v->counts = &d->record->cpu[cpu];
+    v->shown = &record->cpu[cpu].vcpu;
+    v->called_at = v->received_at = &nothing;
     v->id = atomic_fetch_add(&next_id, 1);
     v->timer = v->wait_until = ~0ull;
     v->object_frame = object;

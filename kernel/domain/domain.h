@@ -43,6 +43,7 @@ struct vcpu {
     struct fb_cb *cb;         /* [I] the kernel's mapping */
     struct domain *domain;    /* [I] */
     struct space *space;      /* [o] current space */
+    struct fb_domain_counts *counts; /* [I] its CPU's, for its domain */
     u64 gate_rip, upcall_rip; /* [o] registered */
     u32 cpu;                  /* [I] */
     u32 slot;                 /* [I] index in cpu->vcpus */
@@ -55,6 +56,8 @@ struct vcpu {
     u64 waits;                /* [o] WAITS_EVENTS ...; others compare it */
     u64 calling, serving;     /* [o] number of the open call: its own, its client's */
     u64 called, received;     /* [o] names of the endpoint's capabilities: last used */
+    struct cap *called_at, *received_at; /* [o] their slots; never NULL */
+    fb_u64 *shown;              /* [I] where its CPU's record says who runs */
     u32 server, client;       /* [o] slots on this CPU, of the open call */
     u64 cr3;              /* [o] root to load with regs */
     struct vcpu *_Atomic
@@ -105,13 +108,6 @@ struct domain {
 #define DOMAIN_DEPTH 32u
 
 extern struct domain *domains; /* all of them, tree lock */
-
-/* What this CPU counts for the domain. */
-static inline struct fb_domain_counts *
-domain_counts(const struct domain *d, const struct cpu *c)
-{
-    return &d->record->cpu[c->id];
-}
 
 static inline bool
 domain_alive(const struct domain *d)

@@ -42,9 +42,8 @@ event_upcall(struct cpu *c, struct vcpu *v, struct fb_regs *regs, enum fb_save a
         domain_end(v->domain, FB_END_NO_ENTRY, vector, regs, cr2);
         return;
     }
-    struct fb_domain_counts *counts = domain_counts(v->domain, c);
-    counts->upcalls++;
-    counts->faults += vector < 32;
+    v->counts->upcalls++;
+    v->counts->faults += vector < 32;
     save->regs = *regs;
     save->regs.vector = vector;
     save->cr2 = cr2;

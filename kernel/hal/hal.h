@@ -144,6 +144,24 @@ void hal_stop_others(void);
 
 /* Load all registers and iretq. */
 NORETURN void hal_load(const struct fb_regs *regs);
+/* To the LibOS view by sysretq: rip, rflags, rsp and the preserved registers of regs, and
+ * these; all others are zero. */
+#ifndef FB_HOST
+static INLINE void
+hal_enter(const struct fb_regs *regs, int64_t rax, u64 rdi, u64 rdx, u64 r10, u64 r8,
+          u64 r9)
+{
+    register u64 in_r10 __asm__("r10") = r10;
+    register u64 in_r8 __asm__("r8") = r8;
+    register u64 in_r9 __asm__("r9") = r9;
+    __asm__ volatile("jmp entered" ::"S"(regs), "a"(rax), "D"(rdi), "d"(rdx), "r"(in_r10),
+                     "r"(in_r8), "r"(in_r9)
+                     : "memory");
+}
+#else
+void hal_enter(const struct fb_regs *regs, int64_t rax, u64 rdi, u64 rdx, u64 r10, u64 r8,
+               u64 r9);
+#endif
 /* The same, to the user view, of registers that nobody has looked at: rip and rflags are
  * clamped, the segments are constants, each word is read once. */
 NORETURN void hal_load_user(const struct fb_regs *regs);

@@ -33,6 +33,8 @@
 
 #include "base/cpu.h"
 #include "domain/domain.h"
+#include "event/event.h"
+#include "slice/slice.h"
 
 /* One frame.  [o]: element i by CPU i only. */
 struct endpoint {
@@ -53,27 +55,38 @@ ipc_server(const struct cpu *c, const struct vcpu *v)
     return server != NULL && server->serving == v->calling ? server : NULL;
 }
 static inline struct vcpu *
-ipc_caller(const struct vcpu *v)
+ipc_caller(const struct cpu *c, const struct vcpu *v)
 {
-    struct vcpu *caller = v->serving ? cpu_by_id(v->cpu)->vcpus[v->client] : NULL;
+    struct vcpu *caller = v->serving ? c->vcpus[v->client] : NULL;
     return caller != NULL && caller->calling == v->serving ? caller : NULL;
 }
 static inline struct vcpu *
 ipc_client(const struct vcpu *v)
 {
-    struct vcpu *client = ipc_caller(v);
+    struct vcpu *client = ipc_caller(cpu_by_id(v->cpu), v);
     return client != NULL && atomic_load(&client->state) == VCPU_CALLING ? client : NULL;
 }
 
-/* The calls, from entry.S: the caller's registers are in v->regs.  They return whose
- * registers to load, or do not return. */
-struct fb_regs *ipc_call(u64 name, u64 deadline, struct vcpu *v);
-struct fb_regs *ipc_receive(u64 name, u64 deadline, struct vcpu *v);
-struct fb_regs *ipc_reply(u64 name, u64 deadline, struct vcpu *v);
+/* The calls, from entry.S: the caller's preserved registers, rip, rflags and rsp are in
+ * v->regs; the arguments stay in registers.  They leave by hal_enter or dispatch. */
+void ipc_call(u64 name, u64 deadline, u64 m0, u64 m1, u64 m2, u64 m3);
+void ipc_receive(u64 name, u64 deadline);
+void ipc_reply(u64 name, u64 deadline, u64 m0, u64 m1, u64 m2, u64 m3);
 
 /* v, which is current on c and has its registers saved, waits (waits, deadline and state:
  * domain.h).  The caller dispatches or enters another. */
-void ipc_block(struct cpu *c, struct vcpu *v, u64 waits, u64 deadline, u32 state);
+static INLINE void
+ipc_block(struct cpu *c, struct vcpu *v, u64 waits, u64 deadline, u32 state)
+{
+    v->waits = waits;
+    v->wait_until = deadline;
+    slice_await(c, v, deadline);
+    /* D3: publish the state, then look again at what senders wrote before they could see
+     * it. */
+    atomic_store(&v->state, state);
+    if (state == VCPU_WAITING && __builtin_expect(v->cb->pending != 0, 0))
+        event_rouse(v);
+}
 /* v was woken, and is RUNNING: if its wait is over its registers say how, and true; else
  * it waits again. */
 bool ipc_settle(struct cpu *c, struct vcpu *v);

@@ -39,13 +39,30 @@ slice_ran(const struct vcpu *v)
     return ran + (now - since);
 }
 
+/* All but its general registers. */
+static void
+vcpu_load(struct cpu *c, struct vcpu *v)
+{
+    struct vcpu *old = atomic_load_explicit(&c->fpu_owner, memory_order_relaxed);
+
+    vcpu_current(c, v);
+    if (old != v) {
+        if (old != NULL && atomic_load(&old->state) != VCPU_DEAD)
+            hal_state_switch(&old->machine, &v->machine);
+        else
+            hal_state_load(&v->machine);
+        atomic_store_explicit(&c->fpu_owner, v, memory_order_relaxed);
+    }
+    hal_cr3_write(v->cr3);
+}
+
 static NORETURN void
 vcpu_run(struct cpu *c, struct vcpu *v)
 {
     struct fb_regs *regs = &v->regs;
 
     vcpu_load(c, v);
-    domain_counts(v->domain, c)->switches++;
+    v->counts->switches++;
     slice_begin(c);
     bool user = event_in_user_view(v, regs);
     event_deliver(c, v, regs, user);

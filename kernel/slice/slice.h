@@ -49,29 +49,22 @@ NORETURN void dispatch(struct cpu *c);
 /* The current vCPU, which is to leave the CPU with these registers, is READY; what comes
  * next is dispatch. */
 void vcpu_leave(struct vcpu *v, const struct fb_regs *regs);
-/* v is current from here on: all but its general registers. */
-static inline void
-vcpu_load(struct cpu *c, struct vcpu *v)
+/* v is current from here on: all but its registers, vector state and root.  Its LibOS
+ * view's root. */
+static INLINE u64
+vcpu_current(struct cpu *c, struct vcpu *v)
 {
-    struct vcpu *old = atomic_load_explicit(&c->fpu_owner, memory_order_relaxed);
-    u64 user_cr3 = space_user_cr3(v->space);
+    u64 user_cr3 = space_user_cr3(v->space), libos_cr3 = user_cr3 + PAGE_SIZE;
 
     c->current = v;
     c->cb = v->cb;
     c->gate_rip = v->gate_rip;
     c->user_cr3 = user_cr3;
-    c->libos_cr3 = user_cr3 + PAGE_SIZE;
-    __atomic_store_n(&record->cpu[c->id].vcpu, v->id, __ATOMIC_RELAXED);
-    if (old != v) {
-        if (old != NULL && atomic_load(&old->state) != VCPU_DEAD)
-            hal_state_switch(&old->machine, &v->machine);
-        else
-            hal_state_load(&v->machine);
-        atomic_store_explicit(&c->fpu_owner, v, memory_order_relaxed);
-    }
-    if (c->gate != v->domain->gate)
+    c->libos_cr3 = libos_cr3;
+    __atomic_store_n(v->shown, v->id, __ATOMIC_RELAXED);
+    if (__builtin_expect(c->gate != v->domain->gate, 0))
         hal_gate_select(v->domain->gate == FB_GATE_DIRECT);
-    hal_cr3_write(v->cr3);
+    return libos_cr3;
 }
 /* Time up to `now` is added up: it is that of the vCPU that was dispatched, also while it
  * has calls open (I7); before another is charged. */
@@ -82,7 +75,7 @@ slice_account(struct cpu *c, u64 now)
 
     if (v != NULL) {
         __atomic_store_n(&v->ran, v->ran + (now - c->since), __ATOMIC_RELAXED);
-        domain_counts(v->domain, c)->ticks += now - c->since;
+        v->counts->ticks += now - c->since;
     }
     c->since = now;
 }

@@ -239,8 +239,8 @@ dispatch_reset:
     SWITCHING call_domain_exit, domain_exit_frame, %rsi
 
 /*
- * Calls by which one vCPU enters another: the caller's registers go to its vCPU, and those that the handler returns are
- * loaded.  They were left by such a call too: what the ABI does not keep is zero, or a message.
+ * Calls by which one vCPU enters another: the caller's preserved registers go to its vCPU, its arguments stay where they
+ * are, and the handler does not return: it comes to `entered` (hal_enter), with the message, or dispatches.
  */
     .macro ENTERING name, handler
     .global \name
@@ -256,31 +256,20 @@ dispatch_reset:
     mov %r12, VCPU_REGS + REGS_R12(%rax)
     mov %rbp, VCPU_REGS + REGS_RBP(%rax)
     mov %rbx, VCPU_REGS + REGS_RBX(%rax)
-    mov %rdx, VCPU_REGS + REGS_RDX(%rax)
-    mov %r10, VCPU_REGS + REGS_R10(%rax)
-    mov %r8, VCPU_REGS + REGS_R8(%rax)
-    mov %r9, VCPU_REGS + REGS_R9(%rax)
-    mov %rax, %rdx
     call \handler
-    jmp entered
+    ud2
     .endm
     ENTERING call_ipc_call, ipc_call
     ENTERING call_ipc_receive, ipc_receive
     ENTERING call_ipc_reply, ipc_reply
-entered:
-    mov %rax, %rsi
+    .global entered
+entered:                                /* rsi: struct fb_regs; rdi, rax, rdx, r10, r8, r9: as they are to be */
     mov REGS_R15(%rsi), %r15
     mov REGS_R14(%rsi), %r14
     mov REGS_R13(%rsi), %r13
     mov REGS_R12(%rsi), %r12
     mov REGS_RBP(%rsi), %rbp
     mov REGS_RBX(%rsi), %rbx
-    mov REGS_RDX(%rsi), %rdx
-    mov REGS_R10(%rsi), %r10
-    mov REGS_R8(%rsi), %r8
-    mov REGS_R9(%rsi), %r9
-    mov REGS_RDI(%rsi), %rdi
-    mov REGS_RAX(%rsi), %rax
     mov REGS_RFLAGS(%rsi), %r11
     mov REGS_RIP(%rsi), %rcx            /* in the window: canonical, since the CPU executed there */
     mov REGS_RSP(%rsi), %rsp

@@ -344,6 +344,8 @@ fake_make(enum habit habit)
     *f = (struct fake){ .v = v, .habit = habit, .act = NEVER, .ready = NEVER };
     v->cb = &f->cb;
     v->domain = &home;
+    v->counts = counts.cpu;
+    v->shown = &the_record.cpu[0].vcpu;
     v->space = &first;
     v->slot = nfakes++;
     v->id = v->slot + 1;
