@@ -51,5 +51,6 @@ test_attacks(void)
         current = &attacks[i];
         run(current->name, beside_victim);
     }
+    run("the victim's own check", victim_can_fail);
     victim_end();
 }

@@ -51,7 +51,8 @@ void pass(u64 ms);
 bool goes_on(const volatile u64 *count);
 /* Each of `n` children on one CPU has at least half of what its slice of 5 ms promises. */
 void check_fair(const struct kchild *c, u32 n);
-void victim_begin(void), victim_check(const char *after), victim_end(void);
+void victim_begin(void), victim_check(const char *after), victim_can_fail(void),
+    victim_end(void);
 
 bool is_documented(u32 call, long error); /* matrix.c */
 
