@@ -17,10 +17,10 @@
  *     each binding keeps the id of who made it.
  * N5. SPACE (first capability only): refused while it is current on a vCPU; else marked
  *     dying, quiet, torn down, quiet, freed.
- * N6. A domain that has ended (DYING) is left to its destruction, which takes its trees
- *     apart: no CPU runs in them after the revocation's second quiet point. N3 holds for
- *     it until its table is cleared, so that its object memory is not thought free before
- *     it is.
+ * N6. A domain that has ended (DYING) is swept like any, beside its destruction, which has
+ *     a cursor of its own: what is revoked is in nobody's tree, however long that takes.
+ *     When its table is being cleared its trees are empty, and N3 ends for it: not before,
+ *     so that its object memory is not thought free before it is.
  *
  * N7. ENDPOINT: waits and calls through it end, and the endpoint with the first one on it.
  *
@@ -105,7 +105,7 @@ sweep_step(struct domain *d, struct cap *c)
     if (c->phase == MEMORY_WINDOW) {
         if (d == c->holder || mapper_has(&d->window_mappers, c->holder->id)) {
             error = space_evict((struct tree){ .domain = d }, c->may.lo, c->may.hi,
-                                &d->cursor);
+                                &d->swept);
             if (error)
                 return error;
         }
@@ -113,7 +113,7 @@ sweep_step(struct domain *d, struct cap *c)
         if (error)
             return error;
         d->cursor_space = d->spaces;
-        d->cursor = 0;
+        d->swept = 0;
         c->phase = MEMORY_SPACES;
         space_list_unlock(d);
         return -FB_E_RESUME;
@@ -128,10 +128,10 @@ sweep_step(struct domain *d, struct cap *c)
     } else if (s) {
         d->cursor_space = s;
         error = space_evict((struct tree){ .space = s, .domain = d }, c->may.lo,
-                            c->may.hi, &d->cursor);
+                            c->may.hi, &d->swept);
         if (!error) {
             d->cursor_space = s->next;
-            d->cursor = 0;
+            d->swept = 0;
             error = -FB_E_RESUME;
         }
     }
@@ -189,7 +189,7 @@ sweep(struct domain *d, struct cap *c)
     if (other == NULL) {
         if (c->cursor == 0)
             absorb(c);
-        d->cursor = 0;
+        d->swept = 0;
         d->cursor_space = NULL;
         c->phase = MEMORY_WINDOW;
         c->cursor = d->id;
@@ -262,7 +262,7 @@ undo_memory(struct cap *c)
     } else {
         d = swept_domain(c);
     }
-    if (d && !being_destroyed(d)) {
+    if (d && !d->table.closed) {
         int error = sweep(d, c);
         return error ? error : -FB_E_RESUME;
     }

@@ -98,7 +98,8 @@ struct domain {
     u32 depth;        /* [I] makers above it */
     struct fb_domain_record *record; /* [I] the kernel's mapping */
     u64 evicted;      /* [t] mappings that sweeps removed since the record's last entry */
-    u64 cursor;       /* progress of destroy and evict */
+    u64 cursor;       /* destroy_busy; progress of its destruction */
+    u64 swept;        /* [t] progress of the sweep for `evicting`, and its space */
     struct space *cursor_space;
     u32 phase;
     u64 epoch;                      /* that the current phase of destroy waits for */

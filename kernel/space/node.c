@@ -82,7 +82,7 @@ space_free(struct space *s)
     struct domain *d = s->domain;
     if (d->cursor_space == s) { /* a sweep of the domain goes on with the next one */
         d->cursor_space = s->next;
-        d->cursor = 0;
+        d->swept = 0;
     }
     if (s->next)
         s->next->prev = s->prev;

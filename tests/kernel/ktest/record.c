@@ -44,6 +44,35 @@ check_taken(u64 n, u64 lo, u64 hi, u64 mappings)
     CHECK(t->tsc != 0 && t->tsc <= __builtin_ia32_rdtsc());
 }
 
+/* What a domain that has ended, and is not destroyed yet, still maps goes by a revocation
+ * too: who revoked may make anything of the frames at once. */
+static void
+take_from_ended(u64 f)
+{
+    static const u64 cpu0[1];
+    const struct fb_domain_status *status = (const void *)BUFFER;
+    struct kchild c;
+    u64 own, name, end;
+
+    OK(kchild_make(&c, 1, cpu0));
+    OK(AGAIN(fb_cap_derive(MEM, FB_AUTH_ALL, f, f + 2, &own)));
+    OK(AGAIN(fb_cap_grant(own, c.domain, FB_AUTH_ALL, f, f + 2, &name)));
+    OK(AGAIN(fb_space_map(c.domain, TAKE_AT, own, f, FB_MAP_READ | FB_MAP_WRITE, 2, NULL)));
+    OK(kchild_start(&c, 0, child_exit, NULL));
+    do {
+        fb_wait(__builtin_ia32_rdtsc() + RECORD->tsc_hz / 1000, NULL);
+        OK(fb_domain_status(c.domain, 0, NULL));
+    } while (status->state == FB_DOMAIN_ALIVE);
+    CHECK(FB_FRAME_WMAPS(FRAME_RECORD(f)->word) == 1);
+    OK(AGAIN(fb_cap_revoke(own, NULL)));
+    CHECK(FB_FRAME_MAPS(FRAME_RECORD(f)->word) == 0);
+    CHECK(FB_FRAME_MAPS(FRAME_RECORD(f + 1)->word) == 0);
+    OK(AGAIN(fb_endpoint_create(MEM, f, &end)));
+    OK(AGAIN(fb_cap_delete(own, NULL)));
+    OK(kchild_destroy(&c));
+    OK(AGAIN(fb_endpoint_destroy(end, NULL)));
+}
+
 void
 test_records(void)
 {
@@ -90,5 +119,6 @@ test_records(void)
     unmap(0, RECORD_AT, 1);
     unmap(0, COUNTS, 1);
     frames_back(c.frames, c.nframes);
+    take_from_ended(f);
     frames_back(f, 8);
 }
