@@ -239,6 +239,13 @@ def variant_jobs(options):
                         quiet, 600, same_as("shell"))
 
 
+def kills_job(options):
+    """Instances end at any moment: few of them, or as many as docs/results/kills.tsv."""
+    count, cpus, limit = (1000, "2,4", 5400) if options.all else (8, "2", 180)
+    return Job("guest kills", [os.path.join(REPO, "tests", "steward", "kills.sh"),
+                               "--count", str(count), "--cpus", cpus, build_dir()], limit)
+
+
 def guest_jobs(options):
     """The longest first, so that no core is idle at the end."""
     yield from debian_jobs(options)
@@ -254,6 +261,7 @@ def guest_jobs(options):
     yield Job("guest kernel", [os.path.join(REPO, "tests", "kernel", "run.sh"), build_dir(),
                                "2" if options.quick else "20"], 900)
     yield Job("guest steward", [os.path.join(REPO, "tests", "steward", "run.sh"), build_dir()], 600)
+    yield kills_job(options)
     yield Job("guest reclaim", [os.path.join(REPO, "tests", "reclaim", "run.sh"), build_dir()], 300)
     yield Job("guest sdk", [os.path.join(REPO, "tests", "sdk", "run.sh"), build_dir()], 500)
     yield Job("guest slices", [os.path.join(TOOLS, "slices")]
