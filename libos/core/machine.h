@@ -41,6 +41,8 @@ extern u32 machine_memory_ranges;
 /* Take 512 frames out of the writable direct map, for the kernel: readable (table nodes)
  * or not mapped at all. */
 int machine_seal(frame_t first, bool readable) MUST_CHECK;
+/* The reverse, of 512 frames that are in no use.  -E_BUSY: it is as it was. */
+int machine_unseal(frame_t first, bool readable) MUST_CHECK;
 u64 machine_frame_maps(frame_t f);
 u64 machine_frame_word(frame_t f); /* fb_frame_record.word */
 bool machine_node_used(frame_t f); /* has a page-table node any entry? */

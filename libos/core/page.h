@@ -94,6 +94,9 @@ void page_free_large(frame_t f);
  * reported with FB_OUT_TABLE. */
 frame_t page_table_alloc(void);
 void page_table_free(frame_t f);
+/* Frames of page tables and roots that are all free become ordinary ones: how many.  Each
+ * 2 MiB costs a flush of all CPUs. */
+u64 page_tables_give_back(void);
 /* An even pair for a space's roots. */
 frame_t page_root_alloc(void);
 void page_root_free(frame_t f);

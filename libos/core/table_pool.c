@@ -3,8 +3,8 @@
  * Frames for the kernel: page-table nodes and root pairs, out of chunks of 2 MiB that
  * have left the writable direct map (G2).
  *
- * P1. A chunk never returns to the allocator: sealing it again would cost a flush of all
- *     CPUs.
+ * P1. A chunk returns to the allocator when memory is short and all of it is free: sealing
+ *     it again costs a flush of all CPUs.
  * P2. Nodes' chunks stay readable, so that mmu_query reads page tables; a root is not
  *     readable for anyone.
  * P3. The stack of a chunk holds its free units; the unit freed last is given first, as
@@ -53,6 +53,17 @@ table_pool_init(void)
     ASSERT(chunk_map);
 }
 
+static void
+pool_add(struct pool *p, struct chunk *c)
+{
+    spin_lock(&pool_lock);
+    chunk_map[(c->first - map_base) / CHUNK_FRAMES] = c;
+    list_push_back(&p->usable, &c->link);
+    p->frames += CHUNK_FRAMES;
+    p->free += CHUNK_FRAMES;
+    spin_unlock(&pool_lock);
+}
+
 static bool
 pool_grow(struct pool *p)
 {
@@ -73,12 +84,7 @@ pool_grow(struct pool *p)
     c->nfree = CHUNK_FRAMES / p->unit;
     for (u32 i = 0; i < c->nfree; i++)
         c->stack[i] = (u16)((c->nfree - 1 - i) * p->unit);
-    spin_lock(&pool_lock);
-    chunk_map[(c->first - map_base) / CHUNK_FRAMES] = c;
-    list_push_back(&p->usable, &c->link);
-    p->frames += CHUNK_FRAMES;
-    p->free += CHUNK_FRAMES;
-    spin_unlock(&pool_lock);
+    pool_add(p, c);
     return true;
 }
 
@@ -147,4 +153,49 @@ page_count_tables(struct page_counts *out)
     out->tables = tables.frames + roots.frames;
     out->tables_free = tables.free + roots.free;
     spin_unlock(&pool_lock);
+}
+
+/* Take a chunk that is all free out of the pool; NULL: there is none. */
+static struct chunk *
+pool_shrink(struct pool *p)
+{
+    struct chunk *found = NULL;
+    spin_lock(&pool_lock);
+    list_for_each(it, &p->usable) {
+        struct chunk *c = container_of(it, struct chunk, link);
+        if (c->nfree == CHUNK_FRAMES / p->unit) {
+            found = c;
+            break;
+        }
+    }
+    if (found) {
+        list_remove(&found->link);
+        chunk_map[(found->first - map_base) / CHUNK_FRAMES] = NULL;
+        p->frames -= CHUNK_FRAMES;
+        p->free -= CHUNK_FRAMES;
+    }
+    spin_unlock(&pool_lock);
+    return found;
+}
+
+static u64
+give_back(struct pool *p)
+{
+    u64 given = 0;
+    for (struct chunk *c; (c = pool_shrink(p)) != NULL; given += CHUNK_FRAMES) {
+        if (machine_unseal(c->first, p->readable) != 0) {
+            pool_add(p, c);
+            break;
+        }
+        *page_state(c->first) = PAGE_USED;
+        page_free_run(c->first, CHUNK_ORDER);
+        heap_free(c);
+    }
+    return given;
+}
+
+u64
+page_tables_give_back(void)
+{
+    return give_back(&tables) + give_back(&roots);
 }

@@ -258,8 +258,8 @@ static const struct advice advices[] = {
     { 17, MM_ADVISE_FLAGS, 0, AREA_DONTDUMP },
     { 18, MM_ADVISE_FLAGS, AREA_WIPEONFORK, 0 },
     { 19, MM_ADVISE_FLAGS, 0, AREA_WIPEONFORK },
-    { 20, MM_ADVISE_UNLOCKED, 0, 0 },                                       /* COLD */
-    { 21, MM_ADVISE_UNLOCKED, 0, 0 },                                       /* PAGEOUT */
+    { 20, MM_ADVISE_COLD, 0, 0 },
+    { 21, MM_ADVISE_PAGEOUT, 0, 0 },
     { 22, MM_ADVISE_POPULATE_READ, 0, 0 },
     { 23, MM_ADVISE_POPULATE_WRITE, 0, 0 },
     { 24, MM_ADVISE_DONTNEED_LOCKED, 0, 0 },

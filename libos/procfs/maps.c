@@ -116,7 +116,7 @@ usage_lines(struct text *t, const struct mm_area_usage *u)
     text_kilobytes(t, "Private_Dirty", u->private_dirty);
     text_kilobytes(t, "Referenced", u->referenced);
     text_kilobytes(t, "Anonymous", u->anonymous);
-    text_kilobytes(t, "LazyFree", 0);
+    text_kilobytes(t, "LazyFree", u->lazy);
     text_kilobytes(t, "AnonHugePages", u->large);
     text_kilobytes(t, "ShmemPmdMapped", 0);
     text_kilobytes(t, "FilePmdMapped", 0);

@@ -49,11 +49,18 @@ advise_area(struct mm *m, struct area *a, uaddr from, uaddr to, int advice, u32 
     case MM_ADVISE_FREE:
         if (locked || a->inode || (a->flags & AREA_VDSO))
             return -E_INVAL;
-        return area_drop_pages(m, a, from, to, false);
+        return lazy_give_up(m, a, from, to);
     case MM_ADVISE_REMOVE:
         return remove_pages(a, from, to);
-    case MM_ADVISE_UNLOCKED:
-        return locked || (a->flags & AREA_VDSO) ? -E_INVAL : 0;
+    case MM_ADVISE_COLD:
+    case MM_ADVISE_PAGEOUT:
+        if (locked || (a->flags & AREA_VDSO))
+            return -E_INVAL;
+        if (!a->inode && !ranges_add(&m->cold, from, to) && m->cold)
+            ranges_cut(m->cold, m->cold->at[0].start, m->cold->at[0].end); /* the oldest */
+        if (advice == MM_ADVISE_PAGEOUT)
+            pager_take_range(m, from, to);
+        return 0;
     case MM_ADVISE_FLAGS:
         return (set & AREA_WIPEONFORK) && a->inode ? -E_INVAL : 0;
     default:
@@ -136,6 +143,7 @@ lock_range_locked(struct mm *m, uaddr at, uaddr end, u32 flags)
             return -E_NOMEM;
         uaddr to = MIN(a->end, end);
         if (!(a->flags & AREA_VDSO)) {
+            lazy_settle(m, pos, to);
             int rc = flag_area(m, pos, to, flags, all & ~flags, &a);
             if (rc != 0)
                 return rc;
@@ -197,6 +205,7 @@ mm_lock_all(struct mm *m, bool now, u32 now_flags, u32 future_flags)
     for (struct area *a = m->areas.first; rc == 0 && now && a;) {
         uaddr end = a->end;
         if (!(a->flags & AREA_VDSO)) {
+            lazy_settle(m, a->start, end);
             rc = flag_area(m, a->start, end, now_flags, all & ~now_flags, &a);
             end = a->end;
             if (rc == 0 && (now_flags & all) == AREA_LOCKED)

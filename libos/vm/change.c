@@ -89,6 +89,7 @@ protect_part(struct mm *m, uaddr from, uaddr to, u32 prot)
         rc = area_cut_locked(m, from, to);
     if (rc != 0)
         return rc;
+    lazy_settle(m, from, to);
     struct area *a = area_find(&m->areas, from);
     protect_area(m, a, prot);
     area_merge_locked(m, a);
@@ -204,6 +205,7 @@ move_area(struct mm *m, const struct move *v, uaddr *out)
     bool paged = a->inode || (a->flags & AREA_VDSO);
     u64 page = paged ? a->page + ((v->old - a->start) >> PAGE_SHIFT) : 0;
     u32 place = v->flags & MM_REMAP_FIXED ? MAP_AT_FIXED : 0;
+    lazy_settle(m, v->old, v->old + v->old_bytes);
     int rc = mmu_own(&m->space, v->old, v->old_bytes >> PAGE_SHIFT);
     if (rc == 0 && v->old_bytes)
         rc = area_cut_locked(m, v->old, v->old + v->old_bytes);

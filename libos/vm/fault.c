@@ -176,7 +176,10 @@ static int
 fault_copy(struct mm *m, struct area *a, uaddr page, const struct mmu_page *there)
 {
     if (page_is_own(there)) {
-        mmu_protect(&m->space, page, 1, area_mmu_flags(a));
+        u32 pages = m->lazy && ranges_have(m->lazy, page)
+                        ? lazy_run(m, page, MIN((a->end - page) >> PAGE_SHIFT, AHEAD_MAX))
+                        : 1;
+        mmu_protect(&m->space, page, pages, area_mmu_flags(a));
         return 0;
     }
     struct copies c = { .count = 1, .next = page + PAGE_SIZE, .old = { there->frame } };

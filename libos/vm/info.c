@@ -169,6 +169,7 @@ mm_area_info_drop(struct mm_area_info *info)
 }
 
 struct usage {
+    const struct vm_ranges *lazy;
     const struct area *a;
     struct mm_area_usage *out;
 };
@@ -178,7 +179,6 @@ use_page(void *arg, uaddr va, const struct mmu_page *page)
 {
     struct usage *u = arg;
     struct mm_area_usage *out = u->out;
-    (void)va;
     unsigned kind = rss_kind(u->a, page->frame);
     if (kind == RSS_NONE)
         return;
@@ -196,6 +196,8 @@ use_page(void *arg, uaddr va, const struct mmu_page *page)
         out->anonymous += PAGE_SIZE;
     if (page->large)
         out->large += PAGE_SIZE;
+    if (u->lazy && !(page->flags & MMU_WRITE) && ranges_have(u->lazy, va))
+        out->lazy += PAGE_SIZE;
 }
 
 bool
@@ -206,7 +208,7 @@ mm_area_usage(struct mm *m, uaddr start, struct mm_area_usage *out)
     struct area *a = area_find(&m->areas, start);
     bool there = a && a->start == start;
     if (there) {
-        struct usage u = { a, out };
+        struct usage u = { m->lazy, a, out };
         mmu_each(&m->space, a->start, a->end, use_page, &u);
         if (a->flags & AREA_LOCKED)
             out->locked = out->pss;

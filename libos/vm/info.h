@@ -43,7 +43,7 @@ void mm_area_info_drop(struct mm_area_info *info);
  * no such area now.  Cost: one step for each page that is present. */
 struct mm_area_usage {
     u64 rss, pss, shared_clean, shared_dirty, private_clean, private_dirty, referenced,
-        anonymous, locked, large;
+        anonymous, locked, large, lazy;
 };
 bool mm_area_usage(struct mm *m, uaddr start, struct mm_area_usage *out);
 

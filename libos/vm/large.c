@@ -92,6 +92,7 @@ collapse(struct mm *m, struct area *a, uaddr window)
         return 0;
     if (chunk_any_in_use())
         return -E_AGAIN;
+    lazy_settle(m, window, window + MMU_TABLE_BYTES);
     int rc = mmu_own(&m->space, window, PAGES);
     c.run = rc == 0 ? page_alloc_run(MMU_LARGE_ORDER) : FRAME_NONE;
     if (c.run == FRAME_NONE)

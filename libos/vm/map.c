@@ -23,14 +23,17 @@ int
 area_drop_pages(struct mm *m, const struct area *a, uaddr at, uaddr end, bool tables)
 {
     u64 pages = (end - at) >> PAGE_SHIFT;
-    if (mmu_absent(&m->space, at, end))
+    if (mmu_absent(&m->space, at, end)) {
+        lazy_cut(m, at, end);
         return 0;
+    }
     int rc = mmu_own_edges(&m->space, at, pages);
     if (rc != 0)
         return rc;
     for (; a && a->start < end; a = a->next)
         rss_forget(m, a, MAX(a->start, at), MIN(a->end, end));
     mmu_unmap(&m->space, at, pages, tables, frame_lost, NULL);
+    lazy_cut(m, at, end);
     return 0;
 }
 

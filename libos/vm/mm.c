@@ -328,6 +328,9 @@ mm_release(struct mm *m)
         file_release(m->program);
     }
     m->program = NULL;
+    heap_free(m->lazy);
+    heap_free(m->cold);
+    m->lazy = m->cold = NULL;
     memset(m->rss, 0, sizeof(m->rss));
     m->vm_data = m->vm_text = m->vm_stack = m->vm_locked = 0;
     mutex_unlock(&m->lock);
@@ -460,6 +463,8 @@ mm_fork(struct mm *from, struct mm **out)
         return rc;
     mutex_lock(&from->lock);
     mutex_lock(&to->lock); /* once its areas are on lists, a truncation may come */
+    lazy_settle(from, 0, USER_TOP);
+    to->paging = from->paging;
     to->truncation = from->truncation;
     to->losses = from->losses;
     to->map_top = from->map_top;

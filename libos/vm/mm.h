@@ -98,7 +98,8 @@ enum mm_advice {
     MM_ADVISE_FREE,
     MM_ADVISE_REMOVE,
     MM_ADVISE_FLAGS,       /* area flags change: see mm_advise */
-    MM_ADVISE_UNLOCKED,    /* nothing, but it is an error for locked areas */
+    MM_ADVISE_COLD,        /* pager.h: named for the policy `own` */
+    MM_ADVISE_PAGEOUT,     /* and taken now, as far as it can go */
     MM_ADVISE_POPULATE_READ,
     MM_ADVISE_POPULATE_WRITE,
     MM_ADVISE_COLLAPSE

@@ -26,6 +26,16 @@
 /* What pages count as (I1). */
 enum { RSS_ANONYMOUS, RSS_FILE, RSS_SHARED, RSS_KINDS, RSS_NONE = RSS_KINDS };
 
+/* Ranges of addresses, in the order in which they came. */
+#define RANGES_MAX 32u
+struct vm_range {
+    uaddr start, end;
+};
+struct vm_ranges {
+    u32 count;
+    struct vm_range at[RANGES_MAX];
+};
+
 struct mm {
     struct mmu_space space; /* outlives the use of the structure: spare.c */
     _Atomic u32 refs;  /* who runs in it or works on it as its own */
@@ -45,6 +55,10 @@ struct mm {
     bool held;
     bool advised;         /* some area had DONTFORK or WIPEONFORK */
     u32 lock_future;      /* flags of areas to come: mlockall */
+    struct vm_ranges *lazy; /* Z3 of lazy.c; NULL: none */
+    struct vm_ranges *cold; /* what the program named: pager.c, `own`; NULL: none */
+    uaddr hand;             /* of its paging policy */
+    u8 paging;              /* PAGER_* */
     struct file *program; /* a reference; NULL: none */
     struct mm_layout layout; /* but for the break */
 };
@@ -140,6 +154,34 @@ mm_range_ok(uaddr at, u64 bytes)
     return at % PAGE_SIZE == 0 && bytes % PAGE_SIZE == 0 && bytes <= USER_TOP &&
            at <= USER_TOP - bytes;
 }
+
+/* ---- lazy.c ---- */
+bool ranges_add(struct vm_ranges **to, uaddr start, uaddr end) MUST_CHECK; /* room for it? */
+void ranges_cut(struct vm_ranges *r, uaddr start, uaddr end);
+bool ranges_have(const struct vm_ranges *r, uaddr at);
+/* MADV_FREE of a part of `a`. */
+int lazy_give_up(struct mm *m, struct area *a, uaddr start, uaddr end) MUST_CHECK;
+void lazy_settle_ranges(struct mm *m, uaddr start, uaddr end);
+/* Pages in [start, end) that are given up go now, and none is any more (Z3). */
+static inline void
+lazy_settle(struct mm *m, uaddr start, uaddr end)
+{
+    if (__builtin_expect(m->lazy != NULL, 0))
+        lazy_settle_ranges(m, start, end);
+}
+/* The range is unmapped. */
+static inline void
+lazy_cut(struct mm *m, uaddr start, uaddr end)
+{
+    if (__builtin_expect(m->lazy != NULL, 0))
+        ranges_cut(m->lazy, start, end);
+}
+/* How many pages from `page` on, which is, are given up and the mm's alone. */
+u32 lazy_run(struct mm *m, uaddr page, u32 most);
+/* ---- pager.c: what can go of a range goes (MADV_PAGEOUT) ---- */
+void pager_take_range(struct mm *m, uaddr at, uaddr end);
+/* ---- spare.c ---- */
+void mm_spares_drop(void);
 
 /* ---- limits.c: the limits of the process that asks ---- */
 u64 mm_limit(unsigned which); /* MM_LIMIT_*: the soft one; ~0: none */

@@ -20,8 +20,10 @@
 #include "vm/frames.h"
 #include "vm/mm.h"
 #include "vm/mm_private.h"
+#include "vm/pager.h"
 
 #define LEAST_WEIGHT 64u /* pages: to end less is no help */
+#define RELIEF 64u       /* pages that make nobody's end needed: a vCPU's cache of them */
 #define STEP_NS 2000000ull
 #define STEPS 500u       /* a second */
 #define SHARE 256u       /* weight of a page: so many parts */
@@ -161,6 +163,8 @@ oom_relieve(void)
     struct thread *t = thread_current();
     if (proc_is_ending(t))
         return false;
+    if (pressure_relieve(RELIEF) >= RELIEF)
+        return true;
     struct process *p = current_victim();
     if (!p)
         return false;

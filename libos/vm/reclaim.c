@@ -39,6 +39,7 @@
 #include "signal/signal.h"
 #include "vm/frames.h"
 #include "vm/mm_private.h"
+#include "vm/pager.h"
 
 #define ROUNDS 16u          /* of 2, for one chunk */
 #define ROUND_NS 5000000ull /* between two of them */
@@ -272,6 +273,7 @@ answer(u64 number, bool memory, u64 amount, u64 deadline_ns)
         log_info("asked for processor time: gave %lu of %lu ticks", (unsigned long)given,
                  (unsigned long)amount);
     } else {
+        (void)pressure_relieve(amount); /* what nobody needs leaves chunks, and makes room */
         given = give_empty(amount);
         while (given < amount && clock_mono_ns() < deadline_ns &&
                (k = easiest(tried)) < CHUNKS) {

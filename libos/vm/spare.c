@@ -11,6 +11,7 @@
  *     finds none.
  * Locking: spares_lock, for the list alone.
  */
+#include "core/heap.h"
 #include "core/log.h"
 #include "core/thread.h"
 #include "vm/mm_private.h"
@@ -50,4 +51,13 @@ u32
 mm_spares(void)
 {
     return __atomic_load_n(&count, __ATOMIC_RELAXED);
+}
+
+void
+mm_spares_drop(void)
+{
+    for (struct mm *m; (m = mm_spare_take()) != NULL;) {
+        mmu_space_destroy(&m->space);
+        heap_free(m);
+    }
 }

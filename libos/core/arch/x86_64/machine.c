@@ -176,6 +176,41 @@ machine_seal(frame_t first, bool readable)
     return 0;
 }
 
+static long
+map_direct(frame_t first, u32 rights)
+{
+    unsigned long v;
+    long r;
+    do
+        r = fb_space_map(0, WINDOW_DMAP + first * PAGE_SIZE, page_cap(first), first,
+                         rights | FB_MAP_2M, 1, &v);
+    while (machine_again(r)); /* clean tables become data meanwhile */
+    return r;
+}
+
+int
+machine_unseal(frame_t first, bool readable)
+{
+    unsigned long v;
+    long r;
+    if (readable) {
+        do
+            r = fb_space_unmap(0, WINDOW_DMAP + first * PAGE_SIZE, 512, 0, 0, 1, &v);
+        while (machine_again(r));
+        if (r != 0)
+            return -E_BUSY;
+    }
+    r = map_direct(first, FB_MAP_READ | FB_MAP_WRITE);
+    if (r == 0) {
+        machine_flush(machine_all_cpus); /* what was only readable there */
+        return 0;
+    }
+    log_error("frames from %lx stay sealed: %s", first, fb_error_name(r));
+    if (readable && map_direct(first, FB_MAP_READ) != 0)
+        libos_panic("frames from %lx cannot be read any more", first);
+    return -E_BUSY;
+}
+
 u64
 machine_frame_word(frame_t f)
 {
