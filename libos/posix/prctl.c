@@ -17,7 +17,7 @@ enum {
     PR_SET_SECUREBITS = 28, PR_SET_TIMERSLACK = 29, PR_GET_TIMERSLACK = 30,
     PR_MCE_KILL_GET = 34, PR_SET_CHILD_SUBREAPER = 36, PR_GET_CHILD_SUBREAPER = 37,
     PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39, PR_GET_TID_ADDRESS = 40,
-    PR_GET_THP_DISABLE = 42, PR_CAP_AMBIENT = 47
+    PR_CAP_AMBIENT = 47
 };
 #define TSC_ENABLE 1
 #define MCE_KILL_DEFAULT 2
@@ -124,8 +124,6 @@ fixed_option(struct user_frame *f)
         return arg == TSC_ENABLE ? 0 : -E_INVAL;
     case PR_MCE_KILL_GET:
         return arg != 0 || rest != 0 ? -E_INVAL : MCE_KILL_DEFAULT;
-    case PR_GET_THP_DISABLE:
-        return arg != 0 || rest != 0 ? -E_INVAL : 0;
     default:
         return -E_INVAL;
     }
@@ -138,7 +136,7 @@ sys_prctl(struct user_frame *f)
     struct process *p = t->process;
     u64 arg = SYS_ARG1(f);
     long result;
-    if (option_of_rights(p, f, &result))
+    if (option_of_rights(p, f, &result) || memory_option(f, &result))
         return result;
     switch (SYS_ARG0(f)) {
     case PR_SET_PDEATHSIG:

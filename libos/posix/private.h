@@ -105,4 +105,7 @@ void futex_wake_word(uaddr at);
 /* robust.c */
 void robust_init(void);
 
+/* paging.c: is it an option of prctl that is about memory?  Then what it gives. */
+bool memory_option(struct user_frame *f, long *result);
+
 #endif

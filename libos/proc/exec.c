@@ -372,6 +372,8 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     /* At once, so that nobody who may look into the old program sees the new one. */
     spin_lock(&p->lock);
     struct mm *old = p->mm;
+    if (old != NULL)
+        mm_inherit(e->image.mm, old);
     struct cred *cred = p->cred;
     bool secure = e->cred->euid != e->cred->uid || e->cred->egid != e->cred->gid;
     bool elevated = gains(cred, e->cred);

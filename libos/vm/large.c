@@ -26,10 +26,26 @@
 
 _Atomic u32 vm_large_policy = VM_LARGE_ALWAYS;
 
+void
+mm_set_large(struct mm *m, bool may)
+{
+    mutex_lock(&m->lock);
+    m->no_large = !may;
+    mutex_unlock(&m->lock);
+}
+
+bool
+mm_may_be_large(const struct mm *m)
+{
+    return !m->no_large;
+}
+
 static bool
 is_wanted(const struct mm *m, const struct area *a, uaddr page, uaddr window)
 {
     u32 policy = atomic_load_explicit(&vm_large_policy, memory_order_relaxed);
+    if (m->no_large)
+        return false;
     if (a->flags & AREA_HUGEPAGE)
         return policy != VM_LARGE_NEVER;
     return policy == VM_LARGE_ALWAYS && page == window && m->ahead >= LARGE_IN_A_ROW &&

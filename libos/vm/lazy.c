@@ -112,7 +112,9 @@ int
 lazy_give_up(struct mm *m, struct area *a, uaddr start, uaddr end)
 {
     u64 pages = (end - start) >> PAGE_SHIFT;
-    if (mmu_absent(&m->space, start, end))
+    struct mmu_page page;
+    uaddr first = start;
+    if (!mmu_next(&m->space, &first, end, &page))
         return 0;
     /* Of pages of 2 MiB, and where nothing is written, there is nothing to be had later. */
     if (m->space.large || !(a->prot & PROT_W) || mmu_own(&m->space, start, pages) != 0)

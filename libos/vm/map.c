@@ -23,17 +23,15 @@ int
 area_drop_pages(struct mm *m, const struct area *a, uaddr at, uaddr end, bool tables)
 {
     u64 pages = (end - at) >> PAGE_SHIFT;
-    if (mmu_absent(&m->space, at, end)) {
-        lazy_cut(m, at, end);
+    lazy_cut(m, at, end); /* what cannot be unmapped is not given up any more: that is fine */
+    if (mmu_absent(&m->space, at, end))
         return 0;
-    }
     int rc = mmu_own_edges(&m->space, at, pages);
     if (rc != 0)
         return rc;
     for (; a && a->start < end; a = a->next)
         rss_forget(m, a, MAX(a->start, at), MIN(a->end, end));
     mmu_unmap(&m->space, at, pages, tables, frame_lost, NULL);
-    lazy_cut(m, at, end);
     return 0;
 }
 

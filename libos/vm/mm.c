@@ -454,6 +454,13 @@ drop_advised(struct mm *to, struct mm *from)
     }
 }
 
+void
+mm_inherit(struct mm *to, const struct mm *from)
+{
+    to->paging = from->paging;
+    to->no_large = from->no_large;
+}
+
 int
 mm_fork(struct mm *from, struct mm **out)
 {
@@ -464,7 +471,7 @@ mm_fork(struct mm *from, struct mm **out)
     mutex_lock(&from->lock);
     mutex_lock(&to->lock); /* once its areas are on lists, a truncation may come */
     lazy_settle(from, 0, USER_TOP);
-    to->paging = from->paging;
+    mm_inherit(to, from);
     to->truncation = from->truncation;
     to->losses = from->losses;
     to->map_top = from->map_top;

@@ -24,6 +24,7 @@
 #include "vm/info.h" /* questions about a space */
 
 struct file;
+struct mm;
 struct thread;
 
 #define PROT_R 0x1u
@@ -63,6 +64,11 @@ enum { MM_LIMIT_DATA = 2, MM_LIMIT_STACK = 3, MM_LIMIT_LOCKED = 8, MM_LIMIT_SPAC
 /* How many areas a space may have; beyond: -E_NOMEM. */
 extern _Atomic u32 vm_max_areas;
 
+/* Does a space get any (PR_SET_THP_DISABLE)? */
+void mm_set_large(struct mm *m, bool may);
+bool mm_may_be_large(const struct mm *m);
+/* What a space that takes the place of another keeps of it: exec, and fork. */
+void mm_inherit(struct mm *to, const struct mm *from);
 /* Who gets pages of 2 MiB (V12 in fault.c): Linux's transparent_hugepage/enabled. */
 enum { VM_LARGE_NEVER, VM_LARGE_MADVISE, VM_LARGE_ALWAYS };
 extern _Atomic u32 vm_large_policy;

@@ -59,6 +59,7 @@ struct mm {
     struct vm_ranges *cold; /* what the program named: pager.c, `own`; NULL: none */
     uaddr hand;             /* of its paging policy */
     u8 paging;              /* PAGER_* */
+    bool no_large;          /* no pages of 2 MiB */
     struct file *program; /* a reference; NULL: none */
     struct mm_layout layout; /* but for the break */
 };

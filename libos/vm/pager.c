@@ -70,9 +70,7 @@ own_next(struct mm *m, uaddr *at)
         uaddr end = r->at[0].end;
         *at = r->at[0].start;
         if (next_page(m, at, end, &page) && *at < end) {
-            r->at[0].start = *at + PAGE_SIZE;
-            if (r->at[0].start == end)
-                ranges_cut(r, *at, end);
+            ranges_cut(r, r->at[0].start, *at + PAGE_SIZE);
             return true;
         }
         ranges_cut(r, r->at[0].start, end);

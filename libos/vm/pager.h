@@ -14,7 +14,7 @@
  * PG1. A policy is called with the mm's lock held, and changes pages in no way but by
  *      clearing what the hardware noted (pager_clear_accessed).
  * PG2. A round ends: next is asked at most twice for each page of the mm.
- * Each space has its own policy; it is kept by fork, and exec begins with the first.
+ * Each space has its own policy (prctl: posix/paging.c), which fork and exec keep.
  */
 #ifndef LIBOS_VM_PAGER_H
 #define LIBOS_VM_PAGER_H
@@ -46,5 +46,7 @@ u64 mm_take(struct mm *m, u64 wanted);
  * page tables' frames that are free, and then by every space's policy.  How many frames came
  * back, `wanted` or more or fewer.  The caller holds no mm's lock. */
 u64 pressure_relieve(u64 wanted);
+/* The first of that alone: what programs have given up, as far as `wanted`. */
+u64 pressure_take_given(u64 wanted);
 
 #endif

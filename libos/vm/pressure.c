@@ -45,9 +45,15 @@ each_space(give_fn give, u64 wanted)
 }
 
 u64
+pressure_take_given(u64 wanted)
+{
+    return each_space(give_lazy, wanted);
+}
+
+u64
 pressure_relieve(u64 wanted)
 {
-    u64 given = each_space(give_lazy, wanted);
+    u64 given = pressure_take_given(wanted);
     if (given < wanted) {
         mm_spares_drop();
         given += page_tables_give_back();

@@ -273,7 +273,7 @@ answer(u64 number, bool memory, u64 amount, u64 deadline_ns)
         log_info("asked for processor time: gave %lu of %lu ticks", (unsigned long)given,
                  (unsigned long)amount);
     } else {
-        (void)pressure_relieve(amount); /* what nobody needs leaves chunks, and makes room */
+        (void)pressure_take_given(amount); /* it leaves chunks, and makes room */
         given = give_empty(amount);
         while (given < amount && clock_mono_ns() < deadline_ns &&
                (k = easiest(tried)) < CHUNKS) {

@@ -125,6 +125,17 @@ test_table_pool_gives_each_node_once(void)
     page_root_free(b);
     page_count(&c);
     CHECK(c.tables == c.tables_free);
+    /* All of it goes back, but not while one node of a chunk is in use. */
+    u64 free = c.free, tables = c.tables;
+    a = page_table_alloc();
+    CHECK(page_tables_give_back() == tables - 512);
+    page_table_free(a);
+    CHECK(page_tables_give_back() == 512 && page_tables_give_back() == 0);
+    page_count(&c);
+    CHECK(c.tables == 0 && c.tables_free == 0 && c.free >= free + tables);
+    a = page_table_alloc();
+    CHECK(a != FRAME_NONE);
+    page_table_free(a);
 }
 
 int

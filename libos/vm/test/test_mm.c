@@ -19,6 +19,7 @@
 #include "vm/frames.h"
 #include "vm/mm.h"
 #include "vm/mm_private.h"
+#include "vm/pager.h"
 
 #define BASE 0x100000000ull
 #define PAGES 96u
@@ -28,6 +29,7 @@
 
 struct page {
     bool mapped, shared, own; /* own: a private page that was written since */
+    bool given;               /* MADV_FREE, and not written since: it may be zeros */
     u8 prot, value;
     u8 object; /* 0: anonymous and private */
     u8 object_page;
@@ -71,12 +73,14 @@ model_value(const struct page *p)
 static void
 check_page(struct space *s, u64 i)
 {
-    const struct page *p = &s->page[i];
+    struct page *p = &s->page[i];
     u8 got = 0;
     int rc = copy_from_user(&got, BASE + i * PAGE_SIZE + 5, 1);
     if (!p->mapped || p->prot == 0 ||
         (p->object && p->object_page >= object_pages[p->object]))
         CHECK(rc == -E_FAULT);
+    else if (p->given && rc == 0 && got == 0)
+        p->value = 0; /* and stays so */
     else
         CHECK(rc == 0 && got == model_value(p));
 }
@@ -93,6 +97,7 @@ write_page(struct space *s, u64 i)
         return;
     }
     CHECK(rc == 0);
+    p->given = false;
     if (p->shared) {
         object_value[p->object][p->object_page] = v;
     } else {
@@ -147,13 +152,40 @@ static void
 protect_pages(struct space *s, u64 i, u64 n)
 {
     u32 prot = random_prot();
-    bool whole = true;
-    for (u64 k = i; k < i + n; k++)
-        whole = whole && s->page[k].mapped;
+    u64 end = i; /* what comes before a hole is changed */
+    while (end < i + n && s->page[end].mapped)
+        end++;
     int rc = mm_protect(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE, prot);
-    CHECK(rc == (whole ? 0 : -E_NOMEM));
-    for (u64 k = i; whole && k < i + n; k++)
+    CHECK(rc == (end == i + n ? 0 : -E_NOMEM));
+    for (u64 k = i; k < end; k++)
         s->page[k].prot = (u8)prot;
+}
+
+/* MADV_FREE, and sometimes what happens when memory is short. */
+static void
+give_up_pages(struct space *s, u64 i, u64 n)
+{
+    for (u64 k = i; k < i + n; k++)
+        if (!s->page[k].mapped || s->page[k].object)
+            return;
+    CHECK(mm_advise(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE, MM_ADVISE_FREE, 0, 0) == 0);
+    for (u64 k = i; k < i + n; k++)
+        s->page[k].given = true;
+    if (rnd(4) == 0) {
+        mutex_lock(&s->mm->lock);
+        lazy_settle(s->mm, 0, USER_TOP);
+        mutex_unlock(&s->mm->lock);
+    }
+}
+
+/* What a paging policy takes changes nothing that shows. */
+static void
+take_pages(struct space *s, u64 i, u64 n)
+{
+    CHECK(mm_set_pager(s->mm, (u32)rnd(PAGERS)) == 0);
+    (void)!mm_advise(s->mm, BASE + i * PAGE_SIZE, n * PAGE_SIZE,
+                     rnd(2) ? MM_ADVISE_COLD : MM_ADVISE_PAGEOUT, 0, 0);
+    (void)mm_take(s->mm, 1 + rnd(20));
 }
 
 static void
@@ -329,7 +361,7 @@ step(void)
     if (!s->mm)
         return;
     enter(s->mm);
-    switch (rnd(17)) {
+    switch (rnd(19)) {
     case 0:
     case 1:
         map_pages(s, i, n);
@@ -373,6 +405,12 @@ step(void)
         break;
     case 12:
         check_lock(s, i, n);
+        break;
+    case 13:
+        give_up_pages(s, i, n);
+        break;
+    case 14:
+        take_pages(s, i, n);
         break;
     default:
         write_page(s, i);
