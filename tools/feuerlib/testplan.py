@@ -10,10 +10,10 @@ within 15):
              (harness.full_run_only): waiting for guests rather than work.
   guest      The programs tests/guest/c/test_*.c run one after the other in a few boots
              (tests/guest/c/several.c), with a time limit and an empty /tmp for each.
-             quick: on 2 CPUs, where races are, without the LONG ones; full: all on 1, 2
-             and 4.  OWN_GUEST has those that take the machine's memory or processes.
-             Shell scripts, stress, fuzz_calls, accounting: quick on 2 CPUs, full on 1, 2
-             and 4.  Other machines and the direct gate: quick with few programs.
+             quick: on 2 CPUs, where races are, without the LONG ones; full: all on 1 and
+             4; --all: on 1, 2 and 4.  OWN_GUEST has those that take the machine's memory or processes.
+             Shell scripts, stress, fuzz_calls, accounting: quick on 2 CPUs, full on 1 and
+             4, --all on 1, 2 and 4, and longer.  Other machines and the direct gate: few programs, --all with the shell.
   bench      The limits of tests/bench/limits.tsv in both: one boot.  That a slowdown would
              be found takes a build: full.
   programs   tests/programs: Debian's programs as shipped.  Full: the short ones in one boot;
@@ -39,6 +39,15 @@ LONG = {"test_bombs", "test_restart", "test_fd", "test_pipe_storm", "test_proces
 # Fork and memory bombs: what they leave in the kernel's stores must not meet others.
 OWN_GUEST = {"test_bombs"}
 PROGRAM_SECONDS = 120
+# Seconds on an idle machine, of those that take half a minute or more: the runner starts
+# them first, so that no core is idle at the end.
+EXPECTED = {"proofs": 120, "guest kernel": 90, "guest debian-work-2 cpus=4": 80,
+            "guest debian-tools cpus=2": 70, "guest programs 1 cpus=4": 60,
+            "guest programs 2 cpus=4": 60, "tools exec": 55, "guest debian-work cpus=2": 50,
+            "guest debian-coreutils cpus=4": 50, "guest test_bombs cpus=4": 50,
+            "tools image": 50, "guest shell cpus=4": 50, "guest programs 1 cpus=1": 45,
+            "guest programs 2 cpus=1": 45, "guest steward": 40, "guest slices": 35,
+            "guest reclaim posix": 35, "tools run": 30, "guest test_bombs cpus=1": 30}
 # Boots for each number of CPUs: two, so that both cores of the host have one.
 BOOTS = 2
 
@@ -166,11 +175,16 @@ def shares(programs, count):
     return [part for part in (programs[i::count] for i in range(count)) if part]
 
 
+def cpu_counts(options):
+    """What is run on several numbers of CPUs: without races, and with most of them."""
+    return (2,) if options.quick else (1, 2, 4) if options.all else (1, 4)
+
+
 def program_jobs(options):
     names = test_programs()
     if options.quick:
         names = [name for name in names if name not in LONG]
-    for cpus in (2,) if options.quick else (1, 2, 4):
+    for cpus in cpu_counts(options):
         for name in names:
             if name in OWN_GUEST:
                 yield several_job(options, "%s cpus=%d" % (name, cpus),
@@ -195,6 +209,11 @@ def debian_jobs(options):
                         same_as(name))
 
 
+def size(options, quick, full, everything):
+    """How much of a check that can be longer or shorter."""
+    return quick if options.quick else everything if options.all else full
+
+
 def load_jobs(options, cpus):
     """What makes one guest busy: the shell, random calls, storms of processes."""
     programs = os.path.join(build_dir(), "guest")
@@ -206,7 +225,7 @@ def load_jobs(options, cpus):
                     ["sh", "-c", "exec sh /add/shell-both.sh 2>/dev/null"], 600,
                     same_as("shell"))
     yield guest_job(options, "stress cpus=%d" % cpus, ["--add", programs] + here,
-                    ["/add/stress", "-n", "50" if few else "300"], 600)
+                    ["/add/stress", "-n", size(options, "50", "100", "300")], 600)
     yield guest_job(options, "fuzz_calls cpus=%d" % cpus, ["--add", programs] + here,
                     ["/add/fuzz_calls", "-p", "4", "-n", "3000" if few else "9000"], 600)
     if options.kernel == "linux":
@@ -224,7 +243,7 @@ def variant_jobs(options):
     quiet = ["sh", "-c", "exec sh /add/shell-both.sh 2>/dev/null"]
     for machine in ("q35", "microvm"):
         arguments = ["--machine", machine]
-        if options.quick:
+        if not options.all:
             yield several_job(options, "machine=" + machine, arguments,
                               ["test_process", "test_time"])
         else:
@@ -247,10 +266,9 @@ def kills_job(options):
 
 
 def guest_jobs(options):
-    """The longest first, so that no core is idle at the end."""
     yield from debian_jobs(options)
     yield from program_jobs(options)
-    for cpus in (2,) if options.quick else (1, 2, 4):
+    for cpus in cpu_counts(options):
         yield from load_jobs(options, cpus)
     yield from variant_jobs(options)
     if options.kernel == "linux":
@@ -259,16 +277,18 @@ def guest_jobs(options):
                     ["--add", os.path.join(build_dir(), "guest")],
                     ["/add/absent"] + absent_calls())
     yield Job("guest kernel", [os.path.join(REPO, "tests", "kernel", "run.sh"), build_dir(),
-                               "2" if options.quick else "20"], 900)
+                               size(options, "2", "8", "20")], 900)
     yield Job("guest steward", [os.path.join(REPO, "tests", "steward", "run.sh"), build_dir()], 600)
     yield kills_job(options)
     yield Job("guest reclaim", [os.path.join(REPO, "tests", "reclaim", "run.sh"), build_dir()], 300)
     yield Job("guest sdk", [os.path.join(REPO, "tests", "sdk", "run.sh"), build_dir()], 500)
     yield Job("guest slices", [os.path.join(TOOLS, "slices")]
-              + (["--mix", "even"] if options.quick else []), 600)
-    yield Job("guest reclaim posix", [os.path.join(REPO, "tests", "reclaim", "posix.sh"), build_dir()], 900)
+              + size(options, ["--mix", "even"], ["--mix", "even", "--mix", "hog first"], []),
+              600)
+    yield Job("guest reclaim posix", [os.path.join(REPO, "tests", "reclaim", "posix.sh"), build_dir()]
+              + [str(cpus) for cpus in cpu_counts(options)], 900)
     yield Job("guest boots", [os.path.join(TOOLS, "many-boots"),
-                              "6" if options.quick else "50"], 900)
+                              size(options, "6", "21", "50")], 900)
 
 
 def bench_jobs(options):
@@ -295,9 +315,9 @@ def shipped_jobs(options):
 
 
 def plan(options):
+    """The longest first (the order of the others stays)."""
     groups = options.group or GROUPS
     makers = {"host": host_jobs, "proofs": proof_jobs, "tools": tool_jobs,
               "guest": guest_jobs, "bench": bench_jobs, "programs": shipped_jobs}
-    for group in GROUPS:
-        if group in groups:
-            yield from makers[group](options)
+    jobs = [job for group in GROUPS if group in groups for job in makers[group](options)]
+    return sorted(jobs, key=lambda job: -EXPECTED.get(job.name, 0))

@@ -100,11 +100,11 @@ stop(const struct kchild *c, u32 i, u32 n)
 {
     step(c, i, n, FB_CALL_WAIT, FB_FOREVER, 0, 0);
 }
-/* What the step returned; -1 if it is not done in three seconds. */
+/* What the step returned; -1 if it is not done in twenty seconds. */
 static long
 result(volatile struct kstep *s)
 {
-    for (u64 end = in_ms(3000); now() < end && !__atomic_load_n(&s->done, __ATOMIC_ACQUIRE);)
+    for (u64 end = in_ms(20000); now() < end && !__atomic_load_n(&s->done, __ATOMIC_ACQUIRE);)
         fb_wait(in_ms(1), NULL);
     return s->done ? (long)s->rax : -1;
 }
@@ -421,7 +421,7 @@ passed(u64 e)
     ERR(CAP_MOVE, FULL, AGAIN(fb_cap_move(a, c.domain, &v)));
     step(&c, 0, 7, FB_CALL_DOMAIN_EXIT, 0, 0, 0);
     long error;
-    u64 end = in_ms(3000);
+    u64 end = in_ms(20000);
     do
         error = fb_cap_move(a, c.domain, &v);
     while (error != -FB_E_DEAD && now() < end);
