@@ -79,11 +79,11 @@ ipc_call(u64 name, u64 deadline, u64 m0, u64 m1, u64 m2, u64 m3)
 {
     struct cpu *c = this_cpu();
     struct vcpu *v = c->current;
+    struct cap *cap = v->called_at;
 
-    int error = ipc_find_again(v, name, SEND, v->called, &v->called_at);
+    int error = ipc_find_again(v, name, SEND, v->called, &cap);
     if (SELDOM(error))
         fail(v, error);
-    const struct cap *cap = v->called_at;
     struct endpoint *e = cap->object;
     struct vcpu *to = c->vcpus[e->hint[c->id]];
     if (SELDOM(!claim(c, to, (u64)e, VCPU_WAITING))) {
@@ -105,6 +105,7 @@ ipc_call(u64 name, u64 deadline, u64 m0, u64 m1, u64 m2, u64 m3)
     to->client = v->slot;
     v->server = to->slot;
     v->called = name;
+    v->called_at = cap;
     if (SELDOM((v->positions & ~c->ready) != 0))
         slice_ready(v);
     ipc_block(c, v, (u64)e | WAITS_CALL, deadline, VCPU_CALLING);
@@ -114,10 +115,13 @@ ipc_call(u64 name, u64 deadline, u64 m0, u64 m1, u64 m2, u64 m3)
 }
 
 static INLINE void
-await(struct cpu *c, struct vcpu *v, struct endpoint *e, u64 name, u64 deadline)
+await(struct cpu *c, struct vcpu *v, struct cap *cap, u64 name, u64 deadline)
 {
+    struct endpoint *e = cap->object;
+
     v->serving = 0;
     v->received = name;
+    v->received_at = cap;
     e->hint[c->id] = (u8)v->slot;
     ipc_block(c, v, (u64)e, deadline, VCPU_WAITING);
     if (SELDOM(e->wanted[c->id] != 0))
@@ -129,12 +133,13 @@ ipc_receive(u64 name, u64 deadline)
 {
     struct cpu *c = this_cpu();
     struct vcpu *v = c->current;
+    struct cap *cap;
 
-    int error = ipc_find(v, name, RECEIVE, &v->received_at);
+    int error = ipc_find(v, name, RECEIVE, &cap);
     if (error)
         fail(v, error);
     ipc_gone(v);
-    await(c, v, v->received_at->object, name, deadline);
+    await(c, v, cap, name, deadline);
     dispatch(c);
 }
 
@@ -159,10 +164,11 @@ ipc_reply(u64 name, u64 deadline, u64 m0, u64 m1, u64 m2, u64 m3)
 {
     struct cpu *c = this_cpu();
     struct vcpu *v = c->current;
+    struct cap *cap = v->received_at;
     bool again = name != 0;
     u32 state = VCPU_CALLING;
 
-    int error = again ? ipc_find_again(v, name, RECEIVE, v->received, &v->received_at) : 0;
+    int error = again ? ipc_find_again(v, name, RECEIVE, v->received, &cap) : 0;
     if (SELDOM(error))
         fail(v, error);
     struct vcpu *to = ipc_caller(c, v);
@@ -176,7 +182,7 @@ ipc_reply(u64 name, u64 deadline, u64 m0, u64 m1, u64 m2, u64 m3)
             ipc_unclaim(c, to, VCPU_CALLING);
             fail(v, error);
         }
-        if (again && ipc_find(v, name, RECEIVE, &v->received_at) != 0) { /* I8 */
+        if (again && ipc_find_again(v, name, RECEIVE, name, &cap) != 0) { /* I8 */
             again = false;
             error = -FB_E_DEAD; /* as if it had come to wait and been cancelled */
         }
@@ -192,6 +198,6 @@ ipc_reply(u64 name, u64 deadline, u64 m0, u64 m1, u64 m2, u64 m3)
     }
     if (SELDOM(c->payer == v))
         c->resched = 1; /* it comes back to its own time, not to the callee's */
-    await(c, v, v->received_at->object, name, deadline);
+    await(c, v, cap, name, deadline);
     enter(c, v, to, MESSAGE(0));
 }

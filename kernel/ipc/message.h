@@ -19,8 +19,8 @@
 #define WAITS_CALL 1ull /* with the endpoint's address */
 
 int ipc_find(const struct vcpu *v, u64 name, u64 need, struct cap **out) MUST_CHECK;
-/* The same, where *at is the slot in which `last` was found with that need: all that can
- * have changed is that the name is gone, or the object ending. */
+/* The same, where *at is the slot in which `last` was found with that need (or is of no
+ * type): all that can have changed is that the name is gone, or the object ending. */
 static INLINE int
 ipc_find_again(const struct vcpu *v, u64 name, u64 need, u64 last, struct cap **at)
 {
@@ -28,7 +28,10 @@ ipc_find_again(const struct vcpu *v, u64 name, u64 need, u64 last, struct cap **
         atomic_load_explicit(&(*at)->name, memory_order_acquire) == name &&
         (*at)->type == FB_TYPE_ENDPOINT)
         return 0;
-    return ipc_find(v, name, need, at);
+    struct cap *found = NULL; /* *at stays in a register */
+    int error = ipc_find(v, name, need, &found);
+    *at = found;
+    return error;
 }
 /* The registers of v, which waited in the LibOS view, are complete. */
 static inline void
