@@ -316,7 +316,7 @@ unix_dgram_send(struct socket *s, struct socket_message *m)
     if (r == 0 && m->data->left > s->send_limit - 32)
         r = -E_MSGSIZE;
     if (r == 0 && to == NULL)
-        r = unix_find(m->name, s->type, &to);
+        r = unix_find(m->name, s->type, &to); /* NULL when it fails */
     i64 n = r != 0 ? r : dgram_send_to(u, to, m);
     if (n == -E_CONNREFUSED && m->name == NULL && to != NULL && to->dead)
         forget(u, to);
@@ -396,6 +396,9 @@ wait_message(struct unix_socket *u, u32 flags, u64 deadline, u64 *skip, int *err
 {
     struct socket *s = &u->socket;
     for (;;) {
+        *error = -socket_take_error(s);
+        if (*error != 0)
+            return NULL;
         spin_lock(&s->lock);
         u64 left = *skip;
         list_for_each(it, &u->queue) {
@@ -408,8 +411,7 @@ wait_message(struct unix_socket *u, u32 flags, u64 deadline, u64 *skip, int *err
             left -= p->bytes;
         }
         bool nonblock = (flags & SOCKET_NONBLOCK) != 0, end = (unix_shut(u) & SHUT_RECEIVE) != 0;
-        *error = -socket_take_error(s);
-        if (*error == 0 && nonblock && !(end && unix_is_connected_kind(u)))
+        if (nonblock && !(end && unix_is_connected_kind(u)))
             *error = -E_AGAIN;
         if (*error != 0 || end) {
             spin_unlock(&s->lock);

@@ -124,7 +124,7 @@ unix_message_detach(struct unix_message *m, struct socket_message *to, bool take
     if (m->rights == NULL)
         return;
     if (!take) {
-        to->rights = (to->flags & SOCKET_RIGHTS) != 0 ? socket_rights_copy(m->rights) : NULL;
+        to->rights = (to->flags & SOCKET_RIGHTS) != 0 ? unix_flight_copy(m->rights) : NULL;
         if (to->rights == NULL)
             to->told |= SOCKET_RIGHTS_LOST;
         return;

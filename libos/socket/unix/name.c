@@ -144,6 +144,7 @@ find_path(const struct socket_address *a, enum socket_type type, struct unix_soc
     path_release(&w.found);
     if (r == 0 && (*out)->socket.type != type) {
         unix_release(*out);
+        *out = NULL;
         r = -E_PROTOTYPE;
     }
     return r;
@@ -152,6 +153,7 @@ find_path(const struct socket_address *a, enum socket_type type, struct unix_soc
 int
 unix_find(const struct socket_address *a, enum socket_type type, struct unix_socket **out)
 {
+    *out = NULL;
     if (a->length == 0)
         return -E_INVAL;
     return a->bytes[0] == 0 ? find_abstract(a, type, out) : find_path(a, type, out);

@@ -67,6 +67,7 @@ struct unix_socket {
     struct list flight_link;   /* flight_lock */
     struct file *file;         /* flight_lock; set while in flight; no reference */
     u8 mark;                   /* collect's */
+    struct unix_socket *next_alive;
 };
 static inline struct unix_socket *
 unix_of(struct socket *s)
@@ -118,6 +119,7 @@ void unix_message_sender(const struct unix_message *m, struct socket_message *to
 /* name.c */
 int unix_bind(struct socket *s, const struct socket_address *a);
 int unix_bind_any(struct unix_socket *u); /* unless it has a name */
+/* A reference; NULL when it fails. -E_CONNREFUSED -E_PROTOTYPE -E_INVAL, as path_walk */
 int unix_find(const struct socket_address *a, enum socket_type type,
               struct unix_socket **out) MUST_CHECK;
 void unix_unbind(struct unix_socket *u);
@@ -153,6 +155,8 @@ void unix_leave_blocked(struct unix_socket *u);
 int unix_flight_begin(struct socket_rights *r) MUST_CHECK; /* -E_TOOMANYREFS */
 void unix_flight_end(struct socket_rights *r);
 void unix_collect(void);
+/* For a look at files that stay on their way. NULL: no memory. */
+struct socket_rights *unix_flight_copy(const struct socket_rights *r);
 
 static inline void
 unix_lock_two(struct unix_socket *a, struct unix_socket *b)
