@@ -111,6 +111,8 @@ connect_loop(struct unix_socket *u, const struct socket_address *a, struct unix_
         }
         if (r == 0)
             wait_wake(&to->socket.readable, 1);
+        else if (r != 1 && r != -E_AGAIN)
+            wait_wake(&to->room, 1); /* L6: this one takes no room */
         unix_release(to);
         if (r != 1)
             return r;

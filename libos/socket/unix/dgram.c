@@ -242,6 +242,8 @@ deliver(struct unix_socket *u, struct unix_socket *to, struct unix_message *p, u
             r = -E_AGAIN;
         if (r != 0) {
             spin_unlock(&to->socket.lock);
+            if (r != -E_AGAIN)
+                wait_wake(&to->room, 1); /* L6: this one takes no room */
             return r;
         }
         r = socket_sleep(&to->socket.lock, &to->room, deadline);
@@ -442,7 +444,7 @@ take(struct unix_socket *u, struct unix_message *p)
     spin_unlock(&u->socket.lock);
     if (unix_is_connected_kind(u)) {
         if (u->peer != NULL && queued * 4 <= u->peer->socket.send_limit)
-            wait_wake(&u->peer->socket.writable, 1);
+            wait_wake(&u->peer->socket.writable, ~0u);
     } else if (room) {
         wait_wake(&u->room, 1);
         unix_unblock(u);

@@ -196,7 +196,7 @@ consume(struct unix_socket *u, struct unix_message *p, u64 n)
         return;
     unix_message_free(p);
     if (peer != NULL && queued * 4 <= peer->socket.send_limit)
-        wait_wake(&peer->socket.writable, 1);
+        wait_wake(&peer->socket.writable, ~0u); /* nearly always one thread, or none */
 }
 
 /* One message's part of a read.  1: the read ends behind it. */
