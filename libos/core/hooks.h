@@ -35,6 +35,9 @@ struct libos_hooks {
      * call). If it changes the frame it sets WORK_FULL, or, in a call, says so with
      * machine_user_moved. */
     void (*signal_work)(struct thread *t, struct user_frame *f);
+    /* posix: WORK_RSEQ was set (it is cleared before the call); the frame as in
+     * signal_work. */
+    void (*rseq_work)(struct thread *t, struct user_frame *f);
     /* proc: WORK_EXIT was set: end this thread; does not return (it ends in
      * thread_exit). */
     void (*exit_work)(struct thread *t);

@@ -123,5 +123,7 @@ void mmu_each(struct mmu_space *s, uaddr va, uaddr end, mmu_visit_fn visit, void
 void mmu_switch(struct mmu_space *s);
 /* Flush it on all CPUs on which it is current; rarely needed, see M2. */
 void mmu_flush(struct mmu_space *s);
+/* All of the instance's CPUs; each has been interrupted when this returns. */
+void mmu_flush_all(void);
 
 #endif

@@ -309,6 +309,8 @@ give_way(enum sched_why why)
         why = SCHED_GONE;
     }
     give_cpu(c, t, why);
+    if (t->rseq != 0)
+        atomic_fetch_or(&t->work, WORK_RSEQ);
 }
 
 void
@@ -532,9 +534,15 @@ thread_do_work(struct thread *t, struct user_frame *f)
         }
         if (work & WORK_RESCHED)
             thread_preempt();
+        if (work & WORK_RSEQ) {
+            atomic_fetch_and(&t->work, ~WORK_RSEQ);
+            libos_hooks.rseq_work(t, f);
+        }
         if (work & WORK_SIGNAL) {
             atomic_fetch_and(&t->work, ~WORK_SIGNAL);
             libos_hooks.signal_work(t, f);
+            if (t->rseq != 0) /* it may have been stopped */
+                atomic_fetch_or(&t->work, WORK_RSEQ);
         }
     }
 }

@@ -42,6 +42,7 @@ enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_SLEEPING
 #define WORK_SIGNAL 0x1u   /* signals to look at */
 #define WORK_RESCHED 0x2u  /* someone else should run */
 #define WORK_FULL 0x4u     /* the frame was changed: return with all registers */
+#define WORK_RSEQ 0x10u    /* posix/rseq.c: it lost its CPU, or came onto another */
 #define WORK_EXIT 0x8u     /* the process is ending: the thread ends, too */
 
 /* Which class chooses when a thread runs, and how: libos/sched. */
@@ -85,6 +86,8 @@ struct thread {
     bool interruptible;      /* [waker reads] */
     uaddr clear_child_tid;
     uaddr robust_list;
+    uaddr rseq;                 /* posix/rseq.c; 0: none */
+    u32 rseq_signature;
     struct pi_lock *pi_held;    /* futex/pi.c, I5 */
     struct pi_waiter *pi_waits; /* the lock that it waits for */
     bool locks_over;            /* I5 */

@@ -274,6 +274,8 @@ long sys_adjtimex(struct user_frame *f);
 long sys_clock_adjtime(struct user_frame *f);
 long sys_futex(struct user_frame *f);
 long sys_futex_waitv(struct user_frame *f);
+long sys_rseq(struct user_frame *f);
+long sys_membarrier(struct user_frame *f);
 long sys_get_robust_list(struct user_frame *f);
 
 /* ---- sockets: socket.c, socket_message.c, socket_option.c ---- */

@@ -69,5 +69,6 @@ posix_init(void)
     signal_abi.push = sigframe_push;
     signal_abi.restart = posix_restart;
     futex_init();
+    rseq_init();
     posix_files_init();
 }

@@ -102,6 +102,9 @@ int posix_may_signal(struct process *p, int number);
 /* futex.c */
 void futex_init(void);
 void futex_wake_word(uaddr at);
+/* rseq.c */
+void rseq_init(void);
+void rseq_work(struct thread *t, struct user_frame *f);
 /* robust.c */
 void robust_init(void);
 

@@ -288,6 +288,8 @@ sigframe_push(struct thread *t, struct user_frame *f, int number,
               u64 mask)
 {
     uaddr at, state;
+    if (t->rseq != 0)
+        rseq_work(t, f); /* the handler returns to where the sequence ends */
     if (!(action->flags & SA_F_RESTORER) || place_frame(t, f, action, &at, &state) != 0)
         return -E_FAULT; /* without a restorer there is no way back, as on Linux */
     for (int i = 0; !put_frame(at, t, f, action, info, mask, state); i++)

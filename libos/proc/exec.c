@@ -397,6 +397,7 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     if (old != NULL)
         mm_release(old);
     p->mm_shared = false;
+    p->barriers = 0;
     process_vfork_done(p);
     if (e->files != NULL) {
         struct fdtable *shared = p->files;

@@ -102,6 +102,7 @@ process_leave_memory(struct thread *t, bool end)
     if (t->robust_list != 0 && proc_robust_hook != NULL)
         proc_robust_hook(t);
     t->robust_list = 0;
+    t->rseq = 0;
     if (proc_locks_hook != NULL)
         proc_locks_hook(end);
     if (t->clear_child_tid == 0)

@@ -104,6 +104,7 @@ inherit_fields(struct process *p, struct process *from)
     p->timer_slack_ns = from->timer_slack_ns;
     p->io_priority = from->io_priority;
     p->oom_score_adj = from->oom_score_adj;
+    p->barriers = from->barriers;
     p->personality = from->personality;
     p->dumpable = from->dumpable;
     p->stack_hint = from->stack_hint;
@@ -144,6 +145,11 @@ make_thread(struct process *p, struct thread *from, struct user_frame *frame,
         thread_set_work(t, WORK_SIGNAL);
     }
     t->memory_policy = from->memory_policy;
+    if (from->rseq != 0 && !(args->flags & FORK_SHARE_MM)) {
+        t->rseq = from->rseq;
+        t->rseq_signature = from->rseq_signature;
+        thread_set_work(t, WORK_RSEQ);
+    }
     memcpy(t->name, from->name, sizeof t->name);
     return t;
 }

@@ -113,6 +113,7 @@ struct process {
     struct process *dead_next;            /* exit.c */
     u32 personality;                      /* PERSONALITY_*; inherited */
     _Atomic i32 oom_score_adj;            /* -1000 (never) to 1000; vm/oom.c; inherited */
+    u32 barriers;                         /* what membarrier has registered; inherited */
     struct proc_handle *handle;           /* proc/handle.h; set under lock, once */
     u64 reserved[8];
 };

@@ -232,6 +232,8 @@ sched_migrate(struct thread *t, struct lcpu *from, struct lcpu *to)
     /* may be negative: modulo 2^64 */
     u64 lead = t->sched.vruntime - runq_of(from)->min_vruntime;
     t->sched.vruntime = runq_of(to)->min_vruntime + lead;
+    if (t->rseq != 0)
+        thread_set_work(t, WORK_RSEQ);
 }
 
 /* Of those that it may run on: one that idles, else the one with the fewest that wait. */

@@ -357,6 +357,11 @@ mmu_switch(struct mmu_space *s)
 }
 
 void
+mmu_flush_all(void)
+{
+}
+
+void
 mmu_flush(struct mmu_space *s)
 {
     (void)s;

@@ -81,6 +81,12 @@ mmu_flush(struct mmu_space *s)
         machine_flush(cpus);
 }
 
+void
+mmu_flush_all(void)
+{
+    machine_flush(machine_all_cpus);
+}
+
 int
 mmu_space_create(struct mmu_space *s)
 {
