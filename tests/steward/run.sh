@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 # The steward and zonectl: two POSIX instances with roots and settings of their own and a third LibOS, listed, stopped, started,
-# killed and restarted, with 1, 2 and 4 CPUs; then a LibOS that crashes, a terminal that moves, and manifests with mistakes.
+# killed and restarted, with 1, 2 and 4 CPUs; four LibOSes of three kinds at once; then a LibOS that crashes, a terminal that moves, and manifests with mistakes.
 # Prints TAP; exits with 1 if something failed.
 # usage: tests/steward/run.sh [BUILD]
 set -u
@@ -23,6 +23,12 @@ for cpus in 1 2 4; do
     timeout 150 "$feuer" exec --cpus "$cpus" --manifest "$here/../manifests/two-posix.manifest" --add "$here/guest" --timeout 140 \
         -- /bin/sh /add/operate.sh >"$work/out" 2>"$work/err"
     result $? "instances are operated with $cpus CPUs"
+done
+
+for cpus in 1 2 4; do
+    timeout 100 "$feuer" exec --cpus "$cpus" --mem 300 --manifest "$here/../manifests/side-by-side.manifest" --add "$here/guest" --timeout 90 \
+        -- /bin/sh /add/together.sh >"$work/out" 2>"$work/err"
+    result $? "two POSIX instances, hello and rt run at once, and memory is asked back, with $cpus CPUs"
 done
 
 printf 'instance main\n devices com1 com2 host power control\n initrd yes\n on-end power\ninstance crash\n personality crash\n memory 8M\n restart on-failure 2 20\n' >"$work/crash.manifest"
