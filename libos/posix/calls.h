@@ -149,6 +149,7 @@ long sys_mlock2(struct user_frame *f);
 long sys_munlock(struct user_frame *f);
 long sys_mlockall(struct user_frame *f);
 long sys_munlockall(struct user_frame *f);
+long sys_process_madvise(struct user_frame *f);
 long sys_remap_file_pages(struct user_frame *f);
 long sys_process_vm_readv(struct user_frame *f);
 long sys_process_vm_writev(struct user_frame *f);

@@ -5,7 +5,10 @@
  * protection keys.
  */
 #include "core/usercopy.h"
+#include "posix/files.h"
+#include "posix/pidfd.h"
 #include "posix/posix.h"
+#include "proc/cred.h"
 #include "proc/proc.h"
 #include "vfs/mount.h"
 #include "vfs/vfs.h"
@@ -266,19 +269,70 @@ static const struct advice advices[] = {
     { 25, MM_ADVISE_COLLAPSE, 0, 0 },
 };
 
-long
-sys_madvise(struct user_frame *f)
+static int
+advise(struct mm *m, uaddr at, u64 bytes, u32 number)
 {
-    uaddr at = SYS_ARG0(f);
-    u64 bytes = SYS_ARG1(f);
     const struct advice *a = NULL;
     for (size_t i = 0; i < sizeof advices / sizeof *advices; i++)
-        if (advices[i].number == (u32)SYS_ARG2(f))
+        if (advices[i].number == number)
             a = &advices[i];
     if (!a || at % PAGE_SIZE != 0 || PAGE_UP(bytes) < bytes || at + PAGE_UP(bytes) < at)
         return -E_INVAL;
-    return bytes == 0 ? 0
-                      : mm_advise(current_mm(), at, bytes, a->kind, a->set, a->clear);
+    return bytes == 0 ? 0 : mm_advise(m, at, bytes, a->kind, a->set, a->clear);
+}
+
+long
+sys_madvise(struct user_frame *f)
+{
+    return advise(current_mm(), SYS_ARG0(f), SYS_ARG1(f), (u32)SYS_ARG2(f));
+}
+
+/* Advice that another process may give: WILLNEED, COLD, PAGEOUT, COLLAPSE. */
+#define OTHERS_ADVICE (1u << 3 | 1u << 20 | 1u << 21 | 1u << 25)
+
+/* The memory that a pidfd leads to. -E_BADF -E_SRCH -E_ACCES -E_PERM */
+static int
+memory_of_pidfd(int fd, struct mm **out)
+{
+    struct process *p;
+    bool nonblocking;
+    int r = pidfd_process(fd, &p, &nonblocking);
+    if (r != 0)
+        return r;
+    if (!cred_may_inspect(p, false))
+        r = -E_ACCES;
+    else if (p != proc_current() && !cred_can(proc_current()->cred, CAP_SYS_NICE))
+        r = -E_PERM;
+    *out = r == 0 ? mm_of(p) : NULL;
+    proc_release(p);
+    return r == 0 && !*out ? -E_SRCH : r;
+}
+
+long
+sys_process_madvise(struct user_frame *f)
+{
+    struct iov_arg v;
+    struct mm *m;
+    u32 number = (u32)SYS_ARG3(f);
+    u64 done = 0;
+    if (SYS_ARG4(f) != 0)
+        return -E_INVAL;
+    int r = iov_arg_get(&v, SYS_ARG1(f), SYS_ARG2(f));
+    if (r != 0)
+        return r;
+    if (number > 31 || !(OTHERS_ADVICE >> number & 1))
+        r = -E_INVAL;
+    if (r == 0)
+        r = memory_of_pidfd((int)SYS_ARG0(f), &m);
+    if (r == 0) {
+        for (u32 i = 0; r == 0 && i < v.uio.count; i++) {
+            r = advise(m, v.segments[i].base, v.segments[i].bytes, number);
+            done += r == 0 ? v.segments[i].bytes : 0;
+        }
+        mm_drop(m);
+    }
+    iov_arg_done(&v);
+    return done ? (long)done : r;
 }
 
 long

@@ -7,7 +7,9 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/sysinfo.h>
+#include <sys/uio.h>
 
 #include "check.h"
 
@@ -17,6 +19,9 @@
 #ifndef MADV_COLD
 #define MADV_COLD 20
 #define MADV_PAGEOUT 21
+#endif
+#ifndef SYS_process_madvise
+#define SYS_process_madvise 440
 #endif
 #define FEUER_SET_PAGER 0x46425001
 #define FEUER_GET_PAGER 0x46425002
@@ -196,6 +201,30 @@ test_pageout_when_asked_then_nothing_is_lost(void)
 }
 
 static void
+test_process_madvise_when_another_process_then_its_memory(void)
+{
+    char *p = map(8 * PAGE);
+    struct iovec v = { p, 8 * PAGE }, odd = { p + 1, PAGE };
+
+    fill(p, 8, 1);
+    pid_t child = fork();
+    if (child == 0)
+        for (;;)
+            pause();
+    int fd = (int)syscall(SYS_pidfd_open, child, 0);
+    CHECK(fd >= 0);
+    CHECK(syscall(SYS_process_madvise, fd, &v, 1, MADV_COLD, 0) == 8 * PAGE);
+    CHECK(syscall(SYS_process_madvise, fd, &v, 1, MADV_PAGEOUT, 0) == 8 * PAGE);
+    CHECK_ERROR(syscall(SYS_process_madvise, fd, &v, 1, MADV_DONTNEED, 0), EINVAL);
+    CHECK_ERROR(syscall(SYS_process_madvise, fd, &v, 1, MADV_COLD, 1), EINVAL);
+    CHECK_ERROR(syscall(SYS_process_madvise, fd, &odd, 1, MADV_COLD, 0), EINVAL);
+    CHECK_ERROR(syscall(SYS_process_madvise, 99, &v, 1, MADV_COLD, 0), EBADF);
+    CHECK(kill(child, SIGKILL) == 0);
+    CHECK_SIGNAL(child, SIGKILL);
+    CHECK(kept(p, 8, 1) == 8);
+}
+
+static void
 test_pager_when_chosen_then_kept(void)
 {
     if (prctl(FEUER_GET_PAGER, 0, 0, 0, 0) < 0) {
@@ -240,6 +269,7 @@ main(void)
     RUN(test_free_when_forked_then_new_data_stays, madvise, fork);
     RUN(test_free_when_memory_is_short_then_others_get_it, madvise);
     RUN(test_pageout_when_asked_then_nothing_is_lost, madvise);
+    RUN(test_process_madvise_when_another_process_then_its_memory, process_madvise);
     RUN(test_pager_when_chosen_then_kept, prctl);
     RUN(test_thp_disable_when_set_then_inherited, prctl);
     return check_failures != 0;
