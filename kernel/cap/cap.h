@@ -93,7 +93,8 @@ struct cap {
                   see, 0: none */
     struct cap *made;  /* [t] P7 */
     struct cap *dying; /* [t] marked by the revocation below this one, not yet undone */
-    u64 cursor;        /* [t] DYING: progress of cap_undo, 0 at first */
+    u64 cursor;        /* [t] DYING: progress of cap_undo, 0 at first; LIVE: of
+                          domain_resume_below */
 };
 _Static_assert(sizeof(struct cap) == 128, "32 slots a frame");
 

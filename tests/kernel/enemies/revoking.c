@@ -109,7 +109,8 @@ revocation_left(void)
 
     for (u32 steps = 1, done = 0; !done && steps < 200; steps++) {
         u64 part = derive(MEM, FB_AUTH_ALL, g, g + 8);
-        (void)grant(&c, part, FB_AUTH_ALL, 0, ~0ull);
+        for (u64 i = 0; i < 8; i++) /* in pieces, which are swept for together */
+            (void)grant(&c, part, FB_AUTH_ALL, g + i, g + i + 1);
         OK(AGAIN(fb_space_map(c.domain, CHILD_FREE, part, g, FB_MAP_READ, 8, NULL)));
         long e = -FB_E_RESUME;
         for (u32 i = 0; i < steps && e == -FB_E_RESUME; i++)
@@ -122,6 +123,8 @@ revocation_left(void)
             done = 1;
         }
         OK(AGAIN(fb_cap_revoke(part, NULL)));
+        for (u64 i = 0; i < 8; i++)
+            CHECK(FB_FRAME_MAPS(FRAME_RECORD(g + i)->word) == 0);
         OK(AGAIN(fb_cap_delete(part, NULL)));
     }
     OK(kchild_destroy(&c));
