@@ -56,7 +56,6 @@ fault "use while" "slices stay bound" kernel/call/undo.c 's/case FB_TYPE_SLICE: 
 fault "use while" "lines stay bound" kernel/call/undo.c 's/case FB_TYPE_IRQ: irq_unbind_range(lo, hi, NULL, by); return 0;/case FB_TYPE_IRQ: return 0;/'
 fault "use while" "watchers stay" kernel/call/undo.c 's/case FB_TYPE_DOMAIN: undo_watch(dying->object, by); return 0;/case FB_TYPE_DOMAIN: (void)undo_watch; return 0;/'
 fault "use while" "what a vCPU was bound to stays" kernel/call/undo.c 's/case FB_TYPE_VCPU: return undo_vcpu(dying);/case FB_TYPE_VCPU: (void)undo_vcpu; return 0;/'
-fault "use while" "waits at an endpoint stay" kernel/call/undo.c 's/case FB_TYPE_ENDPOINT: return undo_endpoint(dying);/case FB_TYPE_ENDPOINT: (void)undo_endpoint; return 0;/'
 fault "a destruction" "an ended domain is left to its maker" kernel/call/call_cap.c 's/error = domain_resume_below(&caller()->table, source);/error = -FB_E_INUSE;/'
 fault any "places for vCPUs are not given back" kernel/domain/life.c 's/atomic_store(&c->vcpus\[v->slot\], NULL);/(void)0;/'
 fault "names used" "a generation is not counted" kernel/cap/table.c 's/^    c->generation++;/    c->generation += 0;/'
