@@ -5,7 +5,7 @@ Where each is, and why (two jobs at once on two cores: --quick within 3 minutes,
 within 15):
   host       All in both: the unit tests and fuzzers take about 40 s together; a fuzzer's
              rounds are bounded by its defaults, and more are had by its arguments.
-  proofs     Only in the full run: they take minutes and change only with the kernel.
+  proofs     Only in the full run: a minute; with --all: minutes, with larger searches.
   tools      All in both, but for what a test itself leaves to the full run
              (harness.full_run_only): waiting for guests rather than work.
   guest      The programs tests/guest/c/test_*.c run one after the other in a few boots
@@ -87,12 +87,12 @@ def host_jobs(options):
 
 
 def proof_jobs(options):
-    """proofs/run where there is one; it knows how each is called.  It takes minutes."""
+    """proofs/run where there is one; it knows how each is called.  With --all it takes minutes."""
     if options.quick:
         return
     path = os.path.join(REPO, "proofs", "run")
     if is_program(path):
-        yield Job("proofs", [path], 900)
+        yield Job("proofs", [path] + (["--all"] if options.all else []), 1800)
         return
     for path in sorted(glob.glob(os.path.join(REPO, "proofs", "*.py"))):
         yield Job("proof " + os.path.basename(path), ["python3", path], 600)
