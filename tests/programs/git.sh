@@ -23,8 +23,8 @@ git rebase -q main >/dev/null 2>&1; echo "rebase $?"; git rebase --abort
 git checkout -q main; git blame -s d1/f5 | tail -n 2; git grep -c 'line 1' | head -n 3
 git tag -a v1 -m 'a tag' && git describe && git show -s --format=%T v1^{commit}
 git mv d20 moved && git commit -qm moved && git log --follow --format=%s moved/f1
-for i in $(seq 1 40); do echo "$i" >counter; git add counter; git commit -qm "count $i"; done
-git bisect start HEAD HEAD~30 >/dev/null; git bisect run sh -c '[ "$(cat counter)" -lt 37 ]' 2>/dev/null | grep -a 'is the first bad' | cut -c41-; git bisect reset -q
+for i in $(seq 1 60); do echo "$i" >counter; git add counter; git commit -qm "count $i"; done
+git bisect start -q HEAD HEAD~50 >/dev/null; git bisect run sh -c '[ "$(cat counter)" -lt 37 ]' 2>/dev/null | grep -a 'is the first bad' | cut -c41-; git bisect reset -q
 git gc -q; echo "gc $?"; git count-objects -v | grep -E 'count|packs|garbage'; git fsck --full 2>&1; echo "fsck $?"
 cd .. && git clone -q one two && cd two && git rev-parse HEAD && git status --short && git branch -r | cat
 echo pushed >pushed && git add pushed && git commit -qm pushed && git push -q origin HEAD:refs/heads/pushed; echo "push $?"
@@ -35,3 +35,4 @@ git -C one bundle create -q ../all.bundle main 2>/dev/null; git clone -q -b main
 git -C one archive main d1 | tar t | wc -l
 git -C one repack -adfq --threads=4; git -C one fsck; echo "fsck $?"
 head -c 3000000 /dev/zero | tr '\0' x >one/big; git -C one add big; git -C one commit -qm big; git -C one cat-file -s HEAD:big
+git -C one format-patch -q -1 HEAD~1 -o .. && ls ../ 2>/dev/null | grep -c patch; ls ./*.patch 2>/dev/null | wc -l
