@@ -75,9 +75,7 @@ domain_end(struct domain *d, enum fb_end_cause cause, u64 code,
     struct vcpu *watcher = atomic_load(&d->watcher);
     if (watcher != NULL)
         event_send(watcher, 1ull << d->watch_bit);
-    if (this_cpu()->resched)
-        hal_kick(this_cpu()->id); /* the watcher is on this CPU: see to its turn when
-                                     interrupts are on again */
+    event_turn();
 }
 
 NORETURN void
@@ -143,6 +141,7 @@ stop(struct domain *d)
     if (error)
         return error;
     stop_vcpus(d); /* again: one may have been READY only for a moment, or new */
+    event_turn();
     if (all_dead(d)) {
         unbind_slices(d);
         unbind_cpus(d);

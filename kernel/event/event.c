@@ -18,6 +18,13 @@ event_rouse(struct vcpu *v)
 }
 
 void
+event_turn(void)
+{
+    if (this_cpu()->resched)
+        hal_kick(this_cpu()->id);
+}
+
+void
 event_send(struct vcpu *v, u64 bits)
 {
     u64 old = __atomic_fetch_or(&v->cb->pending, bits, __ATOMIC_SEQ_CST);

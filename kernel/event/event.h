@@ -18,6 +18,9 @@
 void event_send(struct vcpu *v, u64 bits);
 /* A vCPU that waits or calls looks anew whether it still should (ipc/ipc.h, I2). Any CPU. */
 void event_rouse(struct vcpu *v);
+/* Whom the caller roused on this CPU gets its turn when interrupts are on again: for those
+ * who return to Ring 3 without a look at `resched`. */
+void event_turn(void);
 /* Rewrite `regs` (of the current vCPU, in Ring 3) so that it enters the LibOS with an
  * upcall. */
 void event_upcall(struct cpu *c, struct vcpu *v, struct fb_regs *regs, enum fb_save area,

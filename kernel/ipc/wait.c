@@ -97,6 +97,7 @@ ipc_unclaim(struct cpu *c, struct vcpu *to, u32 state)
     atomic_store(&to->state, state);
     if (ipc_reason(c, to) != 0)
         event_rouse(to); /* its waker may have come while it was claimed */
+    event_turn();
 }
 
 bool
@@ -162,6 +163,7 @@ ipc_cancel(const struct cap *cap)
         if (v->received == name)
             ipc_gone(v);
     }
+    event_turn();
 }
 
 void
@@ -176,5 +178,6 @@ ipc_end(struct endpoint *e)
         }
         ipc_tell(c, e); /* it is not worth waiting for any longer */
     }
+    event_turn();
     frame_take_back(e->frame);
 }

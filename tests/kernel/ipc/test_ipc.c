@@ -16,6 +16,8 @@
  *       at an endpoint has its name, and whoever was told BUSY and asked for it has been
  *       sent an event if somebody came to wait.
  *   T5. The machine's state and the root are those of the vCPU that is entered.
+ *   T6. Who is woken on this CPU gets its turn: what wakes it dispatches, or asks for a
+ *       look at the time-table, before the current vCPU goes on.
  */
 #include "boot/boot.h"
 #include "domain/life.h"
@@ -64,7 +66,7 @@ static u64 clock_now = 1000, state, cr3, generation = 1;
 static struct hal_state *in_cpu;
 static jmp_buf ring3;
 static int64_t pass_error;
-static bool revoke_in_pass;
+static bool revoke_in_pass, turn_due; /* T6 */
 static unsigned failures;
 static struct { struct vcpu *v; int64_t rax; u64 rdi, word[4]; } entered;
 
@@ -106,18 +108,26 @@ void
 hal_enter(const struct fb_regs *regs, int64_t rax, u64 rdi, u64 rdx, u64 r10, u64 r8,
           u64 r9)
 {
+    CHECK(!turn_due); /* T6 */
     entered.v = (struct vcpu *)regs;
     entered.rax = rax;
     entered.rdi = rdi;
     memcpy(entered.word, (u64[]){ rdx, r10, r8, r9 }, sizeof(entered.word));
     longjmp(ring3, 1);
 }
-void dispatch(struct cpu *c) { (void)c; longjmp(ring3, 2); }
+void event_turn(void) { turn_due = false; }
+void
+dispatch(struct cpu *c)
+{
+    (void)c;
+    event_turn();
+    longjmp(ring3, 2);
+}
 void
 domain_drop_current(struct cpu *c)
 {
     atomic_store(&c->current->state, VCPU_DEAD);
-    longjmp(ring3, 2);
+    dispatch(c);
 }
 void
 vcpu_leave(struct vcpu *v, const struct fb_regs *regs)
@@ -127,13 +137,18 @@ vcpu_leave(struct vcpu *v, const struct fb_regs *regs)
     v->cr3 = cr3;
     atomic_store(&v->state, VCPU_READY);
 }
-void event_rouse(struct vcpu *v) { vcpu_wake(v); }
+void
+event_rouse(struct vcpu *v)
+{
+    if (vcpu_wake(v))
+        the_cpu.resched = turn_due = true;
+}
 void
 event_send(struct vcpu *v, u64 bits)
 {
     v->cb->pending |= bits;
     if (atomic_load(&v->state) == VCPU_WAITING)
-        vcpu_wake(v);
+        event_rouse(v);
 }
 void frame_take_back(frame_t f) { (void)f; }
 static void revoke(struct cap *c);
@@ -433,6 +448,7 @@ stop(struct one *o)
         return; /* it would be kicked, and leave by itself */
     atomic_store(&o->v->state, VCPU_DEAD);
     ipc_gone(o->v);
+    event_turn(); /* as who ends a domain does */
     o->dead = true;
     if (o->call)
         calls[o->call].over = true;
@@ -457,7 +473,10 @@ elsewhere(void)
     the_cpu.resched = below(8) == 0;
     switch (below(40)) {
     case 0: case 1: vcpu_wake(o->v); break;
-    case 2: event_send(o->v, 1ull << (10 + below(4))); break;
+    case 2:
+        event_send(o->v, 1ull << (10 + below(4)));
+        event_turn(); /* it came from another CPU */
+        break;
     case 3: revoke(random_name()); break;
     case 4: if (below(20) == 0) stop(o); break;
     case 5: clock_now += 50; break;
@@ -478,6 +497,7 @@ elsewhere(void)
         break;
     default: break;
     }
+    CHECK(!turn_due);
     timer();
 }
 
