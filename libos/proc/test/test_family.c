@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests of fork, exit, wait, groups and sessions, over the host's one vCPU. */
 #include "proc/test/world.h"
+#include "vm/mm_private.h"
 
 static int ran;
 
@@ -258,6 +259,7 @@ static void
 test_fork_without_memory_leaves_nothing(void)
 {
     u64 pids = pid_in_use();
+    mm_spares_drop(); /* who finds no memory lets go of them */
     struct host_counts before = host_count();
     for (u64 n = 0; n < 40; n++) {
         host_fail_heap_after(n);
@@ -269,6 +271,7 @@ test_fork_without_memory_leaves_nothing(void)
         }
         CHECK(pid == -E_NOMEM);
         host_settle();
+        mm_spares_drop();
         CHECK(pid_in_use() == pids && host_count().objects == before.objects);
     }
     user_return();

@@ -73,7 +73,8 @@ if command -v setpriv >/dev/null; then
     setpriv --reuid 1000 zonectl list >/dev/null 2>&1 && fail "an ordinary user was let in"
 fi
 # Many ends in a row give everything back.
-before=$(zonectl --plain caps main | wc -l)
+# Spaces come and go with main's own processes, and some are kept for the next ones.
+before=$(zonectl --plain caps main | grep -vc '	space	')
 zonectl stop worker -t 1 >/dev/null
 for n in 1 2 3 4 5; do
     zonectl start worker || fail "start in round $n"
@@ -81,6 +82,6 @@ for n in 1 2 3 4 5; do
     zonectl stop worker -t 1 >/dev/null 2>&1
     wait_for worker 2 down
 done
-[ "$(zonectl --plain caps main | wc -l)" = "$before" ] || fail "main has other capabilities now"
+[ "$(zonectl --plain caps main | grep -vc '	space	')" = "$before" ] || fail "main has other capabilities now"
 zonectl --help | grep -q SYNOPSIS || fail help
 exit 0
