@@ -148,6 +148,22 @@ pidfd_for_clone(struct pidfd_clone *c, struct fork_args *args, uaddr at)
 
 /* ---- using one ---- */
 
+/* What a signal can be sent by: a pidfd, or an open directory /proc/PID. */
+static int
+signalled_process(int fd, struct process **out)
+{
+    struct file *f = fd_get(proc_current()->files, fd);
+    if (f == NULL)
+        return -E_BADF;
+    int error = -E_BADF;
+    if (f->ops == &pidfd_ops)
+        *out = proc_handle_process(f->priv), error = 0;
+    else if (f->inode != NULL && f->inode->ops->process != NULL && !(f->flags & OPEN_PATH))
+        *out = f->inode->ops->process(f->inode), error = 0;
+    file_release(f);
+    return error == 0 && *out == NULL ? -E_SRCH : error;
+}
+
 /* A program may give what siginfo it likes, but to others not one that looks like the
  * system's. */
 static int
@@ -172,7 +188,7 @@ sys_pidfd_send_signal(struct user_frame *f)
     struct process *p, *self = proc_current();
     if ((u32)SYS_ARG3(f) != 0)
         return -E_INVAL;
-    int error = pidfd_process((int)SYS_ARG0(f), &p, NULL);
+    int error = signalled_process((int)SYS_ARG0(f), &p);
     if (error != 0)
         return error;
     struct signal_info info = { .number = number, .code = SIGNAL_CODE_USER,

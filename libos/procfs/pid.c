@@ -53,7 +53,7 @@
         { .name = "net", .type = IT_DIR, .mode = 0555, .children = net_entries,         \
           .count = NET_ENTRIES }
 
-static const struct inode_ops pid_dir_ops, task_dir_ops;
+static const struct inode_ops pid_dir_ops, thread_dir_ops, task_dir_ops;
 static const struct entry thread_entries[] = {
     COMMON_ENTRIES,
     ENTRY_FILE("children", 0444, .show = children_show),
@@ -68,7 +68,7 @@ static const struct entry pid_entry = {
     .children = pid_entries, .count = ARRAY_SIZE(pid_entries),
 };
 static const struct entry thread_entry = {
-    .type = IT_DIR, .mode = 0555, .group = 2, .ops = &pid_dir_ops,
+    .type = IT_DIR, .mode = 0555, .group = 2, .ops = &thread_dir_ops,
     .children = thread_entries, .count = ARRAY_SIZE(thread_entries),
 };
 
@@ -103,12 +103,27 @@ pid_list(struct inode *dir, u64 offset, dirent_fn fn, void *arg)
     return 0;
 }
 
+static struct process *
+pid_process(struct inode *dir)
+{
+    return subject_get(&node_of(dir)->who);
+}
+
+static const struct inode_ops thread_dir_ops = {
+    .lookup = pid_lookup,
+    .list = pid_list,
+    .create = node_create,
+    .getattr = node_getattr,
+    .setattr = node_setattr,
+    .release = node_release,
+};
 static const struct inode_ops pid_dir_ops = {
     .lookup = pid_lookup,
     .list = pid_list,
     .create = node_create,
     .getattr = node_getattr,
     .setattr = node_setattr,
+    .process = pid_process,
     .release = node_release,
 };
 

@@ -67,6 +67,7 @@ typedef bool (*dirent_fn)(void *arg, const char *name, u32 length, u64 ino,
 
 /* Operations of a file system on its inodes.  Absent (NULL): the error in brackets.
  * Directories' mutex is held for those marked D. */
+struct process;
 struct inode_ops {
     /* D; takes a reference */
     int (*lookup)(struct inode *dir, const char *name, u32 length, struct inode **out);
@@ -107,6 +108,9 @@ struct inode_ops {
     int (*open)(struct inode *i, struct file *f);
     /* VALLOC_*; mutex held [E_NOTSUP] */
     int (*allocate)(struct inode *i, u32 mode, u64 offset, u64 bytes);
+    /* The process that the directory stands for (/proc/PID), with a reference; NULL: it is
+     * no more. [the directory stands for none] */
+    struct process *(*process)(struct inode *dir);
     /* A file without a name, of this directory's file system; D is not held. [E_NOTSUP] */
     int (*tmpfile)(struct inode *dir, u32 mode, const struct cred *cred,
                    struct inode **out);

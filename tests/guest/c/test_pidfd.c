@@ -67,6 +67,31 @@ look(int fd, int wait_ms)
     return p.revents;
 }
 
+/* Verify that a directory /proc/PID is as good a name for a signal as a pidfd. */
+static void
+test_send_by_directory(void)
+{
+    char name[64];
+    int status;
+    pid_t child = sleeper();
+    snprintf(name, sizeof name, "/proc/%d", child);
+    int dir = open(name, O_RDONLY | O_DIRECTORY), path = open(name, O_PATH);
+    CHECK(dir >= 0 && path >= 0);
+    strcat(name, "/task");
+    int task = open(name, O_RDONLY | O_DIRECTORY);
+    snprintf(name, sizeof name, "/proc/%d/task/%d", child, child);
+    int thread = open(name, O_RDONLY | O_DIRECTORY);
+    CHECK(pidfd_signal(dir, 0, NULL, 0) == 0);
+    CHECK_ERROR(pidfd_signal(path, 0, NULL, 0), EBADF);
+    CHECK_ERROR(pidfd_signal(task, 0, NULL, 0), EBADF);
+    CHECK_ERROR(pidfd_signal(thread, 0, NULL, 0), EBADF);
+    CHECK_ERROR(pidfd_getfd(dir, 0, 0), EBADF);
+    CHECK(pidfd_signal(dir, SIGTERM, NULL, 0) == 0);
+    CHECK(waitpid(child, &status, 0) == child && WTERMSIG(status) == SIGTERM);
+    CHECK_ERROR(pidfd_signal(dir, 0, NULL, 0), ESRCH);
+    CHECK(close(dir) == 0 && close(path) == 0 && close(task) == 0 && close(thread) == 0);
+}
+
 static pid_t other_tid;
 static volatile int go;
 
@@ -348,6 +373,7 @@ main(void)
     RUN(test_many_pollers, pidfd_open, poll);
     RUN(test_waitid, waitid);
     RUN(test_send_signal, pidfd_send_signal);
+    RUN(test_send_by_directory, pidfd_send_signal);
     RUN(test_getfd, pidfd_getfd);
     RUN(test_clone_pidfd, clone, clone3);
     RUN(test_fdinfo, pidfd_open);
