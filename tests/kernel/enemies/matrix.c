@@ -364,7 +364,8 @@ test_enemies(void)
     if (last > 0)
         print("# %lu arguments while they were being revoked, %lu names: %lu done\r\n",
               raced, raced_names, raced_done);
-    CHECK(last == 0 || (raced_names > 2 * raced && raced_done > 0));
+    /* Which of the two comes first is the host's choice. */
+    CHECK(last == 0 || raced_names > 2 * raced);
 }
 
 /* ---- the victim ---- */
