@@ -1,29 +1,44 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Calls between vCPUs: invariants I1 to I7 of kernel/ipc/ipc.h, as ipc_call, ipc_receive,
- * ipc_reply, ipc_settle (kernel/ipc/ipc.c), stop_vcpus (kernel/domain/life.c) and
- * undo_endpoint (kernel/call/undo.c) do it.
+ * Calls between vCPUs: invariants I1 to I8 of kernel/ipc/ipc.h, as ipc_call, ipc_receive and
+ * ipc_reply (kernel/ipc/ipc.c), ipc_settle, ipc_claim_woken, ipc_unclaim, ipc_note, ipc_tell
+ * and ipc_end (kernel/ipc/wait.c), event_send (kernel/event/event.c), stop_vcpus
+ * (kernel/domain/life.c) and undo_endpoint (kernel/call/undo.c) do it.
  *
  * One CPU with a caller (vCPU 0) and two servers (1 and 2) that receive at one endpoint; its
  * kernel code runs with interrupts off, so what is here from one statement of ring3 or idle
  * to the next is interrupted by nobody on that CPU, but step by step by another CPU.  That
- * sends an event to server 1, or wakes the caller for nothing, and ends a domain (the
- * caller's or server 1's), or (REVOKE) revokes a capability (the caller's or server 1's).
- * Server 1 may go to sleep with a call open.  The timer may end each call, unless FOREVER.
+ * sends an event to server 1, or wakes the caller or server 1 for nothing, and ends a domain
+ * (the caller's or server 1's); or (REVOKE) revokes a capability (the caller's or server
+ * 1's); or (END) destroys the endpoint.  Server 1 may go to sleep with a call open.  The
+ * timer may end each call, unless FOREVER.  PASS: a capability may go with one message or
+ * reply, past any number of quiet points, and may be the one through which its sender meets
+ * the other.  NOTE: a caller that finds nobody leaves a note and sleeps until it is told.
  *
  * Verified:
- *   M1. A reply reaches the call that it is for, while that is open, and once.
+ *   M1. A reply reaches the call that it is for, while that is open, and once; not after the
+ *       deadline has come.
  *   M2. Nobody is forgotten: when nothing can move any more, no vCPU waits or calls that has
  *       a reason not to, and nobody is left READY.
  *   M3. A caller that is CALLING then has a living server that has its call.
  *   M4. No vCPU is entered of which it is known that it is DEAD.
+ *   M5. When a revocation is complete, no call and no reply goes through what was revoked.
+ *       (One that passes a capability may be under way: it was sent before.)
+ *   M6. Who has left a note does not sleep while somebody waits at the endpoint, nor when
+ *       there is no endpoint any more.
+ *   M7. An event that was sent to a vCPU in Ring 3 is delivered, or an interrupt is on its
+ *       way: also when a message has entered the vCPU meanwhile.
  *
  * Planted faults, each of which must be found: NO_NUMBER (a reply looks at the state of the
  * caller alone), SETTLE_FIRST (a woken vCPU looks for its reason, then publishes that it
  * waits), NO_RECHECK (after a message that came to nothing the partner waits on without a
  * look), ONE_PASS (a revoked receiver's callers are woken before a quiet point, and not
  * after it), NO_GONE (who ends does not wake its caller), PLAIN_CLAIM (who enters a vCPU
- * stores its state without compare-and-swap).  REACH must fail too:
+ * stores its state without compare-and-swap), BLIND_CLAIM (a vCPU that was woken is entered
+ * without a look whether there was a reason), NO_LOOK, NO_LOOK_REPLY (after a capability
+ * went with a call, or a reply, nobody looks whether one's own name is still good), NO_TELL,
+ * TELL_FIRST (the end of an endpoint tells nobody, or before nobody can leave a note any
+ * more), NO_EVENTS (a message enters without a look for events).  REACH must fail too:
  * both a reply and a late one are possible.
  */
 #define CALLS 2
@@ -35,12 +50,15 @@ byte waits[3];    /* 0; 1: at the endpoint; 2: for a reply; 3: for events */
 byte serving[3], calling, number; /* of calls: 0 none */
 byte server = NONE;
 bool alive[3] = true, buried[3]; /* its domain; it is DEAD, as who ends that was told */
-bool send_live = true, recv_live = true; /* the caller's name; server 1's */
-bool pending;     /* of server 1 */
-bool expired;     /* the deadline of the open call has come */
-bool open;        /* the caller's call */
-bool kicked, ask; /* an interrupt that the CPU has not taken; it asks for a quiet point */
-byte made;        /* calls so far */
+bool send_live = true, live[3] = true; /* the caller's name; the servers' */
+bool pending[3], sent; /* events; server 1's has been sent */
+bool note, wanted;     /* the caller's; the endpoint's word for this CPU */
+bool send_gone, recv_gone, ended; /* the revocation is complete; the endpoint's end */
+bool passed_one;       /* a capability went with a message */
+bool expired;          /* the deadline of the open call has come */
+bool open;             /* the caller's call */
+bool kicked, ask;      /* an interrupt that the CPU has not taken; it asks for a quiet point */
+byte made;             /* calls so far */
 bool late, replied;
 
 inline wake(v)
@@ -48,6 +66,17 @@ inline wake(v)
     atomic {
         if
         :: state[v] == WAITING || state[v] == CALLING -> state[v] = READY; kicked = true
+        :: else
+        fi
+    }
+}
+
+inline wake_waiting(v)
+{
+    atomic {
+        if
+        :: state[v] == WAITING -> state[v] = READY; kicked = true
+        :: state[v] == RUNNING -> kicked = true
         :: else
         fi
     }
@@ -70,6 +99,38 @@ inline claim(v, from, won)
         fi
     }
 #endif
+}
+
+/* The same of one that was woken, and waited so, if there was no reason. */
+inline claim_woken(v, won)
+{
+    claim(v, READY, won);
+#ifndef BLIND_CLAIM
+    if
+    :: won ->
+        reason(v);
+        if
+        :: why -> state[v] = READY; won = false
+        :: else
+        fi
+    :: else
+    fi
+#endif
+    skip
+}
+
+inline claim_receiver(v, won)
+{
+    won = false;
+    if
+    :: waits[v] == 1 ->
+        claim(v, WAITING, won);
+        if
+        :: !won -> claim_woken(v, won)
+        :: else
+        fi
+    :: else
+    fi
 }
 
 /* Whoever waits for v's reply is woken. */
@@ -99,10 +160,11 @@ inline reason(v)
         :: else
         fi;
         why = why || !send_live;
-        why = why || (server == 1 && !recv_live)
-    :: else ->
-        why = v == 1 && pending;
-        why = why || (waits[v] == 1 && v == 1 && !recv_live)
+        if
+        :: !why -> why = !live[server]
+        :: else
+        fi
+    :: else -> why = pending[v] || (waits[v] == 1 && !live[v])
     fi
 }
 
@@ -113,12 +175,49 @@ inline drop(v)
     current = NONE
 }
 
+/* At once, or when its turn comes: if events came for it, or somebody else is ready. */
 inline enter(v)
 {
     assert(!buried[v]); /* M4 */
-    current = v;
     if
-    :: !alive[v] -> drop(v)
+#ifndef NO_EVENTS
+    :: pending[v] -> state[v] = READY; current = NONE
+    :: !pending[v] ->
+#else
+    :: true ->
+#endif
+        current = v;
+        if
+        :: !alive[v] -> drop(v)
+        :: else
+        fi
+    :: state[v] = READY; current = NONE
+    fi
+}
+
+/* A capability is moved, and the CPU passes quiet points. */
+inline pass(own)
+{
+    passed_one = true;
+    if
+    :: own = false
+    :: skip
+    fi;
+    do
+    :: ask -> ask = false
+    :: break
+    od
+}
+
+inline tell()
+{
+    if
+    :: wanted ->
+        wanted = false;
+        if
+        :: note -> note = false; pending[0] = true; wake_waiting(0)
+        :: else
+        fi
     :: else
     fi
 }
@@ -143,9 +242,22 @@ inline await(v)
     waits[v] = 1;
     state[v] = WAITING;
     if
-    :: v == 1 && pending -> wake(v)
+    :: pending[v] -> wake(v)
     :: else
-    fi
+    fi;
+    tell()
+}
+
+/* Until an event. */
+inline sleep(v)
+{
+    waits[v] = 3;
+    state[v] = WAITING;
+    if
+    :: pending[v] -> wake(v)
+    :: else
+    fi;
+    current = NONE
 }
 
 inline call()
@@ -158,15 +270,34 @@ inline call()
         :: to = 1
         :: to = 2
         fi;
-        won = false;
+        over = send_gone || ended || (to == 1 && recv_gone);
+        claim_receiver(to, won);
         if
-        :: waits[to] == 1 -> claim(to, WAITING, won)
+        :: !won ->
+            to = 3 - to;
+            over = send_gone || ended || (to == 1 && recv_gone);
+            claim_receiver(to, won)
         :: else
         fi;
+        passing = false;
+        assert(!won || !over); /* M5 */
         if
-        :: !won -> skip /* BUSY */
+        :: !won -> /* BUSY */
+#ifdef NOTE
+            note = true;
+            wanted = true;
+            made--;
+            sleep(0)
+#endif
+            skip
         :: won -> unclaim(to, WAITING)
         :: won ->
+#ifdef PASS
+            if
+            :: !passed_one -> passing = true; pass(send_live)
+            :: true
+            fi;
+#endif
             number++;
             waits[to] = 0;
             serving[to] = number;
@@ -176,6 +307,17 @@ inline call()
             open = true;
             waits[0] = 2;
             state[0] = CALLING;
+#ifndef NO_LOOK
+            if
+            :: passing ->
+                reason(0);
+                if
+                :: why -> wake(0)
+                :: else
+                fi
+            :: else
+            fi;
+#endif
             enter(to)
         fi
     fi
@@ -184,20 +326,37 @@ inline call()
 /* With a receive at once, where there is a name for that. */
 inline reply(v)
 {
-    again = v == 2 || recv_live;
+    again = live[v];
     won = false;
+    over = expired || send_gone || ended || (v == 1 && recv_gone);
     if
 #ifdef NO_NUMBER
-    :: serving[v] != 0 -> claim(0, CALLING, won)
+    :: serving[v] != 0 ->
 #else
-    :: serving[v] != 0 && calling == serving[v] -> claim(0, CALLING, won)
+    :: serving[v] != 0 && calling == serving[v] ->
 #endif
+        claim(0, CALLING, won);
+        if
+        :: !won && waits[0] == 2 -> claim_woken(0, won)
+        :: else
+        fi
     :: else -> late = true
     fi;
+    assert(!won || !over); /* M1, M5 */
     if
     :: !won -> serving[v] = 0
     :: won -> unclaim(0, CALLING)
     :: won ->
+#ifdef PASS
+        if
+        :: !passed_one ->
+            pass(live[v]);
+#ifndef NO_LOOK_REPLY
+            again = again && live[v]
+#endif
+        :: true
+        fi;
+#endif
         assert(open && calling == serving[v]); /* M1 */
         open = false;
         replied = true;
@@ -238,8 +397,7 @@ inline settle(v)
     :: else ->
         if
         :: waits[v] == 2 -> assert(open); open = false
-        :: v == 1 && pending -> pending = false
-        :: else
+        :: else -> pending[v] = false
         fi;
         waits[v] = 0
     fi
@@ -254,7 +412,7 @@ inline interrupt()
     :: current != NONE ->
         if
         :: !alive[current] -> drop(current)
-        :: else
+        :: else -> pending[current] = false /* an upcall */
         fi
     :: else
     fi
@@ -263,7 +421,7 @@ inline interrupt()
 proctype cpu()
 {
     byte current = NONE, to;
-    bool won, why, again;
+    bool won, why, again, passing, over;
     mtype old;
 
 dispatch:
@@ -276,7 +434,7 @@ dispatch:
         if
         :: kicked -> interrupt()
 #ifndef FOREVER
-        :: open && !expired && state[0] == CALLING -> expired = true; wake(0)
+        :: open && !expired && state[0] != RUNNING -> expired = true; wake(0)
 #endif
         fi;
         goto dispatch
@@ -287,6 +445,7 @@ dispatch:
     fi;
     if
     :: current != NONE && !alive[current] -> drop(current)
+    :: current != NONE && alive[current] -> pending[current] = false
     :: else
     fi;
 ring3:
@@ -294,22 +453,16 @@ ring3:
     :: current == NONE -> break
     :: current != NONE && kicked -> interrupt()
 #ifndef FOREVER
-    :: current != NONE && open && !expired && state[0] == CALLING -> expired = true; wake(0)
+    :: current != NONE && open && !expired && state[0] != RUNNING -> expired = true; wake(0)
 #endif
     :: current == 0 && made < CALLS -> call()
     :: current == 0 && made == CALLS -> state[0] = DEAD; alive[0] = false; current = NONE
     :: (current == 1 || current == 2) && serving[current] != 0 -> reply(current)
-    :: current == 1 && serving[1] != 0 -> /* it sleeps with the call open */
-        waits[1] = 3;
-        state[1] = WAITING;
-        if
-        :: pending -> wake(1)
-        :: else
-        fi;
-        current = NONE
-    :: (current == 1 && recv_live) || current == 2 -> receive(current)
-    :: current == 1 && !recv_live && serving[1] == 0 -> /* it has nothing left to do */
-        state[1] = DEAD; alive[1] = false; current = NONE
+    :: current == 1 && serving[1] != 0 -> sleep(1) /* with the call open */
+    :: (current == 1 || current == 2) && live[current] -> receive(current)
+    :: (current == 1 || current == 2) && !live[current] && serving[current] == 0 ->
+        state[current] = DEAD; alive[current] = false; current = NONE /* nothing left to do */
+    :: sent && current == 1 && pending[1] && !kicked -> assert(false) /* M7 */
     :: current != NONE -> /* preempted */
         atomic { state[current] == RUNNING -> state[current] = READY };
         current = NONE
@@ -318,18 +471,23 @@ ring3:
 }
 
 /* Wakes without a reason, as a name of former use may. */
-proctype waker()
+proctype waker(byte v)
 {
-    wake(0)
+    wake(v)
 }
 
 proctype sender()
 {
-    pending = true;
+    mtype saw;
+
+    pending[1] = true;
+    saw = state[1];
     if
-    :: state[1] == WAITING -> wake(1)
-    :: else -> kicked = true
-    fi
+    :: saw == WAITING -> wake(1)
+    :: saw == RUNNING -> kicked = true
+    :: else
+    fi;
+    sent = true
 }
 
 /* STOP of a domain that ends. */
@@ -367,29 +525,72 @@ proctype revoker()
     if
     :: send_live = false;
         quiet();
-        wake(0)
-    :: recv_live = false;
+        wake(0);
+        send_gone = true
+    :: live[1] = false;
         quiet();
         wake(1);
         gone(1);
 #ifndef ONE_PASS
         quiet();
         wake(1);
-        gone(1)
+        gone(1);
 #endif
+        recv_gone = true
     fi
 }
 
-/* M2, M3: when nobody can move any more. */
+/* The endpoint: its names go, and it does. */
+proctype destroyer()
+{
+    send_live = false;
+    live[1] = false;
+    live[2] = false;
+#ifdef TELL_FIRST
+    tell();
+#endif
+    quiet();
+    wake(0);
+    wake(1);
+    gone(1);
+    wake(2);
+    gone(2);
+    quiet();
+    gone(1);
+    gone(2);
+    if
+    :: waits[0] == 2 -> wake(0)
+    :: else
+    fi;
+    if
+    :: waits[1] == 1 -> wake(1)
+    :: else
+    fi;
+    if
+    :: waits[2] == 1 -> wake(2)
+    :: else
+    fi;
+#if !defined(NO_TELL) && !defined(TELL_FIRST)
+    tell();
+#endif
+    ended = true
+}
+
+#define RESTS(v) (state[v] == DEAD || (state[v] == WAITING && !pending[v] && (live[v] || waits[v] == 3)))
+#define AT_IT(v) (state[v] == WAITING && waits[v] == 1)
+
+/* M2, M3, M6: when nobody can move any more. */
 active proctype observer()
 {
     timeout;
     assert(state[0] != READY && state[1] != READY && state[2] != READY);
     assert(state[0] == DEAD ||
+           (state[0] == WAITING && waits[0] == 3 && !pending[0] && note && !ended &&
+            !AT_IT(1) && !AT_IT(2)) ||
            (state[0] == CALLING && open && !expired && send_live && server != NONE &&
-            serving[server] == calling && state[server] != DEAD &&
-            (server != 1 || recv_live)));
-    assert(state[1] == DEAD || (state[1] == WAITING && !pending && (recv_live || waits[1] == 3)));
+            serving[server] == calling && state[server] != DEAD && live[server]));
+    assert(RESTS(1));
+    assert(RESTS(2));
 #ifdef REACH
     assert(!(late && replied))
 #endif
@@ -402,15 +603,20 @@ init
 #ifdef REVOKE
         run revoker()
 #else
+#ifdef END
+        run destroyer()
+#else
         if
         :: run sender()
-        :: run waker()
+        :: run waker(0)
+        :: run waker(1)
         fi;
         if
         :: run killer(0)
         :: run killer(1)
         :: skip
         fi
+#endif
 #endif
     }
 }
