@@ -27,7 +27,8 @@ $(K)/%.S.o: kernel/%.S $(GENERATED)
 	@mkdir -p $(@D)
 	$(KERNEL_CC) -g $(KERNEL_INCLUDES) -D__ASSEMBLY__ -MMD -MP -c -o $@ $<
 
-# It never returns, and who comes there has put its preserved registers away (kernel/ipc/message.h).
+# It never returns, and who comes there has put its preserved registers away (kernel/ipc/message.h): the link checks that
+# nobody comes there otherwise.
 $(K)/ipc/ipc.c.o: KERNEL_CFLAGS += -fomit-frame-pointer $(addprefix -fcall-used-,rbx r12 r13 r14 r15)
 
 # The manifest area: a mark, the default manifest, NULs; tools write another manifest over it in the finished file.
@@ -47,7 +48,8 @@ $(K)/lines: $(KERNEL_LINES_OF) $(GENERATED)
 	@mkdir -p $(@D)
 	@cat $^ | wc -l >$@
 
-$(BUILD)/feuerbird: $(KERNEL_OBJECTS) $(K)/boot/blobs.S.o $(K)/lines kernel/kernel.ld tools/ksyms.py
+$(BUILD)/feuerbird: $(KERNEL_OBJECTS) $(K)/boot/blobs.S.o $(K)/lines kernel/kernel.ld tools/ksyms.py tools/check_entered.py
+	python3 tools/check_entered.py kernel/hal/x86_64/entry.S $(K)/ipc/ipc.c.o $(KERNEL_OBJECTS)
 	python3 tools/ksyms.py $$(cat $(K)/lines) >$(K)/ksyms0.S
 	$(KERNEL_CC) -c -o $(K)/ksyms0.o $(K)/ksyms0.S
 	$(KERNEL_LD) -o $(K)/first.elf $(KERNEL_OBJECTS) $(K)/boot/blobs.S.o $(K)/ksyms0.o
