@@ -11,6 +11,7 @@
 #define CPU0           ((const u64[]){ 0, 0 })
 
 static u64 v;
+static u64 home; /* the CPU of the children that are started */
 
 static u64
 now(void)
@@ -159,7 +160,7 @@ static void
 start(struct kchild *c, u32 nvcpus, u32 at)
 {
     kchild_at = at;
-    OK(kchild_make(c, nvcpus, CPU0));
+    OK(kchild_make(c, nvcpus, (const u64[]){ home, home }));
     kchild_at = 0;
     for (u32 i = 0; i < nvcpus; i++)
         OK(kchild_start(c, i, child_script, NULL));
@@ -291,8 +292,10 @@ cancelled(void)
         step(&d, 1, 1, FB_CALL_WAIT, FB_FOREVER, 0, 0);
         volatile struct kstep *answer = step(&d, 1, 2, FB_CALL_IPC_REPLY, 0, 0, 7);
         stop(&d, 1, 3);
-        await(e);
-        await(e2);
+        if (home == 0) { /* elsewhere their calls find nobody for a while */
+            await(e);
+            await(e2);
+        }
         volatile struct kstep *first =
             step(&c, 0, 0, FB_CALL_IPC_CALL, grant(&c, out, SEND, 0, ~0ull), FB_FOREVER, 0);
         stop(&c, 0, 1);
@@ -557,6 +560,78 @@ given_away(u64 e)
     frames_back(f, 1);
 }
 
+/* The same of a vCPU of the children's CPU: a step of vCPU i of c, which may send to e. */
+static void
+await_there(const struct kchild *c, u32 i, u32 n, u64 out)
+{
+    ipc_pass(cb_of(c, i), NONAME, FB_AUTH_ALL, 0, ~0ull);
+    ERR(IPC_CALL, FULL, result(step(c, i, n, FB_CALL_IPC_CALL, out, FB_FOREVER, 0)));
+    cb_of(c, i)->ipc.pass = 0;
+}
+
+/* Two meet on a CPU that is not the tester's; vCPU 1 of c only looks who waits. */
+static void
+across(void)
+{
+    struct ipc_message m = { { 0 }, 0 };
+    struct kchild c, d;
+    u64 f = frames(2, 2), e = endpoint(f), other = endpoint(f + 1), in, events;
+
+    in = derive(e, RECEIVE, 0, ~0ull);
+    start(&c, 2, 0);
+    u64 in_c = grant(&c, in, RECEIVE, 0, ~0ull), out_c = grant(&c, e, SEND, 0, ~0ull);
+    /* Who waits there is nobody here, and no reason for an event; who comes here is. */
+    volatile struct kstep *s = step(&c, 0, 0, FB_CALL_IPC_RECEIVE, in_c, FB_FOREVER, 0);
+    await_there(&c, 1, 0, out_c);
+    ipc_notify(self()->cb, 9);
+    ERR(IPC_CALL, BUSY, ipc_call(e, FB_FOREVER, &m));
+    self()->cb->ipc.notify = 0;
+    fb_wait(in_ms(1), &events);
+    CHECK(!(events & 1u << 9));
+    u64 there = home;
+    home = 0;
+    start(&d, 1, 1);
+    home = there;
+    step(&d, 0, 0, FB_CALL_IPC_RECEIVE, grant(&d, e, RECEIVE, 0, ~0ull), FB_FOREVER, 0);
+    u64 end = in_ms(20000);
+    do
+        fb_wait(end, &events);
+    while (events != 0 && !(events & 1u << 9));
+    CHECK(events & 1u << 9);
+    OK(kchild_destroy(&d));
+    /* What is taken away from here ends a receive there. */
+    CHECK(!s->done);
+    OK(AGAIN(fb_cap_revoke(in, NULL)));
+    ERR(IPC_RECEIVE, DEAD, result(s));
+    in_c = grant(&c, other, RECEIVE, 0, ~0ull);
+    s = step(&c, 0, 1, FB_CALL_IPC_RECEIVE, in_c, FB_FOREVER, 0);
+    await_there(&c, 1, 1, grant(&c, other, SEND, 0, ~0ull));
+    CHECK(!s->done);
+    OK(AGAIN(fb_endpoint_destroy(other, NULL)));
+    ERR(IPC_RECEIVE, DEAD, result(s));
+    /* A reply, and another one; then one to a caller that is no more. */
+    start(&d, 1, 1);
+    u64 out_d = grant(&d, e, SEND, 0, ~0ull);
+    in_c = grant(&c, in, RECEIVE, 0, ~0ull);
+    step(&c, 0, 2, FB_CALL_IPC_RECEIVE, in_c, FB_FOREVER, 0);
+    step(&c, 0, 3, FB_CALL_IPC_REPLY, 0, 0, 7);
+    s = step(&c, 0, 4, FB_CALL_IPC_REPLY, 0, 0, 8);
+    volatile struct kstep *t = step(&d, 0, 0, FB_CALL_IPC_CALL, out_d, FB_FOREVER, 0);
+    CHECK(result(t) == 0 && t->rdx == 7);
+    ERR(IPC_REPLY, STATE, result(s));
+    CHECK(kchild_steps(&c, 0)[3].rax == 0);
+    s = step(&c, 0, 5, FB_CALL_IPC_RECEIVE, in_c, FB_FOREVER, 0);
+    t = step(&d, 0, 1, FB_CALL_IPC_CALL, out_d, FB_FOREVER, 0);
+    CHECK(result(s) == 0 && !t->done);
+    OK(kchild_destroy(&d));
+    s = step(&c, 0, 6, FB_CALL_IPC_REPLY, 0, 0, 0);
+    ERR(IPC_REPLY, STATE, result(s));
+    OK(kchild_destroy(&c));
+    OK(AGAIN(fb_cap_delete(in, NULL)));
+    OK(AGAIN(fb_endpoint_destroy(e, NULL)));
+    frames_back(f, 2);
+}
+
 static u64
 ticks_of(const struct kchild *c)
 {
@@ -628,6 +703,12 @@ test_ipc(void)
     woken(e);
     given_away(e);
     in_whose_time(e);
+    if (INFO->ncpus > 1) {
+        home = INFO->cpu[INFO->ncpus - 1];
+        cancelled();
+        across();
+        home = 0;
+    }
     OK(AGAIN(fb_endpoint_destroy(e, NULL)));
     frames_back(f, 1);
     f = frames(1, 1);
