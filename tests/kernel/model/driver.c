@@ -84,6 +84,10 @@ interval(struct world *w, fb_u64 source, int dom, fb_u64 *lo, fb_u64 *hi)
 
     *lo = 0;
     *hi = ~0ull;
+    if (i != NONE && w->cap[i].type == FB_TYPE_ENDPOINT && below(w, 2)) { /* a badge */
+        *lo = 1 + below(w, 1000);
+        *hi = *lo + 1 + below(w, 2) * 100;
+    }
     if (i == NONE || w->cap[i].type != FB_TYPE_MEMORY || below(w, 3) == 0)
         return;
     fb_u64 n = w->cap[i].hi - w->cap[i].lo;
@@ -205,10 +209,135 @@ harmless(const struct world *w, const struct call *c)
     return true;
 }
 
+/* ---- messages ---- */
+
+/* What goes with the next message: not where several could get it, of whom the model
+ * would not know which refuses. */
+static void
+choose_pass(struct world *w, struct call *c)
+{
+    int i, e = m_find(w, c->actor, c->a[0]), receivers = 0;
+
+    if (e != NONE && w->cap[e].type == FB_TYPE_ENDPOINT)
+        (void)m_receiver(w, w->cap[e].object, NONE, &receivers);
+    if (!kernel->thread || (c->number == FB_CALL_IPC_CALL && receivers > 1))
+        return;
+    c->ipc.pass = name_of(w, c->actor, below(w, 3) ? 0 : FB_TYPE_ENDPOINT);
+    i = m_find(w, c->actor, c->ipc.pass);
+    if (below(w, 2) || (i != NONE && w->cap[i].fixed)) {
+        c->ipc.auth = auth(w);
+        interval(w, c->ipc.pass, c->actor, &c->ipc.lo, &c->ipc.hi);
+    }
+}
+
+/* A capability on an endpoint where somebody waits; 0. */
+static fb_u64
+called_endpoint(struct world *w, int dom)
+{
+    int count;
+
+    for (int tries = 0; tries < 4; tries++) {
+        int i = pick(w, dom, FB_TYPE_ENDPOINT);
+        if (i != NONE && m_receiver(w, w->cap[i].object, NONE, &count) != NONE)
+            return w->cap[i].name;
+    }
+    return 0;
+}
+
+/* Any, or that which it used last, be it dead. */
+static fb_u64
+endpoint_of(struct world *w, int dom)
+{
+    return below(w, 12) ? name_of(w, dom, FB_TYPE_ENDPOINT) : w->thread[dom].name;
+}
+
+static bool
+make_message(struct world *w, struct call *c)
+{
+    while (kernel->thread && !w->dom[c->actor = (int)below(w, DOMS)].live)
+        continue;
+    const struct mthread *t = &w->thread[c->actor];
+    fb_u64 what = below(w, 10), called = called_endpoint(w, c->actor);
+
+    if (t->is != T_RUNS || !room(w))
+        return false;
+    if (t->serving ? what < 7 : what == 0) {
+        c->number = FB_CALL_IPC_REPLY;
+        c->a[0] = below(w, 2) ? 0 : endpoint_of(w, c->actor);
+    } else if (called ? what < 9 : what < 3 || !kernel->thread) {
+        c->number = FB_CALL_IPC_CALL;
+        c->a[0] = called && what ? called : endpoint_of(w, c->actor);
+    } else {
+        c->number = FB_CALL_IPC_RECEIVE;
+        c->a[0] = endpoint_of(w, c->actor);
+    }
+    c->a[1] = below(w, 4) ? FB_FOREVER : w->now + below(w, 60);
+    for (int i = 2; i < 6; i++)
+        c->a[i] = driver_random(&w->seed);
+    c->ipc.take = below(w, 4);
+    c->ipc.notify = !kernel->thread || below(w, 2) ? 0 : below(w, 60) + below(w, 8);
+    if (c->number != FB_CALL_IPC_RECEIVE && below(w, 3) == 0)
+        choose_pass(w, c);
+    return true;
+}
+
+/* What happens by itself: the clock goes on, an event comes, a thread is woken. */
+static void
+happen(struct world *w)
+{
+    int d = (int)below(w, DOMS);
+
+    switch (below(w, 3)) {
+    case 0:
+        w->now += 1 + below(w, 40);
+        kernel->clock(w);
+        break;
+    case 1:
+        if (w->dom[d].live) {
+            fb_u64 bit = 1ull << below(w, 64);
+            w->thread[d].pending |= bit;
+            kernel->rouse(w, d, bit);
+        }
+        break;
+    default:
+        if (w->dom[d].live)
+            kernel->rouse(w, d, 0);
+    }
+    m_look(w);
+}
+
+/* An endpoint's capability for another, that calls may come to be. */
+static bool
+make_meeting(struct world *w, struct call *c)
+{
+    if (!room(w))
+        return false;
+    if (pick(w, c->actor, FB_TYPE_DOMAIN) == NONE && free_tree(w, SPACES + 1, TREES)) {
+        make_domain(w, c);
+        return true;
+    }
+    if (pick(w, c->actor, FB_TYPE_ENDPOINT) == NONE) {
+        c->number = FB_CALL_ENDPOINT_CREATE;
+        c->a[0] = name_of(w, c->actor, FB_TYPE_MEMORY);
+        c->a[1] = frame_in(w, c->actor, c->a[0]);
+        return true;
+    }
+    c->number = FB_CALL_CAP_GRANT;
+    c->a[0] = name_of(w, c->actor, FB_TYPE_ENDPOINT);
+    c->a[1] = name_of(w, c->actor, FB_TYPE_DOMAIN);
+    c->a[2] = auth(w);
+    interval(w, c->a[0], c->actor, &c->a[3], &c->a[4]);
+    return true;
+}
+
 bool
 driver_next(struct world *w, struct call *c)
 {
-    *c = (struct call){ .actor = 0 };
+    *c = (struct call){ .actor = 0, .who = NONE };
+    if (kernel->thread && below(w, 16) == 0) {
+        happen(w);
+        return false;
+    }
     if (kernel->pin && below(w, 40) == 0) { /* a device begins or ends to use a frame */
         fb_u64 f = below(w, FRAMES);
         if (w->pins[f])
@@ -225,6 +354,10 @@ driver_next(struct world *w, struct call *c)
         do
             c->actor = (int)below(w, DOMS);
         while (!w->dom[c->actor].live);
+    if (below(w, kernel->thread ? 3 : 16) == 0)
+        return make_message(w, c);
+    if (kernel->thread && below(w, 6) == 0)
+        return make_meeting(w, c);
     fb_u64 what = below(w, 100);
     if (what < 4 || (what == 4 && below(w, 2))) {
         if (!room(w))
@@ -397,17 +530,78 @@ compare_frames(struct world *w)
     return true;
 }
 
+/* A thread whose wait is over returns, at once or when it has looked; with one of the
+ * reasons that there were until then. */
+static bool
+compare_thread(struct world *w, int d)
+{
+    struct mthread *t = &w->thread[d];
+    struct mresult k, *m = &t->result;
+    enum thread_state state = kernel->thread(w, d, &k);
+
+    if (t->is != T_RUNS && state != THREAD_BACK) {
+        if (t->ends && state == THREAD_SLEEPS)
+            kernel->fail("nobody wakes a thread", 0, (long)t->ends, (fb_u64)d);
+        return !(t->ends && state == THREAD_SLEEPS);
+    }
+    if (state != THREAD_BACK) {
+        kernel->fail("a thread is not back", (long)state, m->error, (fb_u64)d);
+        return false;
+    }
+    if (t->is != T_RUNS) {
+        bool event = k.error == -FB_E_EVENT;
+        if (k.error >= 0 || k.error <= -32 || !(t->ends >> -k.error & 1) ||
+            k.word[0] != (event ? t->pending : 0)) {
+            kernel->fail("a wait ends otherwise", k.error, (long)t->ends, (fb_u64)d);
+            return false;
+        }
+        t->is = T_RUNS;
+        t->pending = event ? 0 : t->pending;
+    } else if (t->fresh) {
+        t->fresh = false;
+        bool same = k.error == m->error && k.badge == m->badge && k.got == m->got;
+        for (int i = 0; i < 4; i++)
+            same &= k.word[i] == m->word[i];
+        if (!same)
+            kernel->fail("a message differs (badge)", (long)k.badge, (long)m->badge,
+                         (fb_u64)d);
+        return same;
+    }
+    return true;
+}
+
 bool
 driver_compare(struct world *w)
 {
+    for (int d = 0; kernel->thread && d < DOMS; d++)
+        if (w->dom[d].live && !compare_thread(w, d))
+            return false;
     return compare_caps(w) && compare_frames(w);
+}
+
+/* Of those who wait, the one who got a message or a reply; NONE. */
+static int
+who_got(struct world *w, fb_u64 *got)
+{
+    struct mresult r;
+
+    for (int d = 0; kernel->thread && d < DOMS; d++)
+        if (w->dom[d].live && w->thread[d].is != T_RUNS && !w->thread[d].ends &&
+            kernel->thread(w, d, &r) == THREAD_BACK && r.error == 0) {
+            *got = r.got;
+            return d;
+        }
+    return NONE;
 }
 
 bool
 driver_done(struct world *w, const struct call *c, long error, fb_u64 value)
 {
     int made;
-    long expected = m_call(w, c, &made);
+    struct call now = *c;
+    if (call_is_ipc(c->number))
+        now.who = who_got(w, &value);
+    long expected = m_call(w, &now, &made);
 
     if (error != expected) {
         kernel->fail("the error differs", error, expected, c->number);
@@ -415,6 +609,8 @@ driver_done(struct world *w, const struct call *c, long error, fb_u64 value)
     }
     if (made != NONE)
         w->cap[made].name = value;
+    if (made != NONE && now.who != NONE)
+        w->thread[now.who].result.got = value;
     return driver_compare(w);
 }
 

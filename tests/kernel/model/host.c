@@ -18,15 +18,13 @@
 #include "frame/frame.h"
 #include "hal/hal.h"
 #include "slice/slice.h"
-#include "tests/kernel/model/model.h"
+#include "tests/kernel/model/host.h"
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
-#define CPUS        4u
-#define MEMORY      1024u /* frames */
 #define ROOT_FRAMES 8u    /* of the table */
 #define CALLS_MAX   1024u
 
@@ -35,9 +33,10 @@
 u64 physmap_base, hal_kernel_cr3;
 u32 cpu_count;
 static struct cpu cpus[CPUS];
+static struct world worlds[CPUS];
 static struct fb_record the_record;
 static bool kicked[CPUS];
-static u32 now_cpu;
+u32 now_cpu;
 static jmp_buf failed;
 static bool loud;
 static u64 domain_create_frames;
@@ -78,8 +77,7 @@ hal_cr3_read(void)
 u64
 hal_tsc(void)
 {
-    static u64 t;
-    return t += 100;
+    return worlds[now_cpu].now;
 }
 u64
 hal_entropy(void)
@@ -114,11 +112,8 @@ void hal_cr3_write(u64 value) NOTHING((void)value;) void hal_invlpg(u64 va)
         NOTHING((void)r; abort();) void hal_state_load(const struct hal_state *s)
             NOTHING((void)s;) void hal_state_switch(struct hal_state *o,
                                                     const struct hal_state *n)
-                NOTHING((void)o; (void)n;) NORETURN void dispatch(struct cpu *c)
-                    NOTHING((void)c; abort();) void vcpu_leave(struct vcpu *v,
-                                                               const struct fb_regs *r)
-                        NOTHING((void)v; (void)r;) u64 slice_ran(const struct vcpu *v)
-                            NOTHING((void)v; return 0;)
+                NOTHING((void)o; (void)n;) u64 slice_ran(const struct vcpu *v)
+                    NOTHING((void)v; return 0;)
 /* Whatever other calls there are: the sequences do not make them. */
 #define CALL(number, name, args)                                                         \
     __attribute__((weak)) struct ret call_##name(u64 a0, u64 a1, u64 a2, u64 a3, u64 a4, \
@@ -132,19 +127,18 @@ void hal_cr3_write(u64 value) NOTHING((void)value;) void hal_invlpg(u64 va)
 
     /* ---- worlds ---- */
 
-    static struct world worlds[CPUS];
-static struct domain *root_domain, *world_domain[CPUS];
+    static struct domain *root_domain, *world_domain[CPUS];
 static struct vcpu vcpus[CPUS];
 static _Alignas(4096) u8 blocks[CPUS][FB_CB_FRAMES * PAGE_SIZE];
 static u64 root_memory, root_machine, world_domain_name[CPUS];
 
-static u32
+u32
 world_index(const struct world *w)
 {
     return (u32)(w - worlds);
 }
 
-static struct domain *
+struct domain *
 domain_of(const struct world *w, int dom)
 {
     return dom == 0 ? world_domain[world_index(w)] : frame_ptr(w->dom[dom].object);
@@ -157,6 +151,7 @@ call_as(struct domain *d, u32 number, const u64 *a, u64 *value)
     v->domain = d;
     v->cb = (void *)blocks[now_cpu];
     cpus[now_cpu].current = v;
+    v->cpu = now_cpu;
     struct ret r = call_table[number](a[0], a[1], a[2], a[3], a[4], a[5]);
     *value = r.value;
     return r.error;
@@ -165,6 +160,8 @@ call_as(struct domain *d, u32 number, const u64 *a, u64 *value)
 static long
 host_call(struct world *w, const struct call *c, u64 *value)
 {
+    if (call_is_ipc(c->number))
+        return thread_call(w, c);
     memcpy(blocks[now_cpu] + PAGE_SIZE, &c->params, sizeof(c->params));
     return call_as(domain_of(w, c->actor), c->number, c->a, value);
 }
@@ -212,11 +209,18 @@ host_fail(const char *what, long got, long expected, u64 detail)
                (unsigned long)expected, (unsigned long)detail);
 }
 
-static const struct kernel host = { host_call, host_inspect, host_word,
-                                    host_pin,  host_fail,    true };
+static const struct kernel host = { .call = host_call,
+                                    .inspect = host_inspect,
+                                    .word = host_word,
+                                    .pin = host_pin,
+                                    .thread = host_thread,
+                                    .rouse = host_rouse,
+                                    .clock = host_clock,
+                                    .fail = host_fail,
+                                    .actors = true };
 const struct kernel *kernel = &host;
 
-static void
+void
 others(void)
 {
     u32 was = now_cpu;
@@ -268,6 +272,7 @@ boot(void)
         cpus[i].epoch = 5;
     }
     now_cpu = 0;
+    threads_reset();
     domains = NULL;
     cap_release(); /* a sequence that failed may have left it taken */
     struct fb_domain_params p = { .object_frame = 0,
@@ -330,6 +335,7 @@ world_make(u32 k)
     if (root_call(FB_CALL_CAP_GRANT, b, &value))
         panic("no machine");
     fixed(w, FB_TYPE_MACHINE, value, 0, 1);
+    threads_follow(w);
 }
 
 /* ---- sequences ---- */
@@ -349,12 +355,31 @@ mix(u64 a, u64 b)
 static struct run {
     u32 at;
     bool pending, done;
-    bool moved; /* the call was a cap_move that is to be completed */
+    bool moved; /* the call moved a capability, which is to be completed */
     u64 value;
     struct call c;
 } runs[CPUS];
 
-/* One step of CPU k. */
+/* The next call is made there. */
+static void
+arrive(u32 cpu)
+{
+    now_cpu = cpu;
+    if (kicked[cpu]) {
+        kicked[cpu] = false;
+        epoch_kick();
+    }
+}
+
+static bool
+moves(const struct world *w, const struct call *c)
+{
+    return c->number == FB_CALL_CAP_MOVE ||
+           (call_is_ipc(c->number) && c->ipc.auth == 0 && thread_passed(w, c));
+}
+
+/* One step of world k: on CPU k, where its threads are, or another vCPU of the domain
+ * makes it elsewhere. */
 static void
 step(u32 k, u64 seed)
 {
@@ -362,11 +387,7 @@ step(u32 k, u64 seed)
     struct world *w = &worlds[k];
     u64 value;
 
-    now_cpu = k;
-    if (kicked[k]) {
-        kicked[k] = false;
-        epoch_kick();
-    }
+    arrive(k);
     while (!r->pending) {
         if (r->at == calls) {
             r->done = true;
@@ -378,15 +399,21 @@ step(u32 k, u64 seed)
             r->pending = driver_next(w, &r->c);
     }
     struct call now = r->c;
-    if (r->moved) /* what the source had bound goes by deleting it */
+    if (r->moved) { /* what the source had bound goes by deleting it */
+        if (call_is_ipc(now.number))
+            now.a[0] = now.ipc.pass;
         now.number = FB_CALL_CAP_DELETE;
+    }
+    bool message = call_is_ipc(now.number);
+    if (!message && driver_random(&w->seed) % 3 == 0)
+        arrive((u32)(driver_random(&w->seed) % cpu_count));
     long e = host_call(w, &now, &value);
-    if (e == -FB_E_BUSY || e == -FB_E_RESUME || e == -FB_E_FLUSH) {
+    if ((e == -FB_E_BUSY && !message) || e == -FB_E_RESUME || e == -FB_E_FLUSH) {
         u64 a[6] = { ~0ull }, v;
         (void)call_as(domain_of(w, r->c.actor), FB_CALL_TLB_FLUSH, a, &v);
         return;
     }
-    if (!r->moved && e == 0 && r->c.number == FB_CALL_CAP_MOVE) {
+    if (!r->moved && e == 0 && moves(w, &r->c)) {
         r->moved = true;
         r->value = value;
         return;
@@ -406,8 +433,10 @@ step(u32 k, u64 seed)
         driver_say(&r->c, e, text, sizeof(text));
         printf("#   cpu %u call %u: %s\n", k, r->at - 1, text);
     }
+    threads_look(w, driver_random(&w->seed));
     if (!driver_done(w, &r->c, e, value))
         panic("they part");
+    threads_follow(w);
 }
 
 /* All memory is taken from above while the worlds' calls go on, whatever these return;
@@ -433,8 +462,9 @@ take_all(u64 seed)
             static struct kernel no_pins;
             no_pins = host;
             no_pins.pin = NULL;
+            no_pins.thread = NULL;
             kernel = &no_pins;
-            if (driver_next(&worlds[k], &c) && c.actor == 0)
+            if (driver_next(&worlds[k], &c) && c.actor == 0 && !call_is_ipc(c.number))
                 (void)host_call(&worlds[k], &c, &value);
             kernel = was;
             continue;
@@ -446,6 +476,9 @@ take_all(u64 seed)
         if (n > 200000)
             panic("a revocation without end");
     }
+    for (u32 k = 0; k < cpu_count; k++)
+        if (!threads_awake(&worlds[k]))
+            panic("a thread waits for what was revoked");
     for (u32 k = 0; k < cpu_count; k++)
         if (root_call(FB_CALL_DOMAIN_DESTROY, (u64[6]){ world_domain_name[k] }, &value))
             panic("a world cannot be destroyed");
@@ -517,15 +550,27 @@ run(u32 ncpus, u64 seed, u64 count)
     cpu_count = ncpus;
     made_calls = good_calls = 0;
     memset(skip, 0, sizeof(skip));
+    memset(thread_counts, 0, sizeof(thread_counts));
     for (u64 i = 0; i < count; i++)
         if (!sequence(seed + i)) {
             shrink(seed + i);
             printf("not ok - %u CPUs: the model and the kernel part\n", ncpus);
             return false;
         }
-    printf("ok - %u CPUs: %lu sequences, %lu calls, %lu of them done\n", ncpus,
-           (unsigned long)count, (unsigned long)made_calls, (unsigned long)good_calls);
-    return true;
+    static const char *const what[N_COUNTS] = { "called",  "replied", "passed",
+                                                "busy",    "state",   "dead",
+                                                "timeout", "event" };
+    bool all = count < 300 || calls < 120;
+    for (u32 i = 0, met = 0; i < N_COUNTS; i++) {
+        printf("%s%s %lu", i ? ", " : "# threads: ", what[i],
+               (unsigned long)thread_counts[i]);
+        met += thread_counts[i] >= 10;
+        all |= met == N_COUNTS;
+    }
+    printf("\n%s - %u CPUs: %lu sequences, %lu calls, %lu of them done\n",
+           all ? "ok" : "not ok", ncpus, (unsigned long)count, (unsigned long)made_calls,
+           (unsigned long)good_calls);
+    return all;
 }
 
 int

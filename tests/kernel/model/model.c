@@ -33,7 +33,7 @@ m_va(const struct world *w, int tree, fb_u64 page)
 int
 m_find(const struct world *w, int dom, fb_u64 name)
 {
-    for (int i = 0; i < CAPS; i++)
+    for (int i = 0; i < CAPS && name; i++)
         if (w->cap[i].is == C_LIVE && w->cap[i].dom == dom && w->cap[i].name == name)
             return i;
     return NONE;
@@ -261,9 +261,9 @@ m_used(const struct world *w, int dom)
     return n;
 }
 
-static long
-derive(struct world *w, const struct call *c, int to, fb_u64 auth, fb_u64 lo, fb_u64 hi,
-       fb_u64 need, fb_u64 clearance, int *out)
+long
+m_derive(struct world *w, const struct call *c, int to, fb_u64 auth, fb_u64 lo, fb_u64 hi,
+         fb_u64 need, fb_u64 clearance, int *out)
 {
     int s = m_find(w, c->actor, c->a[0]);
 
@@ -288,6 +288,7 @@ derive(struct world *w, const struct call *c, int to, fb_u64 auth, fb_u64 lo, fb
     n.first = n.fixed = n.revoking = n.deleting = n.taken = n.swept = false;
     n.parent = s;
     n.dom = to;
+    n.name = 0; /* to come */
     *out = m_new(w, n);
     return 0;
 }
@@ -313,8 +314,8 @@ call_grant(struct world *w, const struct call *c, int *out)
     if (d < 0)
         return d;
     int to = w->cap[d].object;
-    return derive(w, c, to, c->a[2], c->a[3], c->a[4], RIGHTS(FB_RIGHT_GRANT),
-                  w->dom[to].clearance, out);
+    return m_derive(w, c, to, c->a[2], c->a[3], c->a[4], RIGHTS(FB_RIGHT_GRANT),
+                    w->dom[to].clearance, out);
 }
 
 static long
@@ -348,17 +349,20 @@ call_delete(struct world *w, const struct call *c)
     return 0;
 }
 
-/* What a capability of another type is above. */
 static long
 call_move(struct world *w, const struct call *c, int *out)
 {
     long d = m_typed(w, c->actor, c->a[1], FB_TYPE_DOMAIN, RIGHTS(FB_RIGHT_GRANT));
-    int s;
 
-    if (d < 0)
-        return d;
-    int to = w->cap[d].object;
-    if ((s = m_find(w, c->actor, c->a[0])) == NONE)
+    return d < 0 ? d : m_move(w, c, w->cap[d].object, out);
+}
+
+long
+m_move(struct world *w, const struct call *c, int to, int *out)
+{
+    int s = m_find(w, c->actor, c->a[0]);
+
+    if (s == NONE)
         return -FB_E_NAME;
     struct mcap *m = &w->cap[s], n = *m;
     if (!(m->auth & RIGHTS(FB_RIGHT_GRANT)))
@@ -370,6 +374,7 @@ call_move(struct world *w, const struct call *c, int *out)
     if (m->first || m->revoking)
         return -FB_E_INUSE;
     n.dom = to;
+    n.name = 0;
     *out = m_new(w, n);
     m_hoist(w, s, *out);
     m->parent = *out;
@@ -531,14 +536,13 @@ call_domain_destroy(struct world *w, const struct call *c)
     return 0;
 }
 
-long
-m_call(struct world *w, const struct call *c, int *out)
+static long
+one_call(struct world *w, const struct call *c, int *out)
 {
-    *out = NONE;
     switch (c->number) {
     case FB_CALL_CAP_DERIVE:
-        return derive(w, c, c->actor, c->a[1], c->a[2], c->a[3], RIGHTS(FB_RIGHT_DERIVE),
-                      FB_CLASS_ROOT, out);
+        return m_derive(w, c, c->actor, c->a[1], c->a[2], c->a[3],
+                        RIGHTS(FB_RIGHT_DERIVE), FB_CLASS_ROOT, out);
     case FB_CALL_CAP_GRANT: return call_grant(w, c, out);
     case FB_CALL_CAP_MOVE: return call_move(w, c, out);
     case FB_CALL_ENDPOINT_CREATE: return m_call_endpoint_create(w, c, out);
@@ -553,6 +557,18 @@ m_call(struct world *w, const struct call *c, int *out)
     case FB_CALL_SPACE_UNMAP: return m_call_space_unmap(w, c);
     case FB_CALL_DOMAIN_CREATE: return call_domain_create(w, c, out);
     case FB_CALL_DOMAIN_DESTROY: return call_domain_destroy(w, c);
+    case FB_CALL_IPC_CALL: return m_call_ipc_call(w, c, out);
+    case FB_CALL_IPC_RECEIVE: return m_call_ipc_receive(w, c);
+    case FB_CALL_IPC_REPLY: return m_call_ipc_reply(w, c, out);
     default: return -FB_E_CALL;
     }
+}
+
+long
+m_call(struct world *w, const struct call *c, int *out)
+{
+    *out = NONE;
+    long error = one_call(w, c, out);
+    m_look(w);
+    return error;
 }

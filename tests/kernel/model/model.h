@@ -27,6 +27,7 @@
 #define PAGES   12u
 #define FRAMES  96u
 #define NONE    (-1)
+#define NOTES   FRAMES /* by endpoint */
 #define OBJECTS 4u /* frames of a domain: object, record, table, top node of its window  \
                     */
 #define SLOTS 32u
@@ -58,6 +59,26 @@ struct mdom {
     int maker, cap;
     fb_u64 object, serial, clearance;
 };
+/* What a call of a thread's gave. */
+struct mresult {
+    long error;
+    fb_u64 badge, word[4], got;
+};
+/* Each domain has a thread that calls, receives and replies. */
+enum thread_is { T_RUNS, T_RECEIVES, T_CALLS };
+struct mthread {
+    enum thread_is is;
+    fb_u64 name, deadline; /* through what it waits; the name stays afterwards */
+    fb_u64 received;       /* through what it waited last for a call */
+    int object;            /* the endpoint's frame in the world */
+    int server;            /* of its call */
+    fb_u64 call, serving;  /* numbers of the call that it made, that it has open; 0 */
+    fb_u32 ends;           /* T_RECEIVES, T_CALLS: errors, any of which ends it now */
+    fb_u64 pending;        /* events */
+    fb_u8 note[NOTES];     /* 1 + the event that it is owed, by endpoint */
+    bool take, fresh;      /* fresh: `result` was not compared yet */
+    struct mresult result;
+};
 struct world {
     fb_u64 base;   /* its frames */
     fb_u64 slots0; /* of domain 0's table */
@@ -66,6 +87,8 @@ struct world {
     struct mdom dom[DOMS];
     struct mtree tree[TREES];
     bool endpoint[FRAMES];
+    struct mthread thread[DOMS];
+    fb_u64 now, calls;
     fb_u32 pins[FRAMES]; /* as a device would */
 };
 
@@ -84,20 +107,39 @@ struct call {
     fb_u32 number;
     fb_u64 a[6];
     struct fb_domain_params params; /* domain_create */
+    struct fb_ipc ipc;              /* ipc_call, ipc_receive, ipc_reply */
+    int who; /* of several that wait: whom the kernel entered */
 };
+static inline bool
+call_is_ipc(fb_u32 number)
+{
+    return number == FB_CALL_IPC_CALL || number == FB_CALL_IPC_RECEIVE ||
+           number == FB_CALL_IPC_REPLY;
+}
 long m_call(struct world *w, const struct call *c, int *made);
+/* The clock went on, or events came: who does not wait any more? */
+void m_look(struct world *w);
+/* Who waits at the endpoint, and how many do; NONE. */
+int m_receiver(const struct world *w, int object, int prefer, int *count);
 int m_find(const struct world *w, int dom, fb_u64 name);
 int m_new(struct world *w, struct mcap c);
 /* Where a tree's page lies. */
 fb_u64 m_va(const struct world *w, int tree, fb_u64 page);
 
 /* ---- driver.c ---- */
+/* A thread's last call has returned; it has not; it was woken, and has not looked yet
+ * whether it returns. */
+enum thread_state { THREAD_BACK, THREAD_SLEEPS, THREAD_WOKEN };
 /* What the driver needs of where it runs. */
 struct kernel {
     long (*call)(struct world *w, const struct call *c, fb_u64 *value);
     bool (*inspect)(struct world *w, int dom, fb_u64 name, struct fb_cap_info *out);
     fb_u64 (*word)(fb_u64 frame, fb_u32 *flags);         /* of its record */
     void (*pin)(struct world *w, fb_u64 frame, bool on); /* NULL: there is none */
+    /* NULL: the only thread is that of domain 0, and nobody ever waits for it. */
+    enum thread_state (*thread)(struct world *w, int dom, struct mresult *out);
+    void (*rouse)(struct world *w, int dom, fb_u64 events); /* 0: for no reason */
+    void (*clock)(struct world *w);                         /* w->now has gone on */
     void (*fail)(const char *what, long got, long expected, fb_u64 detail);
     bool actors; /* can call as any domain of the world; else domain 0 makes all calls */
 };

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The model's calls on spaces and endpoints. */
+/* The model's calls on spaces. */
 #include "parts.h"
 
 static long
@@ -219,53 +219,5 @@ m_call_space_unmap(struct world *w, const struct call *c)
             break;
         t->node[l] = 0;
     }
-    return 0;
-}
-
-/* ---- endpoints ---- */
-
-long
-m_call_endpoint_create(struct world *w, const struct call *c, int *out)
-{
-    long m = m_find_memory(w, c->actor, c->a[0], FB_RIGHT_GIVE);
-
-    if (m < 0)
-        return m;
-    if (!m_inside(&w->cap[m], c->a[1], 1))
-        return -FB_E_RANGE;
-    if (m_used(w, c->actor) >= (c->actor ? SLOTS : w->slots0))
-        return -FB_E_FULL;
-    if (!m_givable(w, c->a[1], false))
-        return -FB_E_INUSE;
-    fb_u64 rights = FB_RIGHT_READ | FB_RIGHT_CONTROL | FB_RIGHT_DERIVE | FB_RIGHT_GRANT |
-                    FB_RIGHT_REVOKE | FB_RIGHT_SIGNAL;
-    *out = m_new(w, (struct mcap){ .is = C_LIVE,
-                                   .first = true,
-                                   .parent = (int)m,
-                                   .dom = c->actor,
-                                   .object = (int)(c->a[1] - w->base),
-                                   .type = FB_TYPE_ENDPOINT,
-                                   .auth = (w->cap[m].auth & FB_CLASS_ROOT) |
-                                           KINDS(FB_KIND_IPC_SEND | FB_KIND_IPC_RECV) |
-                                           RIGHTS(rights),
-                                   .lo = 0,
-                                   .hi = ~0ull });
-    w->endpoint[c->a[1] - w->base] = true;
-    return 0;
-}
-
-long
-m_call_endpoint_destroy(struct world *w, const struct call *c)
-{
-    long e = m_typed(w, c->actor, c->a[0], FB_TYPE_ENDPOINT, RIGHTS(FB_RIGHT_CONTROL));
-
-    if (e < 0)
-        return e;
-    int object = w->cap[e].object;
-    w->endpoint[object] = false;
-    for (int i = 0; i < CAPS; i++)
-        if (w->cap[i].is != C_FREE && w->cap[i].first &&
-            w->cap[i].type == FB_TYPE_ENDPOINT && w->cap[i].object == object)
-            m_kill(w, i);
     return 0;
 }

@@ -21,8 +21,8 @@ mutant() { # name, file, sed expression
         return
     fi
     (cd "$work" && gcc -std=gnu17 -O1 -DFB_HOST -w -fno-strict-aliasing -Ikernel -I"$build/gen" -I"$here" -o mutant \
-        "$here"/tests/kernel/model/{host,model,model_space,driver}.c kernel/base/epoch.c kernel/base/mem.c kernel/dev/irq.c kernel/event/event.c \
-        kernel/slice/table.c kernel/ipc/wait.c kernel/call/call_ipc.c kernel/cap/*.c kernel/frame/*.c kernel/space/*.c kernel/domain/*.c \
+        "$here"/tests/kernel/model/{host,host_thread,model,model_space,model_ipc,driver}.c kernel/base/epoch.c kernel/base/mem.c kernel/dev/irq.c kernel/event/event.c \
+        kernel/slice/table.c kernel/ipc/*.c kernel/call/call_ipc.c kernel/cap/*.c kernel/frame/*.c kernel/space/*.c kernel/domain/*.c \
         kernel/call/{call_cap,call_space,call_domain,undo,table,call_control}.c) || { failed=1; echo "not ok $number - $1: does not build"; return; }
     if out=$(timeout 60 "$work/mutant" --cpus 1 --count 2000); then
         echo "not ok $number - $1: not found"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the parts of the model have in common: model.c (capabilities, frames, domains) and
- * model_space.c (spaces, endpoints). */
+/* What the parts of the model have in common: model.c (capabilities, frames, domains),
+ * model_space.c (spaces) and model_ipc.c (endpoints). */
 #ifndef TESTS_MODEL_PARTS_H
 #define TESTS_MODEL_PARTS_H
 
@@ -30,5 +30,12 @@ long m_call_space_protect(struct world *w, const struct call *c);
 long m_call_space_unmap(struct world *w, const struct call *c);
 long m_call_endpoint_create(struct world *w, const struct call *c, int *out);
 long m_call_endpoint_destroy(struct world *w, const struct call *c);
+long m_call_ipc_call(struct world *w, const struct call *c, int *out);
+long m_call_ipc_receive(struct world *w, const struct call *c);
+long m_call_ipc_reply(struct world *w, const struct call *c, int *out);
+/* c->a[0] of the actor's, derived for domain `to`; the same moved there. */
+long m_derive(struct world *w, const struct call *c, int to, fb_u64 auth, fb_u64 lo,
+              fb_u64 hi, fb_u64 need, fb_u64 clearance, int *out);
+long m_move(struct world *w, const struct call *c, int to, int *out);
 
 #endif
