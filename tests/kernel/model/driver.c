@@ -354,9 +354,9 @@ driver_next(struct world *w, struct call *c)
         do
             c->actor = (int)below(w, DOMS);
         while (!w->dom[c->actor].live);
-    if (below(w, kernel->thread ? 3 : 16) == 0)
+    if (below(w, w->talks ? 3 : 24) == 0)
         return make_message(w, c);
-    if (kernel->thread && below(w, 6) == 0)
+    if (w->talks && below(w, 6) == 0)
         return make_meeting(w, c);
     fb_u64 what = below(w, 100);
     if (what < 4 || (what == 4 && below(w, 2))) {

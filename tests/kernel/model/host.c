@@ -505,8 +505,10 @@ sequence(u64 seed)
         return false;
     boot();
     memset(runs, 0, sizeof(runs));
-    for (u32 k = 0; k < cpu_count; k++)
+    for (u32 k = 0; k < cpu_count; k++) {
         world_make(k);
+        worlds[k].talks = seed & 1;
+    }
     for (u32 left = cpu_count, idle = 0; left;) {
         u32 k = (u32)(driver_random(&state) % cpu_count);
         if (runs[k].done) {

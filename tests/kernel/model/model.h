@@ -89,6 +89,7 @@ struct world {
     bool endpoint[FRAMES];
     struct mthread thread[DOMS];
     fb_u64 now, calls;
+    bool talks; /* threads call each other often in this sequence */
     fb_u32 pins[FRAMES]; /* as a device would */
 };
 

@@ -24,7 +24,7 @@ mutant() { # name, file, sed expression
         "$here"/tests/kernel/model/{host,host_thread,model,model_space,model_ipc,driver}.c kernel/base/epoch.c kernel/base/mem.c kernel/dev/irq.c kernel/event/event.c \
         kernel/slice/table.c kernel/ipc/*.c kernel/call/call_ipc.c kernel/cap/*.c kernel/frame/*.c kernel/space/*.c kernel/domain/*.c \
         kernel/call/{call_cap,call_space,call_domain,undo,table,call_control}.c) || { failed=1; echo "not ok $number - $1: does not build"; return; }
-    if out=$(timeout 60 "$work/mutant" --cpus 1 --count 2000); then
+    if out=$(timeout 60 "$work/mutant" --cpus 1 --count 4000); then
         echo "not ok $number - $1: not found"
         failed=1
     else
@@ -40,5 +40,11 @@ mutant "an eviction forgets the last frame" kernel/space/evict.c 's/if (!all \&\
 mutant "clearance is not looked at" kernel/cap/table.c 's/if (FB_AUTH_CLASS(may.auth) & ~clearance)/if (0)/'
 mutant "protect adds a right that the memory lacks" kernel/space/protect.c 's/(within \&\& (m->rights \& FB_MAP_WRITE))/within/'
 mutant "a frame is counted read-only" kernel/space/unmap.c 's/frame_unmap_page(pte_frame(old), write)/frame_unmap_page(pte_frame(old), false)/'
+mutant "a call brings the badge of another capability" kernel/ipc/ipc.c 's/u64 badge = cap->may.lo;/u64 badge = e->cap->may.lo;/'
+mutant "a reply right outlives its call" kernel/ipc/ipc.h 's/caller->calling == v->serving/caller->calling != 0/'
+mutant "a name that was used last is not looked at again" kernel/ipc/message.h 's/atomic_load_explicit(&(\*at)->name, memory_order_acquire) == name \&\&/1 \&\&/'
+mutant "the caller of who lost its endpoint is not woken" kernel/ipc/wait.c 's/if (v->received == name)$/if (0)/'
+mutant "who was told BUSY hears nothing when somebody waits" kernel/ipc/ipc.c 's/if (SELDOM(e->wanted\[c->id\] != 0))/if (0)/'
+mutant "a capability comes to who takes none" kernel/ipc/wait.c 's/if (!__atomic_load_n(&to->cb->ipc.take, __ATOMIC_RELAXED))/if (0)/'
 echo "1..$number"
 exit $failed
