@@ -159,6 +159,31 @@ missing(struct world *w, const struct call *c)
     return 1 + below(w, 3);
 }
 
+static fb_u64
+copy_flags(struct world *w)
+{
+    static const fb_u8 flags[] = { FB_COPY_COW, FB_COPY_COW, FB_COPY_SHARE,
+                                   FB_COPY_COW | FB_COPY_TABLES, FB_COPY_TABLES, 0 };
+
+    return flags[below(w, below(w, 20) ? 4 : sizeof(flags))];
+}
+
+/* From where a page is mapped, mostly, to any space. */
+static bool
+make_copy(struct world *w, struct call *c)
+{
+    mapped_place(w, c);
+    if (c->a[1] >= FB_WINDOW_BASE)
+        return false;
+    c->number = FB_CALL_SPACE_COPY;
+    c->a[2] = c->a[1];
+    c->a[1] = c->a[0];
+    c->a[0] = name_of(w, c->actor, FB_TYPE_SPACE);
+    c->a[3] = 1 + below(w, PAGES - (c->a[2] - m_va(w, 0, 0)) / 4096);
+    c->a[4] = copy_flags(w);
+    return true;
+}
+
 static bool
 room(const struct world *w)
 {
@@ -190,6 +215,56 @@ free_tree(const struct world *w, int lo, int hi)
         if (!w->tree[i].live)
             return true;
     return false;
+}
+
+/* What copying from one space to another lacks: a space, a node, a page; or the copy. */
+static bool
+make_fork(struct world *w, struct call *c)
+{
+    int pair[2] = { pick(w, c->actor, FB_TYPE_SPACE), pick(w, c->actor, FB_TYPE_SPACE) };
+
+    if (!room(w))
+        return false;
+    c->a[1] = name_of(w, c->actor, FB_TYPE_MEMORY);
+    if (pair[0] == NONE || pair[1] == NONE ||
+        w->cap[pair[0]].object == w->cap[pair[1]].object) {
+        c->number = FB_CALL_SPACE_CREATE;
+        c->a[2] = frame_in(w, c->actor, c->a[1]) & ~1ull;
+        return free_tree(w, 0, SPACES);
+    }
+    const struct mtree *from = &w->tree[w->cap[pair[0]].object];
+    for (int i = 0; i < 2; i++)
+        for (fb_u64 level = 3; level >= 1; level--) {
+            if (w->tree[w->cap[pair[i]].object].node[level])
+                continue;
+            c->number = FB_CALL_SPACE_TABLE;
+            c->a[0] = w->cap[pair[i]].name;
+            c->a[3] = c->a[1];
+            c->a[4] = frame_in(w, c->actor, c->a[3]);
+            c->a[1] = m_va(w, 0, below(w, PAGES));
+            c->a[2] = level;
+            return true;
+        }
+    fb_u64 page = 0;
+    while (page < PAGES && !from->page[page])
+        page++;
+    if (page == PAGES || below(w, 3) == 0) {
+        c->number = FB_CALL_SPACE_MAP;
+        c->a[0] = w->cap[pair[0]].name;
+        c->a[2] = c->a[1];
+        c->a[1] = m_va(w, 0, below(w, PAGES));
+        c->a[3] = frame_in(w, c->actor, c->a[2]);
+        c->a[4] = rights(w);
+        c->a[5] = 1;
+        return true;
+    }
+    c->number = FB_CALL_SPACE_COPY;
+    c->a[0] = w->cap[pair[1]].name;
+    c->a[1] = w->cap[pair[0]].name;
+    c->a[2] = m_va(w, 0, page - below(w, page + 1));
+    c->a[3] = 1 + below(w, PAGES - (c->a[2] - m_va(w, 0, 0)) / 4096);
+    c->a[4] = copy_flags(w);
+    return true;
 }
 
 /* A domain cannot destroy its maker, which would end with it: the model is not told how
@@ -358,6 +433,8 @@ driver_next(struct world *w, struct call *c)
         return make_message(w, c);
     if (w->talks && below(w, 6) == 0)
         return make_meeting(w, c);
+    if (!w->talks && below(w, 6) == 0)
+        return make_fork(w, c);
     fb_u64 what = below(w, 100);
     if (what < 4 || (what == 4 && below(w, 2))) {
         if (!room(w))
@@ -419,6 +496,8 @@ driver_next(struct world *w, struct call *c)
         c->a[3] = frame_in(w, c->actor, c->a[2]);
         c->a[4] = rights(w);
         c->a[5] = 1;
+    } else if (what < 88 && below(w, 3) == 0) {
+        return make_copy(w, c);
     } else if (what < 88) {
         c->number = FB_CALL_SPACE_PROTECT;
         mapped_place(w, c);

@@ -192,12 +192,9 @@ mapped_by(const struct mtree *t, fb_u64 serial)
 }
 
 void
-m_note(struct world *w, int tree, int actor)
+m_note_serial(struct mtree *t, fb_u64 serial)
 {
-    struct mtree *t = &w->tree[tree];
-    fb_u64 serial = w->dom[actor].serial;
-
-    if (t->dom == actor || mapped_by(t, serial))
+    if (mapped_by(t, serial))
         return;
     for (int i = 0; i < 4; i++)
         if (t->mapper[i] == 0) {
@@ -205,6 +202,13 @@ m_note(struct world *w, int tree, int actor)
             return;
         }
     t->mapper[3] = MAPPER_ANY;
+}
+
+void
+m_note(struct world *w, int tree, int actor)
+{
+    if (w->tree[tree].dom != actor)
+        m_note_serial(&w->tree[tree], w->dom[actor].serial);
 }
 
 /* Everything in [lo, hi) goes from the tree, and all that is below a node of it. */
@@ -554,6 +558,7 @@ one_call(struct world *w, const struct call *c, int *out)
     case FB_CALL_SPACE_TABLE: return m_call_space_table(w, c);
     case FB_CALL_SPACE_MAP: return m_call_space_map(w, c);
     case FB_CALL_SPACE_PROTECT: return m_call_space_protect(w, c);
+    case FB_CALL_SPACE_COPY: return m_call_space_copy(w, c);
     case FB_CALL_SPACE_UNMAP: return m_call_space_unmap(w, c);
     case FB_CALL_DOMAIN_CREATE: return call_domain_create(w, c, out);
     case FB_CALL_DOMAIN_DESTROY: return call_domain_destroy(w, c);

@@ -221,3 +221,41 @@ m_call_space_unmap(struct world *w, const struct call *c)
     }
     return 0;
 }
+
+/* Ranges are smaller than what a page table spans, so FB_COPY_TABLES shares none. */
+long
+m_call_space_copy(struct world *w, const struct call *c)
+{
+    fb_u64 need = KINDS(FB_KIND_MEMORY_VIRT) | RIGHTS(FB_RIGHT_MAP);
+    long to = m_typed(w, c->actor, c->a[0], FB_TYPE_SPACE, need);
+    long from = to < 0 ? to : m_typed(w, c->actor, c->a[1], FB_TYPE_SPACE, need);
+
+    if (from < 0)
+        return from;
+    int a = w->cap[to].object, b = w->cap[from].object;
+    struct mtree *t = &w->tree[a], *f = &w->tree[b];
+    if (a == b)
+        return -FB_E_ARG;
+    if (t->dom != f->dom)
+        return -FB_E_AUTHORITY;
+    for (int i = 0; i < 4; i++) /* whose mappings it gets */
+        if (f->mapper[i])
+            m_note_serial(t, f->mapper[i]);
+    fb_u64 flags = c->a[4], p = (c->a[2] - m_va(w, a, 0)) / 4096;
+    if (flags != FB_COPY_COW && flags != FB_COPY_SHARE &&
+        flags != (FB_COPY_COW | FB_COPY_TABLES))
+        return -FB_E_ARG;
+    for (fb_u64 end = p + c->a[3]; p < end; p++) {
+        if (!f->page[p])
+            continue;
+        if (!table_there(t, a))
+            return -FB_E_NOTABLE;
+        if (t->page[p])
+            return -FB_E_MAPPED;
+        if (flags & FB_COPY_COW)
+            f->rights[p] &= ~FB_MAP_WRITE;
+        t->page[p] = f->page[p];
+        t->rights[p] = f->rights[p];
+    }
+    return 0;
+}

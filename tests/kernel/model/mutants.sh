@@ -46,5 +46,7 @@ mutant "a name that was used last is not looked at again" kernel/ipc/message.h '
 mutant "the caller of who lost its endpoint is not woken" kernel/ipc/wait.c 's/if (v->received == name)$/if (0)/'
 mutant "who was told BUSY hears nothing when somebody waits" kernel/ipc/ipc.c 's/if (SELDOM(e->wanted\[c->id\] != 0))/if (0)/'
 mutant "a capability comes to who takes none" kernel/ipc/wait.c 's/if (!__atomic_load_n(&to->cb->ipc.take, __ATOMIC_RELAXED))/if (0)/'
+mutant "what is copied may be written, and is not counted so" kernel/space/copy.c 's/frame_map_again(r, value & PTE_W);/frame_map_again(r, 0);/'
+mutant "a copy of a page that may be written goes by what the source was" kernel/space/copy.c 's/pte_store(copy, value & ~(PTE_A | PTE_D | weaken));/pte_store(copy, value \& ~(PTE_A | PTE_D));/'
 echo "1..$number"
 exit $failed
