@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The LibOS that tests the kernel from above; `make test` runs it by tests/kernel/run.sh.
 
-KTEST_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard tests/kernel/ktest/*.c tests/kernel/ktest/*.S) $(addprefix tests/kernel/,model/model.c model/model_space.c model/model_ipc.c model/driver.c model/guest.c) $(wildcard tests/kernel/enemies/*.c) sdk/text.c sdk/abi.c)
+KTEST_OBJECTS := $(patsubst %,$(BUILD)/small/%.o,$(wildcard tests/kernel/ktest/*.c tests/kernel/ktest/*.S) $(addprefix tests/kernel/,model/model.c model/model_space.c model/model_ipc.c model/driver.c model/compare.c model/guest.c) $(wildcard tests/kernel/enemies/*.c) sdk/text.c sdk/abi.c)
 KTEST_DEFINES := $$(awk '/define FB_CALL_/{print "-D" substr($$2, 4) "=" $$3}' $(GENERATED))
 
 $(BUILD)/gen/ktest/errors.inc: tests/kernel/ktest/errors.py abi/feuerbird.toml

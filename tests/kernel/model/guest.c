@@ -142,6 +142,7 @@ sequence(struct world *w, u64 seed)
                                .clearance = FB_CLASS_ROOT };
     base(w, MEM, w->base, w->base + FRAMES);
     base(w, INFO->cap_machine, 0, 1);
+    w->forks = seed & 1;
     w->seed = seed * 0x9e3779b97f4a7c15 | 1;
     for (u32 i = 0; i < CALLS; i++)
         if (driver_next(w, &c) && !both(w, &c)) {

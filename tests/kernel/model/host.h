@@ -24,9 +24,9 @@ struct domain *domain_of(const struct world *w, int dom);
 u32 world_index(const struct world *w);
 
 /* ---- host_thread.c ---- */
-/* T1. Between calls no thread is RUNNING: who would go on is READY, and has its registers.
- * T2. A thread that was woken looks whether its wait is over when the host says so, not at
- *     once: meanwhile it can be called or replied to (ipc.h, I2). */
+/* T1. Between calls no thread is RUNNING: who would go on is READY, and has its
+ * registers. T2. A thread that was woken looks whether its wait is over when the host
+ * says so, not at once: meanwhile it can be called or replied to (ipc.h, I2). */
 void threads_reset(void);
 /* Domains that came or went have a thread, or none. */
 void threads_follow(const struct world *w);
@@ -43,8 +43,17 @@ enum thread_state host_thread(struct world *w, int dom, struct mresult *out);
 void host_rouse(struct world *w, int dom, fb_u64 events);
 void host_clock(struct world *w);
 /* How often what came about: for the report. */
-enum thread_count { N_CALLED, N_REPLIED, N_PASSED, N_BUSY, N_STATE, N_DEAD, N_TIMEOUT,
-                    N_EVENT, N_COUNTS };
+enum thread_count {
+    N_CALLED,
+    N_REPLIED,
+    N_PASSED,
+    N_BUSY,
+    N_STATE,
+    N_DEAD,
+    N_TIMEOUT,
+    N_EVENT,
+    N_COUNTS
+};
 extern u64 thread_counts[N_COUNTS];
 
 #endif

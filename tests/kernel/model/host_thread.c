@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The threads of the model's worlds: a vCPU for each domain, made of frames outside of the
- * worlds, which calls, receives and replies by the kernel's own code (kernel/ipc).  What
- * does not return there comes back by longjmp.  See host.h for the rules.
+ * The threads of the model's worlds: a vCPU for each domain, made of frames outside of
+ * the worlds, which calls, receives and replies by the kernel's own code (kernel/ipc).
+ * What does not return there comes back by longjmp.  See host.h for the rules.
  */
 #include "tests/kernel/model/host.h"
 #include "base/epoch.h"
@@ -83,8 +83,7 @@ make(u32 k, u32 dom, struct domain *d)
     for (u32 n = 0;; n++) {
         if (cap_lock())
             panic("the tree lock is taken between calls");
-        error =
-            vcpu_make(d, &nowhere, k, frame, frame + FB_VCPU_FRAMES, &v);
+        error = vcpu_make(d, &nowhere, k, frame, frame + FB_VCPU_FRAMES, &v);
         cap_release();
         if (!error)
             break;
@@ -198,7 +197,8 @@ threads_look(const struct world *w, u64 lot)
     c = this_cpu();
     for (u32 d = 0; d < DOMS; d++) {
         struct vcpu *v = threads[k][d];
-        if (!v || v->waits == 0 || atomic_load(&v->state) != VCPU_READY || !(lot >> d & 1))
+        if (!v || v->waits == 0 || atomic_load(&v->state) != VCPU_READY ||
+            !(lot >> d & 1))
             continue;
         come_on(c, v);
         if (ipc_settle(c, v)) {
@@ -221,8 +221,8 @@ threads_awake(const struct world *w)
     for (u32 d = 0; d < DOMS; d++) {
         struct vcpu *v = threads[k][d];
         u32 state = v ? atomic_load(&v->state) : VCPU_DEAD;
-        if ((state == VCPU_WAITING || state == VCPU_CALLING) &&
-            domain_alive(v->domain) && ipc_reason(cpu_by_id(k), v) != 0)
+        if ((state == VCPU_WAITING || state == VCPU_CALLING) && domain_alive(v->domain) &&
+            ipc_reason(cpu_by_id(k), v) != 0)
             return false;
     }
     return true;

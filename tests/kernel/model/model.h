@@ -89,7 +89,7 @@ struct world {
     bool endpoint[FRAMES];
     struct mthread thread[DOMS];
     fb_u64 now, calls;
-    bool talks; /* threads call each other often in this sequence */
+    bool talks, forks; /* this sequence is to have many messages, or many copies */
     fb_u32 pins[FRAMES]; /* as a device would */
 };
 
@@ -127,7 +127,7 @@ int m_new(struct world *w, struct mcap c);
 /* Where a tree's page lies. */
 fb_u64 m_va(const struct world *w, int tree, fb_u64 page);
 
-/* ---- driver.c ---- */
+/* ---- driver.c, compare.c ---- */
 /* A thread's last call has returned; it has not; it was woken, and has not looked yet
  * whether it returns. */
 enum thread_state { THREAD_BACK, THREAD_SLEEPS, THREAD_WOKEN };
