@@ -55,13 +55,21 @@ move_one(struct futex_waiter *w, struct pi_attempt *a)
     return result;
 }
 
-/* As many as are there: the first that stopped it, PI_TAKEN when none did. */
+/* As many as are there: the first that stopped it, PI_TAKEN when none did; -E_FAULT: the
+ * page of the word that is compared is not there. */
 static int
-move_all(const struct futex_key *from, struct pi_attempt *a, u64 most, u64 *done)
+move_all(const struct futex_key *from, struct pi_attempt *a, const struct futex_move *m,
+         u64 *done)
 {
     struct futex_bucket *b = bucket_of(from);
-    int result = PI_TAKEN;
+    u64 most = (u64)m->wake + m->move;
     spin_lock(&b->lock);
+    int result = compare_locked(m);
+    if (result != 0) {
+        spin_unlock(&b->lock);
+        return result;
+    }
+    result = PI_TAKEN;
     list_for_each_safe(it, &b->waiters) {
         struct futex_waiter *w = container_of(it, struct futex_waiter, link);
         if (*done >= most)
@@ -88,14 +96,14 @@ futex_requeue_to_lock(const struct futex_move *m)
     if (result != 0)
         return result;
     struct pi_attempt a = { .key = &to, .at = m->to, .spare = pi_spare() };
-    result = a.spare == NULL ? -E_NOMEM : user_load32(m->from, &word);
-    if (result == 0 && m->compare && word != m->value)
-        result = -E_AGAIN;
+    result = a.spare == NULL ? -E_NOMEM : 0;
     while (result == 0) {
-        result = move_all(&from, &a, (u64)m->wake + m->move, &done);
+        result = move_all(&from, &a, m, &done);
         if (result == PI_TAKEN)
             break;
-        if (result == PI_CHANGED || result == PI_ABSENT)
+        if (result == -E_FAULT)
+            result = user_load32(m->from, &word); /* so that its page is there */
+        else if (result == PI_CHANGED || result == PI_ABSENT)
             result = pi_before_next(m->to, result);
         if (result == -E_INTR)
             result = 0;

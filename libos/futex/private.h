@@ -76,6 +76,9 @@ futex_sleep(const bool *woken, const struct futex_limit *limit)
 /* The same for one sleep, which may end with 0 because the wall clock was set. */
 int futex_sleep_once(const struct futex_limit *limit);
 void waiter_wake(struct futex_waiter *w); /* with its bucket's lock held */
+/* The lock of the first word's bucket is held. 0; -E_AGAIN: the word is another;
+ * -E_FAULT: its page is not there. */
+int compare_locked(const struct futex_move *m) MUST_CHECK;
 void lock_two(struct futex_bucket *a, struct futex_bucket *b);
 void unlock_two(struct futex_bucket *a, struct futex_bucket *b);
 

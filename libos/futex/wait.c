@@ -183,24 +183,33 @@ unlock_two(struct futex_bucket *a, struct futex_bucket *b)
         spin_unlock(&b->lock);
 }
 
+int
+compare_locked(const struct futex_move *m)
+{
+    u32 word;
+    if (!m->compare)
+        return 0;
+    if (!user_load32_nofault(m->from, &word))
+        return -E_FAULT;
+    return word == m->value ? 0 : -E_AGAIN;
+}
+
+/* The locks are held. How many were woken and moved; the latter held *from until now. */
 static i64
-requeue(const struct futex_key *from, const struct futex_key *to, u32 wake, u32 move)
+requeue_locked(const struct futex_key *from, const struct futex_key *to,
+               const struct futex_move *m, u64 *moved)
 {
     struct futex_bucket *a = bucket_of(from), *b = bucket_of(to);
-    u64 done = 0, moved = 0;
-    bool fits = true;
-    lock_two(a, b);
+    u64 done = 0;
     list_for_each_safe(it, &a->waiters) {
         struct futex_waiter *w = container_of(it, struct futex_waiter, link);
-        if (done >= (u64)wake + move)
+        if (done >= (u64)m->wake + m->move)
             break;
         if (!same_key(&w->key, from))
             continue;
-        if (w->pi != NULL) {
-            fits = false;
-            break;
-        }
-        if (done < wake) {
+        if (w->pi != NULL)
+            return -E_INVAL;
+        if (done < m->wake) {
             waiter_wake(w);
         } else {
             w->key = *to;
@@ -211,35 +220,38 @@ requeue(const struct futex_key *from, const struct futex_key *to, u32 wake, u32 
                 list_push_back(&b->waiters, &w->link);
                 __atomic_store_n(&w->bucket, b, __ATOMIC_RELEASE);
             }
-            moved++;
+            ++*moved;
         }
         done++;
     }
-    unlock_two(a, b);
-    for (; moved > 0; moved--)
-        key_drop(from); /* what those that were moved held */
-    return fits ? (i64)done : -E_INVAL;
+    return (i64)done;
 }
 
 /*
- * The comparison is made before the locks, so it may be old by the time they are held; what
- * it protects against - a waiter that missed a change - is the waiter's own load (U1).
+ * The comparison is made under the locks: else who came after the word was changed once
+ * more would be moved as well, to where nobody wakes it.
  */
 i64
 futex_requeue_to(const struct futex_move *m)
 {
     struct futex_key from, to;
+    u64 moved = 0;
     u32 word;
     i64 result = key_make_two(m->from, m->to, m->private, &from, &to);
     if (result != 0)
         return result;
-    if (m->compare) {
-        result = user_load32(m->from, &word);
-        if (result == 0 && word != m->value)
-            result = -E_AGAIN;
-    }
-    if (result == 0)
-        result = requeue(&from, &to, m->wake, m->move);
+    do {
+        lock_two(bucket_of(&from), bucket_of(&to));
+        result = compare_locked(m);
+        bool absent = result == -E_FAULT;
+        if (result == 0)
+            result = requeue_locked(&from, &to, m, &moved);
+        unlock_two(bucket_of(&from), bucket_of(&to));
+        if (!absent)
+            break;
+    } while (user_load32(m->from, &word) == 0); /* so that its page is there */
+    for (; moved > 0; moved--)
+        key_drop(&from); /* what those that were moved held */
     key_drop(&from);
     key_drop(&to);
     return result;
