@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
-# Verifies that a long stress (forks, programs, signals, kills at random, pipes, mappings, files, terminals) fails
-# nowhere and loses nothing: what the instance holds after it is what it held before.
-# usage: long.sh DIR SECONDS     DIR has the program `stress` and counts.sh
+# Verifies that a long stress (forks, programs, signals, kills at random, pipes, mappings, files, terminals, threads and
+# their locks, events, local sockets, descriptors on their way, System V and POSIX objects) fails nowhere and loses nothing: what the instance holds after it is what it held before.
+# usage: long.sh DIR SECONDS     DIR has the programs `stress*` and counts.sh
 dir=$1
 seconds=$2
 . "$dir/counts.sh"
@@ -12,7 +12,9 @@ mkdir -p /dev/pts
 # One round: stress, and a shell's own work beside it: pipelines, background jobs.
 work()
 {
-    "$dir/stress" -t 30 -w 8 -s "$1" >/tmp/long.out 2>&1 || { bad=$((bad + 1)); cat /tmp/long.out; }
+    for program in stress stress_threads stress_talk; do
+        "$dir/$program" -t 30 -w 4 -s "$1" >/tmp/long.$program 2>&1 &
+    done
     i=0
     while [ $i -lt 20 ]; do
         i=$((i + 1))
@@ -20,7 +22,11 @@ work()
         sleep 5 &
         kill $! && wait $! 2>/dev/null
     done
-    rm -f /tmp/long.out
+    wait
+    for program in stress stress_threads stress_talk; do
+        grep -q '^ok' "/tmp/long.$program" || { bad=$((bad + 1)); cat "/tmp/long.$program"; }
+        rm -f "/tmp/long.$program"
+    done
 }
 
 # A page of a program that is touched for the first time becomes a page of its file, and

@@ -224,8 +224,10 @@ def load_jobs(options, cpus):
     yield guest_job(options, "shell cpus=%d" % cpus, ["--add", scripts] + here,
                     ["sh", "-c", "exec sh /add/shell-both.sh 2>/dev/null"], 600,
                     same_as("shell"))
+    rounds = size(options, "50", "100", "300")
     yield guest_job(options, "stress cpus=%d" % cpus, ["--add", programs] + here,
-                    ["/add/stress", "-n", size(options, "50", "100", "300")], 600)
+                    ["sh", "-c", "for s in stress stress_threads stress_talk; do "
+                     "/add/$s -n %s || exit; done" % rounds], 600)
     yield guest_job(options, "fuzz_calls cpus=%d" % cpus, ["--add", programs] + here,
                     ["/add/fuzz_calls", "-p", "4", "-n", "3000" if few else "9000"], 600)
     if options.kernel == "linux":

@@ -1,44 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/*
- * A stress of forks, programs, pipes, signals, kills at random, memory, mapped files,
- * directories, locks and, where there are any, pseudo-terminals.
- *
- * usage: stress [-n ROUNDS | -t SECONDS] [-w WORKERS] [-s SEED]
- *
- * Each worker does pseudo-random work whose result it can check; with -n the sums depend
- * on the seed alone, so they are the same on every system.
- */
+/* A stress of forks, programs, pipes, signals, kills at random, memory, mapped files,
+ * directories, locks and, where there are any, pseudo-terminals (stress.h). */
 #define _GNU_SOURCE
-#include "check.h"
+#include "stress.h"
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
 #include <signal.h>
-#include <stdint.h>
 #include <sys/mman.h>
-#include <time.h>
 
-#define PAGE 4096
-
-static uint64_t state;
-static uint64_t sum;
 static volatile sig_atomic_t signals_seen;
-
-static uint32_t
-next(uint32_t below)
-{
-    state ^= state << 13;
-    state ^= state >> 7;
-    state ^= state << 17;
-    return (uint32_t)((state >> 16) % below);
-}
-
-static void
-add(uint64_t value)
-{
-    sum = (sum ^ value) * 0x100000001b3;
-}
 
 static void
 do_fork(void)
@@ -172,7 +144,7 @@ do_memory(void)
 }
 
 static void
-do_file(int worker)
+do_file(void)
 {
     char name[64], other[64];
     unsigned char data[3000], read_back[3000];
@@ -239,7 +211,7 @@ do_kill(void)
 
 /* Two processes and a mapping of a file see the same bytes; a lock keeps them apart. */
 static void
-do_mapped(int worker)
+do_mapped(void)
 {
     char name[64];
     size_t pages = 1 + next(20);
@@ -276,7 +248,7 @@ do_mapped(int worker)
 }
 
 static void
-do_directories(int worker)
+do_directories(void)
 {
     char name[80], other[80];
     int count = 1 + (int)next(30);
@@ -361,83 +333,14 @@ do_terminal(void)
         CHECK_SIGNAL(child, SIGHUP);
 }
 
-static uint64_t
-work(int worker, uint64_t seed, long rounds, time_t until)
-{
-    state = seed * 0x9e3779b97f4a7c15 + (uint64_t)worker + 1;
-    sum = 0xcbf29ce484222325;
-    for (int i = 0; i < 10; i++)
-        next(2);
-    for (long round = 0; rounds > 0 ? round < rounds : time(NULL) < until; round++) {
-        switch (next(10)) {
-        case 0: do_fork(); break;
-        case 1: do_pipe(); break;
-        case 2: do_signal(); break;
-        case 3: do_memory(); break;
-        case 4: do_kill(); break;
-        case 5: do_mapped(worker); break;
-        case 6: do_directories(worker); break;
-        case 7: do_exec(); break;
-        case 8: do_terminal(); break;
-        default: do_file(worker); break;
-        }
-    }
-    return sum;
-}
-
 int
 main(int argc, char **argv)
 {
-    long rounds = 200, seconds = 0, workers = 4, failures = 0;
-    uint64_t seed = 1, all = 0;
-    int option, ends[2];
+    static stress_work *const works[] = { do_fork, do_pipe, do_signal, do_memory,
+        do_kill, do_mapped, do_directories, do_exec, do_terminal, do_file };
 
     if (argc == 3 && strcmp(argv[1], "--exit") == 0)
         return atoi(argv[2]);
     CHECK(realpath(argv[0], self_path) != NULL);
-    while ((option = getopt(argc, argv, "n:t:w:s:")) != -1) {
-        long value = option == '?' ? 0 : atol(optarg);
-
-        if (option == 'n')
-            rounds = value;
-        else if (option == 't')
-            seconds = value;
-        else if (option == 'w')
-            workers = value;
-        else if (option == 's')
-            seed = (uint64_t)value;
-        else
-            return 2;
-    }
-    CHECK(pipe(ends) == 0);
-    for (int worker = 0; worker < workers; worker++) {
-        pid_t child = fork();
-
-        CHECK(child >= 0);
-        if (child == 0) {
-            uint64_t mine = work(worker, seed, seconds > 0 ? 0 : rounds,
-                                 time(NULL) + seconds);
-
-            CHECK(write(ends[1], &mine, sizeof mine) == sizeof mine);
-            _exit(0);
-        }
-    }
-    for (int worker = 0; worker < workers; worker++) {
-        int status;
-
-        CHECK(wait(&status) > 0);
-        failures += status != 0;
-    }
-    for (long i = 0; i < workers - failures; i++) {
-        uint64_t one;
-
-        CHECK(read(ends[0], &one, sizeof one) == sizeof one);
-        all += one;
-    }
-    if (seconds > 0)
-        printf("%ld workers ended\n", workers - failures);
-    else
-        printf("sum %016llx\n", (unsigned long long)all);
-    printf("%s - stress\n", failures == 0 ? "ok" : "not ok");
-    return failures != 0;
+    return stress_main(argc, argv, works, sizeof works / sizeof *works);
 }
