@@ -132,7 +132,7 @@ static const u64 addresses[] = { 1,
 static void
 ends(struct kchild *c)
 {
-    u64 end = in_ms(3000);
+    u64 end = in_ms(PATIENCE);
 
     while (is_alive(c) && now() < end)
         fb_wait(now() + RECORD->tsc_hz / 5000, NULL);

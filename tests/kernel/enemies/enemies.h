@@ -42,12 +42,12 @@ bool is_alive(const struct kchild *c);
 void script(struct kchild *c, u32 at, u64 cpu);
 volatile struct kstep *step(const struct kchild *c, u32 n, u64 call, u64 a0, u64 a1, u64 a2,
                             u64 a3, u64 a4);
-/* What the step returned; -1 if it is not done in three seconds. */
+/* What the step returned; -1 if it is not done in time. */
 long result(volatile struct kstep *s);
 /* A child with this program on this CPU; [1] of its words is `word`. */
 void enemy(struct kchild *c, u32 at, u64 cpu, const u8 *program, u64 word);
 void pass(u64 ms);
-/* Its count goes on, within three seconds. */
+/* Its count goes on, in time. */
 bool goes_on(const volatile u64 *count);
 /* Each of `n` children on one CPU has at least half of what its slice of 5 ms promises. */
 void check_fair(const struct kchild *c, u32 n);

@@ -21,7 +21,7 @@ static u64 cells, errors, ends;
 static bool
 outcome(u32 call, struct kchild *c, volatile struct kstep *s)
 {
-    for (u64 end = in_ms(3000); !s->done && is_alive(c) && now() < end;)
+    for (u64 end = in_ms(PATIENCE); !s->done && is_alive(c) && now() < end;)
         fb_wait(now() + RECORD->tsc_hz / 5000, NULL);
     bool ended = !is_alive(c);
 

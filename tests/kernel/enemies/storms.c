@@ -38,7 +38,7 @@ attack_slices(void)
     c[1].count[0][1] = grant(&c[1], c[0].vcpu[0], FB_AUTH_ALL, 0, 64);
     enemy(&c[2], 2, cpu, child_yields, 0);
     c[2].count[0][1] = grant(&c[2], c[1].vcpu[0], FB_AUTH_ALL, 0, 64);
-    end = in_ms(8000);
+    end = in_ms(PATIENCE);
     do {
         for (u32 i = 0; i < 4; i++)
             before[i] = ticks_of(&c[i]);
@@ -96,7 +96,7 @@ attack_lines(void)
     kchild_steps(&c[0], 0)[6].call = ~0ull;
     step(&c[0], 3, FB_CALL_PORT_IN, p, PORT_IER + 1, 1, 0, 0); /* which the chip waits for */
     step(&c[0], 2, FB_CALL_PORT_OUT, p, PORT_IER, 1, 2, 0);
-    u64 fired = 0, end = in_ms(3000);
+    u64 fired = 0, end = in_ms(PATIENCE);
     do {
         fired += bits->rdx >> 5 & 1;
     } while ((fired < 100 || again->done < 1000) && there && now() < end);
@@ -143,7 +143,7 @@ attack_full(void)
     OK(AGAIN(fb_irq_bind(INFO->cap_com[1].irq, 3, 0, 0, 0, NULL)));
     fb_wait(0, NULL);
     OK(kchild_destroy(&c[0])); /* its positions with it */
-    for (u64 end = in_ms(1000); !(bits >> 39 & 1) && now() < end; bits |= events)
+    for (u64 end = in_ms(PATIENCE); !(bits >> 39 & 1) && now() < end; bits |= events)
         fb_wait(in_ms(1), &events);
     CHECK((bits & ((1ull << 40) - 1)) == 1ull << 39);
     check_fair(&c[1], 1);
@@ -212,7 +212,7 @@ attack_endpoint(void)
         ((struct fb_cb *)((u64)c[i].count[0] - 0x40))->ipc.notify = 7;
         OK(kchild_start(&c[i], 0, child_caller, NULL));
     }
-    for (end = in_ms(10000); served < 100 && now() < end;) {
+    for (end = in_ms(PATIENCE); served < 100 && now() < end;) {
         m.word[0] = served;
         long error = ipc_call(e, FB_FOREVER, &m);
         served += error == 0 && m.word[0] == served + 1;
@@ -223,7 +223,7 @@ attack_endpoint(void)
     for (u32 i = 0; i < 3; i++) /* the third finds nobody on its CPU, if there are two */
         CHECK(goes_on(c[i].count[0]) && (i == 2 || goes_on(&c[i].count[0][2])));
     destroy(c, 3);
-    for (end = in_ms(3000), served = 0; served < 10 && now() < end;)
+    for (end = in_ms(PATIENCE), served = 0; served < 10 && now() < end;)
         served += ipc_call(e, FB_FOREVER, &m) == 0 || fb_wait(in_ms(1), NULL);
     CHECK(served == 10);
     destroy(&server, 1);

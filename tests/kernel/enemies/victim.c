@@ -78,7 +78,7 @@ step(const struct kchild *c, u32 n, u64 call, u64 a0, u64 a1, u64 a2, u64 a3, u6
 long
 result(volatile struct kstep *s)
 {
-    for (u64 end = in_ms(3000);
+    for (u64 end = in_ms(PATIENCE);
          now() < end && !__atomic_load_n(&s->done, __ATOMIC_ACQUIRE);)
         fb_wait(in_ms(1), NULL);
     return s->done ? (long)s->rax : -1;
@@ -104,7 +104,7 @@ pass(u64 ms)
 bool
 goes_on(const volatile u64 *count)
 {
-    u64 before = *count, end = in_ms(3000);
+    u64 before = *count, end = in_ms(PATIENCE);
 
     while (*count == before && now() < end)
         fb_wait(in_ms(1), NULL);
@@ -114,7 +114,7 @@ goes_on(const volatile u64 *count)
 void
 check_fair(const struct kchild *c, u32 n)
 {
-    u64 before[8], least, t0, promised, end = in_ms(8000);
+    u64 before[8], least, t0, promised, end = in_ms(PATIENCE);
 
     do { /* what the host takes falls on one of them, but not each time */
         for (u32 i = 0; i < n; i++)
@@ -170,7 +170,7 @@ timely(u32 rounds, u64 *late)
 void
 victim_check(const char *after)
 {
-    u64 patience = in_ms(8000), late;
+    u64 patience = in_ms(PATIENCE), late;
     bool good;
 
     CHECK(is_alive(&victim) && goes_on(victim.count[0]));
@@ -188,15 +188,20 @@ victim_check(const char *after)
 void
 victim_can_fail(void)
 {
-    u64 position = INFO->cpu[0] * 64 + 40 + VICTIM_AT * 2, late, end = in_ms(3000);
+    u64 position = INFO->cpu[0] * 64 + 40 + VICTIM_AT * 2, late, end = in_ms(PATIENCE);
     u64 slices = INFO->cap_slices[0];
 
-    OK(AGAIN(fb_slice_set(slices, position, 0, 0, NULL)));
-    u64 n = victim.count[0][0];
-    pass(400);
-    CHECK(victim.count[0][0] <= n + 1);
-    OK(AGAIN(fb_slice_set(slices, position, victim.vcpu[0], RECORD->tsc_hz / 200, NULL)));
-    CHECK(!timely(1, &late));
+    /* The victim may have woken many times more when the host lets the tester look. */
+    bool seen = false;
+    for (u32 i = 0; i < 20 && !seen; i++) {
+        OK(AGAIN(fb_slice_set(slices, position, 0, 0, NULL)));
+        u64 n = victim.count[0][0];
+        pass(400);
+        CHECK(victim.count[0][0] <= n + 1);
+        OK(AGAIN(fb_slice_set(slices, position, victim.vcpu[0], RECORD->tsc_hz / 200, NULL)));
+        seen = !timely(1, &late);
+    }
+    CHECK(seen);
     OK(map(0, THERE, victim.cb[0] + 1, FB_MAP_READ | FB_MAP_WRITE));
     while (victim.count[0][1] == 0 && now() < end) {
         ((volatile u64 *)THERE)[17] = 0;

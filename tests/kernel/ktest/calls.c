@@ -305,7 +305,7 @@ test_control(void)
     ERR(VCPU_START, AUTHORITY, fb_vcpu_start(weak, 0, 0, 0, 0, 0, NULL));
     OK(AGAIN(fb_cap_delete(mute, NULL)));
     OK(fb_signal(weak, 0x80, NULL));
-    OK(fb_wait(0, &v));
+    OK(wait_for(0, &v));
     CHECK(v == 0x80);
     OK(fb_yield(0, NULL));
     ERR(SET_BASE, ARG, fb_set_base(2, 0, NULL));
@@ -313,10 +313,10 @@ test_control(void)
     OK(fb_set_base(0, 0x1234, NULL));
     /* A deadline; the timer. */
     u64 until = __builtin_ia32_rdtsc() + RECORD->tsc_hz / 200;
-    OK(fb_wait(until, &v));
+    OK(wait_for(until, &v));
     CHECK(v == 0 && __builtin_ia32_rdtsc() >= until);
     OK(fb_timer(__builtin_ia32_rdtsc() + RECORD->tsc_hz / 200, NULL));
-    OK(fb_wait(FB_FOREVER, &v));
+    OK(wait_for(FB_FOREVER, &v));
     CHECK(v == 1ull << FB_EVENT_TIMER);
     /* Batches. */
     ERR(BATCH, ARG, fb_batch(0, 0, NULL));

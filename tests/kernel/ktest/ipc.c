@@ -105,7 +105,7 @@ outwards(u64 e)
     self()->cb->ipc.notify = 0;
     s = kid_step(&c, 0, 0, FB_CALL_IPC_RECEIVE, in, FB_FOREVER, 0);
     do
-        fb_wait(kt_in_ms(1000), &events);
+        fb_wait(kt_in_ms(PATIENCE), &events);
     while (events == 1ull << FB_EVENT_SLICE);
     CHECK(events & 1u << 9);
     /* A message each way, and the badge. */
@@ -260,7 +260,7 @@ passed(u64 e)
     OK(kt_call(e, FB_FOREVER, 0, &m));
     u64 got = ipc_got(kid_cb(&c, 0));
     CHECK(got != 0 && mine->ipc.pass == 0);
-    OK(kt_receive(e, kt_in_ms(1000), &m));
+    OK(kt_receive(e, kt_in_ms(PATIENCE), &m));
     CHECK(m.badge == 9 && m.word[0] == 40 && m.word[3] == 43);
     ipc_pass(mine, a, user, 0, ~0ull);
     ERR(IPC_REPLY, FULL, ipc_reply(&m));
@@ -311,7 +311,7 @@ passed(u64 e)
     ERR(CAP_MOVE, FULL, AGAIN(fb_cap_move(a, c.domain, &v)));
     kid_step(&c, 0, 7, FB_CALL_DOMAIN_EXIT, 0, 0, 0);
     long error;
-    u64 end = kt_in_ms(20000);
+    u64 end = kt_in_ms(PATIENCE);
     do
         error = fb_cap_move(a, c.domain, &v);
     while (error != -FB_E_DEAD && kt_now() < end);

@@ -39,7 +39,13 @@ ipc_ended(void)
     OK(kid_result(s));
     volatile struct kstep *t =
         kid_step(&d, 0, 0, FB_CALL_IPC_RECEIVE, s->rdx, FB_FOREVER, 0);
-    fb_wait(kt_in_ms(100), NULL);
+    /* The tester has it from c too, and sees by it that d is there. */
+    ipc_pass(kid_cb(&c, 0), made, FB_AUTH_ALL, 0, ~0ull);
+    ipc_take(self()->cb);
+    kid_step(&c, 0, 5, FB_CALL_IPC_CALL, kid_grant(&c, e, SEND, 0, 1), FB_FOREVER, 0);
+    OK(kt_receive(e, kt_in_ms(PATIENCE), &m));
+    OK(ipc_reply(&m));
+    kt_await(ipc_got(self()->cb));
     CHECK(!t->done);
     OK(kchild_destroy(&c));
     ERR(IPC_RECEIVE, DEAD, kid_result(t));
@@ -63,7 +69,7 @@ ipc_woken(u64 e)
     volatile struct kstep *s = kid_step(
         &c, 0, 0, FB_CALL_IPC_CALL, kid_grant(&c, out, SEND, 0, ~0ull), FB_FOREVER, 0);
     kid_step(&c, 0, 1, FB_CALL_IPC_RECEIVE, in, FB_FOREVER, 0);
-    OK(kt_receive(e, kt_in_ms(1000), &m));
+    OK(kt_receive(e, kt_in_ms(PATIENCE), &m));
     OK(ipc_reply(&m));
     OK(kid_result(s));
     kt_await(other);
@@ -101,7 +107,7 @@ ipc_given_away(u64 e)
     ipc_pass(kid_cb(&c, 0), out, 0, 0, 0);
     ipc_take(self()->cb);
     volatile struct kstep *s = kid_step(&c, 0, 0, FB_CALL_IPC_CALL, out, FB_FOREVER, 0);
-    OK(kt_receive(e, kt_in_ms(1000), &m));
+    OK(kt_receive(e, kt_in_ms(PATIENCE), &m));
     CHECK(m.badge == 5);
     u64 got = ipc_got(self()->cb);
     ERR(IPC_CALL, DEAD, kid_result(s));
@@ -122,7 +128,7 @@ ipc_given_away(u64 e)
     ERR(IPC_CALL, BUSY, ipc_call(other, FB_FOREVER, &m));
     self()->cb->ipc.notify = 0;
     OK(AGAIN(fb_endpoint_destroy(other, NULL)));
-    u64 end = kt_in_ms(1000);
+    u64 end = kt_in_ms(PATIENCE);
     do
         fb_wait(end, &events);
     while (events != 0 && !(events & 1u << 9));
@@ -168,7 +174,7 @@ ipc_across(void)
     home = there;
     kid_step(&d, 0, 0, FB_CALL_IPC_RECEIVE, kid_grant(&d, e, RECEIVE, 0, ~0ull),
              FB_FOREVER, 0);
-    u64 end = kt_in_ms(20000);
+    u64 end = kt_in_ms(PATIENCE);
     do
         fb_wait(end, &events);
     while (events != 0 && !(events & 1u << 9));
@@ -220,14 +226,14 @@ slice(const struct kchild *c, u64 ms)
                           RECORD->tsc_hz / 1000 * ms, NULL)));
 }
 
-/* Whose time it is when one of the two does not mean well: c calls d. */
-void
-ipc_in_whose_time(u64 e)
+/* d has no time and spins in c's, which has called it: c's deadline comes in c's own
+ * slice.  How late that was, in ms. */
+static u64
+deadline_in_own_slice(u64 e)
 {
     struct kchild c, d;
-    u64 ms = RECORD->tsc_hz / 1000;
+    u64 ms = RECORD->tsc_hz / 1000, late;
 
-    /* d has no time and spins in c's: c's deadline comes in c's own slice. */
     kid_start(&c, 1, 0);
     kid_start(&d, 1, 1);
     kid_step(&d, 0, 0, FB_CALL_IPC_RECEIVE, kid_grant(&d, e, RECEIVE, 0, ~0ull),
@@ -242,11 +248,20 @@ ipc_in_whose_time(u64 e)
     slice(&c, 500);
     OK(fb_signal(c.vcpu[0], 2, NULL));
     ERR(IPC_CALL, TIMEOUT, kid_result(s));
-    CHECK(kt_now() - t0 < 250 * ms);
+    late = (kt_now() - t0) / ms;
     OK(kchild_destroy(&c));
     OK(kchild_destroy(&d));
+    return late;
+}
 
-    /* d replies in time of its own, and is woken by c, which spins. */
+/* d replies in time of its own, and is woken by c, which spins.  How long c had the CPU, in
+ * ms. */
+static u64
+woken_in_own_slice(u64 e)
+{
+    struct kchild c, d;
+    u64 ms = RECORD->tsc_hz / 1000, had;
+
     kid_start(&c, 1, 0);
     kid_start(&d, 1, 1);
     u64 in = kid_grant(&d, e, RECEIVE, 0, ~0ull), to = 0;
@@ -256,13 +271,30 @@ ipc_in_whose_time(u64 e)
     kt_await(e);
     slice(&d, 500);
     kid_step(&d, 0, 1, FB_CALL_WAIT, kt_now() + 60 * ms, 0, 0);
-    s = kid_step(&d, 0, 2, FB_CALL_IPC_REPLY, in, FB_FOREVER, 0);
+    volatile struct kstep *s = kid_step(&d, 0, 2, FB_CALL_IPC_REPLY, in, FB_FOREVER, 0);
     kid_step(&c, 0, 1, FB_CALL_IPC_CALL, kid_grant(&c, e, SEND, 0, ~0ull), FB_FOREVER, 0);
     kid_step(&c, 0, 2, FB_CALL_SIGNAL, to, 2, 0);
     u64 before = ticks_of(&c);
     OK(fb_signal(c.vcpu[0], 2, NULL));
     ERR(IPC_REPLY, EVENT, kid_result(s));
-    CHECK(ticks_of(&c) - before < 200 * ms);
+    had = (ticks_of(&c) - before) / ms;
     OK(kchild_destroy(&c));
     OK(kchild_destroy(&d));
+    return had;
+}
+
+/* Whose time it is when one of the two does not mean well: c calls d.  If it is not as it
+ * should be it takes the slice of 500 ms each time; what the host takes, not each time. */
+void
+ipc_in_whose_time(u64 e)
+{
+    u64 late = ~0ull, had = ~0ull;
+
+    for (u32 i = 0; i < 10 && late >= 250; i++)
+        late = deadline_in_own_slice(e);
+    for (u32 i = 0; i < 10 && had >= 200; i++)
+        had = woken_in_own_slice(e);
+    if (late >= 250 || had >= 200)
+        print("# late by %lu ms, had %lu ms\r\n", late, had);
+    CHECK(late < 250 && had < 200);
 }

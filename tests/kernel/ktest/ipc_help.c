@@ -53,7 +53,7 @@ kid_stop(const struct kchild *c, u32 i, u32 n)
 long
 kid_result(volatile struct kstep *s)
 {
-    for (u64 end = kt_in_ms(20000);
+    for (u64 end = kt_in_ms(PATIENCE);
          kt_now() < end && !__atomic_load_n(&s->done, __ATOMIC_ACQUIRE);)
         fb_wait(kt_in_ms(1), NULL);
     return s->done ? (long)s->rax : -1;

@@ -14,6 +14,9 @@
 #define RECORD          ((const struct fb_record *)WINDOW_RECORD)
 #define FRAME_RECORD(f) (&((const struct fb_frame_record *)WINDOW_RECORDS)[f])
 #define MEM             (INFO->memory[0].cap)
+/* How long a test waits for what must come, in milliseconds.  The host may leave any of the
+ * machine's CPUs alone for seconds; only what never comes is a fault. */
+#define PATIENCE 30000u
 #define USER_CODE       0x400000ull
 #define USER_DATA       0x401000ull
 
@@ -129,6 +132,9 @@ long kchild_destroy_domain(struct kchild *c);
             ;                                                                            \
         again_;                                                                          \
     })
+
+/* Wait; the end of a slice is not what the tests look for. */
+long wait_for(u64 until, u64 *events);
 
 /* ---- results ---- */
 void run(const char *name, void (*test)(void)); /* no frame may be lost */

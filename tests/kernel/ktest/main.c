@@ -424,6 +424,18 @@ user_run(const u8 *entry, u64 rdi, u64 rax)
     return user_go();
 }
 
+long
+wait_for(u64 until, u64 *events)
+{
+    long e;
+
+    do
+        e = fb_wait(until, events);
+    while (e == 0 && *events == 1ull << FB_EVENT_SLICE);
+    *events &= ~(1ull << FB_EVENT_SLICE);
+    return e;
+}
+
 /* ---- child domains ---- */
 
 #define CHILD_TEXT (FB_WINDOW_BASE + 0x4000000000ull)

@@ -109,7 +109,7 @@ test_records(void)
     CHECK(child->taken == taken);
     /* A fault without a handler ends it; before that it ran. */
     OK(kchild_start(&c, 0, child_spin, NULL));
-    for (int i = 0; i < 200 && *c.count[0] == 0; i++)
+    for (int i = 0; i < 2000 && *c.count[0] == 0; i++)
         fb_wait(__builtin_ia32_rdtsc() + RECORD->tsc_hz / 100, NULL);
     CHECK(*c.count[0] != 0 && COUNTED(switches) > 0 && COUNTED(faults) == 0);
     OK(kchild_destroy_domain(&c));

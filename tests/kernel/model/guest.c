@@ -35,13 +35,14 @@ raw_call(u64 number, const u64 *a, u64 *value)
 static long
 patient(u64 number, const u64 *a, u64 *value)
 {
+    u64 end = __builtin_ia32_rdtsc() + RECORD->tsc_hz / 1000 * PATIENCE;
     long e;
 
-    for (u64 tries = 0;
-         ((e = raw_call(number, a, value)) == -FB_E_BUSY && !call_is_ipc((u32)number)) ||
-         e == -FB_E_FLUSH || e == -FB_E_RESUME;) {
+    while (((e = raw_call(number, a, value)) == -FB_E_BUSY &&
+            !call_is_ipc((u32)number)) ||
+           e == -FB_E_FLUSH || e == -FB_E_RESUME) {
         fb_tlb_flush(~0ul, 0, NULL);
-        if (++tries == 1u << 20) { /* no call takes that long */
+        if (__builtin_ia32_rdtsc() > end) { /* no call takes that long */
             print("# vCPU %lu: call %lu without end: %s\r\n", self()->id, number,
                   fb_error_name(e));
             break;
