@@ -9,6 +9,10 @@ its exit status; one that fails without a "not ok" line adds one failure.  Lines
 A job of several programs (Job.parts) has a mark before and after what each one says
 (tests/guest/c/several.c).  Each is judged by itself; one that began and did not end, and
 those that never began, have failed.
+
+Under a failed job stand the lines of its output that tell why (why.py), and then its last
+lines.  The first of them stand once more at the end, where a log that shows no more than
+some kilobytes shows them.
 """
 import argparse
 import concurrent.futures
@@ -19,6 +23,7 @@ import subprocess
 import sys
 import time
 
+from . import why
 from .common import build_dir
 from .testplan import GROUPS, plan
 
@@ -28,7 +33,10 @@ NOT_OK = re.compile(r"^(not ok|FAILED)\b.*$", re.M)
 WARNING = re.compile(r"^warning: .*$", re.M)
 BEGINS = re.compile(r"^# begins: (\S+)$", re.M)
 ENDED = re.compile(r"^# ended: (\S+) (\d+) (\d+)$", re.M)
-TAIL_LINES = 25
+TAIL_LINES = 8
+# Characters of what is said at the end of a run: of one failed job, and of all.
+CAUSE, CAUSES = 700, 2400
+NEVER = "never ran"
 
 
 class Result:
@@ -44,15 +52,22 @@ def judge(status, output, limit):
     """(passed, failed, skipped, notes) of a program that ended with STATUS."""
     passed = len(OK.findall(output))
     skipped = len(SKIP.findall(output))
-    bad = [match.group(0) for match in NOT_OK.finditer(output)]
-    failed = len(bad)
+    failed = len(NOT_OK.findall(output))
     if status == "timeout":
-        return passed, failed + 1, skipped, bad + ["time-out after %d s" % limit]
+        return passed, failed + 1, skipped, [
+            "time limit: ended after %d s; %d results came, the last is: %s"
+            % (limit, passed + failed, last_result(output))]
     if status != 0 and failed == 0:
-        return passed, 1, skipped, ["ended with status %d" % status]
+        return passed, 1, skipped, ["ended with status %d%s" % (
+            status, " (time limit of the guest)" if status == 124 else "")]
     if status == 0 and passed + failed + skipped == 0:
         passed = 1
-    return passed, failed, skipped, bad + WARNING.findall(output)
+    return passed, failed, skipped, WARNING.findall(output)
+
+
+def last_result(output):
+    found = re.findall(r"^(?:not )?ok\b.*$", output, re.M)
+    return found[-1].strip() if found else "none"
 
 
 def run_process(job, log):
@@ -95,9 +110,14 @@ def split(output, names):
     return [(name, *found.get(name, (None, 0, ""))) for name in names]
 
 
-def with_tail(notes, output, path):
-    return notes + ["  | " + line for line in output.split("\n")[-TAIL_LINES:]
-                    if line.strip()] + ["  (whole output: %s)" % path]
+def with_cause(notes, output, path):
+    """NOTES, then what the output says of the failure, then its last lines."""
+    told = why.why(output)
+    last = [line for line in why.lines_of(output) if line][-TAIL_LINES:]
+    notes = notes + told
+    if any(line not in told for line in last):
+        notes += ["last lines:"] + ["  | " + why.cut(line) for line in last]
+    return notes + ["(whole output: %s)" % path]
 
 
 def part_results(job, status, output, path):
@@ -107,13 +127,13 @@ def part_results(job, status, output, path):
         if isinstance(ended, int):
             numbers = judge(ended, text, job.seconds)
         else:
-            what = "never ran" if ended is None else "began and did not end"
+            what = NEVER if ended is None else "began and did not end"
             numbers = (len(OK.findall(text)), 1, 0,
                        ["%s: the guest's status is %s" % (what, status)])
             text = tail if ended else ""
         passed, failed, skipped, notes = numbers
         yield Result("%s: %s" % (job.name, name), passed, failed, skipped,
-                     with_tail(notes, text, path) if failed else notes, seconds)
+                     with_cause(notes, text, path) if failed else notes, seconds)
 
 
 def run_job(job):
@@ -130,7 +150,7 @@ def run_job(job):
     if job.parts:
         results = list(part_results(job, status, output, path))
         if status != 0 and not any(result.failed for result in results):
-            results.append(Result(job.name, 0, 1, 0, with_tail(
+            results.append(Result(job.name, 0, 1, 0, with_cause(
                 ["all programs ended well, and the guest's status is %s" % status],
                 output, path), time.monotonic() - begin))
         return results
@@ -141,7 +161,7 @@ def run_job(job):
             status = 1
     passed, failed, skipped, notes = judge(status, output, job.seconds)
     if failed:
-        notes = with_tail(notes, output, path)
+        notes = with_cause(notes, output, path)
     return [Result(job.name, passed, failed, skipped, notes, time.monotonic() - begin)]
 
 
@@ -153,6 +173,27 @@ def report(result):
                                           result.seconds), flush=True)
     for note in result.notes:
         print("      " + note, flush=True)
+
+
+def causes(results):
+    """For the end of the run: each failed job, with the first of what it said."""
+    left, never = CAUSES, 0
+    for result in sorted(results, key=lambda one: one.name):
+        if result.failed and result.notes[0].startswith(NEVER):
+            never += 1  # the one that began and did not end tells why
+            continue
+        if not result.failed:
+            continue
+        yield "failed: %s" % result.name
+        room = min(CAUSE, left)
+        for note in result.notes:
+            if note.startswith(("last lines:", "(whole")) or len(note) > room:
+                break
+            room -= len(note) + 7
+            left -= len(note) + 7
+            yield "      " + note
+    if never:
+        yield "failed: %d programs that never ran" % never
 
 
 def parse(arguments):
@@ -188,9 +229,8 @@ def main(arguments=None):
                 report(result)
     failed = sum(result.failed for result in results)
     skipped = sum(result.skipped for result in results)
-    for result in sorted(results, key=lambda one: one.name):
-        if result.failed:
-            print("failed: %s" % result.name)
+    for line in causes(results):
+        print(line)
     line = "%d passed, %d failed" % (sum(result.passed for result in results), failed)
     print(line + (", %d skipped" % skipped if skipped else ""))
     sys.stdout.flush()

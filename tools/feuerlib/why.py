@@ -24,6 +24,12 @@ def lines_of(text):
     return [line.rstrip() for line in text.replace("\r", "").replace("\0", "").split("\n")]
 
 
+def cut(line):
+    """A long line's beginning and end."""
+    half = WIDTH // 2
+    return line if len(line) <= WIDTH else line[:half] + " [...] " + line[-half:]
+
+
 def chosen(lines):
     """The numbers of the lines that tell, with the diagnostics beside each, in order."""
     numbers = set()
@@ -51,7 +57,7 @@ def why(text, budget=1500):
         numbers = [i for i in range(max(0, len(lines) - TAIL), len(lines)) if lines[i]]
     result, left, before = [], budget, -1
     for n, i in enumerate(numbers):
-        line = lines[i][:WIDTH]
+        line = cut(lines[i])
         if len(line) > left:
             result.append("... (%d more lines)" % (len(numbers) - n))
             break
