@@ -206,9 +206,10 @@ answer(u64 number)
 {
     u64 given = 0;
 
-    if (strcmp(role, "slow") == 0) { /* sleeps over it */
-        while (__builtin_ia32_rdtsc() < page->deadline + RECORD->tsc_hz / 20)
-            fb_wait(page->deadline + RECORD->tsc_hz / 20, NULL);
+    if (strcmp(role, "slow") == 0) { /* sleeps until force has come */
+        for (u64 now = changes; now == changes || now % 2 != 0;
+             now = __atomic_load_n(&page->changes, __ATOMIC_ACQUIRE))
+            fb_wait(FB_FOREVER, NULL);
         print("noticed request %lu after its deadline", number);
     } else if (strcmp(role, "refuse") == 0) {
         for (u32 v = 0; v < INFO->ncpus; v++)
@@ -232,18 +233,6 @@ time_of_round(void)
     for (u32 v = 0; v < INFO->ncpus; v++)
         n += page->ticks[v];
     return n;
-}
-
-/* end=SECONDS: then it exits. */
-static u64
-end_time(void)
-{
-    char word[8];
-
-    if (!sdk_option(INFO->cmdline, "end=", word, sizeof(word)))
-        return FB_FOREVER;
-    u64 s = (u64)(word[0] - '0') * (word[1] ? 10 : 1) + (word[1] ? (u64)(word[1] - '0') : 0);
-    return __builtin_ia32_rdtsc() + s * RECORD->tsc_hz;
 }
 
 /* Base memory that is free lies at the start of its intervals. */
@@ -279,11 +268,8 @@ reclaim_main(u64 vcpu)
         first += chunks[k].hi - chunks[k].lo;
     started = true;
     print("%s has %lu KiB in chunks", role, kib(first));
-    u64 end = end_time();
     for (;;) {
-        fb_wait(end, NULL);
-        if (__builtin_ia32_rdtsc() >= end)
-            fb_domain_exit(0, NULL);
+        fb_wait(FB_FOREVER, NULL);
         if ((number = reclaim_pending(page)) != 0)
             answer(number);
         u64 now = __atomic_load_n(&page->changes, __ATOMIC_ACQUIRE);

@@ -9,7 +9,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export BUILD=$build FEUER_BUILD=$build
 unset MAKEFLAGS MAKELEVEL MFLAGS
-failed=0 number=0
+failed=0 number=0 status=0 limit=120
 
 say() { # good?, name
     number=$((number + 1))
@@ -17,12 +17,13 @@ say() { # good?, name
         echo "ok $number - $2"
     else
         echo "not ok $number - $2"
-        sed 's/^/# /' "$work/log" 2>/dev/null | tr -d '\r\0' | tail -n 25
+        "$root/tests/why" "$work/log" $status $limit
         failed=1
     fi
 }
 boot() { # options of feuer run; the console goes to the log, and must show the lines in $want (extended patterns)
-    timeout 60 "$root/tools/feuer" run "$@" </dev/null 2>&1 | tr -d '\r' >"$work/log"
+    timeout $limit "$root/tools/feuer" run "$@" </dev/null 2>&1 | tr -d '\r' >"$work/log"
+    status=${PIPESTATUS[0]}
     local line
     while read -r line; do
         [ -z "$line" ] || grep -aqE "$line" "$work/log" || { echo "# missing: $line"; return 1; }
@@ -135,7 +136,7 @@ done
 
 printf 'int main(void) { return 42; }\n' >posix.c
 mkdir add
-feuer-cc -o add/posix posix.c >"$work/log" 2>&1 && timeout 60 "$root/tools/feuer" exec --add add -- /add/posix >"$work/log" 2>&1
+feuer-cc -o add/posix posix.c >"$work/log" 2>&1 && timeout $limit "$root/tools/feuer" exec --add add -- /add/posix >"$work/log" 2>&1
 [ $? = 42 ]
 say $? "feuer-cc builds POSIX programs"
 

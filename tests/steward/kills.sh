@@ -49,7 +49,7 @@ instance read
     chunk 2M
     chunks 3
 END
-failed=0 number=0 limit=$((120 + count * 2))
+failed=0 number=0 limit=$((240 + count * 2))
 head() { # of the file of results
     echo "# command: tests/steward/kills.sh --count $count --cpus $list --seed $seed --keep"
     echo "# commit: $(git -C "$here" rev-parse --short=12 HEAD)"
@@ -69,8 +69,9 @@ for cpus in ${list//,/ }; do
     number=$((number + 1))
     row "$cpus" >>"$work/kept"
     sed 's/^/# /' "$work/out"
-    [ $status = 0 ] || { sed 's/^/# /' "$work/err"; printf 'not '; failed=1; }
+    [ $status = 0 ] || { printf 'not '; failed=1; }
     echo "ok $number - $count kills at any moment with $cpus CPUs"
+    [ $status = 0 ] || { "$here/../why" "$work/out" $status $limit; sed 's/^/# /' "$work/err"; }
 done
 [ -z "$keep" ] || cp "$work/kept" "$keep"
 echo "1..$number"

@@ -262,7 +262,7 @@ def variant_jobs(options):
 
 def kills_job(options):
     """Instances end at any moment: few of them, or as many as docs/results/kills.tsv."""
-    count, cpus, limit = (1000, "2,4", 5400) if options.all else (8, "2", 180)
+    count, cpus, limit = (1000, "2,4", 5400) if options.all else (8, "2", 300)
     return Job("guest kills", [os.path.join(REPO, "tests", "steward", "kills.sh"),
                                "--count", str(count), "--cpus", cpus, build_dir()], limit)
 
@@ -280,10 +280,10 @@ def guest_jobs(options):
                     ["/add/absent"] + absent_calls())
     yield Job("guest kernel", [os.path.join(REPO, "tests", "kernel", "run.sh"), build_dir(),
                                size(options, "2", "8", "20")], 900)
-    yield Job("guest steward", [os.path.join(REPO, "tests", "steward", "run.sh"), build_dir()], 600)
+    yield Job("guest steward", [os.path.join(REPO, "tests", "steward", "run.sh"), build_dir()], 900)
     yield kills_job(options)
     yield Job("guest reclaim", [os.path.join(REPO, "tests", "reclaim", "run.sh"), build_dir()], 300)
-    yield Job("guest sdk", [os.path.join(REPO, "tests", "sdk", "run.sh"), build_dir()], 500)
+    yield Job("guest sdk", [os.path.join(REPO, "tests", "sdk", "run.sh"), build_dir()], 900)
     yield Job("guest slices", [os.path.join(TOOLS, "slices")]
               + size(options, ["--mix", "even"], ["--mix", "even", "--mix", "hog first"], []),
               600)

@@ -10,7 +10,7 @@ field() { # instance, number of a field of `list`
     zonectl --plain list | grep "^$1	" | cut -f"$2"
 }
 wait_for() { # instance, field, value
-    for n in $(seq 100); do
+    for n in $(seq 300); do
         [ "$(field "$1" "$2")" = "$3" ] && return
         sleep 0.1
     done
@@ -27,7 +27,7 @@ refused() { # status, words, command...
 [ "$(zonectl --plain list | cut -f1 | tr '\n' ' ')" = "main worker noise " ] || fail "list"
 [ "$(field main 4)" = yes ] || fail "main has the terminal"
 # Its own root and command line, and no terminal: it writes to its log.
-for n in $(seq 50); do
+for n in $(seq 300); do
     zonectl log worker | grep -q working && break
     sleep 0.1
 done
@@ -38,14 +38,14 @@ zonectl kill worker || fail kill
 wait_for worker 7 2
 wait_for worker 2 up
 # An end that is asked for: it stays down until it is started.
-zonectl stop worker -t 4 >/dev/null || fail stop
+zonectl stop worker -t 30 >/dev/null || fail stop
 [ "$(field worker 2)" = down ] || fail "worker is down"
 [ "$(field worker 9)" = "exit, code 0" ] || fail "worker ended in order"
 sleep 0.5
 [ "$(field worker 2)" = down ] || fail "worker stays down"
 zonectl start worker || fail start
 wait_for worker 2 up
-zonectl restart worker -t 4 >/dev/null || fail restart
+zonectl restart worker -t 30 >/dev/null || fail restart
 wait_for worker 7 4
 # One that does not listen is killed at its deadline.
 zonectl stop noise -t 0.3 >/dev/null || fail "stop noise"

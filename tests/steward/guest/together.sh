@@ -14,7 +14,7 @@ answered() { zonectl log steward | grep -c 'worker: asked for 4096 KiB, answered
 until_more() { # before, command that counts...
     before=$1
     shift
-    for n in $(seq 150); do
+    for n in $(seq 600); do
         [ "$("$@")" -gt "$before" ] && return
         sleep 0.1
     done
@@ -32,7 +32,7 @@ case $(ended rt) in "exit, code "*) ;; *) fail "rt: $(ended rt)" ;; esac
 # Its root is the shell's, not main's.
 [ "$(zonectl log worker | grep '^[1-9]' | tail -n 1)" != "$(ls / | wc -l)" ] || fail "worker has main's root"
 
-zonectl reclaim worker 4M -t 10 || fail reclaim
+zonectl reclaim worker 4M -t 60 || fail reclaim
 until_more 0 answered
 until_more "$(working)" working
 exit 0
