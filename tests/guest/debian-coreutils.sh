@@ -55,7 +55,7 @@ r 'tail -n 3 numbers; tail -n +18 numbers; tail -c 4 numbers'
 r 'tail -n1 fruit nosuch numbers'
 r 'seq 100000 | tail -n 2'
 r 'head -n x fruit'
-r '(echo first; sleep 0.2; echo second) >grow & tail -f --pid=$! -n +1 -s 0.1 grow; wait'
+r ': >grow; (echo first; sleep 0.2; echo second) >grow & tail -f --pid=$! -n +1 -s 0.1 grow; wait'
 section wc
 r 'wc numbers fruit prose'
 r 'wc -l <numbers; wc -c exes; wc -w prose; wc -L prose; wc -m fruit'

@@ -14,6 +14,16 @@ work=${1:-/tmp}/debian-tools
 rm -rf "$work"
 mkdir -p "$work" && cd "$work" || exit 1
 
+# till CONDITION: waits until the command succeeds, however busy the machine is.
+till() {
+    local n
+    for ((n = 0; n < 600; n++)); do
+        eval "$1" >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    echo "never: $1"
+}
+
 # run_lines SECTION <<LIST: runs each line of the list; without what bash says of jobs that
 # it ended, by their process numbers.
 run_lines() {
@@ -486,12 +496,12 @@ ps -p 999999
 ps -C nosuch -o pid=
 ps -e -o comm= | grep -c '^ps$'
 ps aux | head -1; ps -ef | head -1; ps -l | head -1; ps axjf | head -1; ps -o pid,stat,wchan:10,ni,pri,rss | head -1
-sleep 50 & sleep 0.2; ps -o stat=,comm=,args=,ni=,nlwp=,tty= -p $!; kill $!; wait $!
-sleep 51 & kill -STOP $!; sleep 0.2; ps -o stat= -p $!; kill -KILL $!; wait $!
-nice -n 7 sleep 52 & sleep 0.3; ps -o stat=,ni= -p $!; kill $!; wait $!
-sleep 53 & sleep 54 & sleep 0.3; pgrep -fc 'sleep 5[34]'; pgrep -x sleep | wc -l; pkill -f 'sleep 5[34]'; wait; pgrep -x sleep
+sleep 50 & till 'ps -o stat=,comm= -p $! | grep "^S .*sleep"'; ps -o stat=,comm=,args=,ni=,nlwp=,tty= -p $!; kill $!; wait $!
+sleep 51 & kill -STOP $!; till 'ps -o stat= -p $! | grep T'; ps -o stat= -p $!; kill -KILL $!; wait $!
+nice -n 7 sleep 52 & till 'ps -o comm=,stat= -p $! | grep "sleep *SN"'; ps -o stat=,ni= -p $!; kill $!; wait $!
+sleep 53 & sleep 54 & till '[ $(pgrep -fxc "sleep 5[34]") = 2 ]'; pgrep -fc 'sleep 5[34]'; pgrep -x sleep | wc -l; pkill -f 'sleep 5[34]'; wait; pgrep -x sleep
 pgrep -l -x nosuch; pgrep; pkill -0 -x nosuch; pgrep -u nosuch
-su user -c 'exec sleep 56' & sleep 1; pgrep -u user -x sleep | wc -l; ps -u user -o user=,comm= | sort; pkill -u user 2>/dev/null; wait 2>/dev/null
+su user -c 'exec sleep 56' & till 'pgrep -u user -x sleep'; pgrep -u user -x sleep | wc -l; ps -u user -o user=,comm= | sort; pkill -u user 2>/dev/null; wait 2>/dev/null
 free | awk '{ print $1, NF }'; free -h --si -t | awk '{ print $1, NF }'; free -x
 uptime | sed 's/.*up.*load average:.*/shape/'; uptime -p | cut -d' ' -f1; uptime -s | wc -c
 vmstat | awk '{ print NF }'; vmstat -s | grep -c memory; vmstat nosuch
@@ -501,7 +511,7 @@ pmap $$ | head -1 | sed 's/[0-9]*:/N:/'; pmap -x $$ | awk 'NR == 2'; pmap 999999
 pwdx $$ | sed 's/^[0-9]*/N/'; pwdx 999999
 sysctl kernel.ostype kernel.pid_max | head -1; sysctl nosuch.x; sysctl -w kernel.hostname=other && hostname; true
 skill -l | head -1; snice nosuch 2>&1 | head -1; kill -s TERM 999999; slabtop --nosuch 2>&1 | head -1
-sleep 57 >held & sleep 0.2; fuser held 2>/dev/null | wc -w; fuser -k held >/dev/null 2>&1; wait; killall nosuch; sleep 58 & sleep 0.2; killall sleep; wait $!
+sleep 57 >held & till 'pgrep -fx "sleep 57"'; fuser held 2>/dev/null | wc -w; fuser -k held >/dev/null 2>&1; wait; killall nosuch; sleep 58 & till 'pgrep -fx "sleep 58"'; killall sleep; wait $!
 pstree -A $$ | sed 's/-pstree//;s/---sed//' | head -1 | cut -c1-4; prtstat 999999
 LIST
 

@@ -14,6 +14,16 @@ rm -rf "$work"
 mkdir -p "$work" && cd "$work" || exit 1
 chmod 755 .
 
+# till CONDITION: waits until the command succeeds, however busy the machine is.
+till() {
+    local n
+    for ((n = 0; n < 600; n++)); do
+        eval "$1" >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    echo "never: $1"
+}
+
 section() {
     printf '=== %s\n' "$*"
     [ -z "$SHELL_TIMES" ] || echo "$(date +%s) $*" >&2
@@ -102,12 +112,12 @@ printf '%d\n' 12abc 2>/dev/null; show status $?
 IFS=: read -r user _ uid _ </etc/passwd; show passwd "$user $uid"
 IFS=, read -ra fields <<<'a,b,,d'; show fields "${#fields[@]} ${fields[3]}"
 read -r -n 3 part <<<abcdef; show part "$part"; read -r -d ';' part <<<'to here;rest'; show part "$part"
-read -r -t 0.1 part < <(sleep 1); show timeout $(($? > 128)); read -r part </dev/null; show end $?
+read -r -t 0.1 part < <(exec sleep 30); show timeout $(($? > 128)); read -r part </dev/null; show end $?
 select choice in red green quit; do echo "chosen: $choice ($REPLY)"; [ "$choice" = quit ] && break; done <<<$'2\n9\n3' 2>&1
 set -- a 'b c' d; show parameters "$# $2 ${*: -1} ${@:2:1}"; shift 2; show shifted "$*"; set -- ; show none $#
 eval 'e=$((1+2)); echo evaluated $e'; command -v cd; type -t if cd ls recurse nosuch; hash -r
 (set -e; false; echo not reached); show errexit $?; (set -e; if false; then :; fi; false || true; echo reached)
-diff <(printf '1\n2\n3\n') <(printf '1\n3\n4\n'); tee >(wc -c >tee.out) <<<count >/dev/null; sleep 0.3; show tee "$(cat tee.out)"
+diff <(printf '1\n2\n3\n') <(printf '1\n3\n4\n'); tee >(wc -c >tee.out) <<<count >/dev/null; till '[ -s tee.out ]'; show tee "$(cat tee.out)"
 exec 5>five; echo to five >&5; exec 5>&-; cat five; { echo both; echo err >&2; } >both 2>&1; wc -l <both
 exec 6<>five; read -r line <&6; echo more >&6; exec 6>&-; cat five; (echo closed >&6) 2>/dev/null; show closed $?
 set -C; (echo x >five) 2>/dev/null; show noclobber $?; echo x >|five; set +C; cat five nosuch 2>/dev/null; show cat $?
@@ -127,11 +137,11 @@ bash -c 'trap "echo one" USR1; trap "echo two" USR2; kill -USR1 $$; kill -USR2 $
 bash -c 'trap "echo child ended" CHLD; set -m; sleep 0.05 & wait; echo waited' | sort
 bash -c 'trap "" TERM; (kill -TERM $BASHPID; echo ignored in the subshell); trap - TERM; (kill -TERM $BASHPID; echo no)' 2>/dev/null; show status $?
 bash -c 'trap "echo caught; exit 3" INT; kill -INT $$; echo not reached'; show status $?
-bash -c 'trap "echo pipe" PIPE; (sleep 0.1; echo x; echo status $? >&2) | true' 2>&1 | sed 's/.*write error/write error/'
+bash -c 'trap "echo pipe" PIPE; (sleep 2; echo x; echo status $? >&2) | true' 2>&1 | sed 's/.*write error/write error/'
 sleep_status() { sleep 30 & local pid=$!; sleep 0.3; kill "-$1" $pid; wait $pid 2>/dev/null; echo $?; }
 for signal in HUP ABRT USR1 ALRM TERM KILL; do echo "$signal $(sleep_status $signal 2>/dev/null)"; done
 bash -mc 'sleep 30 & jobs | sed "s/ *\[/[/"; kill %1; wait %1; echo $?; jobs' 2>/dev/null
-bash -mc 'sleep 30 & kill -STOP %1; sleep 0.3; jobs; kill -CONT %1; sleep 0.3; jobs; kill -KILL %%; wait %1; echo $?' 2>/dev/null
+bash -mc 'sleep 30 & kill -STOP %1; sleep 1; jobs; kill -CONT %1; sleep 0.3; jobs; kill -KILL %%; wait %1; echo $?' 2>/dev/null
 bash -mc 'true | sleep 30 | cat & p=$!; [ "$(ps -o pgid= -p $p)" = "$(ps -o pgid= -p $(jobs -p))" ] && echo one group; kill -- -$(jobs -p); wait $p; echo $?' 2>/dev/null
 (sleep 0.3 & sleep 0.1 & jobs -p | wc -l; wait -n -p who; echo $?; wait; echo $?) 2>/dev/null
 bash -c '(sleep 0.2; exit 9) & wait $!; echo $?; wait 999999; echo $?; wait %3; echo $?' 2>/dev/null
@@ -165,7 +175,7 @@ parallel_sort() {
 seq 1 50000 | sort -R --random-source=copy1 | parallel_sort | cmp - <(seq 1 50000) && echo merged
 cat <(echo a) <(echo b) <(cat <(echo c)); paste <(seq 3) <(seq 4 6) <(seq 7 9)
 head -n 1 <(yes); (yes; show yes $? >&2) 2>/dev/null | head -n 1; set -o pipefail; yes | true; show pipefail $?; set +o pipefail
-(sleep 0.3; echo late >>log) & : >log; timeout 2 tail -f log; wait
+: >log; (sleep 0.3; echo late >>log; sleep 1) & tail -f --pid=$! log; wait
 
 section tables and dates
 for ((i = 1; i <= 2000; i++)); do echo "$i,$((i * 7919 % 1000)),name$((i % 13)),$((i % 28 + 1))"; done >table

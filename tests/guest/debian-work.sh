@@ -14,6 +14,16 @@ rm -rf "$work"
 mkdir -p "$work" && cd "$work" || exit 1
 chmod 755 .
 
+# till CONDITION: waits until the command succeeds, however busy the machine is.
+till() {
+    local n
+    for ((n = 0; n < 600; n++)); do
+        eval "$1" >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    echo "never: $1"
+}
+
 section() {
     printf '=== %s\n' "$*"
     [ -z "$SHELL_TIMES" ] || echo "$(date +%s) $*" >&2
@@ -134,11 +144,11 @@ rm -rf unpacked copy; ls
 section jobs and traps
 trap 'echo trapped USR1' USR1; kill -USR1 $$; trap - USR1
 (trap 'echo leaving; exit 5' EXIT; exit 2); show exit $?
-(trap 'echo got TERM; exit 9' TERM; sleep 5 & wait) & sleep 0.5; kill -TERM $!; wait $!; show status $?
+(trap 'echo got TERM; exit 9' TERM; : >trapped; sleep 5 & wait) & till '[ -e trapped ]'; rm trapped; kill -TERM $!; wait $!; show status $?
 sleep 50 & kill $!; wait $! 2>/dev/null; show killed $?
 sleep 50 & kill -9 $!; wait $! 2>/dev/null; show killed $?
 wait; (sleep 0.5; exit 3) & (sleep 4; exit 4) & wait -n; show first $?; wait -n; show second $?; wait -n; show none $?
-(kill -STOP $BASHPID; echo continued) & sleep 0.3; kill -CONT $!; wait $!; show stopped $?
+(kill -STOP $BASHPID; echo continued) & till 'grep "^State:.T" /proc/$!/status'; kill -CONT $!; wait $!; show stopped $?
 bash -c 'trap "" INT; kill -INT $$; echo ignored'
 bash -c 'kill -SEGV $$' 2>/dev/null; show segv $?
 bash -c 'ulimit -f 1; head -c 100000 /dev/zero >big' 2>/dev/null; show limit $?; stat -c %s big

@@ -38,7 +38,7 @@ LONG = {"test_bombs", "test_restart", "test_fd", "test_pipe_storm", "test_proces
         "test_poll_eventfd"}
 # Fork and memory bombs: what they leave in the kernel's stores must not meet others.
 OWN_GUEST = {"test_bombs"}
-PROGRAM_SECONDS = 120
+PROGRAM_SECONDS = 300
 # Seconds on an idle machine, of those that take half a minute or more: the runner starts
 # them first, so that no core is idle at the end.
 EXPECTED = {"proofs": 120, "guest kernel": 90, "guest debian-work-2 cpus=4": 80,
