@@ -282,6 +282,7 @@ struct fb_record {
     fb_u64 epoch; /* current epoch */
     fb_u64 pad[6];
     struct fb_record_cpu cpu[FB_CPUS_MAX]; /* 0x80 */
+    fb_u64 interrupts[FB_CPUS_MAX];        /* that the CPU took: timer, kicks, lines */
 };
 #define FB_RECORD_MAGIC 0x4445524f43455246ull
 
@@ -309,6 +310,8 @@ struct fb_boot {
     fb_u64 frames;                        /* frame records exist for [0, frames) */
     fb_u64 record_frame;                  /* the record's frame */
     fb_u64 records_frame;                 /* first frame of the array of frame records */
+    fb_u64 kernel_frames;                 /* the kernel's own memory, with these records */
+    fb_u64 domain_record_frame;           /* the first domain's struct fb_domain_record */
     struct fb_range
         libos; /* bytes, physical: the personalities (tools/pack.py) in the kernel file */
     struct fb_range manifest; /* bytes, physical: the manifest area (16,384 bytes) */

@@ -2,6 +2,7 @@
 /* See libos.h. */
 #pragma GCC visibility push(hidden)
 #include <sdk/libos.h>
+#include <sdk/steward.h>
 #include <sdk/stubs.h>
 
 extern u8 libos_stacks[FB_CPUS_MAX][LIBOS_STACK];
@@ -62,7 +63,7 @@ libos_start(u64 vcpu)
     if (vcpu == 0)
         libos_exit(0);
     for (;;)
-        fb_wait(FB_FOREVER, NULL);
+        libos_wait(FB_FOREVER);
 }
 
 void
@@ -71,10 +72,22 @@ libos_gate(struct libos_regs *regs)
     libos_syscall(libos_self(), regs);
 }
 
+/* Were these events of the current vCPU the steward's, and is there its order to end? */
+static void
+obey(u64 vcpu, u64 events)
+{
+    if (vcpu == 0 && events & 1ull << STEWARD_EVENT && libos_stopping())
+        libos_stop(vcpu);
+}
+
 void
 libos_upcall_enter(u64 area, u64 vector)
 {
-    libos_upcall(libos_self(), area, vector);
+    u64 vcpu = libos_self();
+
+    if (vector == FB_VECTOR_EVENT)
+        obey(vcpu, libos_cb(vcpu)->save[area % FB_SAVES].events);
+    libos_upcall(vcpu, area, vector);
     fb_resume(area, NULL);
     libos_exit(LIBOS_EXIT_UPCALL + vector); /* resume comes back only if it is refused */
 }
@@ -97,6 +110,35 @@ libos_upcall(u64 vcpu, u64 area, u64 vector)
                 vector, area == FB_SAVE_USER ? "process" : "LibOS", s->regs.rip, s->cr2,
                 s->regs.error);
     libos_exit(LIBOS_EXIT_UPCALL + vector);
+}
+
+__attribute__((weak)) void
+libos_stop(u64 vcpu)
+{
+    (void)vcpu;
+    libos_exit(STEWARD_EXIT_OFF);
+}
+
+u64
+libos_stop_by(void)
+{
+    return __atomic_load_n(&STEWARD_PAGE->stop, __ATOMIC_ACQUIRE);
+}
+
+bool
+libos_stopping(void)
+{
+    return libos_stop_by() != 0;
+}
+
+u64
+libos_wait(u64 until)
+{
+    u64 bits = 0;
+
+    fb_wait(until, &bits);
+    obey(libos_self(), bits);
+    return bits;
 }
 
 void

@@ -8,10 +8,14 @@
  *     for events (a quarter each), and one for libos_main.  A system call or an upcall
  *     from the user view begins at the top of that one: who enters a process does not
  *     come back.
- * S2. libos_main runs masked: events stay pending until fb_wait fetches them, or until
- * the control block's mask is cleared; entering the user view clears it. S3. C code of a
- * LibOS is compiled for general registers only (feuer-cc --libos does that), so the
- * vector state is always the process's.
+ * S2. libos_main runs masked: events stay pending until libos_wait (or fb_wait) fetches
+ *     them, or until the control block's mask is cleared; entering the user view clears it.
+ * S3. C code of a LibOS is compiled for general registers only (feuer-cc --libos does
+ *     that), so the vector state is always the process's.
+ * S4. The steward's order to end (`zonectl stop`) comes as an event of vCPU 0, and is
+ *     obeyed where that event arrives: in an upcall before libos_upcall, and in libos_wait.
+ *     Who computes with events masked and never waits asks libos_stopping; who fetches
+ *     events by fb_wait or ipc_receive looks there as well.
  *
  * Locks: none; libos_frame, libos_page, libos_map and a heap are for one vCPU.
  */
@@ -49,6 +53,10 @@ void libos_syscall(u64 vcpu, struct libos_regs *regs);
  * When it returns, what was interrupted goes on.  The default passes over events, and
  * reports a fault and ends the instance. */
 void libos_upcall(u64 vcpu, u64 area, u64 vector);
+/* The steward has told the instance to end (S4), on vCPU 0.  The default ends it at once;
+ * one that has something to put in order does so, and ends before libos_stop_by: who
+ * returns goes on, and is ended by force then. */
+void libos_stop(u64 vcpu);
 
 /* ---- what it finds ---- */
 
@@ -60,6 +68,12 @@ u8 *libos_buffer(u64 vcpu);
  * log, which the steward keeps (`zonectl log NAME`). */
 void libos_print(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void libos_log(const char *bytes, size_t count); /* to the log alone */
+/* Wait for events until the TSC is `until` (FB_FOREVER: for ever), and fetch them: their
+ * bits.  An order to end is obeyed here. */
+u64 libos_wait(u64 until);
+/* Is there an order to end?  Then the TSC until which it is to be followed. */
+bool libos_stopping(void);
+u64 libos_stop_by(void);
 /* The end; sdk/steward.h says what the codes 0 to 3 mean, all others are failures. */
 __attribute__((noreturn)) void libos_exit(u64 code);
 

@@ -62,6 +62,7 @@ struct steward_page {
     fb_u64 terminal_answer; /* the value of `terminal` that it has acted upon */
     fb_u64 backtrace_count;
     fb_u64 backtrace[32];   /* return addresses, innermost first, of an end by its own hand */
+    fb_u64 sampled[2];      /* TSC ticks in its LibOS, and in its programs: what it says */
 };
 _Static_assert(sizeof(struct steward_page) <= 4096, "one page");
 #define STEWARD_PAGE ((struct steward_page *)WINDOW_STEWARD)

@@ -418,6 +418,7 @@ bool
 instance_remove_step(struct instance *i)
 {
     if (i->step == 0) {
+        report_end(i);
         port_end(i); /* nothing that it says now counts */
         share_end(i);
     }

@@ -4,9 +4,13 @@
  *
  * list     NAME STATE PERSONALITY TERMINAL CPUS KIB STARTS MS ENDED
  * top      "machine" NOW HZ CPUS, "cpu" N IDLE for each CPU, "steward" TICKS KIB_FREE
- *          SLOTS_USED, and for each instance that is up: "instance" NAME TICKS CROSSINGS
- *          UPCALLS FAULTS CALLS REPLIES SWITCHES KIB SLOTS_USED SLOTS.  What is free, KIB
- *          and slots are as they are now, all else counts up; times are TSC ticks.
+ *          SLOTS_USED UPCALLS FAULTS CALLS REPLIES SWITCHES, and for each instance that is
+ *          up: "instance" NAME TICKS CROSSINGS UPCALLS FAULTS CALLS REPLIES SWITCHES KIB
+ *          SLOTS_USED SLOTS LIBOS PROGRAMS, the last two what it says itself of its time.
+ *          Last "kernel" KIB CROSSINGS UPCALLS FAULTS CALLS REPLIES SWITCHES INTERRUPTS:
+ *          all that the kernel did, for the steward and every instance that is or was.
+ *          What is free, KIB and slots are as they are now, all else counts up; times are
+ *          TSC ticks.
  * caps     SLOT TYPE LO HI CLASS KINDS RIGHTS (names with commas), and then "more" SLOT
  *          where the list goes on
  */
@@ -51,28 +55,78 @@ report_list(struct text *t)
     }
 }
 
+/* What the kernel counted. */
+struct counts {
+    u64 crossings, interrupts;
+    struct fb_domain_counts of;
+};
+
+static struct counts ended; /* of instances whose domains are gone */
+
 static void
-add_counts(struct text *t, const struct instance *i)
+add_record(struct counts *sum, const struct fb_domain_record *r)
+{
+    for (u32 cpu = 0; cpu < FB_CPUS_MAX; cpu++) {
+        sum->of.upcalls += r->cpu[cpu].upcalls;
+        sum->of.faults += r->cpu[cpu].faults;
+        sum->of.switches += r->cpu[cpu].switches;
+        sum->of.calls += r->cpu[cpu].calls;
+        sum->of.replies += r->cpu[cpu].replies;
+    }
+}
+
+/* Nothing, where it has no record that the steward sees: not yet, or it was added to
+ * `ended`. */
+static void
+add_instance(struct counts *sum, const struct instance *i)
+{
+    if (!i->reclaim.record || !i->port.page)
+        return;
+    add_record(sum, i->reclaim.record);
+    for (u32 v = 0; i->cb && v < i->nvcpus; v++)
+        sum->crossings += ((const struct fb_cb *)((u64)i->cb + v * PAGE))->crossings;
+}
+
+void
+report_end(const struct instance *i)
+{
+    add_instance(&ended, i);
+}
+
+static void
+say_counts(struct text *t, const struct counts *c)
+{
+    text_add(t, "\t%lu\t%lu\t%lu\t%lu\t%lu", c->of.upcalls, c->of.faults, c->of.calls,
+             c->of.replies, c->of.switches);
+}
+
+static void
+say_instance(struct text *t, const struct instance *i)
 {
     const struct fb_domain_status *s = (const void *)STEWARD_BUFFER;
-    const struct fb_domain_record *r = i->reclaim.record;
-    struct fb_domain_counts sum = { 0 };
-    u64 crossings = 0;
+    struct counts c = { 0 };
 
-    if (i->state != STATE_UP || !r || fb_domain_status(i->domain, 0, NULL) != 0)
+    if (i->state != STATE_UP || !i->reclaim.record ||
+        fb_domain_status(i->domain, 0, NULL) != 0)
         return;
-    for (u32 cpu = 0; cpu < FB_CPUS_MAX; cpu++) {
-        sum.upcalls += r->cpu[cpu].upcalls;
-        sum.faults += r->cpu[cpu].faults;
-        sum.switches += r->cpu[cpu].switches;
-        sum.calls += r->cpu[cpu].calls;
-        sum.replies += r->cpu[cpu].replies;
-    }
-    for (u32 v = 0; i->cb && v < i->nvcpus; v++)
-        crossings += ((const struct fb_cb *)((u64)i->cb + v * PAGE))->crossings;
-    text_add(t, "instance\t%s\t%lu\t%lu\t%lu\t%lu\t%lu\t%lu\t%lu\t%lu\t%lu\t%lu\n",
-             i->what->name, s->ticks, crossings, sum.upcalls, sum.faults, sum.calls,
-             sum.replies, sum.switches, kib_of(i), s->slots_used, s->slots);
+    add_instance(&c, i);
+    text_add(t, "instance\t%s\t%lu\t%lu", i->what->name, s->ticks, c.crossings);
+    say_counts(t, &c);
+    text_add(t, "\t%lu\t%lu\t%lu\t%lu\t%lu\n", kib_of(i), s->slots_used, s->slots,
+             i->port.page ? i->port.page->sampled[0] : 0,
+             i->port.page ? i->port.page->sampled[1] : 0);
+}
+
+/* The first domain's record, mapped once. */
+static const struct fb_domain_record *
+own_record(void)
+{
+    static bool mapped;
+
+    if (!mapped)
+        mapped = window_map(0, WINDOW_DOMAIN_RECORD, BOOT->cap_kernel_read,
+                            BOOT->domain_record_frame, 1, FB_MAP_READ, NULL) == 0;
+    return mapped ? (const void *)WINDOW_DOMAIN_RECORD : NULL;
 }
 
 void
@@ -80,16 +134,31 @@ report_top(struct text *t)
 {
     const struct fb_record *record = (const void *)WINDOW_RECORD;
     const struct fb_domain_status *s = (const void *)STEWARD_BUFFER;
+    struct counts own = { 0 }, all = ended;
 
     text_add(t, "machine\t%lu\t%lu\t%lu\n", (u64)__builtin_ia32_rdtsc(), record->tsc_hz,
              ncpus());
-    for (u64 cpu = 0; cpu < ncpus(); cpu++)
+    for (u64 cpu = 0; cpu < ncpus(); cpu++) {
         text_add(t, "cpu\t%lu\t%lu\n", cpu, record->cpu[cpu].idle_tsc);
-    if (fb_domain_status(0, 0, NULL) == 0)
-        text_add(t, "steward\t%lu\t%lu\t%lu\n", s->ticks, memory_total() * 4,
+        all.interrupts += record->interrupts[cpu];
+    }
+    if (own_record()) {
+        add_record(&own, own_record());
+        add_record(&all, own_record());
+    }
+    if (fb_domain_status(0, 0, NULL) == 0) {
+        text_add(t, "steward\t%lu\t%lu\t%lu", s->ticks, memory_total() * 4,
                  s->slots_used);
-    for (u32 k = 0; k < instance_count; k++)
-        add_counts(t, &instances[k]);
+        say_counts(t, &own);
+        text_add(t, "\n");
+    }
+    for (u32 k = 0; k < instance_count; k++) {
+        say_instance(t, &instances[k]);
+        add_instance(&all, &instances[k]);
+    }
+    text_add(t, "kernel\t%lu\t%lu", BOOT->kernel_frames * 4, all.crossings);
+    say_counts(t, &all);
+    text_add(t, "\t%lu\n", all.interrupts);
 }
 
 static const char *

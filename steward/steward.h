@@ -208,6 +208,8 @@ struct text { /* what a report writes into; text that does not fit is cut off */
 void text_add(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void report_list(struct text *t);
 void report_top(struct text *t);
+/* What the kernel counted of it stays in the sum of all; before port_end. */
+void report_end(const struct instance *i);
 void report_caps(struct text *t, struct instance *i, u64 slot);
 
 /* ---- terminal.c ---- */

@@ -149,6 +149,7 @@ kernel_start(void)
         .name = "steward",
     };
     MUST(domain_make(&p, &d));
+    boot_info->domain_record_frame = p.object_frame + 1;
     d->link = &domains;
     domains = d;
     MUST(space_init(d, boot_frames(2, 2), &s));

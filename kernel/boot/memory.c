@@ -145,6 +145,13 @@ boot_frames(u64 n, u64 align)
 }
 
 static void
+make_kernel(frame_t lo, frame_t hi)
+{
+    frame_boot_type(lo, hi, FB_FRAME_KERNEL);
+    boot_info->kernel_frames += hi - lo;
+}
+
+static void
 make_public(const void *p, u64 bytes)
 {
     frame_t f = ptr_frame(p);
@@ -164,11 +171,11 @@ memory_records(const struct boot_source *from)
     for (unsigned i = 0; i < boot_info->nfree; i++)
         frame_boot_type(boot_info->free[i].lo, boot_info->free[i].hi, FB_FRAME_DATA);
     for (unsigned i = 0; i < taken.n; i++)
-        frame_boot_type(taken.range[i].lo, taken.range[i].hi, FB_FRAME_KERNEL);
+        make_kernel(taken.range[i].lo, taken.range[i].hi);
     frame_boot_type(first,
                     first + frame_up(boot_info->frames * sizeof(struct fb_frame_record)),
                     FB_FRAME_PUBLIC);
-    frame_boot_type(image_frame(image_start), image_frame(data_end), FB_FRAME_KERNEL);
+    make_kernel(image_frame(image_start), image_frame(data_end));
     /* The blobs are given away. */
     frame_boot_type(image_frame(data_end), image_frame(image_end), FB_FRAME_DATA);
     make_public(record, sizeof(*record));

@@ -77,6 +77,7 @@ trap(struct fb_regs *regs)
     }
     if (!ring3 && regs->vector >= 32)
         epoch_idle_leave(); /* it idled: from here on it uses vCPUs (E3) */
+    record->interrupts[c->id]++;
     switch (regs->vector) {
     case HAL_VECTOR_TIMER:
         hal_eoi();

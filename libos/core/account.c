@@ -8,6 +8,7 @@
 #include "core/hooks.h"
 #include "core/machine.h"
 #include "core/sched.h"
+#include "core/steward.h"
 
 #define TICK_NS 4000000ull
 
@@ -107,6 +108,7 @@ account_tick(struct lcpu *c, bool user)
     struct thread *t = c->current;
     u64 busy = now - c->sampled_tsc;
     c->sampled_tsc = now;
+    steward_sampled(user, busy);
     if (!user)
         c->system_ticks += busy;
     else if (t->sched.nice > 0)

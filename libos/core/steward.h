@@ -15,6 +15,8 @@ void steward_start(void);
 /* Text for this instance's log; any context.  What the steward does not take in time is
  * dropped. */
 void steward_write(const char *text, size_t bytes);
+/* So much of a vCPU's time was spent in programs, or in the LibOS (`zonectl top`). */
+void steward_sampled(bool programs, u64 ticks);
 /* One more return address of the end that is coming. */
 void steward_backtrace(u64 address);
 

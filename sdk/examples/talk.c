@@ -43,7 +43,7 @@ static void
 join(void)
 {
     while (!share_join(&share))
-        fb_wait(FB_FOREVER, NULL);
+        libos_wait(FB_FOREVER);
     if (ring_produce(&to, share.out, PAGE, 1) || ring_consume(&from, share.in, PAGE, 1))
         libos_exit(12);
     half = 0;
@@ -56,7 +56,7 @@ rest(void)
 {
     if (ring_consumer_sleeps(&from) && !share_over(&share)) {
         sleeps++;
-        fb_wait(FB_FOREVER, NULL);
+        libos_wait(FB_FOREVER);
     }
     ring_consumer_wakes(&from);
 }
@@ -68,7 +68,7 @@ send(u64 value)
         if (ring_bell_consumer(&to))
             share_bell(&share);
         if (ring_producer_sleeps(&to) && !share_over(&share))
-            fb_wait(FB_FOREVER, NULL);
+            libos_wait(FB_FOREVER);
         ring_producer_wakes(&to);
     }
 }

@@ -20,6 +20,12 @@ steward_write(const char *text, size_t bytes)
 }
 
 void
+steward_sampled(bool programs, u64 ticks)
+{
+    (void)programs, (void)ticks;
+}
+
+void
 steward_backtrace(u64 address)
 {
     (void)address;

@@ -170,8 +170,10 @@ rt_main(void)
     if (sdk_option(RT_INFO->cmdline, "rt.hog=", kind, sizeof(kind)))
         hog(kind);
     u64 begin = rt_now() + option("rt.after=", 0) * 1000 * ticks_us;
-    while (rt_now() < begin)
+    while (rt_now() < begin) {
         fb_wait(begin, NULL);
+        rt_obey();
+    }
     make_threads();
     if (option("rt.fill=", 0) != 0)
         rt_spawn(fill, rt_now(), 1ull << 60);

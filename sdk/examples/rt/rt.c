@@ -3,6 +3,7 @@
 #include "sdk/examples/rt/rt.h"
 
 #include <sdk/reclaim.h>
+#include <sdk/steward.h>
 #include <sdk/stubs.h>
 
 static struct rt_thread threads[RT_THREADS];
@@ -128,12 +129,22 @@ earliest(void)
     return first;
 }
 
+void
+rt_obey(void)
+{
+    if (__atomic_load_n(&STEWARD_PAGE->stop, __ATOMIC_ACQUIRE) != 0)
+        for (;;)
+            fb_domain_exit(STEWARD_EXIT_OFF, NULL);
+}
+
 /* What the kernel and the steward ask for. */
 static void
 answer(u64 events)
 {
     u64 request;
 
+    if (events & 1ull << STEWARD_EVENT)
+        rt_obey();
     if (events & 1ull << FB_EVENT_SLICE)
         fb_yield(0, NULL); /* T4 */
     if (events & 1ull << FB_EVENT_REVOKE &&

@@ -14,6 +14,8 @@
  *     fits into what the slice vector gives, between any two moments.
  * T4. At FB_EVENT_SLICE it yields at once: a LibOS with its own deadlines does not live
  *     on other people's time.
+ * T5. The steward's order to end is followed at once, and without a report: what it would
+ *     say of the time until then nobody asked for.
  */
 #ifndef SDK_EXAMPLES_RT_H
 #define SDK_EXAMPLES_RT_H
@@ -47,6 +49,8 @@ struct rt_thread *rt_spawn(void (*body)(struct rt_thread *), u64 first, u64 peri
 void rt_next_period(void);
 /* Run the threads, until `end`. */
 __attribute__((noreturn)) void rt_run(u64 end, void (*at_end)(void));
+/* T5: end, if the steward has given that order; for who fetched events by itself. */
+void rt_obey(void);
 static inline u64
 rt_now(void)
 {

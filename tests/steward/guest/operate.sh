@@ -57,7 +57,15 @@ zonectl --plain caps worker >/tmp/caps || fail caps
 grep -q '	port	' /tmp/caps && fail "worker has ports"
 zonectl --plain caps main | grep -q '	port	3f8	400	' || fail "main has the terminal's ports"
 zonectl --plain top --once -d 0.5 >/tmp/top || fail top
-[ "$(cut -f1 /tmp/top | tr '\n' ' ')" = "main worker steward idle " ] || fail "top: $(cat /tmp/top)"
+[ "$(cut -f1 /tmp/top | tr '\n' ' ')" = "main worker steward kernel idle " ] || fail "top: $(cat /tmp/top)"
+# NAME CPU KIB CROSSINGS UPCALLS FAULTS IPC SWITCHES SLOTS PROGRAMS INTERRUPTS: what the kernel did is not less than for main alone.
+of() { grep "^$1	" /tmp/top | cut -f"$2"; }
+[ "$(sed 's/[^	]//g' /tmp/top | sort -u | wc -c)" = 11 ] || fail "fields of top: $(cat /tmp/top)"
+[ "$(of kernel 3)" -gt 1000 ] && [ "$(of kernel 11)" -gt 0 ] && [ "$(of main 4)" -gt 0 ] || fail "top, kernel: $(cat /tmp/top)"
+for f in 4 5 6 7 8; do
+    [ "$(of kernel $f)" -ge "$(of main $f)" ] || fail "top, field $f: $(cat /tmp/top)"
+done
+case "$(of steward 5) $(of main 10) $(of idle 3) $(of kernel 2)" in *[0-9]" "*[0-9]" "*[0-9]" -") ;; *) fail "top, fields: $(cat /tmp/top)" ;; esac
 
 refused 1 "there is no instance: nobody" zonectl stop nobody
 refused 1 "worker is up" zonectl start worker
@@ -75,6 +83,13 @@ fi
 # Many ends in a row give everything back.
 # Spaces come and go with main's own processes, and some are kept for the next ones.
 before=$(zonectl --plain caps main | grep -vc '	space	')
+kernel() { # its counts so far: upcalls, faults, switches and interrupts, of all domains that are and were
+    exec 3<>/dev/steward
+    printf top >&3
+    grep '^kernel' <&3 | cut -f4,5,8,9
+    exec 3>&-
+}
+counted=$(kernel)
 zonectl stop worker -t 1 >/dev/null
 for n in 1 2 3 4 5; do
     zonectl start worker || fail "start in round $n"
@@ -83,5 +98,7 @@ for n in 1 2 3 4 5; do
     wait_for worker 2 down
 done
 [ "$(zonectl --plain caps main | grep -vc '	space	')" = "$before" ] || fail "main has other capabilities now"
+set -- $counted $(kernel)
+[ $# = 8 ] && [ "$5" -ge "$1" ] && [ "$6" -ge "$2" ] && [ "$7" -gt "$3" ] && [ "$8" -gt "$4" ] || fail "the kernel's counts fell when instances ended: $*"
 zonectl --help | grep -q SYNOPSIS || fail help
 exit 0

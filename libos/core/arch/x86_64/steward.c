@@ -85,6 +85,12 @@ steward_write(const char *bytes, size_t count)
 }
 
 void
+steward_sampled(bool programs, u64 ticks)
+{
+    __atomic_fetch_add(&STEWARD_PAGE->sampled[programs], ticks, __ATOMIC_RELAXED);
+}
+
+void
 steward_backtrace(u64 address)
 {
     struct steward_page *p = STEWARD_PAGE;
