@@ -179,6 +179,10 @@ int cap_derive_to(struct cap_table *from, u64 source, struct cap_table *to, u64 
  * takes longer. */
 int cap_move_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance,
                 u64 *name) MUST_CHECK;
+/* The same for callers that hold the tree lock: what they looked up under it is still
+ * unmarked when it returns.  The own epoch may have gone on. */
+int cap_move_locked(struct cap_table *from, u64 source, struct cap_table *to,
+                    u64 clearance, u64 *name) MUST_CHECK;
 /* Delete one capability; its children become its parent's, or roots.  -NAME; -BUSY;
  * -RESUME: repeat with the same name; -INUSE: it is the first on a living object (P7),
  * its revocation is not complete, or (P10) frames that it covers serve as table or object

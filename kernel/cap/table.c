@@ -298,8 +298,8 @@ cap_derive_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clea
 }
 
 int
-cap_move_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance,
-            u64 *name)
+cap_move_locked(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance,
+                u64 *name)
 {
     struct cap *c, *moved;
     int error = find_source(from, source, FB_AUTH(0, 0, FB_RIGHT_GRANT), &c);
@@ -308,18 +308,28 @@ cap_move_to(struct cap_table *from, u64 source, struct cap_table *to, u64 cleara
         return error;
     if (FB_AUTH_CLASS(c->may.auth) & ~clearance)
         return -FB_E_CLEARANCE;
-    error = cap_reserve(to, c);
+    error = reserve_locked(to, c);
     if (error)
         return error;
-    if (!cap_can_go(c)) {
-        cap_release();
+    if (!cap_can_go(c))
         return -FB_E_INUSE;
-    }
     *name = insert(to, c->parent, cap_type(c), c->object, c->may, 0);
     moved = &to->slots[*name & CAP_SLOT_MASK];
     cap_unlink(c);
     cap_link(moved, c, CAP_IN_CHILD, true);
     (void)cap_let_go(c);
-    cap_release();
     return 0;
+}
+
+int
+cap_move_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance,
+            u64 *name)
+{
+    int error = cap_lock();
+
+    if (error)
+        return error;
+    error = cap_move_locked(from, source, to, clearance, name);
+    cap_release();
+    return error;
 }

@@ -91,6 +91,8 @@ ipc_call(u64 name, u64 deadline, u64 m0, u64 m1, u64 m2, u64 m3)
         if (to == NULL)
             fail(v, ipc_note(c, e, v));
     }
+    v->called = name;
+    v->called_at = cap;
     u64 badge = cap->may.lo;
     bool passed = v->cb->ipc.pass != 0;
     if (SELDOM(passed)) {
@@ -104,13 +106,11 @@ ipc_call(u64 name, u64 deadline, u64 m0, u64 m1, u64 m2, u64 m3)
     to->serving = v->calling = ++c->calls;
     to->client = v->slot;
     v->server = to->slot;
-    v->called = name;
-    v->called_at = cap;
     if (SELDOM((v->positions & ~c->ready) != 0))
         slice_ready(v);
     ipc_block(c, v, (u64)e | WAITS_CALL, deadline, VCPU_CALLING);
     if (SELDOM(passed && ipc_reason(c, v) != 0))
-        event_rouse(v); /* who cancelled did not find it yet (I8) */
+        event_rouse(v); /* it has moved the name by which it called (I8) */
     enter(c, v, to, MESSAGE(badge));
 }
 

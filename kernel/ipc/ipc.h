@@ -25,8 +25,16 @@
  * I7. A reply, a time-out, and the end of the callee, of the capabilities or the endpoint
  *     make one compare-and-swap each, from CALLING: one of them ends the call.  A reply
  *     also makes one from READY, where none of the others had come about.
- * I8. A capability that is moved with a message takes the CPU past a quiet point: what was
- *     looked up before is looked up again after it.
+ * I8. A capability that is moved with a message takes the CPU past a quiet point, where a
+ *     revocation elsewhere would complete, and the message would come after its end.  So
+ *     the names through which the two meet are looked up again under the tree lock, under
+ *     which it moves, and under which alone names go: if one is gone, nothing moves, and
+ *     the message does not come to be.  If both are good, a revocation that begins later
+ *     needs a quiet point of this CPU, and the next one is behind the message: it finds who
+ *     calls and who was called (undo_endpoint), as if nothing had moved.  What else was
+ *     looked up before (by which name to receive next), and a name that is itself what
+ *     moves, is looked up again afterwards.  A capability that is derived needs none of
+ *     this: who derives passes no quiet point, or fails (cap_insert).
  */
 #ifndef KERNEL_IPC_IPC_H
 #define KERNEL_IPC_IPC_H

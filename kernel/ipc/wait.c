@@ -67,9 +67,17 @@ ipc_gone(const struct vcpu *v)
         event_rouse(client);
 }
 
+/* I8.  Tree lock: under it names go. */
+static bool
+meet(const struct vcpu *caller, const struct vcpu *server)
+{
+    return HOLDS(caller, caller->called, SEND) && HOLDS(server, server->received, RECEIVE);
+}
+
 int
 ipc_pass(struct vcpu *from, struct vcpu *to)
 {
+    bool reply = (to->waits & WAITS_CALL) != 0;
     struct domain *d = to->domain;
     struct fb_ipc m;
     u64 name;
@@ -78,12 +86,21 @@ ipc_pass(struct vcpu *from, struct vcpu *to)
     __builtin_memcpy(&m, &from->cb->ipc, sizeof(m)); /* each field once */
     if (!__atomic_load_n(&to->cb->ipc.take, __ATOMIC_RELAXED))
         return -FB_E_FULL;
-    if (m.auth == 0)
-        error = cap_move_to(&from->domain->table, m.pass, &d->table, d->clearance, &name);
-    else
+    if (m.auth == 0) {
+        error = cap_lock();
+        if (!error) {
+            if (!meet(reply ? to : from, reply ? from : to))
+                error = reply ? -FB_E_STATE : -FB_E_DEAD;
+            else
+                error = cap_move_locked(&from->domain->table, m.pass, &d->table,
+                                        d->clearance, &name);
+            cap_release();
+        }
+    } else {
         error = cap_derive_to(&from->domain->table, m.pass, &d->table, d->clearance,
                               (struct authority){ .auth = m.auth, .lo = m.lo, .hi = m.hi },
                               FB_AUTH(0, 0, FB_RIGHT_GRANT), &name);
+    }
     if (error)
         return error == -FB_E_BUSY ? -FB_E_RESUME : error;
     from->cb->ipc.pass = 0;

@@ -18,6 +18,7 @@
  *   T5. The machine's state and the root are those of the vCPU that is entered.
  *   T6. Who is woken on this CPU gets its turn: what wakes it dispatches, or asks for a
  *       look at the time-table, before the current vCPU goes on.
+ *   T7. A capability moves with a message only while the names of both sides are good.
  */
 #include "boot/boot.h"
 #include "domain/life.h"
@@ -53,7 +54,7 @@ struct call {
 
 static struct one ones[VCPUS];
 static struct call *calls;
-static u64 last_call, answers, done[8];
+static u64 last_call, answers, moves, done[8];
 static struct cpu the_cpu;
 static struct fb_record the_record;
 static struct fb_domain_record counts;
@@ -157,27 +158,55 @@ random_name(void)
 {
     return &slots[below(3)][1 + below(NAMES)];
 }
-static int
-pass_one(u64 *name)
+static bool tree_locked;
+int
+cap_lock(void)
 {
+    CHECK(!tree_locked);
     if (revoke_in_pass)
-        revoke(random_name()); /* as another CPU does at a quiet point */
-    *name = 77;
-    return (int)pass_error;
+        revoke(random_name()); /* as another CPU did before it left the lock to this one */
+    tree_locked = below(50) != 0;
+    return tree_locked ? 0 : -FB_E_BUSY;
+}
+void
+cap_release(void)
+{
+    CHECK(tree_locked);
+    tree_locked = false;
+}
+static bool
+good(const struct vcpu *v, u64 name)
+{
+    return name != 0 && slots[v->slot % 3][name & 63].name == name;
 }
 int
-cap_move_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance,
-            u64 *name)
+cap_move_locked(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance,
+                u64 *name)
 {
+    struct vcpu *v = the_cpu.current, *w = NULL;
+
     (void)from, (void)source, (void)to, (void)clearance;
-    return pass_one(name);
+    CHECK(tree_locked);
+    for (u32 i = 0; i < VCPUS; i++) /* the one that is claimed */
+        if (ones[i].v != v && atomic_load(&ones[i].v->state) == VCPU_RUNNING)
+            w = ones[i].v;
+    CHECK(w != NULL);
+    bool reply = w->waits & WAITS_CALL;
+    CHECK(good(v, reply ? v->received : v->called)); /* T7 */
+    CHECK(good(w, reply ? w->called : w->received));
+    if (pass_error == 0 && below(8) == 0)
+        revoke(&slots[v->slot % 3][(reply ? v->received : v->called) & 63]); /* it moves */
+    *name = 77;
+    moves++;
+    return (int)pass_error;
 }
 int
 cap_derive_to(struct cap_table *from, u64 source, struct cap_table *to, u64 clearance,
               struct authority ask, u64 need, u64 *name)
 {
     (void)from, (void)source, (void)to, (void)clearance, (void)ask, (void)need;
-    return pass_one(name);
+    *name = 77;
+    return (int)pass_error;
 }
 
 /* ---- the world ---- */
@@ -347,6 +376,7 @@ do_call(struct one *o)
         calls[id] = (struct call){ .caller = o->v->slot,
                                    .badge = slots[o->v->slot % 3][slot].may.lo };
         o->cb.ipc.pass = below(4) == 0;
+        o->cb.ipc.auth = below(2);
         o->cb.ipc.notify = below(3);
         o->doing = WAITS_FOR_REPLY;
         ipc_call(name, deadline, id, o->v->slot, ~id, 3 * id);
@@ -407,6 +437,7 @@ do_reply(struct one *o)
     if (receive && name == 0)
         return;
     o->cb.ipc.pass = below(5) == 0;
+    o->cb.ipc.auth = below(2);
     bool passing = o->cb.ipc.pass != 0;
     if (open) {
         calls[id].answer = answer;
@@ -419,7 +450,8 @@ do_reply(struct one *o)
     }
     if (counts.cpu[0].replies == before) { /* T3 */
         CHECK(how == 1 && entered.v == o->v);
-        CHECK(entered.rax == -FB_E_STATE ? !open || ending : passing || entered.rax == -FB_E_NAME);
+        CHECK(entered.rax == -FB_E_STATE ? !open || ending || passing
+                                         : passing || entered.rax == -FB_E_NAME);
         if (open)
             calls[id].replied = false;
         done[5]++;
@@ -569,6 +601,8 @@ main(int argc, char **argv)
         if (done[i] < count) /* the sequences reach all of it */
             failures++;
     }
+    if (moves < count)
+        failures++;
     printf("%s - calls, receives and replies at random\n1..1\n", failures ? "not ok" : "ok");
     for (u32 i = 0; i < VCPUS; i++)
         free(ones[i].v);
