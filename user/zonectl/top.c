@@ -144,7 +144,8 @@ show_instance(const struct look *old, const struct look *new, int i, double time
 
     for (int k = 0; k < COUNTS; k++)
         d[k] = k < KIB || k > SLOTS ? c[k] - before(old, name, k, c[k]) : c[k];
-    double share = d[LIBOS] + d[PROGRAMS] > 0 ? d[PROGRAMS] / (d[LIBOS] + d[PROGRAMS]) : -1;
+    double sampled = d[LIBOS] + d[PROGRAMS],
+           share = sampled > 0 ? d[PROGRAMS] / sampled : c[LIBOS] > 0 ? 0 : -1;
     struct shown s = {
         .cpu = 100 * d[TICKS] / all,
         .programs = share < 0 ? -1 : share * 100 * d[TICKS] / all,
