@@ -3,7 +3,7 @@
 # Each room says in ROOM_x_NEEDS which rooms' headers it may include; check-includes compares that with what it does.
 
 L := $(BUILD)/libos
-LIBOS_ROOMS := core sched time vm vfs fs pipe socket ready proc signal futex tty posix procfs boot
+LIBOS_ROOMS := core sched time vm vfs fs pipe socket ipc ready proc signal futex tty posix procfs boot
 ROOM_core_NEEDS :=
 ROOM_sched_NEEDS := core
 ROOM_time_NEEDS := core
@@ -12,6 +12,7 @@ ROOM_vfs_NEEDS := core fs pipe
 ROOM_fs_NEEDS := core vfs vm
 ROOM_pipe_NEEDS := core vfs
 ROOM_socket_NEEDS := core vfs
+ROOM_ipc_NEEDS := core vfs
 ROOM_ready_NEEDS := core time vfs
 ROOM_proc_NEEDS := core vm vfs signal
 ROOM_signal_NEEDS := core time proc vfs

@@ -20,6 +20,7 @@ enum err {
         E_PROTONOSUPPORT, E_MSGSIZE, E_PROTOTYPE, E_NOPROTOOPT, E_SOCKTNOSUPPORT,
     E_ADDRINUSE, E_CONNABORTED, E_CONNRESET, E_NOBUFS, E_ISCONN, E_NOTCONN,
         E_TOOMANYREFS, E_CONNREFUSED,
+    E_NOMSG, E_IDRM,
     /* A blocking call that a signal interrupted: posix turns these into a restart or into
      * INTR (signal(7)). */
     E_RESTART,       /* restart if SA_RESTART, else INTR */

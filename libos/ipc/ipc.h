@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What all three kinds of System V objects share: tables by id and by key, and rights.
+ *
+ * I1. An object stands in its table from ipc_publish to ipc_withdraw; the table holds one
+ *     reference. Who found it holds another and sees under object.lock whether it was
+ *     removed since.
+ * I2. An id is sequence * IPC_INDICES + index; the sequence moves on with each use of an
+ *     index, so that an id of a removed object finds nothing for long.
+ * I3. object.removed changes once, under object.lock; the memory goes with the last
+ *     reference, by which time nobody waits in it.
+ * I4. A key stands in the table's tree at most once; IPC_PRIVATE_KEY never does.
+ * Locks: table.making (mutex), then table.lock (spin); object.lock (spin) is taken
+ * without table.lock, but withdraw, which takes table.lock inside it.
+ * Costs: by id O(1), by key O(log n).
+ * Source: svipc(7), and the man pages of the calls.
+ */
+#ifndef LIBOS_IPC_IPC_H
+#define LIBOS_IPC_IPC_H
+
+#include "core/error.h"
+#include "core/lock.h"
+#include "core/tree.h"
+#include "core/types.h"
+#include "vfs/cred.h"
+
+#define IPC_INDICES 32768u
+#define IPC_SEQUENCES 65536u
+#define IPC_PRIVATE_KEY 0
+#define IPC_MODE 0777u
+/* How an object is wanted: the bits of a mode, for its owner. */
+#define IPC_READ 0444u
+#define IPC_WRITE 0222u
+
+struct ipc_perm {
+    u32 uid, gid, cuid, cgid;
+    u32 mode; /* IPC_MODE, and what the kind of object keeps above */
+};
+struct ipc_object {
+    struct tree_node by_key; /* table.lock */
+    struct list freed;       /* the room's own, when it lets go of several */
+    _Atomic u32 refs;
+    i32 key, id;
+    u32 index, sequence;
+    struct ipc_perm perm;    /* lock */
+    bool removed;            /* I3 */
+    struct spinlock lock;
+};
+struct ipc_table {
+    struct mutex making;
+    struct spinlock lock;
+    struct tree keys;         /* lock */
+    struct ipc_object **slot; /* lock; NULL: free */
+    u16 *sequence;            /* lock; the next one of each index */
+    u32 slots, used, highest; /* lock; highest: index + 1 of the last one used */
+    u32 lowest_free;          /* lock; no free index is below it */
+    void (*free)(struct ipc_object *o); /* with the last reference, no lock held */
+};
+
+void ipc_table_init(struct ipc_table *t, void (*free)(struct ipc_object *o));
+/* A reference; NULL: no such id, or of one that was removed. */
+struct ipc_object *ipc_find(struct ipc_table *t, i32 id);
+struct ipc_object *ipc_find_index(struct ipc_table *t, u32 index);
+/* By key, for get: with table.making held. */
+struct ipc_object *ipc_find_key(struct ipc_table *t, i32 key);
+void ipc_hold(struct ipc_object *o);
+void ipc_put(struct ipc_table *t, struct ipc_object *o);
+/* With table.making held: give it an id and one reference, the table's. `limit`: of
+ * objects in all. -E_NOSPC -E_NOMEM */
+int ipc_publish(struct ipc_table *t, struct ipc_object *o, i32 key, u32 mode,
+                const struct cred *c, u32 limit) MUST_CHECK;
+/* With object.lock held, removed not yet set: sets it; the id is gone. The caller drops
+ * the table's reference when it has left the lock. */
+void ipc_withdraw(struct ipc_table *t, struct ipc_object *o);
+
+/* With object.lock held. `want`: IPC_READ, IPC_WRITE or mode bits as given to get.
+ * -E_ACCES */
+int ipc_access(const struct ipc_object *o, const struct cred *c, u32 want) MUST_CHECK;
+/* May it be changed or removed? -E_PERM */
+int ipc_owner(const struct ipc_object *o, const struct cred *c) MUST_CHECK;
+
+#endif
