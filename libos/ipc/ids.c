@@ -4,6 +4,8 @@
 #include "core/string.h"
 #include "ipc/ipc.h"
 
+#include "core/page.h"
+
 #define SLOTS_FIRST 64u
 
 static struct ipc_object *
@@ -12,8 +14,8 @@ object_of(const struct tree_node *n)
     return container_of((struct tree_node *)(uintptr_t)n, struct ipc_object, by_key);
 }
 
-static int
-compare_objects(const struct tree_node *a, const struct tree_node *b)
+int
+ipc_compare_keys(const struct tree_node *a, const struct tree_node *b)
 {
     i32 x = object_of(a)->key, y = object_of(b)->key;
     return (x > y) - (x < y);
@@ -24,15 +26,6 @@ compare_key(const void *key, const struct tree_node *n)
 {
     i32 x = *(const i32 *)key, y = object_of(n)->key;
     return (x > y) - (x < y);
-}
-
-void
-ipc_table_init(struct ipc_table *t, void (*free)(struct ipc_object *o))
-{
-    memset(t, 0, sizeof *t);
-    mutex_init(&t->making);
-    tree_init(&t->keys, compare_objects);
-    t->free = free;
 }
 
 void
@@ -114,7 +107,7 @@ grow(struct ipc_table *t)
     return 0;
 }
 
-int
+i64
 ipc_publish(struct ipc_table *t, struct ipc_object *o, i32 key, u32 mode,
             const struct cred *c, u32 limit)
 {
@@ -131,14 +124,30 @@ ipc_publish(struct ipc_table *t, struct ipc_object *o, i32 key, u32 mode,
     t->lowest_free = index + 1;
     o->index = index;
     o->sequence = t->sequence[index]++;
-    o->id = (i32)(o->sequence % IPC_SEQUENCES * IPC_INDICES + index);
+    i32 id = o->id = (i32)(o->sequence % IPC_SEQUENCES * IPC_INDICES + index);
     t->slot[index] = o;
     t->used++;
     t->highest = MAX(t->highest, index + 1);
     if (key != IPC_PRIVATE_KEY)
         (void)tree_insert(&t->keys, &o->by_key); /* `making` is held: it is not there */
     spin_unlock(&t->lock);
-    return 0;
+    return id;
+}
+
+static void
+forget_key(struct ipc_table *t, struct ipc_object *o)
+{
+    if (o->key != IPC_PRIVATE_KEY)
+        tree_remove(&t->keys, &o->by_key);
+    o->key = IPC_PRIVATE_KEY;
+}
+
+void
+ipc_forget_key(struct ipc_table *t, struct ipc_object *o)
+{
+    spin_lock(&t->lock);
+    forget_key(t, o);
+    spin_unlock(&t->lock);
 }
 
 void
@@ -146,8 +155,7 @@ ipc_withdraw(struct ipc_table *t, struct ipc_object *o)
 {
     o->removed = true;
     spin_lock(&t->lock);
-    if (o->key != IPC_PRIVATE_KEY)
-        tree_remove(&t->keys, &o->by_key);
+    forget_key(t, o);
     t->slot[o->index] = NULL;
     t->used--;
     t->lowest_free = MIN(t->lowest_free, o->index);
@@ -175,4 +183,129 @@ ipc_owner(const struct ipc_object *o, const struct cred *c)
 {
     bool own = c->euid == o->perm.uid || c->euid == o->perm.cuid;
     return own || cred_can(c, CAP_SYS_ADMIN) ? 0 : -E_PERM;
+}
+
+i64
+ipc_next_index(struct ipc_table *t, u32 from)
+{
+    i64 found = -1;
+    spin_lock(&t->lock);
+    for (u32 i = from; i < t->highest && found < 0; i++)
+        if (t->slot[i] != NULL)
+            found = i;
+    spin_unlock(&t->lock);
+    return found;
+}
+
+u32
+ipc_highest(struct ipc_table *t)
+{
+    spin_lock(&t->lock);
+    u32 highest = t->highest;
+    spin_unlock(&t->lock);
+    return highest != 0 ? highest - 1 : 0;
+}
+
+void
+ipc_tell(const struct ipc_object *o, struct ipc_facts *out)
+{
+    out->key = o->key;
+    out->id = o->id;
+    out->sequence = o->sequence;
+    out->perm = o->perm;
+}
+
+/* It was found: its lock is taken if it is still there. */
+static int
+enter(struct ipc_table *t, struct ipc_object *o)
+{
+    if (o == NULL)
+        return -E_INVAL;
+    spin_lock(&o->lock);
+    if (!o->removed)
+        return 0;
+    ipc_leave(t, o);
+    return -E_INVAL;
+}
+
+int
+ipc_look(struct ipc_table *t, struct ipc_which which, const struct cred *c,
+         struct ipc_object **out)
+{
+    u32 index = (u32)which.number;
+    struct ipc_object *o =
+        which.by_index ? ipc_find_index(t, index) : ipc_find(t, which.number);
+    int r = enter(t, o);
+    if (r == 0 && c != NULL && (r = ipc_access(o, c, IPC_READ)) != 0)
+        ipc_leave(t, o);
+    *out = o;
+    return r;
+}
+
+int
+ipc_own(struct ipc_table *t, i32 id, const struct cred *c, struct ipc_object **out)
+{
+    struct ipc_object *o = ipc_find(t, id);
+    int r = enter(t, o);
+    if (r == 0 && (r = ipc_owner(o, c)) != 0)
+        ipc_leave(t, o);
+    *out = o;
+    return r;
+}
+
+void
+ipc_give(struct ipc_object *o, u32 uid, u32 gid, u32 mode)
+{
+    o->perm.uid = uid;
+    o->perm.gid = gid;
+    o->perm.mode = (o->perm.mode & ~IPC_MODE) | (mode & IPC_MODE);
+}
+
+void
+ipc_leave(struct ipc_table *t, struct ipc_object *o)
+{
+    spin_unlock(&o->lock);
+    ipc_put(t, o);
+}
+
+/* ---- I5 ---- */
+static _Atomic u64 charged, allowed;
+
+/* The machine's memory may have grown: asked again only when what it was is not enough. */
+static bool
+may_charge(u64 all)
+{
+    struct page_counts memory;
+    if (all <= atomic_load_explicit(&allowed, memory_order_relaxed))
+        return true;
+    page_count(&memory);
+    atomic_store_explicit(&allowed, memory.total * PAGE_SIZE / 4, memory_order_relaxed);
+    return all <= memory.total * PAGE_SIZE / 4;
+}
+
+bool
+ipc_charge(u64 bytes)
+{
+    u64 before = atomic_fetch_add_explicit(&charged, bytes, memory_order_relaxed);
+    if (may_charge(before + bytes))
+        return true;
+    ipc_uncharge(bytes);
+    return false;
+}
+
+void
+ipc_uncharge(u64 bytes)
+{
+    atomic_fetch_sub_explicit(&charged, bytes, memory_order_relaxed);
+}
+
+void *
+ipc_alloc(u64 bytes)
+{
+    if (!ipc_charge(bytes))
+        return NULL;
+    void *p = heap_alloc_zeroed(bytes);
+    if (p == NULL)
+        ipc_uncharge(bytes);
+    return p;
 }

@@ -10,6 +10,8 @@
  * I3. object.removed changes once, under object.lock; the memory goes with the last
  *     reference, by which time nobody waits in it.
  * I4. A key stands in the table's tree at most once; IPC_PRIVATE_KEY never does.
+ * I5. What the room keeps for programs is charged (ipc_charge) and never more than a quarter
+ *     of memory: who makes more gets -E_NOMEM or -E_NOSPC, and the LibOS lives on.
  * Locks: table.making (mutex), then table.lock (spin); object.lock (spin) is taken
  * without table.lock, but withdraw, which takes table.lock inside it.
  * Costs: by id O(1), by key O(log n).
@@ -57,7 +59,12 @@ struct ipc_table {
     void (*free)(struct ipc_object *o); /* with the last reference, no lock held */
 };
 
-void ipc_table_init(struct ipc_table *t, void (*free)(struct ipc_object *o));
+#define IPC_TABLE_INIT(t, free_fn)                                                      \
+    { .making = MUTEX_INIT((t).making), .keys = TREE_INIT(ipc_compare_keys),            \
+      .free = (free_fn) }
+int ipc_compare_keys(const struct tree_node *a, const struct tree_node *b);
+/* Zeroed, and charged. NULL: no memory. */
+void *ipc_alloc(u64 bytes) __attribute__((malloc));
 /* A reference; NULL: no such id, or of one that was removed. */
 struct ipc_object *ipc_find(struct ipc_table *t, i32 id);
 struct ipc_object *ipc_find_index(struct ipc_table *t, u32 index);
@@ -65,13 +72,47 @@ struct ipc_object *ipc_find_index(struct ipc_table *t, u32 index);
 struct ipc_object *ipc_find_key(struct ipc_table *t, i32 key);
 void ipc_hold(struct ipc_object *o);
 void ipc_put(struct ipc_table *t, struct ipc_object *o);
-/* With table.making held: give it an id and one reference, the table's. `limit`: of
- * objects in all. -E_NOSPC -E_NOMEM */
-int ipc_publish(struct ipc_table *t, struct ipc_object *o, i32 key, u32 mode,
+/* With table.making held: give it an id, which is returned, and one reference, the
+ * table's; it may be gone already on return. `limit`: of objects in all. -E_NOSPC -E_NOMEM */
+i64 ipc_publish(struct ipc_table *t, struct ipc_object *o, i32 key, u32 mode,
                 const struct cred *c, u32 limit) MUST_CHECK;
 /* With object.lock held, removed not yet set: sets it; the id is gone. The caller drops
  * the table's reference when it has left the lock. */
 void ipc_withdraw(struct ipc_table *t, struct ipc_object *o);
+
+/* With object.lock held: its key finds it no more, its id still does. */
+void ipc_forget_key(struct ipc_table *t, struct ipc_object *o);
+/* The first index from `from` on that is used; -1: none. */
+i64 ipc_next_index(struct ipc_table *t, u32 from);
+/* The greatest index in use; 0: that, or none. */
+u32 ipc_highest(struct ipc_table *t);
+/* I5. */
+bool ipc_charge(u64 bytes) MUST_CHECK;
+void ipc_uncharge(u64 bytes);
+
+/* What stat tells of all three kinds. */
+struct ipc_facts {
+    i32 key, id;
+    u32 sequence;
+    struct ipc_perm perm;
+};
+void ipc_tell(const struct ipc_object *o, struct ipc_facts *out); /* lock held */
+/* An object that is looked at: by its id or its index. */
+struct ipc_which {
+    bool by_index;
+    i32 number;
+};
+/* With its lock held and a reference, if `c` (NULL: anybody) may read it. -E_INVAL
+ * -E_ACCES */
+int ipc_look(struct ipc_table *t, struct ipc_which which, const struct cred *c,
+             struct ipc_object **out) MUST_CHECK;
+/* With its lock held and a reference, if `c` may change it. -E_INVAL -E_PERM */
+int ipc_own(struct ipc_table *t, i32 id, const struct cred *c,
+            struct ipc_object **out) MUST_CHECK;
+/* IPC_SET: with its lock held. */
+void ipc_give(struct ipc_object *o, u32 uid, u32 gid, u32 mode);
+/* Unlock, and let go. */
+void ipc_leave(struct ipc_table *t, struct ipc_object *o);
 
 /* With object.lock held. `want`: IPC_READ, IPC_WRITE or mode bits as given to get.
  * -E_ACCES */

@@ -7,8 +7,7 @@
 #include "core/thread.h"
 #include "ipc/sem_private.h"
 
-struct ipc_table sem_table;
-static u32 all_count; /* sem_table.making is held to add; semaphores of all sets */
+u32 sem_all_count; /* sem_table.making is held to add; semaphores of all sets */
 
 static struct sem_set *
 set_of(struct ipc_object *o)
@@ -16,22 +15,25 @@ set_of(struct ipc_object *o)
     return container_of(o, struct sem_set, object);
 }
 
+static u64
+set_bytes(u32 count)
+{
+    return sizeof(struct sem_set) + count * sizeof(struct sem_one);
+}
+
 static void
 free_set(struct ipc_object *o)
 {
+    ipc_uncharge(set_bytes(set_of(o)->count));
     heap_free(set_of(o));
 }
 
-void
-sem_init(void)
-{
-    ipc_table_init(&sem_table, free_set);
-}
+struct ipc_table sem_table = IPC_TABLE_INIT(sem_table, free_set);
 
 static struct sem_set *
 new_set(u32 count)
 {
-    struct sem_set *s = heap_alloc_zeroed(sizeof *s + count * sizeof s->sem[0]);
+    struct sem_set *s = ipc_alloc(set_bytes(count));
     if (s == NULL)
         return NULL;
     s->count = count;
@@ -47,18 +49,18 @@ make_set(const struct cred *c, i32 key, u32 count, u32 mode)
 {
     if (count == 0 || count > SEM_SET_MAX)
         return -E_INVAL;
-    if (count > SEM_ALL_MAX - __atomic_load_n(&all_count, __ATOMIC_RELAXED))
+    if (count > SEM_ALL_MAX - __atomic_load_n(&sem_all_count, __ATOMIC_RELAXED))
         return -E_NOSPC;
     struct sem_set *s = new_set(count);
     if (s == NULL)
         return -E_NOMEM;
-    int r = ipc_publish(&sem_table, &s->object, key, mode, c, SEM_SETS_MAX);
-    if (r != 0) {
-        heap_free(s);
-        return r;
+    __atomic_fetch_add(&sem_all_count, count, __ATOMIC_RELAXED);
+    i64 id = ipc_publish(&sem_table, &s->object, key, mode, c, SEM_SETS_MAX);
+    if (id < 0) {
+        __atomic_fetch_sub(&sem_all_count, count, __ATOMIC_RELAXED);
+        free_set(&s->object);
     }
-    __atomic_fetch_add(&all_count, count, __ATOMIC_RELAXED);
-    return s->object.id;
+    return id;
 }
 
 static i64
@@ -180,26 +182,22 @@ remove_locked(struct sem_set *s, struct list *undos)
     for (u32 i = 0; i < s->count; i++)
         list_for_each_safe(it, &s->sem[i].waiters)
             sem_finish(container_of(it, struct sem_waiter, link), -E_IDRM);
-    __atomic_fetch_sub(&all_count, s->count, __ATOMIC_RELAXED);
+    __atomic_fetch_sub(&sem_all_count, s->count, __ATOMIC_RELAXED);
 }
 
 int
 sem_remove(const struct cred *c, i32 id)
 {
     struct list undos = LIST_INIT(undos);
-    struct ipc_object *o = ipc_find(&sem_table, id);
-    if (o == NULL)
-        return -E_INVAL;
-    spin_lock(&o->lock);
-    int r = o->removed ? -E_IDRM : ipc_owner(o, c);
-    if (r == 0)
-        remove_locked(set_of(o), &undos);
-    spin_unlock(&o->lock);
+    struct ipc_object *o;
+    int r = ipc_own(&sem_table, id, c, &o);
+    if (r != 0)
+        return r;
+    remove_locked(set_of(o), &undos);
+    ipc_leave(&sem_table, o);
     sem_undo_drop(&undos);
-    if (r == 0)
-        ipc_put(&sem_table, o); /* the table's */
-    ipc_put(&sem_table, o);
-    return r;
+    ipc_put(&sem_table, o); /* the table's */
+    return 0;
 }
 
 int

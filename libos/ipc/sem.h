@@ -41,7 +41,6 @@ struct sem_who {
     struct sem_undo_group *undo; /* may be NULL if no operation is SEM_UNDONE */
 };
 
-void sem_init(void);
 /* The error numbers are those of semget(2). */
 i64 sem_get(const struct cred *c, i32 key, u32 count, bool create, bool exclusive,
             u32 mode);
@@ -50,6 +49,22 @@ i64 sem_get(const struct cred *c, i32 key, u32 count, bool create, bool exclusiv
 int sem_operate(const struct sem_who *who, i32 id, const struct sem_operation *op,
                 u32 count, u64 deadline_ns) MUST_CHECK;
 int sem_remove(const struct cred *c, i32 id) MUST_CHECK;
+/* As many values as the set has. -E_RANGE */
+int sem_set_all(const struct sem_who *who, i32 id, const u16 *values) MUST_CHECK;
+int sem_get_all(const struct cred *c, i32 id, u16 *values) MUST_CHECK;
+struct sem_facts {
+    struct ipc_facts ipc;
+    u64 operated_ns, changed_ns;
+    u32 count;
+};
+/* c NULL: anybody may. */
+int sem_stat(const struct cred *c, struct ipc_which which, struct sem_facts *out) MUST_CHECK;
+int sem_change(const struct cred *c, i32 id, u32 uid, u32 gid, u32 mode) MUST_CHECK;
+struct sem_counts {
+    u32 sets, semaphores, highest;
+};
+void sem_count(struct sem_counts *out);
+i64 sem_next(u32 from); /* ipc_next_index */
 /* -E_RANGE */
 int sem_set_value(const struct sem_who *who, i32 id, u32 number, i32 value) MUST_CHECK;
 enum sem_question { SEM_VALUE, SEM_PID, SEM_WAIT_MORE, SEM_WAIT_ZERO };

@@ -45,6 +45,7 @@ struct sem_waiter {
 };
 
 extern struct ipc_table sem_table;
+extern u32 sem_all_count;
 
 /* With the set's lock held. */
 /* Try a group of operations: 0; -E_RANGE, -E_AGAIN; 1: it has to wait, w->stopped says at

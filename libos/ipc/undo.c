@@ -50,11 +50,18 @@ sem_undo_group_hold(struct sem_undo_group *g)
     atomic_fetch_add(&g->users, 1);
 }
 
+static u64
+undo_bytes(const struct sem_set *s)
+{
+    return sizeof(struct sem_undo) + s->count * sizeof(i16);
+}
+
 /* An undo that stands in no list and no tree. */
 static void
 undo_free(struct sem_undo *u)
 {
     group_put(u->group);
+    ipc_uncharge(undo_bytes(u->set));
     ipc_put(&sem_table, &u->set->object);
     heap_free(u);
 }
@@ -74,7 +81,7 @@ sem_undo_find(struct sem_undo_group *g, struct sem_set *s, struct sem_undo **out
     spin_unlock(&g->lock);
     if (*out != NULL)
         return 0;
-    struct sem_undo *made = heap_alloc_zeroed(sizeof *made + s->count * sizeof(i16));
+    struct sem_undo *made = ipc_alloc(undo_bytes(s));
     if (made == NULL)
         return -E_NOMEM;
     made->set = s;
@@ -93,8 +100,10 @@ sem_undo_find(struct sem_undo_group *g, struct sem_set *s, struct sem_undo **out
     }
     spin_unlock(&s->object.lock);
     spin_unlock(&g->lock);
-    if (*out != made)
+    if (*out != made) {
+        ipc_uncharge(undo_bytes(s));
         heap_free(made);
+    }
     return removed ? -E_IDRM : 0;
 }
 
