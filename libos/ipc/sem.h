@@ -72,6 +72,9 @@ i64 sem_ask(const struct cred *c, i32 id, u32 number, enum sem_question what);
 
 /* One reference; NULL: no memory. */
 struct sem_undo_group *sem_undo_group_new(void);
+/* The one that is kept at *at, made if need be; NULL: no memory. Whoever puts another
+ * there makes sure that nobody else uses *at. */
+struct sem_undo_group *sem_undo_group_of(struct sem_undo_group **at);
 void sem_undo_group_hold(struct sem_undo_group *g);
 /* A process lets go; the last one's end gives everything back. */
 void sem_undo_group_leave(struct sem_undo_group *g, i32 pid);

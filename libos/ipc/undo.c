@@ -36,6 +36,20 @@ sem_undo_group_new(void)
     return g;
 }
 
+struct sem_undo_group *
+sem_undo_group_of(struct sem_undo_group **at)
+{
+    struct sem_undo_group *g = __atomic_load_n(at, __ATOMIC_ACQUIRE);
+    if (g != NULL)
+        return g;
+    struct sem_undo_group *fresh = sem_undo_group_new();
+    if (fresh == NULL || __atomic_compare_exchange_n(at, &g, fresh, false, __ATOMIC_ACQ_REL,
+                                                     __ATOMIC_ACQUIRE))
+        return fresh;
+    heap_free(fresh); /* another thread was first */
+    return g;
+}
+
 static void
 group_put(struct sem_undo_group *g)
 {

@@ -298,5 +298,18 @@ long sys_getsockname(struct user_frame *f);
 long sys_getpeername(struct user_frame *f);
 long sys_setsockopt(struct user_frame *f);
 long sys_getsockopt(struct user_frame *f);
+/* sysv_sem.c, sysv_msg.c, sysv_shm.c */
+long sys_shmget(struct user_frame *f);
+long sys_shmat(struct user_frame *f);
+long sys_shmctl(struct user_frame *f);
+long sys_shmdt(struct user_frame *f);
+long sys_semget(struct user_frame *f);
+long sys_semop(struct user_frame *f);
+long sys_semtimedop(struct user_frame *f);
+long sys_semctl(struct user_frame *f);
+long sys_msgget(struct user_frame *f);
+long sys_msgsnd(struct user_frame *f);
+long sys_msgrcv(struct user_frame *f);
+long sys_msgctl(struct user_frame *f);
 
 #endif

@@ -69,6 +69,7 @@ posix_init(void)
     signal_abi.push = sigframe_push;
     signal_abi.restart = posix_restart;
     futex_init();
+    sysv_init();
     rseq_init();
     posix_files_init();
 }

@@ -102,6 +102,8 @@ int posix_may_signal(struct process *p, int number);
 /* futex.c */
 void futex_init(void);
 void futex_wake_word(uaddr at);
+/* sysv_shm.c */
+void sysv_init(void);
 /* rseq.c */
 void rseq_init(void);
 void rseq_work(struct thread *t, struct user_frame *f);

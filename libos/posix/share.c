@@ -36,5 +36,10 @@ sys_unshare(struct user_frame *f)
         return -E_INVAL;
     if ((flags & (CLONE_FS | CLONE_FILES)) && p->nthreads > 1)
         return -E_INVAL; /* the threads of a process have them in common */
+    if (flags & CLONE_SYSVSEM) {
+        if (p->nthreads > 1)
+            return -E_INVAL; /* the same of what is undone */
+        proc_undo_semaphores(p);
+    }
     return proc_unshare(p, (flags & CLONE_FILES) != 0, (flags & CLONE_FS) != 0);
 }

@@ -19,6 +19,7 @@
 #include "core/hooks.h"
 #include "core/log.h"
 #include "core/usercopy.h"
+#include "ipc/sem.h"
 #include "proc/handle.h"
 #include "proc/internal.h"
 #include "proc/session.h"
@@ -117,6 +118,14 @@ process_leave_memory(struct thread *t, bool end)
     t->clear_child_tid = 0;
 }
 
+void
+proc_undo_semaphores(struct process *p)
+{
+    struct sem_undo_group *g = __atomic_exchange_n(&p->sem_undo, NULL, __ATOMIC_ACQ_REL);
+    if (g != NULL)
+        sem_undo_group_leave(g, p->pid);
+}
+
 static void
 drop_resources(struct process *p)
 {
@@ -144,6 +153,7 @@ drop_resources(struct process *p)
         mm_release(mm);
     }
     process_vfork_done(p);
+    proc_undo_semaphores(p);
     fdtable_release(files);
     fs_context_release(fs);
 }

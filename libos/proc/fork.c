@@ -9,10 +9,21 @@
 #include "core/log.h"
 #include "core/string.h"
 #include "core/usercopy.h"
+#include "ipc/sem.h"
 #include "proc/internal.h"
 #include "signal/signal.h"
 #include "vm/mm.h"
 #include "vm/oom.h"
+
+/* The parent may need its group only later: both have it from now on. */
+static bool
+share_undo(struct process *p, struct process *from)
+{
+    p->sem_undo = sem_undo_group_of(&from->sem_undo);
+    if (p->sem_undo != NULL)
+        sem_undo_group_hold(p->sem_undo);
+    return p->sem_undo != NULL;
+}
 
 /* A new process: what the parent shares or copies. The parent's own lists do not change
  * here. */
@@ -43,6 +54,8 @@ inherit_resources(struct process *p, struct process *from, u32 flags)
         p->actions = signal_actions_copy(from->actions);
     }
     if (p->fs == NULL || p->actions == NULL)
+        return -E_NOMEM;
+    if ((flags & FORK_SHARE_UNDO) && !share_undo(p, from))
         return -E_NOMEM;
     if (flags & FORK_CLEAR_SIGNALS)
         signal_actions_exec(p);

@@ -26,6 +26,7 @@
 struct mm;
 struct tty;
 struct signal_actions;
+struct sem_undo_group;
 
 enum process_state { PROC_ALIVE, PROC_STOPPED, PROC_ZOMBIE, PROC_DEAD };
 struct rlimit_pair {
@@ -115,6 +116,7 @@ struct process {
     _Atomic i32 oom_score_adj;            /* -1000 (never) to 1000; vm/oom.c; inherited */
     u32 barriers;                         /* what membarrier has registered; inherited */
     struct proc_handle *handle;           /* proc/handle.h; set under lock, once */
+    struct sem_undo_group *sem_undo;      /* ipc/sem.h; NULL: never needed */
     u64 reserved[8];
 };
 extern struct process *proc_init_process; /* pid 1 */
@@ -147,6 +149,7 @@ void proc_each_of_user(u32 uid, bool (*fn)(struct process *p, void *arg), void *
 #define FORK_CHILD_TID 0x100u
 #define FORK_CLEAR_TID 0x200u
 #define FORK_SIBLING 0x400u        /* the child's parent is the caller's */
+#define FORK_SHARE_UNDO 0x1000u    /* of System V semaphores */
 #define FORK_CLEAR_SIGNALS 0x800u  /* handlers become default; ignored ones stay */
 struct fork_args {
     u32 flags;
@@ -196,6 +199,8 @@ i32 proc_set_sid(void);
 int proc_unshare(struct process *p, bool files, bool place) MUST_CHECK;
 void proc_set_subreaper(struct process *p, bool on);
 void proc_init(void);
+/* What it did to System V semaphores with undo is undone, unless another shares that. */
+void proc_undo_semaphores(struct process *p);
 /* The first process: path, argv, envp from the command line. -E_NOENT ... */
 int proc_start_init(const char *path, char **argv, char **envp) MUST_CHECK;
 u64 proc_count(void);

@@ -90,6 +90,7 @@ process_discard(struct process *p)
         fs_context_release(p->fs);
     if (p->actions != NULL)
         signal_actions_release(p->actions);
+    proc_undo_semaphores(p);
     pid_drop(p->pid);
     process_free_rest(p);
 }
