@@ -7,6 +7,7 @@
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/string.h"
+#include "ipc/shm.h"
 #include "procfs/shows.h"
 #include "vm/info.h"
 #include "vm/mm.h"
@@ -34,9 +35,13 @@ area_name(struct text *t, const struct mm_area_info *a, char *buffer)
         [MM_NAME_NONE] = "",         [MM_NAME_HEAP] = "[heap]", [MM_NAME_STACK] = "[stack]",
         [MM_NAME_VVAR] = "[vvar]", [MM_NAME_VDSO] = "[vdso]",
     };
+    i32 id, key;
+    u64 bytes;
     if (a->file != NULL && a->file->path.dentry != NULL) {
         if (place_name(&a->file->path, buffer, NAME_BYTES) > 0)
             text_quote(t, buffer, "\n");
+    } else if (a->file != NULL && shm_file(a->file, &id, &key, &bytes)) {
+        text_add(t, "/SYSV%08x (deleted)", (u32)key);
     } else if (a->file != NULL) {
         text_add(t, "/memfd: (deleted)");
     } else if (a->inode != NULL) {
@@ -44,6 +49,17 @@ area_name(struct text *t, const struct mm_area_info *a, char *buffer)
     } else {
         text_add(t, "%s", names[a->name]);
     }
+}
+
+/* Of a segment its id, as on Linux (ipcs and lsof know it by that). */
+static u64
+area_ino(const struct mm_area_info *a, const struct inode *i)
+{
+    i32 id, key;
+    u64 bytes;
+    if (a->file != NULL && shm_file(a->file, &id, &key, &bytes))
+        return (u32)id;
+    return i != NULL ? i->ino : 0;
 }
 
 static void
@@ -56,7 +72,7 @@ area_line(struct text *t, const struct mm_area_info *a, char *buffer)
              (a->prot & PROT_R) != 0 ? 'r' : '-', (a->prot & PROT_W) != 0 ? 'w' : '-',
              (a->prot & PROT_X) != 0 ? 'x' : '-',
              (a->flags & AREA_SHARED) != 0 ? 's' : 'p', a->offset, dev_major(dev),
-             dev_minor(dev), i != NULL ? i->ino : 0);
+             dev_minor(dev), area_ino(a, i));
     if (i != NULL || a->name != MM_NAME_NONE) {
         u32 length = t->length - before;
         if (length < NAME_COLUMN)

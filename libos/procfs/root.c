@@ -43,6 +43,8 @@ static const struct entry root_entries[] = {
     FIXED("swaps", "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n"),
     { .name = "sys", .type = IT_DIR, .mode = 0555, .children = sysctl_entries,
       .count = SYSCTL_ENTRIES },
+    { .name = "sysvipc", .type = IT_DIR, .mode = 0555, .children = sysvipc_entries,
+      .count = SYSVIPC_ENTRIES },
     { .name = "thread-self", .type = IT_LINK, .mode = 0777, .ops = &thread_self_link_ops },
     ENTRY_DIR("tty", tty_entries),
     ENTRY_FILE("uptime", 0444, .show = uptime_show),

@@ -26,6 +26,10 @@ int oom_adjust_store(const struct node *n, char *text, size_t bytes);
 int id_map_show(struct view *v, struct text *t);
 int setgroups_show(struct view *v, struct text *t);
 int children_show(struct view *v, struct text *t);
+/* sysvipc.c */
+#define SYSVIPC_ENTRIES 3u
+extern const struct entry sysvipc_entries[SYSVIPC_ENTRIES];
+int sem_limits_show(struct view *v, struct text *t);
 /* mounts.c */
 int mounts_open(struct view *v);
 int mounts_show(struct view *v, struct text *t);

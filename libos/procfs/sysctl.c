@@ -15,11 +15,14 @@
 #include "core/random.h"
 #include "core/string.h"
 #include "fs/tmpfs/tmpfs.h"
+#include "ipc/msg.h"
+#include "ipc/shm.h"
 #include "pipe/pipe.h"
 #include "posix/posix.h"
 #include "proc/cred.h"
 #include "proc/pid.h"
 #include "proc/proc.h"
+#include "procfs/shows.h"
 #include "vfs/mount.h"
 #include "vfs/notify.h"
 #include "vm/mm.h"
@@ -203,6 +206,9 @@ static const struct entry kernel_entries[] = {
     NUMBER("cap_last_cap", 40),
     NAME("domainname", 0644, POSIX_NAME_DOMAIN, .store = name_store),
     NAME("hostname", 0644, POSIX_NAME_NODE, .store = name_store),
+    SETTING("msgmax", &msg_bytes_max, 0x7fffffff),
+    SETTING("msgmnb", &msg_queue_bytes, 0x7fffffff),
+    SETTING("msgmni", &msg_queues_max, IPC_INDICES),
     NUMBER("ngroups_max", CRED_GROUPS_MAX),
     NAME("osrelease", 0444, POSIX_NAME_RELEASE),
     NAME("ostype", 0444, POSIX_NAME_SYSTEM),
@@ -212,6 +218,10 @@ static const struct entry kernel_entries[] = {
     COUNT("printk", COUNT_LOG_LEVELS),
     ENTRY_DIR("random", random_entries),
     ENTRY_FILE("randomize_va_space", 0444, .strict = true, .show = random_places_show),
+    ENTRY_FILE("sem", 0444, .strict = true, .show = sem_limits_show),
+    NUMBER("shmall", SHM_BYTES_MAX),
+    NUMBER("shmmax", SHM_BYTES_MAX),
+    SETTING("shmmni", &shm_segments_max, IPC_INDICES),
     ENTRY_FILE("threads-max", 0444, .strict = true, .show = threads_max_show),
     NAME("version", 0444, POSIX_NAME_VERSION),
 };
