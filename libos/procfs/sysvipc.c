@@ -60,7 +60,7 @@ shm_line(struct text *t, struct ipc_which which)
              f.ipc.perm.mode, f.bytes, (u32)f.creator, (u32)f.last, f.areas);
     add_perm(t, &f.ipc.perm);
     text_add(t, " %10lu %10lu %10lu %21lu %21lu\n", seconds(f.attached_ns),
-             seconds(f.detached_ns), seconds(f.changed_ns), f.resident * PAGE_SIZE, 0ul);
+             seconds(f.detached_ns), seconds(f.changed_ns), (u64)(f.resident * PAGE_SIZE), 0ul);
 }
 
 static int

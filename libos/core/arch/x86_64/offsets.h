@@ -42,7 +42,7 @@
 #define HOOK_CALL_ERROR 16
 #define HOOK_CALL_WHOLE 24
 
-#define ERRORS 71        /* E_MAX */
+#define ERRORS 73        /* E_MAX */
 #define ERROR_NO_CALL 38 /* E_NOSYS */
 #define NO_CALL -2       /* orig_rax of a call whose number is beyond the table */
 
