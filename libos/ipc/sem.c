@@ -203,6 +203,8 @@ sem_remove(const struct cred *c, i32 id)
 int
 sem_set_value(const struct sem_who *who, i32 id, u32 number, i32 value)
 {
+    if (value < 0 || value > SEM_VALUE_MAX)
+        return -E_RANGE;
     struct ipc_object *o = ipc_find(&sem_table, id);
     if (o == NULL)
         return -E_INVAL;
@@ -211,8 +213,6 @@ sem_set_value(const struct sem_who *who, i32 id, u32 number, i32 value)
     int r = o->removed           ? -E_IDRM
             : number >= s->count ? -E_INVAL
                                  : ipc_access(o, who->cred, IPC_WRITE);
-    if (r == 0 && (value < 0 || value > SEM_VALUE_MAX))
-        r = -E_RANGE;
     if (r == 0) {
         list_for_each(it, &s->undos)
             container_of(it, struct sem_undo, link)->give[number] = 0;

@@ -127,6 +127,7 @@ test_set_and_tell(void)
     CHECK_ERROR(semctl(id, 3, SETVAL, u), ERANGE);
     u.val = -1;
     CHECK_ERROR(semctl(id, 3, SETVAL, u), ERANGE);
+    u.val = 1;
     CHECK_ERROR(semctl(id, 4, SETVAL, u), EINVAL);
     CHECK_ERROR(semctl(id, 4, GETVAL), EINVAL);
     CHECK_ERROR(semctl(id, 0, 99), EINVAL);
