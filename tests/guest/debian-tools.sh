@@ -14,16 +14,6 @@ work=${1:-/tmp}/debian-tools
 rm -rf "$work"
 mkdir -p "$work" && cd "$work" || exit 1
 
-# till CONDITION: waits until the command succeeds, however busy the machine is.
-till() {
-    local n
-    for ((n = 0; n < 600; n++)); do
-        eval "$1" >/dev/null 2>&1 && return
-        sleep 0.1
-    done
-    echo "never: $1"
-}
-
 # run_lines SECTION <<LIST: runs each line of the list; without what bash says of jobs that
 # it ended, by their process numbers.
 run_lines() {
@@ -37,6 +27,16 @@ run_lines() {
         status=$?
         [ $status -eq 0 ] || printf '[%d]\n' $status
     done 3<&0 | sed -E '/: line [0-9]+: +[0-9]+ (Killed|Terminated|Hangup)/d'
+}
+
+# till CONDITION: waits until the command succeeds, however busy the machine is.
+till() {
+    local n
+    for ((n = 0; n < 600; n++)); do
+        eval "$1" >/dev/null 2>&1 && return
+        sleep 0.1
+    done
+    echo "never: $1"
 }
 
 printf 'apple 1\nbanana 22\ncherry 333\nApple 4\n\nfoo.bar\nfoo-bar\n' >words

@@ -19,6 +19,25 @@ boot() { # manifest, CPUs, MiB, seconds, command line, further options...
         -cpu max -smp "$cpus" -append "console=ttyS0 panic=-1 $line" "$@" </dev/null >"$work/log" 2>"$work/errors"
     status=$?
 }
+# The same for two who do not know of each other: until all of the patterns are there, or a failure is.
+boot_until() { # patterns, then as boot
+    local patterns=$1 pattern all boot
+    shift
+    rm -f "$work/kernel"
+    : >"$work/log"
+    boot "$@" &
+    boot=$!
+    while kill -0 $boot 2>/dev/null && ! grep -aqE '^not ok|PANIC|Bail out' "$work/log"; do
+        all=1
+        while IFS= read -r pattern; do grep -aq "$pattern" "$work/log" || all=0; done <<<"$patterns"
+        [ $all = 0 ] || break
+        sleep 0.2
+    done
+    limit=$5
+    kill -0 $boot 2>/dev/null && pkill -TERM -P $boot
+    wait $boot
+    [ "${all:-0}" = 1 ] && status=0 || status=124
+}
 say() { # good?, name
     number=$((number + 1))
     if [ "$1" = 0 ]; then
@@ -51,7 +70,7 @@ for cpus in 1 2 4; do
     say $? "hostile LibOSes with $cpus CPUs: $(grep -ac ' ended: ' "$work/log") domains ended and made again"
 done
 for cpus in 1 2 4; do
-    boot enemies $cpus 96 200 ""
+    boot_until $'^ok 1 - the victim\ncells:' enemies $cpus 96 300 ""
     grep -aq '^ok 1 - the victim' "$work/log" && grep -aq 'cells:' "$work/log" && ! grep -aqE '^not ok|PANIC|Bail out' "$work/log"
     say $? "each call with each argument bad in each way, with $cpus CPUs:$(grep -ao 'victim: .*' "$work/log" | tr -d '\r')"
 done

@@ -16,6 +16,7 @@ import collections
 import concurrent.futures
 import fnmatch
 import os
+import re
 import shlex
 import statistics
 import subprocess
@@ -81,9 +82,12 @@ def parse_list(text):
 
 
 def parse_row(line):
-    """(name, (minimum, median)), (name, an error's text), or None for another line."""
+    """(name, (minimum, median)), (name, an error's text), or None for another line.
+
+    A derived row is a difference: by a wall clock on a busy host it can be below zero.
+    """
     words = line.split()
-    if len(words) == 3 and words[1].isdigit() and words[2].isdigit():
+    if len(words) == 3 and all(re.fullmatch("-?[0-9]+", word) for word in words[1:]):
         return words[0], (int(words[1]), int(words[2]))
     if len(words) > 2 and words[1] == "-":
         return words[0], " ".join(words[2:])
