@@ -33,7 +33,7 @@ boot_until() { # patterns, then as boot
         [ $all = 0 ] || break
         sleep 0.2
     done
-    limit=$5
+    limit=$4
     kill -0 $boot 2>/dev/null && pkill -TERM -P $boot
     wait $boot
     [ "${all:-0}" = 1 ] && status=0 || status=124

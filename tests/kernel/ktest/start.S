@@ -335,8 +335,10 @@ child_script:                   /* goes through the steps after its control bloc
     jne 5f
 6:  cmpq $0, 112(%r12)              /* once */
     je 2b
-5:  bt $62, %rdx                    /* that a slice ended is no reason to stop waiting */
-    jnc 4f
+5:  mov $1, %ecx                    /* that a slice ended, and that alone, is no reason to stop waiting */
+    shl $62, %rcx
+    cmp %rcx, %rdx
+    jne 4f
     cmpq $CALL_WAIT, (%r12)
     je 2b
     cmp $-25, %rax                  /* EVENT */
