@@ -22,8 +22,9 @@
  *       a reason not to, and nobody is left READY.
  *   M3. A caller that is CALLING then has a living server that has its call.
  *   M4. No vCPU is entered of which it is known that it is DEAD.
- *   M5. When a revocation is complete, no call and no reply goes through what was revoked.
- *       (One that passes a capability may be under way: it was sent before.)
+ *   M5. When a revocation is complete, no call and no reply goes through what was revoked,
+ *       nor does a call arrive that was sent before, or a reply with a capability.  (A
+ *       reply without one may be about to enter its caller: it found the call open.)
  *   M6. Who has left a note does not sleep while somebody waits at the endpoint, nor when
  *       there is no endpoint any more.
  *   M7. An event that was sent to a vCPU in Ring 3 is delivered, or an interrupt is on its
@@ -36,7 +37,8 @@
  * after it), NO_GONE (who ends does not wake its caller), PLAIN_CLAIM (who enters a vCPU
  * stores its state without compare-and-swap), BLIND_CLAIM (a vCPU that was woken is entered
  * without a look whether there was a reason), NO_LOOK, NO_LOOK_REPLY (after a capability
- * went with a call, or a reply, nobody looks whether one's own name is still good), NO_TELL,
+ * went with a call, or a reply, nobody looks whether one's own name is still good), NO_MEET
+ * (a capability moves whether or not the names are good by which the two meet), NO_TELL,
  * TELL_FIRST (the end of an endpoint tells nobody, or before nobody can leave a note any
  * more), NO_EVENTS (a message enters without a look for events).  REACH must fail too:
  * both a reply and a late one are possible.
@@ -57,6 +59,7 @@ bool send_gone, recv_gone, ended; /* the revocation is complete; the endpoint's 
 bool passed_one;       /* a capability went with a message */
 bool expired;          /* the deadline of the open call has come */
 bool open;             /* the caller's call */
+bool locked;            /* the tree lock, by the CPU */
 bool kicked, ask;      /* an interrupt that the CPU has not taken; it asks for a quiet point */
 byte made;             /* calls so far */
 bool late, replied;
@@ -195,18 +198,37 @@ inline enter(v)
     fi
 }
 
-/* A capability is moved, and the CPU passes quiet points. */
-inline pass(own)
+/* A capability is moved between the caller and server s, if they meet, and the CPU passes
+ * quiet points: under the tree lock, so that no name is marked meanwhile but its own. */
+inline pass(own, s)
 {
     passed_one = true;
+    locked = true;
+#ifdef NO_MEET
+    locked = false;
+    met = true;
+#else
+    met = send_live && live[s];
+#endif
     if
-    :: own = false
-    :: skip
+    :: met ->
+        if
+        :: own = false
+        :: skip
+        fi;
+        do
+        :: ask -> ask = false
+        :: break
+        od
+    :: else
     fi;
-    do
-    :: ask -> ask = false
-    :: break
-    od
+    locked = false
+}
+
+/* By another CPU, which has the tree lock. */
+inline mark(name)
+{
+    atomic { !locked -> name = false }
 }
 
 inline tell()
@@ -280,6 +302,7 @@ inline call()
         :: else
         fi;
         passing = false;
+        met = true;
         assert(!won || !over); /* M5 */
         if
         :: !won -> /* BUSY */
@@ -290,14 +313,20 @@ inline call()
             sleep(0)
 #endif
             skip
-        :: won -> unclaim(to, WAITING)
+        :: won -> met = false /* nothing could be passed */
         :: won ->
 #ifdef PASS
             if
-            :: !passed_one -> passing = true; pass(send_live)
+            :: !passed_one -> passing = true; pass(send_live, to)
             :: true
             fi;
 #endif
+            skip
+        fi;
+        if
+        :: won && !met -> unclaim(to, WAITING) /* DEAD */
+        :: !won -> skip
+        :: won && met ->
             number++;
             waits[to] = 0;
             serving[to] = number;
@@ -318,6 +347,7 @@ inline call()
             :: else
             fi;
 #endif
+            assert(!send_gone && !ended && !(to == 1 && recv_gone)); /* M5 */
             enter(to)
         fi
     fi
@@ -345,18 +375,27 @@ inline reply(v)
     assert(!won || !over); /* M1, M5 */
     if
     :: !won -> serving[v] = 0
-    :: won -> unclaim(0, CALLING)
+    :: won -> met = false /* nothing could be passed */
     :: won ->
+        met = true;
+        passing = false;
 #ifdef PASS
         if
         :: !passed_one ->
-            pass(live[v]);
+            passing = true;
+            pass(live[v], v);
 #ifndef NO_LOOK_REPLY
             again = again && live[v]
 #endif
         :: true
-        fi;
+        fi
 #endif
+    fi;
+    if
+    :: !won -> skip
+    :: won && !met -> unclaim(0, CALLING)
+    :: won && met ->
+        assert(!passing || (!send_gone && !ended && !(v == 1 && recv_gone))); /* M5 */
         assert(open && calling == serving[v]); /* M1 */
         open = false;
         replied = true;
@@ -421,7 +460,7 @@ inline interrupt()
 proctype cpu()
 {
     byte current = NONE, to;
-    bool won, why, again, passing, over;
+    bool won, why, again, passing, over, met;
     mtype old;
 
 dispatch:
@@ -523,11 +562,11 @@ inline quiet()
 proctype revoker()
 {
     if
-    :: send_live = false;
+    :: mark(send_live);
         quiet();
         wake(0);
         send_gone = true
-    :: live[1] = false;
+    :: mark(live[1]);
         quiet();
         wake(1);
         gone(1);
@@ -543,9 +582,9 @@ proctype revoker()
 /* The endpoint: its names go, and it does. */
 proctype destroyer()
 {
-    send_live = false;
-    live[1] = false;
-    live[2] = false;
+    mark(send_live);
+    mark(live[1]);
+    mark(live[2]);
 #ifdef TELL_FIRST
     tell();
 #endif
