@@ -10,7 +10,7 @@
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C TZ=UTC
 export TERM=dumb COLUMNS=80
 umask 022
-work=${1:-/tmp}/debian-tools
+work=${1:-/tmp}/debian-tools here=$(dirname "$(readlink -f "$0")")
 rm -rf "$work"
 mkdir -p "$work" && cd "$work" || exit 1
 
@@ -29,15 +29,7 @@ run_lines() {
     done 3<&0 | sed -E '/: line [0-9]+: +[0-9]+ (Killed|Terminated|Hangup)/d'
 }
 
-# till CONDITION: waits until the command succeeds, however busy the machine is.
-till() {
-    local n
-    for ((n = 0; n < 600; n++)); do
-        eval "$1" >/dev/null 2>&1 && return
-        sleep 0.1
-    done
-    echo "never: $1"
-}
+. "$here/till.sh"
 
 printf 'apple 1\nbanana 22\ncherry 333\nApple 4\n\nfoo.bar\nfoo-bar\n' >words
 seq 1 200 >numbers

@@ -9,20 +9,12 @@
 
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C TZ=UTC
 umask 022
-work=${1:-/tmp}/debian-work
+work=${1:-/tmp}/debian-work here=$(dirname "$(readlink -f "$0")")
 rm -rf "$work"
 mkdir -p "$work" && cd "$work" || exit 1
 chmod 755 .
 
-# till CONDITION: waits until the command succeeds, however busy the machine is.
-till() {
-    local n
-    for ((n = 0; n < 600; n++)); do
-        eval "$1" >/dev/null 2>&1 && return
-        sleep 0.1
-    done
-    echo "never: $1"
-}
+. "$here/till.sh"
 
 section() {
     printf '=== %s\n' "$*"

@@ -16,16 +16,6 @@
 #define CHILD_FREE    (CHILD_PROGRAM + 0x100000)         /* has its nodes */
 
 static inline u64
-now(void)
-{
-    return __builtin_ia32_rdtsc();
-}
-static inline u64
-in_ms(u64 ms)
-{
-    return now() + RECORD->tsc_hz / 1000 * ms;
-}
-static inline u64
 last_cpu(void)
 {
     return INFO->cpu[INFO->ncpus - 1];
@@ -33,8 +23,6 @@ last_cpu(void)
 
 /* ---- victim.c ---- */
 long child_make(struct kchild *c, u64 cpu); /* with one vCPU */
-u64 derive(u64 from, u64 auth, u64 lo, u64 hi);
-u64 grant(const struct kchild *c, u64 from, u64 auth, u64 lo, u64 hi);
 u64 slots_used(void);
 u64 ticks_of(const struct kchild *c);
 bool is_alive(const struct kchild *c);
@@ -42,8 +30,6 @@ bool is_alive(const struct kchild *c);
 void script(struct kchild *c, u32 at, u64 cpu);
 volatile struct kstep *step(const struct kchild *c, u32 n, u64 call, u64 a0, u64 a1, u64 a2,
                             u64 a3, u64 a4);
-/* What the step returned; -1 if it is not done in time. */
-long result(volatile struct kstep *s);
 /* A child with this program on this CPU; [1] of its words is `word`. */
 void enemy(struct kchild *c, u32 at, u64 cpu, const u8 *program, u64 word);
 void pass(u64 ms);

@@ -150,13 +150,13 @@ deletion_left(void)
         u64 mem = grant(&evil, MEM, FB_AUTH_ALL, g, g + 1);
         volatile struct kstep *e =
             step(&evil, n++ % 20, FB_CALL_SPACE_MAP, there, CHILD_FREE, mem, g, FB_MAP_READ);
-        OK(result(e));
+        OK(kchild_result(e));
         for (u32 i = 0; i <= steps && !done; i++) {
             bool last = i == steps;
             volatile struct kstep *d = kchild_steps(&evil, 0) + n % 20;
             d->once = !last;
             step(&evil, n++ % 20, FB_CALL_CAP_DELETE, mem, 0, 0, 0, 0);
-            long r = result(d);
+            long r = kchild_result(d);
             done = !last && r != -FB_E_RESUME && r != -FB_E_BUSY;
             reached += r == -FB_E_RESUME;
             if (i + 1 == steps) {
@@ -199,10 +199,10 @@ attack_destroyed(void)
     memcpy(look(c.cb[0] + 1), &params, sizeof(params));
     look_end();
     volatile struct kstep *s = step(&c, 0, FB_CALL_DOMAIN_CREATE, machine, mem, 0, 0, 0);
-    OK(result(s));
+    OK(kchild_result(s));
     kchild_steps(&c, 0)[1].once = 1;
     volatile struct kstep *d = step(&c, 1, FB_CALL_DOMAIN_DESTROY, s->rdx, 0, 0, 0, 0);
-    CHECK(result(d) == -FB_E_RESUME); /* and that is all it does */
+    CHECK(kchild_result(d) == -FB_E_RESUME); /* and that is all it does */
     CHECK(FB_FRAME_TYPE(FRAME_RECORD(f)->word) == FB_FRAME_OBJECT);
     OK(AGAIN(fb_cap_revoke(m, NULL)));
     CHECK(FB_FRAME_TYPE(FRAME_RECORD(f)->word) == FB_FRAME_DATA && is_alive(&c));

@@ -88,7 +88,7 @@ attack_lines(void)
         line = grant(&c[0], irq, FB_AUTH_ALL, 0, ~0ull),
         own = grant(&c[0], c[0].vcpu[0], FB_AUTH_ALL, 0, 64);
     volatile struct kstep *s = step(&c[0], 0, FB_CALL_IRQ_BIND, line, 3, own, 5, 0);
-    OK(result(s));
+    OK(kchild_result(s));
     step(&c[0], 1, FB_CALL_PORT_OUT, p, PORT_IER, 1, 0, 0);
     volatile struct kstep *bits = step(&c[0], 4, FB_CALL_WAIT, 0, 0, 0, 0, 0);
     volatile struct kstep *again = step(&c[0], 5, FB_CALL_IRQ_ACK, line, 3, 0, 0, 0);

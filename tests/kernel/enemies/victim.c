@@ -10,24 +10,6 @@ child_make(struct kchild *c, u64 cpu)
     return kchild_make(c, 1, &cpu);
 }
 
-u64
-derive(u64 from, u64 auth, u64 lo, u64 hi)
-{
-    u64 name = 0;
-
-    OK(AGAIN(fb_cap_derive(from, auth, lo, hi, &name)));
-    return name;
-}
-
-u64
-grant(const struct kchild *c, u64 from, u64 auth, u64 lo, u64 hi)
-{
-    u64 name = 0;
-
-    OK(AGAIN(fb_cap_grant(from, c->domain, auth, lo, hi, &name)));
-    return name;
-}
-
 static const struct fb_domain_status *
 status(u64 domain)
 {
@@ -73,15 +55,6 @@ step(const struct kchild *c, u32 n, u64 call, u64 a0, u64 a1, u64 a2, u64 a3, u6
     s->done = 0;
     __atomic_store_n(&s->call, call, __ATOMIC_RELEASE);
     return s;
-}
-
-long
-result(volatile struct kstep *s)
-{
-    for (u64 end = in_ms(PATIENCE);
-         now() < end && !__atomic_load_n(&s->done, __ATOMIC_ACQUIRE);)
-        fb_wait(in_ms(1), NULL);
-    return s->done ? (long)s->rax : -1;
 }
 
 void

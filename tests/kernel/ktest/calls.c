@@ -8,14 +8,6 @@
 #define NONAME         0x1234567ull
 static u64 v;
 
-static u64
-derive(u64 from, u64 auth, u64 lo, u64 hi)
-{
-    u64 name = 0;
-    OK(AGAIN(fb_cap_derive(from, auth, lo, hi, &name)));
-    return name;
-}
-
 void
 test_caps(void)
 {

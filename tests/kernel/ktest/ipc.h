@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What the tests of endpoints share: children that run scripts of steps, and waits that
- * give up only after twenty seconds. */
+ * give up only after PATIENCE. */
 #ifndef KTEST_IPC_H
 #define KTEST_IPC_H
 
@@ -16,17 +16,12 @@
 
 extern u64 home; /* the CPU of the children that are started */
 
-u64 kt_now(void);
-u64 kt_in_ms(u64 ms);
-u64 kid_grant(const struct kchild *c, u64 from, u64 auth, u64 lo, u64 hi);
 u64 kt_endpoint(u64 frame);
 /* Have vCPU i of c make this call as its step n. */
 volatile struct kstep *kid_step(const struct kchild *c, u32 i, u32 n, u64 call, u64 a0,
                                 u64 a1, u64 m0);
 /* Step n waits for ever. */
 void kid_stop(const struct kchild *c, u32 i, u32 n);
-/* What the step returned; -1 if it is not done in twenty seconds. */
-long kid_result(volatile struct kstep *s);
 struct fb_cb *kid_cb(const struct kchild *c, u32 i);
 /* Call as soon as somebody is there. */
 long kt_call(u64 e, u64 deadline, u64 m0, struct ipc_message *m);
@@ -34,7 +29,6 @@ long kt_call(u64 e, u64 deadline, u64 m0, struct ipc_message *m);
 void kt_await(u64 e);
 /* The end of a slice is not what the tests look for. */
 long kt_receive(u64 e, u64 deadline, struct ipc_message *m);
-u64 kt_derive(u64 from, u64 auth, u64 lo, u64 hi);
 void kid_start(struct kchild *c, u32 nvcpus, u32 at);
 
 /* ipc_ends.c */

@@ -8,47 +8,47 @@ void
 ipc_ended(void)
 {
     struct kchild c, d;
-    u64 f = frames(2, 2), e = kt_endpoint(f), in = kt_derive(e, RECEIVE, 0, ~0ull), made;
+    u64 f = frames(2, 2), e = kt_endpoint(f), in = derive(e, RECEIVE, 0, ~0ull), made;
 
     kid_start(&c, 1, 0);
     kid_start(&d, 1, 1);
     volatile struct kstep *s =
-        kid_step(&c, 0, 0, FB_CALL_IPC_RECEIVE, kid_grant(&c, in, RECEIVE, 0, ~0ull),
+        kid_step(&c, 0, 0, FB_CALL_IPC_RECEIVE, grant(&c, in, RECEIVE, 0, ~0ull),
                  FB_FOREVER, 0);
     kt_await(e);
     OK(AGAIN(fb_cap_revoke(in, NULL)));
-    ERR(IPC_RECEIVE, DEAD, kid_result(s));
+    ERR(IPC_RECEIVE, DEAD, kchild_result(s));
     /* After a reply: c replies to the tester, and its capability goes. */
-    u64 again = kid_grant(&c, in, RECEIVE, 0, ~0ull);
+    u64 again = grant(&c, in, RECEIVE, 0, ~0ull);
     struct ipc_message m;
     kid_step(&c, 0, 1, FB_CALL_IPC_RECEIVE, again, FB_FOREVER, 0);
     s = kid_step(&c, 0, 2, FB_CALL_IPC_REPLY, again, FB_FOREVER, 0);
     OK(kt_call(e, FB_FOREVER, 0, &m));
     kt_await(e);
     OK(AGAIN(fb_cap_revoke(in, NULL)));
-    ERR(IPC_REPLY, DEAD, kid_result(s));
+    ERR(IPC_REPLY, DEAD, kchild_result(s));
     /* c makes an endpoint of memory it was granted; d waits there; c ends. */
-    u64 mem = kid_grant(&c, MEM, FB_AUTH_ALL, f + 1, f + 2);
+    u64 mem = grant(&c, MEM, FB_AUTH_ALL, f + 1, f + 2);
     s = kid_step(&c, 0, 3, FB_CALL_ENDPOINT_CREATE, mem, f + 1, 0);
-    OK(kid_result(s));
+    OK(kchild_result(s));
     made = s->rdx;
     s = kid_step(&c, 0, 4, FB_CALL_CAP_GRANT, made,
-                 kid_grant(&c, d.domain, FB_AUTH_ALL, 0, 1), FB_AUTH_ALL);
+                 grant(&c, d.domain, FB_AUTH_ALL, 0, 1), FB_AUTH_ALL);
     s->arg[3] = 0;
     s->arg[4] = ~0ull;
-    OK(kid_result(s));
+    OK(kchild_result(s));
     volatile struct kstep *t =
         kid_step(&d, 0, 0, FB_CALL_IPC_RECEIVE, s->rdx, FB_FOREVER, 0);
     /* The tester has it from c too, and sees by it that d is there. */
     ipc_pass(kid_cb(&c, 0), made, FB_AUTH_ALL, 0, ~0ull);
     ipc_take(self()->cb);
-    kid_step(&c, 0, 5, FB_CALL_IPC_CALL, kid_grant(&c, e, SEND, 0, 1), FB_FOREVER, 0);
-    OK(kt_receive(e, kt_in_ms(PATIENCE), &m));
+    kid_step(&c, 0, 5, FB_CALL_IPC_CALL, grant(&c, e, SEND, 0, 1), FB_FOREVER, 0);
+    OK(kt_receive(e, in_ms(PATIENCE), &m));
     OK(ipc_reply(&m));
     kt_await(ipc_got(self()->cb));
     CHECK(!t->done);
     OK(kchild_destroy(&c));
-    ERR(IPC_RECEIVE, DEAD, kid_result(t));
+    ERR(IPC_RECEIVE, DEAD, kchild_result(t));
     CHECK(FB_FRAME_TYPE(FRAME_RECORD(f + 1)->word) == FB_FRAME_DATA);
     OK(kchild_destroy(&d));
     OK(AGAIN(fb_cap_delete(in, NULL)));
@@ -62,31 +62,31 @@ ipc_woken(u64 e)
 {
     struct ipc_message m = { { 0 }, 0 };
     struct kchild c;
-    u64 f = frames(1, 1), other = kt_endpoint(f), out = kt_derive(e, SEND, 0, ~0ull);
+    u64 f = frames(1, 1), other = kt_endpoint(f), out = derive(e, SEND, 0, ~0ull);
 
     kid_start(&c, 2, 0);
-    u64 in = kid_grant(&c, other, RECEIVE, 0, ~0ull);
+    u64 in = grant(&c, other, RECEIVE, 0, ~0ull);
     volatile struct kstep *s = kid_step(
-        &c, 0, 0, FB_CALL_IPC_CALL, kid_grant(&c, out, SEND, 0, ~0ull), FB_FOREVER, 0);
+        &c, 0, 0, FB_CALL_IPC_CALL, grant(&c, out, SEND, 0, ~0ull), FB_FOREVER, 0);
     kid_step(&c, 0, 1, FB_CALL_IPC_RECEIVE, in, FB_FOREVER, 0);
-    OK(kt_receive(e, kt_in_ms(PATIENCE), &m));
+    OK(kt_receive(e, in_ms(PATIENCE), &m));
     OK(ipc_reply(&m));
-    OK(kid_result(s));
+    OK(kchild_result(s));
     kt_await(other);
     OK(AGAIN(fb_cap_revoke(out, NULL))); /* the child's too: it has called through it */
     kid_step(&c, 0, 2, FB_CALL_IPC_REPLY, 0, 0, 0);
     OK(ipc_call(other, FB_FOREVER, &m));
     /* vCPU 0 had waited through what goes while it calls vCPU 1. */
-    u64 gone = kid_grant(&c, e, RECEIVE, 0, ~0ull);
+    u64 gone = grant(&c, e, RECEIVE, 0, ~0ull);
     kid_step(&c, 1, 0, FB_CALL_IPC_RECEIVE, in, FB_FOREVER, 0);
     kid_step(&c, 1, 1, FB_CALL_CAP_DELETE, gone, 0, 0);
     volatile struct kstep *t = kid_step(&c, 1, 2, FB_CALL_IPC_REPLY, 0, 0, 7);
     kid_stop(&c, 1, 3);
     kt_await(other);
-    kid_step(&c, 0, 3, FB_CALL_IPC_RECEIVE, gone, kt_in_ms(1), 0);
-    s = kid_step(&c, 0, 4, FB_CALL_IPC_CALL, kid_grant(&c, other, SEND, 0, ~0ull),
+    kid_step(&c, 0, 3, FB_CALL_IPC_RECEIVE, gone, in_ms(1), 0);
+    s = kid_step(&c, 0, 4, FB_CALL_IPC_CALL, grant(&c, other, SEND, 0, ~0ull),
                  FB_FOREVER, 0);
-    CHECK(kid_result(s) == 0 && s->rdx == 7 && kid_result(t) == 0);
+    CHECK(kchild_result(s) == 0 && s->rdx == 7 && kchild_result(t) == 0);
     OK(kchild_destroy(&c));
     OK(AGAIN(fb_cap_delete(out, NULL)));
     OK(AGAIN(fb_endpoint_destroy(other, NULL)));
@@ -103,14 +103,14 @@ ipc_given_away(u64 e)
     u64 f = frames(1, 1), other = kt_endpoint(f), events;
 
     kid_start(&c, 1, 0);
-    u64 out = kid_grant(&c, e, SEND, 5, 6), in = kid_grant(&c, e, RECEIVE, 0, ~0ull);
+    u64 out = grant(&c, e, SEND, 5, 6), in = grant(&c, e, RECEIVE, 0, ~0ull);
     ipc_pass(kid_cb(&c, 0), out, 0, 0, 0);
     ipc_take(self()->cb);
     volatile struct kstep *s = kid_step(&c, 0, 0, FB_CALL_IPC_CALL, out, FB_FOREVER, 0);
-    OK(kt_receive(e, kt_in_ms(PATIENCE), &m));
+    OK(kt_receive(e, in_ms(PATIENCE), &m));
     CHECK(m.badge == 5);
     u64 got = ipc_got(self()->cb);
-    ERR(IPC_CALL, DEAD, kid_result(s));
+    ERR(IPC_CALL, DEAD, kchild_result(s));
     OK(AGAIN(fb_cap_delete(got, NULL)));
     kid_step(&c, 0, 1, FB_CALL_IPC_RECEIVE, in, FB_FOREVER, 0);
     s = kid_step(&c, 0, 2, FB_CALL_IPC_REPLY, in, FB_FOREVER, 9);
@@ -120,7 +120,7 @@ ipc_given_away(u64 e)
     CHECK(m.word[0] == 9);
     got = ipc_got(self()->cb);
     CHECK(got != 0);
-    ERR(IPC_REPLY, DEAD, kid_result(s));
+    ERR(IPC_REPLY, DEAD, kchild_result(s));
     OK(AGAIN(fb_cap_delete(got, NULL)));
     OK(kchild_destroy(&c));
 
@@ -128,7 +128,7 @@ ipc_given_away(u64 e)
     ERR(IPC_CALL, BUSY, ipc_call(other, FB_FOREVER, &m));
     self()->cb->ipc.notify = 0;
     OK(AGAIN(fb_endpoint_destroy(other, NULL)));
-    u64 end = kt_in_ms(PATIENCE);
+    u64 end = in_ms(PATIENCE);
     do
         fb_wait(end, &events);
     while (events != 0 && !(events & 1u << 9));
@@ -143,7 +143,7 @@ await_there(const struct kchild *c, u32 i, u32 n, u64 out)
 {
     ipc_pass(kid_cb(c, i), NONAME, FB_AUTH_ALL, 0, ~0ull);
     ERR(IPC_CALL, FULL,
-        kid_result(kid_step(c, i, n, FB_CALL_IPC_CALL, out, FB_FOREVER, 0)));
+        kchild_result(kid_step(c, i, n, FB_CALL_IPC_CALL, out, FB_FOREVER, 0)));
     kid_cb(c, i)->ipc.pass = 0;
 }
 
@@ -155,10 +155,10 @@ ipc_across(void)
     struct kchild c, d;
     u64 f = frames(2, 2), e = kt_endpoint(f), other = kt_endpoint(f + 1), in, events;
 
-    in = kt_derive(e, RECEIVE, 0, ~0ull);
+    in = derive(e, RECEIVE, 0, ~0ull);
     kid_start(&c, 2, 0);
-    u64 in_c = kid_grant(&c, in, RECEIVE, 0, ~0ull),
-        out_c = kid_grant(&c, e, SEND, 0, ~0ull);
+    u64 in_c = grant(&c, in, RECEIVE, 0, ~0ull),
+        out_c = grant(&c, e, SEND, 0, ~0ull);
     /* Who waits there is nobody here, and no reason for an event; who comes here is. */
     volatile struct kstep *s =
         kid_step(&c, 0, 0, FB_CALL_IPC_RECEIVE, in_c, FB_FOREVER, 0);
@@ -166,15 +166,15 @@ ipc_across(void)
     ipc_notify(self()->cb, 9);
     ERR(IPC_CALL, BUSY, ipc_call(e, FB_FOREVER, &m));
     self()->cb->ipc.notify = 0;
-    fb_wait(kt_in_ms(1), &events);
+    fb_wait(in_ms(1), &events);
     CHECK(!(events & 1u << 9));
     u64 there = home;
     home = 0;
     kid_start(&d, 1, 1);
     home = there;
-    kid_step(&d, 0, 0, FB_CALL_IPC_RECEIVE, kid_grant(&d, e, RECEIVE, 0, ~0ull),
+    kid_step(&d, 0, 0, FB_CALL_IPC_RECEIVE, grant(&d, e, RECEIVE, 0, ~0ull),
              FB_FOREVER, 0);
-    u64 end = kt_in_ms(PATIENCE);
+    u64 end = in_ms(PATIENCE);
     do
         fb_wait(end, &events);
     while (events != 0 && !(events & 1u << 9));
@@ -183,30 +183,30 @@ ipc_across(void)
     /* What is taken away from here ends a receive there. */
     CHECK(!s->done);
     OK(AGAIN(fb_cap_revoke(in, NULL)));
-    ERR(IPC_RECEIVE, DEAD, kid_result(s));
-    in_c = kid_grant(&c, other, RECEIVE, 0, ~0ull);
+    ERR(IPC_RECEIVE, DEAD, kchild_result(s));
+    in_c = grant(&c, other, RECEIVE, 0, ~0ull);
     s = kid_step(&c, 0, 1, FB_CALL_IPC_RECEIVE, in_c, FB_FOREVER, 0);
-    await_there(&c, 1, 1, kid_grant(&c, other, SEND, 0, ~0ull));
+    await_there(&c, 1, 1, grant(&c, other, SEND, 0, ~0ull));
     CHECK(!s->done);
     OK(AGAIN(fb_endpoint_destroy(other, NULL)));
-    ERR(IPC_RECEIVE, DEAD, kid_result(s));
+    ERR(IPC_RECEIVE, DEAD, kchild_result(s));
     /* A reply, and another one; then one to a caller that is no more. */
     kid_start(&d, 1, 1);
-    u64 out_d = kid_grant(&d, e, SEND, 0, ~0ull);
-    in_c = kid_grant(&c, in, RECEIVE, 0, ~0ull);
+    u64 out_d = grant(&d, e, SEND, 0, ~0ull);
+    in_c = grant(&c, in, RECEIVE, 0, ~0ull);
     kid_step(&c, 0, 2, FB_CALL_IPC_RECEIVE, in_c, FB_FOREVER, 0);
     kid_step(&c, 0, 3, FB_CALL_IPC_REPLY, 0, 0, 7);
     s = kid_step(&c, 0, 4, FB_CALL_IPC_REPLY, 0, 0, 8);
     volatile struct kstep *t = kid_step(&d, 0, 0, FB_CALL_IPC_CALL, out_d, FB_FOREVER, 0);
-    CHECK(kid_result(t) == 0 && t->rdx == 7);
-    ERR(IPC_REPLY, STATE, kid_result(s));
+    CHECK(kchild_result(t) == 0 && t->rdx == 7);
+    ERR(IPC_REPLY, STATE, kchild_result(s));
     CHECK(kchild_steps(&c, 0)[3].rax == 0);
     s = kid_step(&c, 0, 5, FB_CALL_IPC_RECEIVE, in_c, FB_FOREVER, 0);
     t = kid_step(&d, 0, 1, FB_CALL_IPC_CALL, out_d, FB_FOREVER, 0);
-    CHECK(kid_result(s) == 0 && !t->done);
+    CHECK(kchild_result(s) == 0 && !t->done);
     OK(kchild_destroy(&d));
     s = kid_step(&c, 0, 6, FB_CALL_IPC_REPLY, 0, 0, 0);
-    ERR(IPC_REPLY, STATE, kid_result(s));
+    ERR(IPC_REPLY, STATE, kchild_result(s));
     OK(kchild_destroy(&c));
     OK(AGAIN(fb_cap_delete(in, NULL)));
     OK(AGAIN(fb_endpoint_destroy(e, NULL)));
@@ -236,19 +236,19 @@ deadline_in_own_slice(u64 e)
 
     kid_start(&c, 1, 0);
     kid_start(&d, 1, 1);
-    kid_step(&d, 0, 0, FB_CALL_IPC_RECEIVE, kid_grant(&d, e, RECEIVE, 0, ~0ull),
+    kid_step(&d, 0, 0, FB_CALL_IPC_RECEIVE, grant(&d, e, RECEIVE, 0, ~0ull),
              FB_FOREVER, 0);
     kid_step(&c, 0, 0, FB_CALL_WAIT, FB_FOREVER, 0, 0);
     kt_await(e);
     slice(&d, 0);
-    u64 t0 = kt_now();
+    u64 t0 = now();
     volatile struct kstep *s = kid_step(
-        &c, 0, 1, FB_CALL_IPC_CALL, kid_grant(&c, e, SEND, 0, ~0ull), t0 + 40 * ms, 0);
+        &c, 0, 1, FB_CALL_IPC_CALL, grant(&c, e, SEND, 0, ~0ull), t0 + 40 * ms, 0);
     kid_stop(&c, 0, 2);
     slice(&c, 500);
     OK(fb_signal(c.vcpu[0], 2, NULL));
-    ERR(IPC_CALL, TIMEOUT, kid_result(s));
-    late = (kt_now() - t0) / ms;
+    ERR(IPC_CALL, TIMEOUT, kchild_result(s));
+    late = (now() - t0) / ms;
     OK(kchild_destroy(&c));
     OK(kchild_destroy(&d));
     return late;
@@ -264,19 +264,19 @@ woken_in_own_slice(u64 e)
 
     kid_start(&c, 1, 0);
     kid_start(&d, 1, 1);
-    u64 in = kid_grant(&d, e, RECEIVE, 0, ~0ull), to = 0;
+    u64 in = grant(&d, e, RECEIVE, 0, ~0ull), to = 0;
     OK(AGAIN(fb_cap_grant(d.vcpu[0], c.domain, FB_AUTH_ALL, 0, 64, &to)));
     kid_step(&d, 0, 0, FB_CALL_IPC_RECEIVE, in, FB_FOREVER, 0);
     kid_step(&c, 0, 0, FB_CALL_WAIT, FB_FOREVER, 0, 0);
     kt_await(e);
     slice(&d, 500);
-    kid_step(&d, 0, 1, FB_CALL_WAIT, kt_now() + 60 * ms, 0, 0);
+    kid_step(&d, 0, 1, FB_CALL_WAIT, now() + 60 * ms, 0, 0);
     volatile struct kstep *s = kid_step(&d, 0, 2, FB_CALL_IPC_REPLY, in, FB_FOREVER, 0);
-    kid_step(&c, 0, 1, FB_CALL_IPC_CALL, kid_grant(&c, e, SEND, 0, ~0ull), FB_FOREVER, 0);
+    kid_step(&c, 0, 1, FB_CALL_IPC_CALL, grant(&c, e, SEND, 0, ~0ull), FB_FOREVER, 0);
     kid_step(&c, 0, 2, FB_CALL_SIGNAL, to, 2, 0);
     u64 before = ticks_of(&c);
     OK(fb_signal(c.vcpu[0], 2, NULL));
-    ERR(IPC_REPLY, EVENT, kid_result(s));
+    ERR(IPC_REPLY, EVENT, kchild_result(s));
     had = (ticks_of(&c) - before) / ms;
     OK(kchild_destroy(&c));
     OK(kchild_destroy(&d));

@@ -5,25 +5,6 @@
 u64 home;
 
 u64
-kt_now(void)
-{
-    return __builtin_ia32_rdtsc();
-}
-u64
-kt_in_ms(u64 ms)
-{
-    return kt_now() + RECORD->tsc_hz / 1000 * ms;
-}
-
-u64
-kid_grant(const struct kchild *c, u64 from, u64 auth, u64 lo, u64 hi)
-{
-    u64 name = 0;
-    OK(AGAIN(fb_cap_grant(from, c->domain, auth, lo, hi, &name)));
-    return name;
-}
-
-u64
 kt_endpoint(u64 frame)
 {
     u64 name = 0;
@@ -50,14 +31,6 @@ kid_stop(const struct kchild *c, u32 i, u32 n)
 {
     kid_step(c, i, n, FB_CALL_WAIT, FB_FOREVER, 0, 0);
 }
-long
-kid_result(volatile struct kstep *s)
-{
-    for (u64 end = kt_in_ms(PATIENCE);
-         kt_now() < end && !__atomic_load_n(&s->done, __ATOMIC_ACQUIRE);)
-        fb_wait(kt_in_ms(1), NULL);
-    return s->done ? (long)s->rax : -1;
-}
 struct fb_cb *
 kid_cb(const struct kchild *c, u32 i)
 {
@@ -72,7 +45,7 @@ kt_call(u64 e, u64 deadline, u64 m0, struct ipc_message *m)
         *m = (struct ipc_message){ { m0, m0 + 1, m0 + 2, m0 + 3 }, 0 };
         error = ipc_call(e, deadline, m);
         if (error == -FB_E_BUSY)
-            fb_wait(kt_in_ms(1), NULL);
+            fb_wait(in_ms(1), NULL);
     }
     return error;
 }
@@ -94,13 +67,6 @@ kt_receive(u64 e, u64 deadline, struct ipc_message *m)
         error = ipc_receive(e, deadline, m);
     while (error == -FB_E_EVENT && m->word[0] == 1ull << FB_EVENT_SLICE);
     return error;
-}
-u64
-kt_derive(u64 from, u64 auth, u64 lo, u64 hi)
-{
-    u64 name = 0;
-    OK(AGAIN(fb_cap_derive(from, auth, lo, hi, &name)));
-    return name;
 }
 void
 kid_start(struct kchild *c, u32 nvcpus, u32 at)

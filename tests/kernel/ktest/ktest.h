@@ -17,6 +17,16 @@
 /* How long a test waits for what must come, in milliseconds.  The host may leave any of the
  * machine's CPUs alone for seconds; only what never comes is a fault. */
 #define PATIENCE 30000u
+static inline u64
+now(void)
+{
+    return __builtin_ia32_rdtsc();
+}
+static inline u64
+in_ms(u64 ms)
+{
+    return now() + RECORD->tsc_hz / 1000 * ms;
+}
 #define USER_CODE       0x400000ull
 #define USER_DATA       0x401000ull
 
@@ -108,6 +118,11 @@ kchild_steps(const struct kchild *c, u32 i)
 {
     return (volatile struct kstep *)((u64)c->count[i] + 0x3c0);
 }
+/* What a step of child_script returned; -1 if it is not done in PATIENCE. */
+long kchild_result(volatile struct kstep *s);
+/* The name of what was derived, or granted to a child. */
+u64 derive(u64 from, u64 auth, u64 lo, u64 hi);
+u64 grant(const struct kchild *c, u64 from, u64 auth, u64 lo, u64 hi);
 extern u32 kchild_at; /* of the next */
 extern u64 kchild_clearance;
 long kchild_make(struct kchild *c, u32 nvcpus, const u64 *cpus);

@@ -7,17 +7,6 @@
 #define SPARE (WINDOW_FREE + 0x300000000ull)
 static u64 v;
 
-static u64
-now(void)
-{
-    return __builtin_ia32_rdtsc();
-}
-static u64
-in_ms(u64 ms)
-{
-    return now() + RECORD->tsc_hz / 1000 * ms;
-}
-
 void
 test_upcalls(void)
 {
