@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Tables of System V objects (I1, I2, I4), and who may use them. */
-#include "core/heap.h"
-#include "core/string.h"
 #include "ipc/ipc.h"
 
+#include "core/heap.h"
 #include "core/page.h"
+#include "core/string.h"
+#include "core/thread.h"
 
 #define SLOTS_FIRST 64u
 
@@ -64,15 +65,46 @@ ipc_find(struct ipc_table *t, i32 id)
     return NULL;
 }
 
-struct ipc_object *
-ipc_find_key(struct ipc_table *t, i32 key)
+/* With `making` held. */
+static struct ipc_object *
+find_key(struct ipc_table *t, i32 key)
 {
+    if (key == IPC_PRIVATE_KEY)
+        return NULL;
     spin_lock(&t->lock);
     struct tree_node *n = tree_find(&t->keys, &key, compare_key);
     if (n != NULL)
         ipc_hold(object_of(n));
     spin_unlock(&t->lock);
     return n != NULL ? object_of(n) : NULL;
+}
+
+static i64
+existing(struct ipc_table *t, struct ipc_object *o, const struct cred *c,
+         const struct ipc_wanted *wanted)
+{
+    spin_lock(&o->lock);
+    i64 r = wanted->create && wanted->exclusive ? -E_EXIST
+            : t->size != NULL && wanted->size > t->size(o)
+                ? -E_INVAL
+                : ipc_access(o, c, wanted->mode);
+    r = r != 0 ? r : o->id;
+    ipc_leave(t, o);
+    return r;
+}
+
+i64
+ipc_get(struct ipc_table *t, const struct cred *c, const struct ipc_wanted *wanted)
+{
+    i64 r = -E_NOENT;
+    mutex_lock(&t->making);
+    struct ipc_object *o = find_key(t, wanted->key);
+    if (o != NULL)
+        r = existing(t, o, c, wanted);
+    else if (wanted->create || wanted->key == IPC_PRIVATE_KEY)
+        r = t->make(c, wanted);
+    mutex_unlock(&t->making);
+    return r;
 }
 
 /* Room for one more; only who holds `making` changes the arrays' size. */
@@ -268,10 +300,38 @@ ipc_leave(struct ipc_table *t, struct ipc_object *o)
     ipc_put(t, o);
 }
 
+/* ---- waiting ---- */
+
+void
+ipc_finish(struct ipc_waiter *w, int result)
+{
+    list_remove(&w->link);
+    w->done = true;
+    w->result = result;
+    (void)thread_wake(w->thread, 0);
+}
+
+int
+ipc_wait(struct ipc_object *o, struct ipc_waiter *w, u64 deadline_ns)
+{
+    while (!w->done) {
+        thread_prepare(true);
+        spin_unlock(&o->lock);
+        int r = thread_block(deadline_ns);
+        spin_lock(&o->lock);
+        if (!w->done && r != 0) {
+            list_remove(&w->link);
+            return r == -E_TIMEDOUT ? r : -E_INTR;
+        }
+    }
+    return w->result;
+}
+
 /* ---- I5 ---- */
 static _Atomic u64 charged, allowed;
 
-/* The machine's memory may have grown: asked again only when what it was is not enough. */
+/* The machine's memory may have grown: asked again only when what it was is not enough.
+ */
 static bool
 may_charge(u64 all)
 {

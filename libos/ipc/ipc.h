@@ -34,6 +34,7 @@
 #define IPC_READ 0444u
 #define IPC_WRITE 0222u
 
+struct thread;
 struct ipc_perm {
     u32 uid, gid, cuid, cgid;
     u32 mode; /* IPC_MODE, and what the kind of object keeps above */
@@ -48,6 +49,13 @@ struct ipc_object {
     bool removed;            /* I3 */
     struct spinlock lock;
 };
+/* What get asks for: semaphores or bytes in `size`. */
+struct ipc_wanted {
+    i32 key;
+    bool create, exclusive;
+    u32 mode;
+    u64 size;
+};
 struct ipc_table {
     struct mutex making;
     struct spinlock lock;
@@ -57,19 +65,24 @@ struct ipc_table {
     u32 slots, used, highest; /* lock; highest: index + 1 of the last one used */
     u32 lowest_free;          /* lock; no free index is below it */
     void (*free)(struct ipc_object *o); /* with the last reference, no lock held */
+    /* Make one as it is wanted, and publish it; `making` is held. */
+    i64 (*make)(const struct cred *c, const struct ipc_wanted *wanted);
+    u64 (*size)(const struct ipc_object *o); /* constant; NULL: it has none */
 };
 
-#define IPC_TABLE_INIT(t, free_fn)                                                      \
+#define IPC_TABLE_INIT(t, free_fn, make_fn, size_fn)                                    \
     { .making = MUTEX_INIT((t).making), .keys = TREE_INIT(ipc_compare_keys),            \
-      .free = (free_fn) }
+      .free = (free_fn), .make = (make_fn), .size = (size_fn) }
 int ipc_compare_keys(const struct tree_node *a, const struct tree_node *b);
 /* Zeroed, and charged. NULL: no memory. */
 void *ipc_alloc(u64 bytes) __attribute__((malloc));
 /* A reference; NULL: no such id, or of one that was removed. */
 struct ipc_object *ipc_find(struct ipc_table *t, i32 id);
 struct ipc_object *ipc_find_index(struct ipc_table *t, u32 index);
-/* By key, for get: with table.making held. */
-struct ipc_object *ipc_find_key(struct ipc_table *t, i32 key);
+/* The id of what has the key, or of what is made: -E_EXIST -E_NOENT -E_INVAL (it is smaller
+ * than wanted) -E_ACCES, or what make returns. */
+i64 ipc_get(struct ipc_table *t, const struct cred *c,
+            const struct ipc_wanted *wanted) MUST_CHECK;
 void ipc_hold(struct ipc_object *o);
 void ipc_put(struct ipc_table *t, struct ipc_object *o);
 /* With table.making held: give it an id, which is returned, and one reference, the
@@ -113,6 +126,19 @@ int ipc_own(struct ipc_table *t, i32 id, const struct cred *c,
 void ipc_give(struct ipc_object *o, u32 uid, u32 gid, u32 mode);
 /* Unlock, and let go. */
 void ipc_leave(struct ipc_table *t, struct ipc_object *o);
+
+/* Who waits, in a list of the object's kind. */
+struct ipc_waiter {
+    struct list link;      /* object.lock */
+    struct thread *thread;
+    bool done;             /* object.lock; taken out, with `result` */
+    int result;
+};
+/* With object.lock held, but not while it sleeps; the waiter stands in a list. What
+ * ipc_finish said; -E_TIMEDOUT -E_INTR: nobody did, and it is taken out. */
+int ipc_wait(struct ipc_object *o, struct ipc_waiter *w, u64 deadline_ns) MUST_CHECK;
+/* With object.lock held: take it out, and wake it. */
+void ipc_finish(struct ipc_waiter *w, int result);
 
 /* With object.lock held. `want`: IPC_READ, IPC_WRITE or mode bits as given to get.
  * -E_ACCES */

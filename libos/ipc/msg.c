@@ -15,13 +15,10 @@ struct msg_queue {
 };
 /* Of a receiver (`wish` set) or a sender. */
 struct msg_waiter {
-    struct list link;
-    struct thread *thread;
+    struct ipc_waiter wait;
     const struct msg_wish *wish;
     struct msg *msg; /* what it got, or sends */
     i32 pid;
-    bool done;
-    int result;
 };
 
 _Atomic u32 msg_bytes_max = 8192, msg_queue_bytes = 16384, msg_queues_max = 32000;
@@ -48,7 +45,9 @@ free_queue(struct ipc_object *o)
     heap_free(q);
 }
 
-static struct ipc_table msg_table = IPC_TABLE_INIT(msg_table, free_queue);
+static i64 make_queue(const struct cred *c, const struct ipc_wanted *wanted);
+static struct ipc_table msg_table =
+    IPC_TABLE_INIT(msg_table, free_queue, make_queue, NULL);
 
 struct msg *
 msg_new(u64 bytes)
@@ -73,7 +72,7 @@ msg_put(struct msg *m)
 }
 
 static i64
-make_queue(const struct cred *c, i32 key, u32 mode)
+make_queue(const struct cred *c, const struct ipc_wanted *wanted)
 {
     struct msg_queue *q = ipc_alloc(sizeof *q);
     if (q == NULL)
@@ -83,56 +82,20 @@ make_queue(const struct cred *c, i32 key, u32 mode)
     list_init(&q->senders);
     q->bytes_max = msg_queue_bytes;
     q->changed_ns = clock_real_ns();
-    i64 id = ipc_publish(&msg_table, &q->object, key, mode, c, msg_queues_max);
+    i64 id = ipc_publish(&msg_table, &q->object, wanted->key, wanted->mode, c,
+                         msg_queues_max);
     if (id < 0)
         free_queue(&q->object);
     return id;
 }
 
 i64
-msg_get(const struct cred *c, i32 key, bool create, bool exclusive, u32 mode)
+msg_get(const struct cred *c, const struct ipc_wanted *wanted)
 {
-    i64 r;
-    mutex_lock(&msg_table.making);
-    struct ipc_object *o = key == IPC_PRIVATE_KEY ? NULL : ipc_find_key(&msg_table, key);
-    if (o == NULL) {
-        r = create || key == IPC_PRIVATE_KEY ? make_queue(c, key, mode) : -E_NOENT;
-    } else {
-        spin_lock(&o->lock);
-        r = create && exclusive ? -E_EXIST : ipc_access(o, c, mode);
-        r = r != 0 ? r : o->id;
-        ipc_leave(&msg_table, o);
-    }
-    mutex_unlock(&msg_table.making);
-    return r;
+    return ipc_get(&msg_table, c, wanted);
 }
 
 /* ---- with the queue's lock held ---- */
-
-static void
-finish(struct msg_waiter *w, int result)
-{
-    list_remove(&w->link);
-    w->done = true;
-    w->result = result;
-    (void)thread_wake(w->thread, 0);
-}
-
-static int
-wait_for_turn(struct msg_queue *q, struct msg_waiter *w)
-{
-    while (!w->done) {
-        thread_prepare(true);
-        spin_unlock(&q->object.lock);
-        int r = thread_block(~0ull);
-        spin_lock(&q->object.lock);
-        if (!w->done && r != 0) {
-            list_remove(&w->link);
-            return -E_INTR;
-        }
-    }
-    return w->result;
-}
 
 static bool
 is_wanted(const struct msg *m, const struct msg_wish *wish)
@@ -171,16 +134,16 @@ put_message(struct msg_queue *q, struct msg *m, i32 pid)
     q->sender = pid;
     q->sent_ns = clock_real_ns();
     list_for_each_safe(it, &q->receivers) {
-        struct msg_waiter *w = container_of(it, struct msg_waiter, link);
+        struct msg_waiter *w = container_of(it, struct msg_waiter, wait.link);
         if (!is_wanted(m, w->wish))
             continue;
         if (is_too_long(m, w->wish)) {
-            finish(w, -E_2BIG);
+            ipc_finish(&w->wait, -E_2BIG);
             continue;
         }
         w->msg = m;
         note_received(q, w->pid);
-        finish(w, 0);
+        ipc_finish(&w->wait, 0);
         return;
     }
     list_push_back(&q->messages, &m->link);
@@ -203,11 +166,11 @@ static void
 admit_senders(struct msg_queue *q)
 {
     while (!list_empty(&q->senders)) {
-        struct msg_waiter *w = container_of(q->senders.next, struct msg_waiter, link);
+        struct msg_waiter *w = container_of(q->senders.next, struct msg_waiter, wait.link);
         if (!fits(q, w->msg))
             return;
         put_message(q, w->msg, w->pid);
-        finish(w, 0);
+        ipc_finish(&w->wait, 0);
     }
 }
 
@@ -250,8 +213,8 @@ receive_locked(struct msg_queue *q, struct msg_waiter *w)
     if (m == NULL && !wish->wait)
         return -E_NOMSG;
     if (m == NULL) {
-        list_push_back(&q->receivers, &w->link);
-        return wait_for_turn(q, w);
+        list_push_back(&q->receivers, &w->wait.link);
+        return ipc_wait(&q->object, &w->wait, ~0ull);
     }
     if (is_too_long(m, wish))
         return -E_2BIG;
@@ -272,8 +235,8 @@ send_locked(struct msg_queue *q, struct msg_waiter *w, bool wait)
     }
     if (!wait)
         return -E_AGAIN;
-    list_push_back(&q->senders, &w->link);
-    return wait_for_turn(q, w);
+    list_push_back(&q->senders, &w->wait.link);
+    return ipc_wait(&q->object, &w->wait, ~0ull);
 }
 
 /* ---- calls ---- */
@@ -290,7 +253,7 @@ enter(i32 id, const struct cred *c, u32 want, struct ipc_object **out)
 int
 msg_send(const struct msg_who *who, i32 id, struct msg *m, bool wait)
 {
-    struct msg_waiter w = { .thread = thread_current(), .msg = m, .pid = who->pid };
+    struct msg_waiter w = { .wait.thread = thread_current(), .msg = m, .pid = who->pid };
     struct ipc_object *o;
     int r = enter(id, who->cred, IPC_WRITE, &o);
     if (r != 0)
@@ -304,7 +267,8 @@ int
 msg_receive(const struct msg_who *who, i32 id, const struct msg_wish *wish,
             struct msg **out)
 {
-    struct msg_waiter w = { .thread = thread_current(), .wish = wish, .pid = who->pid };
+    struct msg_waiter w = { .wait.thread = thread_current(), .wish = wish,
+                            .pid = who->pid };
     struct ipc_object *o;
     int r = enter(id, who->cred, IPC_READ, &o);
     if (r != 0)
@@ -325,9 +289,9 @@ msg_remove(const struct cred *c, i32 id)
     struct msg_queue *q = queue_of(o);
     ipc_withdraw(&msg_table, o);
     list_for_each_safe(it, &q->receivers)
-        finish(container_of(it, struct msg_waiter, link), -E_IDRM);
+        ipc_finish(container_of(it, struct ipc_waiter, link), -E_IDRM);
     list_for_each_safe(it, &q->senders)
-        finish(container_of(it, struct msg_waiter, link), -E_IDRM);
+        ipc_finish(container_of(it, struct ipc_waiter, link), -E_IDRM);
     ipc_leave(&msg_table, o);
     ipc_put(&msg_table, o); /* the table's */
     return 0;

@@ -30,7 +30,7 @@ extern _Atomic u32 msg_bytes_max, msg_queue_bytes, msg_queues_max;
 struct msg *msg_new(u64 bytes); /* NULL: no memory (I5) */
 void msg_put(struct msg *m);
 
-i64 msg_get(const struct cred *c, i32 key, bool create, bool exclusive, u32 mode);
+i64 msg_get(const struct cred *c, const struct ipc_wanted *wanted);
 struct msg_who {
     const struct cred *cred;
     i32 pid;

@@ -28,7 +28,15 @@ free_set(struct ipc_object *o)
     heap_free(set_of(o));
 }
 
-struct ipc_table sem_table = IPC_TABLE_INIT(sem_table, free_set);
+static i64 make_set(const struct cred *c, const struct ipc_wanted *wanted);
+
+static u64
+size_of(const struct ipc_object *o)
+{
+    return container_of((struct ipc_object *)(uintptr_t)o, struct sem_set, object)->count;
+}
+
+struct ipc_table sem_table = IPC_TABLE_INIT(sem_table, free_set, make_set, size_of);
 
 static struct sem_set *
 new_set(u32 count)
@@ -45,9 +53,10 @@ new_set(u32 count)
 }
 
 static i64
-make_set(const struct cred *c, i32 key, u32 count, u32 mode)
+make_set(const struct cred *c, const struct ipc_wanted *wanted)
 {
-    if (count == 0 || count > SEM_SET_MAX)
+    u32 count = (u32)wanted->size;
+    if (wanted->size == 0)
         return -E_INVAL;
     if (count > SEM_ALL_MAX - __atomic_load_n(&sem_all_count, __ATOMIC_RELAXED))
         return -E_NOSPC;
@@ -55,7 +64,8 @@ make_set(const struct cred *c, i32 key, u32 count, u32 mode)
     if (s == NULL)
         return -E_NOMEM;
     __atomic_fetch_add(&sem_all_count, count, __ATOMIC_RELAXED);
-    i64 id = ipc_publish(&sem_table, &s->object, key, mode, c, SEM_SETS_MAX);
+    i64 id = ipc_publish(&sem_table, &s->object, wanted->key, wanted->mode, c,
+                         SEM_SETS_MAX);
     if (id < 0) {
         __atomic_fetch_sub(&sem_all_count, count, __ATOMIC_RELAXED);
         free_set(&s->object);
@@ -63,52 +73,10 @@ make_set(const struct cred *c, i32 key, u32 count, u32 mode)
     return id;
 }
 
-static i64
-existing_set(struct sem_set *s, const struct cred *c, u32 count, u32 mode)
-{
-    spin_lock(&s->object.lock);
-    i64 r = count > s->count ? -E_INVAL : ipc_access(&s->object, c, mode);
-    spin_unlock(&s->object.lock);
-    return r != 0 ? r : s->object.id;
-}
-
 i64
-sem_get(const struct cred *c, i32 key, u32 count, bool create, bool exclusive, u32 mode)
+sem_get(const struct cred *c, const struct ipc_wanted *wanted)
 {
-    i64 r;
-    if (count > SEM_SET_MAX)
-        return -E_INVAL;
-    mutex_lock(&sem_table.making);
-    struct ipc_object *o =
-        key == IPC_PRIVATE_KEY ? NULL : ipc_find_key(&sem_table, key);
-    if (o != NULL)
-        r = create && exclusive ? -E_EXIST : existing_set(set_of(o), c, count, mode);
-    else if (create || key == IPC_PRIVATE_KEY)
-        r = make_set(c, key, count, mode);
-    else
-        r = -E_NOENT;
-    mutex_unlock(&sem_table.making);
-    if (o != NULL)
-        ipc_put(&sem_table, o);
-    return r;
-}
-
-/* Sleep until somebody finished the waiter, which stands in a queue. The set's lock is held
- * before and after. */
-static int
-wait_for_turn(struct sem_set *s, struct sem_waiter *w, u64 deadline_ns)
-{
-    while (!w->done) {
-        thread_prepare(true);
-        spin_unlock(&s->object.lock);
-        int r = thread_block(deadline_ns);
-        spin_lock(&s->object.lock);
-        if (!w->done && r != 0) {
-            list_remove(&w->link);
-            return r == -E_TIMEDOUT ? -E_AGAIN : -E_INTR;
-        }
-    }
-    return w->result;
+    return wanted->size > SEM_SET_MAX ? -E_INVAL : ipc_get(&sem_table, c, wanted);
 }
 
 /* What can be told without looking at values. */
@@ -138,7 +106,9 @@ operate_locked(struct sem_set *s, struct sem_waiter *w, u64 deadline_ns)
         sem_done(s, w);
     if (r == 1) {
         sem_queue(s, w);
-        r = wait_for_turn(s, w, deadline_ns);
+        r = ipc_wait(&s->object, &w->wait, deadline_ns);
+        if (r == -E_TIMEDOUT)
+            r = -E_AGAIN;
     }
     if (r == 0)
         s->operated_ns = clock_real_ns();
@@ -149,7 +119,7 @@ int
 sem_operate(const struct sem_who *who, i32 id, const struct sem_operation *op, u32 count,
             u64 deadline_ns)
 {
-    struct sem_waiter w = { .thread = thread_current(), .op = op, .count = count,
+    struct sem_waiter w = { .wait.thread = thread_current(), .op = op, .count = count,
                             .pid = who->pid };
     bool undone;
     if (count == 0)
@@ -181,7 +151,7 @@ remove_locked(struct sem_set *s, struct list *undos)
     list_move_all(undos, &s->undos);
     for (u32 i = 0; i < s->count; i++)
         list_for_each_safe(it, &s->sem[i].waiters)
-            sem_finish(container_of(it, struct sem_waiter, link), -E_IDRM);
+            ipc_finish(container_of(it, struct ipc_waiter, link), -E_IDRM);
     __atomic_fetch_sub(&sem_all_count, s->count, __ATOMIC_RELAXED);
 }
 
@@ -232,7 +202,7 @@ count_waiters(const struct sem_one *sem, bool zero)
 {
     i64 n = 0;
     list_for_each(it, (struct list *)(uintptr_t)&sem->waiters) {
-        const struct sem_waiter *w = container_of(it, struct sem_waiter, link);
+        const struct sem_waiter *w = container_of(it, struct sem_waiter, wait.link);
         n += (w->op[w->stopped].change == 0) == zero;
     }
     return n;

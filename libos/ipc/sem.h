@@ -42,8 +42,7 @@ struct sem_who {
 };
 
 /* The error numbers are those of semget(2). */
-i64 sem_get(const struct cred *c, i32 key, u32 count, bool create, bool exclusive,
-            u32 mode);
+i64 sem_get(const struct cred *c, const struct ipc_wanted *wanted);
 /* deadline_ns: monotonic; ~0: none. -E_2BIG -E_FBIG -E_ACCES -E_AGAIN -E_IDRM -E_INTR
  * -E_RANGE -E_INVAL -E_NOMEM */
 int sem_operate(const struct sem_who *who, i32 id, const struct sem_operation *op,

@@ -32,16 +32,13 @@ struct sem_undo_group {
     struct tree undos;
 };
 struct sem_waiter {
-    struct list link;
-    struct thread *thread;
+    struct ipc_waiter wait;
     const struct sem_operation *op;
     u32 count;
     struct sem_undo *undo; /* NULL: none */
     i32 pid;
     u64 ticket;
     i32 stopped;           /* the index of the operation at which it stopped */
-    bool done;             /* taken out, with `result` */
-    int result;
 };
 
 extern struct ipc_table sem_table;
@@ -55,7 +52,6 @@ int sem_try(struct sem_set *s, struct sem_waiter *w);
 void sem_changed(struct sem_set *s, u32 number);
 /* Somebody's operations were done: the same for each that changed. */
 void sem_done(struct sem_set *s, const struct sem_waiter *w);
-void sem_finish(struct sem_waiter *w, int result);
 void sem_queue(struct sem_set *s, struct sem_waiter *w);
 
 /* undo.c: the group's undo of a set, made if need be; -E_NOMEM -E_IDRM. */

@@ -56,18 +56,9 @@ sem_queue(struct sem_set *s, struct sem_waiter *w)
     struct list *head = &s->sem[w->op[w->stopped].number].waiters;
     struct list *after = head->prev;
     while (after != head &&
-           container_of(after, struct sem_waiter, link)->ticket > w->ticket)
+           container_of(after, struct sem_waiter, wait.link)->ticket > w->ticket)
         after = after->prev;
-    list_add_before(after->next, &w->link);
-}
-
-void
-sem_finish(struct sem_waiter *w, int result)
-{
-    list_remove(&w->link);
-    w->done = true;
-    w->result = result;
-    (void)thread_wake(w->thread, 0);
+    list_add_before(after->next, &w->wait.link);
 }
 
 /* The first in a queue whose operations could be done: they are, and it still stands there.
@@ -77,14 +68,14 @@ next_to_go(struct sem_set *s, u32 number)
 {
     struct sem_one *sem = &s->sem[number];
     list_for_each_safe(it, &sem->waiters) {
-        struct sem_waiter *w = container_of(it, struct sem_waiter, link);
+        struct sem_waiter *w = container_of(it, struct sem_waiter, wait.link);
         int r = sem_try(s, w);
         if (r == 0)
             return w;
         if (r < 0) {
-            sem_finish(w, r);
+            ipc_finish(&w->wait, r);
         } else if (w->op[w->stopped].number != number) {
-            list_remove(&w->link);
+            list_remove(&w->wait.link);
             sem_queue(s, w);
         }
     }
@@ -99,19 +90,19 @@ static void
 settle(struct sem_set *s, struct list *gone)
 {
     list_for_each(it, gone) {
-        struct sem_waiter *w = container_of(it, struct sem_waiter, link);
+        struct sem_waiter *w = container_of(it, struct sem_waiter, wait.link);
         for (u32 i = 0; i < w->count; i++) {
             struct sem_waiter *next;
             if (w->op[i].change == 0)
                 continue;
             while ((next = next_to_go(s, w->op[i].number)) != NULL) {
-                list_remove(&next->link);
-                list_push_back(gone, &next->link);
+                list_remove(&next->wait.link);
+                list_push_back(gone, &next->wait.link);
             }
         }
     }
     list_for_each_safe(it, gone)
-        sem_finish(container_of(it, struct sem_waiter, link), 0);
+        ipc_finish(container_of(it, struct ipc_waiter, link), 0);
 }
 
 void
@@ -120,8 +111,8 @@ sem_changed(struct sem_set *s, u32 number)
     struct list gone = LIST_INIT(gone);
     struct sem_waiter *next;
     while ((next = next_to_go(s, number)) != NULL) {
-        list_remove(&next->link);
-        list_push_back(&gone, &next->link);
+        list_remove(&next->wait.link);
+        list_push_back(&gone, &next->wait.link);
     }
     settle(s, &gone);
 }

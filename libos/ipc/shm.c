@@ -44,7 +44,16 @@ free_segment(struct ipc_object *o)
     heap_free(s);
 }
 
-static struct ipc_table shm_table = IPC_TABLE_INIT(shm_table, free_segment);
+static i64 make_segment(const struct cred *c, const struct ipc_wanted *wanted);
+
+static u64
+size_of(const struct ipc_object *o)
+{
+    return segment_of((struct ipc_object *)(uintptr_t)o)->bytes;
+}
+
+static struct ipc_table shm_table =
+    IPC_TABLE_INIT(shm_table, free_segment, make_segment, size_of);
 
 /* What can never be there is refused, as mmap does it. */
 static bool
@@ -56,56 +65,36 @@ is_too_much(u64 bytes)
 }
 
 static i64
-make_segment(const struct cred *c, i32 pid, const struct shm_get *g)
+make_segment(const struct cred *c, const struct ipc_wanted *wanted)
 {
-    if (g->bytes == 0 || g->bytes > SHM_BYTES_MAX)
+    if (wanted->size == 0 || wanted->size > SHM_BYTES_MAX)
         return -E_INVAL;
-    if (is_too_much(g->bytes))
+    if (is_too_much(wanted->size))
         return -E_NOMEM;
     struct shm_segment *s = heap_alloc_zeroed(sizeof *s);
     if (s == NULL)
         return -E_NOMEM;
-    int r = tmpfs_shared_memory(PAGE_UP(g->bytes), &s->inode);
+    int r = tmpfs_shared_memory(PAGE_UP(wanted->size), &s->inode);
     if (r != 0) {
         heap_free(s);
         return r;
     }
-    s->bytes = g->bytes;
-    s->shown_key = g->key;
-    s->creator = pid;
+    s->bytes = wanted->size;
+    s->shown_key = wanted->key;
+    s->creator = ipc_current_pid();
     s->changed_ns = clock_real_ns();
     atomic_fetch_add(&all_pages, PAGE_UP(s->bytes) >> PAGE_SHIFT);
-    i64 id = ipc_publish(&shm_table, &s->object, g->key, g->mode, c, shm_segments_max);
+    i64 id = ipc_publish(&shm_table, &s->object, wanted->key, wanted->mode, c,
+                         shm_segments_max);
     if (id < 0)
         free_segment(&s->object);
     return id;
 }
 
-static i64
-existing_segment(struct ipc_object *o, const struct cred *c, const struct shm_get *g)
-{
-    spin_lock(&o->lock);
-    i64 r = g->create && g->exclusive               ? -E_EXIST
-            : g->bytes > segment_of(o)->bytes ? -E_INVAL
-                                              : ipc_access(o, c, g->mode);
-    r = r != 0 ? r : o->id;
-    ipc_leave(&shm_table, o);
-    return r;
-}
-
 i64
-shm_get(const struct cred *c, i32 pid, const struct shm_get *g)
+shm_get(const struct cred *c, const struct ipc_wanted *wanted)
 {
-    i64 r;
-    bool private = g->key == IPC_PRIVATE_KEY;
-    mutex_lock(&shm_table.making);
-    struct ipc_object *o = private ? NULL : ipc_find_key(&shm_table, g->key);
-    if (o != NULL)
-        r = existing_segment(o, c, g);
-    else
-        r = g->create || private ? make_segment(c, pid, g) : -E_NOENT;
-    mutex_unlock(&shm_table.making);
-    return r;
+    return ipc_get(&shm_table, c, wanted);
 }
 
 /* One attachment less. The last reference of a segment that was removed goes with it. */

@@ -20,14 +20,8 @@ extern _Atomic u32 shm_segments_max;
 
 #define SHM_REMOVED_MODE 01000u /* in perm.mode: H2 */
 #define SHM_LOCKED_MODE 02000u
-struct shm_get {
-    i32 key;
-    u64 bytes;
-    bool create, exclusive;
-    u32 mode;
-};
 /* -E_INVAL -E_EXIST -E_NOENT -E_ACCES -E_NOSPC -E_NOMEM */
-i64 shm_get(const struct cred *c, i32 pid, const struct shm_get *g);
+i64 shm_get(const struct cred *c, const struct ipc_wanted *wanted);
 /* For an attachment: an open file, of which *bytes are to be mapped. `want`: mode bits,
  * 0111 for code. -E_INVAL -E_ACCES -E_IDRM -E_NOMEM */
 int shm_attach(const struct cred *c, i32 id, u32 want, bool writes, struct file **out,
@@ -51,7 +45,7 @@ struct shm_counts {
 };
 void shm_count(struct shm_counts *out);
 i64 shm_next(u32 from);
-/* The process that detaches; set by posix. */
+/* The process that makes, attaches or detaches; set by posix. */
 extern i32 (*ipc_current_pid)(void);
 
 #endif

@@ -26,6 +26,16 @@ struct linux_ipc_perm {
 };
 _Static_assert(sizeof(struct linux_ipc_perm) == 48, "struct ipc64_perm");
 
+/* What get was asked for. */
+static inline struct ipc_wanted
+sysv_wanted(u64 key, u64 size, u32 flags)
+{
+    return (struct ipc_wanted){ .key = (i32)key,
+                                .size = size,
+                                .create = (flags & LINUX_IPC_CREAT) != 0,
+                                .exclusive = (flags & LINUX_IPC_EXCL) != 0,
+                                .mode = flags & IPC_MODE };
+}
 static inline struct linux_ipc_perm
 sysv_perm(const struct ipc_facts *f)
 {

@@ -35,9 +35,8 @@ current_who(void)
 long
 sys_msgget(struct user_frame *f)
 {
-    u32 flags = (u32)SYS_ARG1(f);
-    return msg_get(vfs_current_cred(), (i32)SYS_ARG0(f), (flags & LINUX_IPC_CREAT) != 0,
-                   (flags & LINUX_IPC_EXCL) != 0, flags & IPC_MODE);
+    struct ipc_wanted wanted = sysv_wanted(SYS_ARG0(f), 0, (u32)SYS_ARG1(f));
+    return msg_get(vfs_current_cred(), &wanted);
 }
 
 long

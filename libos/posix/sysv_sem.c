@@ -36,12 +36,10 @@ long
 sys_semget(struct user_frame *f)
 {
     i32 count = (i32)SYS_ARG1(f);
-    u32 flags = (u32)SYS_ARG2(f);
     if (count < 0)
         return -E_INVAL;
-    return sem_get(vfs_current_cred(), (i32)SYS_ARG0(f), (u32)count,
-                   (flags & LINUX_IPC_CREAT) != 0, (flags & LINUX_IPC_EXCL) != 0,
-                   flags & IPC_MODE);
+    struct ipc_wanted wanted = sysv_wanted(SYS_ARG0(f), (u32)count, (u32)SYS_ARG2(f));
+    return sem_get(vfs_current_cred(), &wanted);
 }
 
 static int

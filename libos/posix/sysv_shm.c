@@ -49,14 +49,10 @@ long
 sys_shmget(struct user_frame *f)
 {
     u32 flags = (u32)SYS_ARG2(f);
-    struct shm_get g = { .key = (i32)SYS_ARG0(f),
-                         .bytes = SYS_ARG1(f),
-                         .create = (flags & LINUX_IPC_CREAT) != 0,
-                         .exclusive = (flags & LINUX_IPC_EXCL) != 0,
-                         .mode = flags & IPC_MODE };
     if (flags & SHM_HUGETLB)
         return -E_NOMEM; /* as Linux when no huge pages were set aside */
-    return shm_get(vfs_current_cred(), proc_current()->pid, &g);
+    struct ipc_wanted wanted = sysv_wanted(SYS_ARG0(f), SYS_ARG1(f), flags);
+    return shm_get(vfs_current_cred(), &wanted);
 }
 
 /* Where: flags for mm_map. -E_INVAL */
