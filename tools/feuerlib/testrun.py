@@ -196,11 +196,19 @@ def causes(results):
         yield "failed: %d programs that never ran" % never
 
 
+def pattern(text):
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError("not a regular expression: %s" % error) from None
+
+
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="runtests", description="Runs the tests.")
     parser.add_argument("--group", action="append", choices=GROUPS,
                         help="only this group; may be repeated")
-    parser.add_argument("--only", metavar="PATTERN", help="only jobs whose name matches")
+    parser.add_argument("--only", metavar="PATTERN", type=pattern,
+                        help="only jobs whose name matches this regular expression")
     parser.add_argument("--quick", action="store_true", help="leave the slow ones out")
     parser.add_argument("--all", action="store_true", help="the long ones as well")
     parser.add_argument("--kernel", metavar="FILE", help="kernel for the guest tests; "
@@ -215,7 +223,7 @@ def parse(arguments):
 def main(arguments=None):
     options = parse(arguments)
     jobs = [job for job in plan(options)
-            if not options.only or re.search(options.only, job.name)]
+            if not options.only or options.only.search(job.name)]
     if options.list:
         for job in jobs:
             print(job.name)
