@@ -10,11 +10,12 @@ HOST_SPACE_CFLAGS := -std=gnu17 -O1 -g -DFB_HOST -fsanitize=address,undefined -f
     -Wall -Wextra -Werror -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wswitch-enum -Wvla \
     -Ikernel -Itests/kernel/space -I$(BUILD)/gen -I.
 
+$(HOST_SPACE)/test_random: $(wildcard tests/kernel/space/random_*.c)
 $(HOST_SPACE)/%: tests/kernel/space/%.c $(HOST_SPACE_PARTS) $(wildcard kernel/*/*.h tests/kernel/space/*.h) \
     $(BUILD)/gen/abi/calls.h
 	@mkdir -p $(@D)
-	gcc $(HOST_SPACE_CFLAGS) -o $@ $< $(HOST_SPACE_PARTS) -pthread
+	gcc $(HOST_SPACE_CFLAGS) -o $@ $(filter %.c,$^) -pthread
 $(HOST_SPACE)/%: tests/kernel/frame/%.c $(HOST_SPACE_PARTS) $(wildcard kernel/*/*.h tests/kernel/space/*.h) \
     $(BUILD)/gen/abi/calls.h
 	@mkdir -p $(@D)
-	gcc $(HOST_SPACE_CFLAGS) -o $@ $< $(HOST_SPACE_PARTS) -pthread
+	gcc $(HOST_SPACE_CFLAGS) -o $@ $(filter %.c,$^) -pthread
