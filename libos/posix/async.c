@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Signal-driven I/O (fcntl(2): O_ASYNC, F_SETOWN, F_SETSIG): a file that can do it tells
- * its owner when it becomes ready.
+ * its owner when it becomes ready; and SIGURG, which an owner is sent without O_ASYNC.
  *
  * L1. While O_ASYNC is on, waiters of the file's own stand in the queues that its `poll`
  *     names; each wake-up sends a signal. The first queue is that of what can be read.
@@ -41,7 +41,8 @@ struct file_async {
 #define POLLOUT_BAND 0x104  /* POLLOUT | POLLWRNORM */
 
 struct async_send {
-    struct signal_info info;
+    struct signal_info info; /* number 0: none that carries information was asked for */
+    i32 plain;               /* the signal that is sent then */
     u32 uid, euid;
 };
 
@@ -65,16 +66,8 @@ send_one(struct process *p, void *arg)
         return true;
     if (s->info.number != 0 && signal_queue_process(p, s->info.number, &s->info) == 0)
         return true;
-    signal_send_process(p, SIG_IO, NULL); /* no number, or the queue is full */
+    signal_send_process(p, s->plain, NULL); /* no number, or the queue is full */
     return true;
-}
-
-static void
-send_io(const struct async_owner *owner)
-{
-    struct signal_info info = { .number = SIG_IO, .code = SIGNAL_CODE_KERNEL };
-    int error = signal_send_tid(owner->tgid, owner->id, SIG_IO, &info, NULL);
-    (void)error; /* it has gone */
 }
 
 /* Of the process that named it; by now another's may have both numbers. */
@@ -85,9 +78,38 @@ send_thread(const struct async_owner *owner, const struct async_send *s)
     bool may = p != NULL && may_send(p, s);
     if (p != NULL)
         proc_release(p);
-    if (may && (s->info.number == 0 || signal_send_tid(owner->tgid, owner->id, s->info.number,
-                                                       &s->info, NULL) != 0))
-        send_io(owner);
+    if (!may || (s->info.number != 0 &&
+                 signal_send_tid(owner->tgid, owner->id, s->info.number, &s->info, NULL) == 0))
+        return;
+    struct signal_info info = { .number = s->plain, .code = SIGNAL_CODE_KERNEL };
+    int error = signal_send_tid(owner->tgid, owner->id, s->plain, &info, NULL);
+    (void)error; /* it has gone */
+}
+
+/* s->uid and euid are filled in here. */
+static void
+send_owner(struct file_async *a, struct async_send *s)
+{
+    spin_lock(&a->lock);
+    struct async_owner owner = a->owner;
+    s->uid = a->uid;
+    s->euid = a->euid;
+    spin_unlock(&a->lock);
+    if (owner.id == 0)
+        return;
+    if (owner.kind == ASYNC_GROUP) {
+        proc_each_in_group(owner.id, send_one, s);
+        return;
+    }
+    if (owner.kind == ASYNC_THREAD) {
+        send_thread(&owner, s);
+        return;
+    }
+    struct process *p = proc_find(owner.id);
+    if (p == NULL)
+        return;
+    (void)send_one(p, s);
+    proc_release(p);
 }
 
 /* The queue's lock is held. */
@@ -96,31 +118,25 @@ async_wake(struct waiter *w)
 {
     struct async_slot *slot = container_of(w, struct async_slot, waiter);
     struct file_async *a = slot->async;
-    spin_lock(&a->lock);
-    struct async_owner owner = a->owner;
     struct async_send s = {
-        .info = { .number = a->number,
-                  .code = slot->reads ? SIGNAL_POLL_IN : SIGNAL_POLL_OUT,
-                  .value = slot->reads ? POLLIN_BAND : POLLOUT_BAND,
-                  .status = a->fd },
-        .uid = a->uid, .euid = a->euid,
+        .plain = SIG_IO,
+        .info = { .code = slot->reads ? SIGNAL_POLL_IN : SIGNAL_POLL_OUT,
+                  .value = slot->reads ? POLLIN_BAND : POLLOUT_BAND },
     };
+    spin_lock(&a->lock);
+    s.info.number = a->number;
+    s.info.status = a->fd;
     spin_unlock(&a->lock);
-    if (owner.id == 0)
-        return;
-    if (owner.kind == ASYNC_GROUP) {
-        proc_each_in_group(owner.id, send_one, &s);
-        return;
-    }
-    if (owner.kind == ASYNC_THREAD) {
-        send_thread(&owner, &s);
-        return;
-    }
-    struct process *p = proc_find(owner.id);
-    if (p == NULL)
-        return;
-    (void)send_one(p, &s);
-    proc_release(p);
+    send_owner(a, &s);
+}
+
+void
+async_urgent(struct file *f)
+{
+    struct file_async *a = __atomic_load_n(&f->async, __ATOMIC_ACQUIRE);
+    struct async_send s = { .plain = SIG_URG };
+    if (a != NULL)
+        send_owner(a, &s);
 }
 
 static void

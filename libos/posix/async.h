@@ -20,5 +20,7 @@ void async_get_owner(struct file *f, struct async_owner *out);
 /* 0: SIG_IO without information. -E_INVAL -E_NOMEM */
 int async_set_signal(struct file *f, u64 number) MUST_CHECK;
 i32 async_get_signal(struct file *f);
+/* Something came out of band: SIGURG to the owner. */
+void async_urgent(struct file *f);
 
 #endif

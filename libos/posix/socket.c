@@ -3,6 +3,7 @@
 #include "posix/socket.h"
 
 #include "core/string.h"
+#include "posix/async.h"
 
 #define SOCKET_TYPE_MASK 0xfu
 #define SOCKET_TYPES 11u    /* Linux's SOCK_MAX */
@@ -53,6 +54,7 @@ hooks(void)
         return;
     socket_caller.sender = caller_sender;
     socket_caller.rights_max = caller_rights_max;
+    socket_caller.urgent = async_urgent;
     socket_caller.walk = caller_walk;
 }
 

@@ -419,7 +419,8 @@ receive_one(struct socket_arg *a, uaddr at, u32 flags)
     m.name = h.name != 0 ? &name : NULL;
     m.flags = flags_from_linux(a, flags) | SOCKET_RIGHTS;
     n = a->socket->ops->receive(a->socket, &m);
-    h.flags = (flags & MSG_CMSG_CLOEXEC) | ((m.told & SOCKET_TRUNC) != 0 ? MSG_TRUNC : 0);
+    h.flags = (flags & MSG_CMSG_CLOEXEC) | ((m.told & SOCKET_TRUNC) != 0 ? MSG_TRUNC : 0) |
+              ((m.told & SOCKET_URGENT) != 0 ? MSG_OOB : 0);
     if (n >= 0) {
         int r = put_controls(&m, &h, flags);
         if (r == 0)

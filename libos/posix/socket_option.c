@@ -7,11 +7,15 @@ enum {
     SO_DEBUG = 1, SO_REUSEADDR, SO_TYPE, SO_ERROR, SO_DONTROUTE, SO_BROADCAST, SO_SNDBUF,
     SO_RCVBUF, SO_KEEPALIVE, SO_OOBINLINE, SO_NO_CHECK, SO_PRIORITY, SO_LINGER,
     SO_REUSEPORT = 15, SO_PASSCRED, SO_PEERCRED, SO_RCVLOWAT, SO_SNDLOWAT, SO_RCVTIMEO,
-    SO_SNDTIMEO, SO_ACCEPTCONN = 30, SO_PEERSEC, SO_SNDBUFFORCE, SO_RCVBUFFORCE,
-    SO_PROTOCOL = 38, SO_DOMAIN, SO_PEEK_OFF = 42, SO_RCVTIMEO_NEW = 66, SO_SNDTIMEO_NEW,
+    SO_SNDTIMEO, SO_TIMESTAMP = 29, SO_ACCEPTCONN, SO_PEERSEC, SO_SNDBUFFORCE,
+    SO_RCVBUFFORCE, SO_PASSSEC, SO_TIMESTAMPNS, SO_MARK, SO_PROTOCOL = 38, SO_DOMAIN,
+    SO_RXQ_OVFL, SO_WIFI_STATUS, SO_PEEK_OFF, SO_NOFCS, SO_SELECT_ERR_QUEUE = 45,
+    SO_MEMINFO = 55, SO_COOKIE = 57, SO_TIMESTAMP_NEW = 63, SO_TIMESTAMPNS_NEW,
+    SO_RCVTIMEO_NEW = 66, SO_SNDTIMEO_NEW,
 };
 
-/* Options that are a bit here; 0: it is none of these. */
+/* Options that are a bit here; 0: it is none of these.  Those from SO_TIMESTAMP on mean
+ * something to network protocols alone: a local socket keeps them, as on Linux. */
 static u32
 bit_of(int name)
 {
@@ -34,6 +38,22 @@ bit_of(int name)
         return SOCKET_NO_CHECK;
     case SO_PASSCRED:
         return SOCKET_PASS_SENDER;
+    case SO_TIMESTAMP:
+    case SO_TIMESTAMP_NEW:
+        return SOCKET_TIME_US;
+    case SO_TIMESTAMPNS:
+    case SO_TIMESTAMPNS_NEW:
+        return SOCKET_TIME_NS;
+    case SO_PASSSEC:
+        return SOCKET_PASS_SECURITY;
+    case SO_RXQ_OVFL:
+        return SOCKET_DROPS;
+    case SO_SELECT_ERR_QUEUE:
+        return SOCKET_SELECT_ERRORS;
+    case SO_WIFI_STATUS:
+        return SOCKET_WIFI_STATUS;
+    case SO_NOFCS:
+        return SOCKET_NO_FCS;
     default:
         return 0;
     }
@@ -119,6 +139,11 @@ set_number(struct socket *s, int name, i32 value)
             return -E_PERM;
         s->priority = (u32)value;
         return 0;
+    case SO_MARK:
+        if (!admin)
+            return -E_PERM;
+        s->mark = (u32)value;
+        return 0;
     case SO_RCVLOWAT:
         s->low_water = value < 0 ? 0x7fffffffu : value == 0 ? 1 : (u32)value;
         return 0;
@@ -178,8 +203,15 @@ sys_setsockopt(struct user_frame *f)
 
 /* ---- asking ---- */
 
+/* SO_MEMINFO, by Linux's SK_MEMINFO_*. */
+struct linux_meminfo {
+    u32 read, read_limit, written, write_limit, forward, queued, options, backlog, drops;
+};
+
 union answer {
     i32 number;
+    u64 cookie;
+    struct linux_meminfo memory;
     struct linux_linger linger;
     struct linux_timeval time;
     struct socket_sender sender;
@@ -213,6 +245,9 @@ number_of(struct socket *s, int name, i32 *value)
     case SO_PRIORITY:
         *value = (i32)s->priority;
         return 0;
+    case SO_MARK:
+        *value = (i32)s->mark;
+        return 0;
     case SO_RCVLOWAT:
         *value = (i32)s->low_water;
         return 0;
@@ -236,9 +271,20 @@ number_of(struct socket *s, int name, i32 *value)
     }
 }
 
-/* How many bytes of *out it is, or an error. */
+static void
+memory_of(struct socket *s, struct linux_meminfo *out)
+{
+    i64 unread = s->ops->readable != NULL ? s->ops->readable(s) : 0;
+    i64 unsent = s->ops->unsent != NULL ? s->ops->unsent(s) : 0;
+    *out = (struct linux_meminfo){
+        .read = (u32)MAX(unread, 0), .read_limit = s->receive_limit,
+        .written = (u32)MAX(unsent, 0), .write_limit = s->send_limit,
+    };
+}
+
+/* How many bytes of *out it is, or an error; room: what the caller has. */
 static int
-get_option(struct socket *s, int name, union answer *out)
+get_option(struct socket *s, int name, union answer *out, i32 room)
 {
     u32 bit = bit_of(name);
     if (bit != 0) {
@@ -257,6 +303,12 @@ get_option(struct socket *s, int name, union answer *out)
     case SO_SNDTIMEO_NEW:
         out->time = timeout_put(s->send_timeout_ns);
         return sizeof out->time;
+    case SO_COOKIE:
+        out->cookie = s->inode.ino;
+        return room < (i32)sizeof out->cookie ? -E_INVAL : (int)sizeof out->cookie;
+    case SO_MEMINFO:
+        memory_of(s, &out->memory);
+        return sizeof out->memory;
     case SO_PEERCRED:
         spin_lock(&s->lock);
         out->sender = s->peer;
@@ -281,7 +333,7 @@ ask(struct socket *s, int level, int name, uaddr to, uaddr length_at)
         r = -E_INVAL;
     if (r != 0)
         return r;
-    r = get_option(s, name, &answer);
+    r = get_option(s, name, &answer, length);
     if (r < 0)
         return r;
     length = MIN(length, r);

@@ -137,6 +137,8 @@ socket_ioctl(struct file *f, u32 request, uaddr arg)
         n = s->ops->readable != NULL ? s->ops->readable(s) : -E_NOTTY;
     else if (request == SOCKET_IOCTL_UNSENT)
         n = s->ops->unsent != NULL ? s->ops->unsent(s) : -E_NOTTY;
+    else if (request == SOCKET_IOCTL_AT_MARK && s->ops->at_mark != NULL)
+        n = s->ops->at_mark(s);
     else
         n = -E_NOTTY;
     i32 value = (i32)MIN(n, 0x7fffffff);
@@ -168,6 +170,7 @@ socket_open(struct socket *s, u32 flags, struct file **out)
         s->ops->close(s);
     else
         f->priv = s;
+    __atomic_store_n(&s->file, f, __ATOMIC_RELEASE);
     socket_release(s); /* the file holds it */
     *out = f;
     return f != NULL ? 0 : -E_NOMEM;

@@ -9,7 +9,9 @@
  * K2. Options that mean the same for every family are kept here; a family reads them when
  *     it acts.
  * K3. `error` is what the next call is told once (socket_take_error).
- * K4. A family's names are bytes behind the number of the family, which only posix knows.
+ * K4. `file` is the open file, without a reference: it is there as long as the family has
+ *     not seen `close`, which comes before the file goes.
+ * K5. A family's names are bytes behind the number of the family, which only posix knows.
  * Locking: socket.lock guards what the family says; options are single words that anybody
  * reads.  Its wait queues are woken without it, or with it.
  */
@@ -57,6 +59,7 @@ void socket_rights_free(struct socket_rights *r);
 #define SOCKET_TRUNC    0x10u /* asked: the true length; told: some of it was cut off */
 #define SOCKET_RIGHTS   0x20u /* the caller takes rights; otherwise they are dropped */
 #define SOCKET_RIGHTS_LOST 0x40u /* told */
+/* told as well: SOCKET_URGENT, that it was out of band */
 struct socket_message {
     struct uio *data;
     u32 flags, told;
@@ -87,6 +90,7 @@ struct socket_ops {
     u32 (*poll)(struct socket *s, struct poll_table *t);
     i64 (*readable)(struct socket *s); /* bytes that the next read can have */
     i64 (*unsent)(struct socket *s);   /* bytes that wait for the other side */
+    bool (*at_mark)(struct socket *s); /* the next byte is out of band (sockatmark(3)) */
     bool (*listens)(const struct socket *s);
     void (*close)(struct socket *s);
     void (*free)(struct socket *s);
@@ -115,6 +119,13 @@ struct socket_family {
 #define SOCKET_DEBUG 0x80u
 #define SOCKET_LINGER 0x100u
 #define SOCKET_NO_CHECK 0x200u
+#define SOCKET_TIME_US 0x400u
+#define SOCKET_TIME_NS 0x800u
+#define SOCKET_PASS_SECURITY 0x1000u
+#define SOCKET_DROPS 0x2000u
+#define SOCKET_SELECT_ERRORS 0x4000u
+#define SOCKET_WIFI_STATUS 0x8000u
+#define SOCKET_NO_FCS 0x10000u
 
 #define SOCKET_LIMIT_DEFAULT 212992u
 #define SOCKET_SEND_MIN 4608u
@@ -129,7 +140,8 @@ struct socket {
     _Atomic u32 error;              /* K3; E_* */
     _Atomic u32 shut;               /* lock to change; SHUT_* */
     _Atomic u32 options;
-    u32 send_limit, receive_limit, low_water, priority, linger_s;
+    struct file *file;              /* [I] once it is open; K4 */
+    u32 send_limit, receive_limit, low_water, priority, linger_s, mark;
     i32 peek_offset;                /* -1: peeks begin at the front */
     u64 receive_timeout_ns, send_timeout_ns; /* ~0: none */
     struct socket_sender peer;      /* lock; who was there when it was connected */
@@ -180,11 +192,13 @@ struct socket_caller {
     /* as the receiver of a message is told; effective: as SO_PEERCRED tells */
     void (*sender)(struct socket_sender *out, bool effective);
     u64 (*rights_max)(void);      /* files that it may have on their way */
+    void (*urgent)(struct file *f); /* tells its owner that something came out of band */
 };
 extern struct socket_caller socket_caller;
 
 /* ioctl requests; the numbers are the ones that user programs use. */
 #define SOCKET_IOCTL_UNSENT 0x5411u
+#define SOCKET_IOCTL_AT_MARK 0x8905u
 
 /* ---- local sockets (unix(7)): socket/unix ---- */
 extern const struct socket_family unix_family;

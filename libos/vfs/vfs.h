@@ -268,6 +268,19 @@ extern void (*file_async_hook)(struct file *f);
 /* One reference; holds the inode (may be NULL) by itself; NULL: no memory. */
 struct file *file_new(const struct file_ops *ops, struct inode *inode, u32 flags);
 void file_hold(struct file *f);
+/* For who knows that the structure is still there, but not whether it is in use: false,
+ * its last reference has gone. */
+static inline bool
+file_try_hold(struct file *f)
+{
+    u32 refs = atomic_load_explicit(&f->refs, memory_order_relaxed);
+    while (refs != 0)
+        if (atomic_compare_exchange_weak_explicit(&f->refs, &refs, refs + 1,
+                                                  memory_order_relaxed,
+                                                  memory_order_relaxed))
+            return true;
+    return false;
+}
 /* Open files of all processes, how many there may be, and whether a user other than root
  * may have no more (fd_reserve looks). */
 extern _Atomic u64 file_count;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Streams: sending and receiving.  A write is one message, or several if it is large; a
- * read takes from as many as it needs, but stops behind one that had files with it, and
- * between different senders if it is told who they are.
+ * read takes from as many as it needs, but stops behind one that had files with it, at a
+ * byte that came out of band (urgent.c), and between different senders if it is told who
+ * they are.
  */
 #include "socket/unix/unix.h"
 
@@ -34,8 +35,10 @@ wait_room_locked(struct unix_socket *u, struct unix_socket *to, u32 flags, u64 d
 
 /* What comes along goes with the first piece. */
 static i64
-send_piece(struct unix_socket *u, struct unix_socket *to, struct socket_message *m, u64 n)
+send_piece(struct unix_socket *u, struct unix_socket *to, struct socket_message *m, u64 n,
+           bool urgent)
 {
+    struct file *tell_file = NULL;
     int r = 0;
     struct unix_message *piece = unix_message_new(m->data, n, &r);
     if (piece == NULL)
@@ -57,8 +60,11 @@ send_piece(struct unix_socket *u, struct unix_socket *to, struct socket_message 
         return -E_PIPE;
     }
     unix_push(to, piece);
+    if (__builtin_expect(urgent, 0))
+        tell_file = unix_urgent_queued(to, piece);
     spin_unlock(&to->socket.lock);
     wait_wake(&to->socket.readable, 1);
+    unix_urgent_tell(tell_file);
     return (i64)n;
 }
 
@@ -69,6 +75,7 @@ stream_send_to(struct unix_socket *u, struct unix_socket *to, struct socket_mess
                        ? 0
                        : socket_deadline(u->socket.send_timeout_ns);
     u64 most = MIN(MAX(u->socket.send_limit / 2, PAGE_SIZE), UNIX_PIECE_MAX);
+    u64 last = (m->flags & SOCKET_URGENT) != 0; /* the byte that goes out of band */
     i64 done = 0;
     while (m->data->left != 0) {
         spin_lock(&to->socket.lock);
@@ -76,7 +83,8 @@ stream_send_to(struct unix_socket *u, struct unix_socket *to, struct socket_mess
         if (r != 0)
             return done != 0 ? done : r;
         spin_unlock(&to->socket.lock);
-        i64 n = send_piece(u, to, m, MIN(m->data->left, most));
+        bool urgent = m->data->left == last;
+        i64 n = send_piece(u, to, m, urgent ? 1 : MIN(m->data->left - last, most), urgent);
         if (n < 0)
             return done != 0 ? done : n;
         done += n;
@@ -88,7 +96,7 @@ i64
 unix_stream_send(struct socket *s, struct socket_message *m)
 {
     struct unix_socket *u = unix_of(s);
-    if ((m->flags & SOCKET_URGENT) != 0)
+    if ((m->flags & SOCKET_URGENT) != 0 && m->data->left == 0)
         return -E_NOTSUP;
     if (m->name != NULL)
         return unix_state(u) == UNIX_CONNECTED ? -E_ISCONN : -E_NOTSUP;
@@ -177,8 +185,9 @@ tell_sender(struct stream_read *r, const struct unix_message *p)
     return true;
 }
 
-/* The first n bytes of what is left of the first message are taken. */
-static void
+/* The first n bytes of what is left of the first message are taken.  True: behind them was
+ * a mark, where the read stops. */
+static bool
 consume(struct unix_socket *u, struct unix_message *p, u64 n)
 {
     struct unix_socket *peer = u->peer;
@@ -190,13 +199,17 @@ consume(struct unix_socket *u, struct unix_message *p, u64 n)
         u->bytes -= n;
         p->read += n;
     }
+    struct unix_message *mark = unix_urgent_settle(u);
     u64 queued = u->queued;
     spin_unlock(&u->socket.lock);
     if (!all)
-        return;
+        return false;
     unix_message_free(p);
+    if (__builtin_expect(mark != NULL, 0))
+        unix_message_free(mark);
     if (peer != NULL && queued * 4 <= peer->socket.send_limit)
         wait_wake(&peer->socket.writable, ~0u); /* nearly always one thread, or none */
+    return mark != NULL;
 }
 
 /* One message's part of a read.  1: the read ends behind it. */
@@ -206,6 +219,12 @@ read_message(struct stream_read *r, struct unix_message *p)
     struct socket_message *m = r->m;
     bool peek = (m->flags & SOCKET_PEEK) != 0;
     u64 there = p->bytes - p->read;
+    enum unix_mark mark = unix_urgent_reach(r->u, p, r->done, peek);
+    if (__builtin_expect(mark != UNIX_MARK_NONE, 0)) {
+        if (mark == UNIX_MARK_PAST && peek)
+            r->after = &p->link;
+        return mark == UNIX_MARK_STOP;
+    }
     if (r->skip >= there && r->skip != 0) { /* a peek's offset is beyond it */
         r->skip -= there;
         r->after = &p->link;
@@ -220,10 +239,8 @@ read_message(struct stream_read *r, struct unix_message *p)
     bool files = p->rights != NULL;
     if (files)
         unix_message_detach(p, m, !peek);
-    if (!peek) {
-        consume(r->u, p, n);
-        return files;
-    }
+    if (!peek)
+        return consume(r->u, p, n) || files;
     r->after = &p->link;
     r->skip = 0;
     return files;
@@ -247,10 +264,10 @@ unix_stream_receive(struct socket *s, struct socket_message *m)
 {
     struct unix_socket *u = unix_of(s);
     struct stream_read r = { .u = u, .m = m, .after = &u->queue };
-    if ((m->flags & SOCKET_URGENT) != 0)
-        return -E_NOTSUP;
     if (unix_state(u) != UNIX_CONNECTED)
         return -E_INVAL;
+    if ((m->flags & SOCKET_URGENT) != 0)
+        return unix_urgent_receive(u, m);
     r.target = (m->flags & SOCKET_WAIT_ALL) != 0 ? m->data->left
                                                  : MIN(s->low_water, m->data->left);
     bool nonblock = (m->flags & SOCKET_NONBLOCK) != 0;

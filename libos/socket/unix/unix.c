@@ -120,6 +120,7 @@ end_socket(struct unix_socket *u, bool embryo)
     list_move_all(&messages, &u->queue);
     list_move_all(&pending, &u->pending);
     u->bytes = u->queued = u->count = u->pending_count = 0;
+    u->urgent = NULL;
     spin_unlock(&u->socket.lock);
     wait_wake(&u->room, ~0u);
     unix_leave_blocked(u);
@@ -217,6 +218,8 @@ unix_stream_poll(struct socket *s, struct poll_table *t)
         mask |= POLL_IN;
     if (unix_writable(u))
         mask |= POLL_OUT;
+    if (__atomic_load_n(&u->urgent, __ATOMIC_RELAXED) != NULL)
+        mask |= POLL_PRI;
     return mask;
 }
 
@@ -289,6 +292,7 @@ static const struct socket_ops stream_ops = {
     COMMON,
     .connect = unix_connect, .listen = unix_listen, .accept = unix_accept,
     .send = unix_stream_send, .receive = unix_stream_receive, .poll = unix_stream_poll,
+    .at_mark = unix_at_mark,
 };
 static const struct socket_ops dgram_ops = {
     COMMON,

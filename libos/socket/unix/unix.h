@@ -18,6 +18,10 @@
  * L6. A waiter is exclusive: who leaves something for the next wakes it.
  * L7. A datagram socket whose peer is full stands in the peer's `blocked` list once it has
  *     been told so by poll; the peer's next read wakes and removes it, as does either's end.
+ * L8. Of a stream, `urgent` is the one message in the queue, a byte long, that came out of
+ *     band last; earlier ones are bytes like others.  When it is read out of band it stays
+ *     as an empty message, the mark where a read stops, unless it is the first: the first
+ *     message of a queue always has something to read.
  * Locking: `reading` (mutex) before all; then socket.lock, two of them by address; then
  * names_lock, blocked_lock, flight_lock, wait queues.  docs/locks.md.
  */
@@ -56,6 +60,7 @@ struct unix_socket {
     u64 bytes;                 /* lock; unread ones in the queue */
     u64 queued;                /* lock; L2 */
     u32 count;                 /* lock; messages */
+    struct unix_message *urgent; /* lock; L8; NULL: none */
     u32 backlog, pending_count; /* lock */
     struct list pending;       /* lock; L5 */
     struct list pending_link;  /* the listener's lock */
@@ -135,6 +140,22 @@ int unix_accept(struct socket *s, bool nonblock, struct socket **out);
 /* unix.c */
 struct unix_socket *unix_new(enum socket_type type);
 void unix_close(struct socket *s);
+
+/* urgent.c */
+/* The message m, a byte, has just been queued at `to`, whose lock is held, out of band.
+ * A file that unix_urgent_tell is given; NULL: nobody to tell. */
+struct file *unix_urgent_queued(struct unix_socket *to, struct unix_message *m);
+void unix_urgent_tell(struct file *f); /* without locks; NULL is fine */
+/* With u's `reading` held.  Bytes, or -E_INVAL: there is none. */
+i64 unix_urgent_receive(struct unix_socket *u, struct socket_message *m);
+/* A read that has `done` bytes came to p: what it does. */
+enum unix_mark { UNIX_MARK_NONE, UNIX_MARK_STOP, UNIX_MARK_PAST };
+enum unix_mark unix_urgent_reach(struct unix_socket *u, struct unix_message *p, i64 done,
+                                 bool peek);
+/* L8, after p, or a part of it, was read; u's lock is held.  What is to be freed, or
+ * NULL. */
+struct unix_message *unix_urgent_settle(struct unix_socket *u);
+bool unix_at_mark(struct socket *s);
 
 /* stream.c, dgram.c */
 i64 unix_stream_send(struct socket *s, struct socket_message *m);
