@@ -211,7 +211,8 @@ main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     setup_root();
-    socket_caller = (struct socket_caller){ walk_of_nobody, sender_is_root, rights_max };
+    socket_caller = (struct socket_caller){ .walk = walk_of_nobody, .sender = sender_is_root,
+                                           .rights_max = rights_max };
     struct host_counts before = host_count();
     RUN(test_stream_when_random_then_as_a_queue);
     RUN(test_dgram_when_random_then_boundaries);
