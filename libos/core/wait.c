@@ -75,28 +75,29 @@ wait_remove(struct waiter *w)
 static inline bool
 wake_one(struct waiter *w)
 {
-    if (w->wake) {
-        w->wake(w);
-        return true;
-    }
+    if (w->wake)
+        return w->wake(w);
     return thread_wake_from(w->thread, &w->link); /* W3 */
 }
 
-void
+bool
 wait_wake(struct waitq *q, unsigned n)
 {
+    bool any = false;
     /* the condition before the look at the queue (W1) */
     atomic_thread_fence(memory_order_seq_cst);
     if (list_empty(&q->waiters))
-        return;
+        return false;
     spin_lock(&q->lock);
     list_for_each_safe(it, &q->waiters) {
         struct waiter *w = container_of(it, struct waiter, link);
         bool exclusive = w->exclusive;
         if (exclusive && n == 0)
             break;
-        if (wake_one(w) && exclusive)
-            n--;
+        bool woken = wake_one(w);
+        any |= woken;
+        n -= woken && exclusive;
     }
     spin_unlock(&q->lock);
+    return any;
 }

@@ -27,9 +27,10 @@ struct waitq {
 struct waiter {
     struct list link;
     struct thread *thread;
-    /* NULL: thread_wake(thread, 0); called with the queue's lock held */
-    void (*wake)(struct waiter *w);
-    bool exclusive;                 /* wait_wake(n) counts these */
+    /* NULL: thread_wake(thread, 0); called with the queue's lock held.  True: somebody is
+     * awake now who will look. */
+    bool (*wake)(struct waiter *w);
+    bool exclusive;                 /* wait_wake(n) counts those whose `wake` was true */
     struct waitq *queue;
 };
 
@@ -43,8 +44,9 @@ void wait_again(struct waiter *w);
 void wait_remove(struct waiter *w);
 /* The same by the waiting thread itself after it slept. */
 void wait_leave(struct waiter *w);
-/* Wake all non-exclusive waiters and at most n exclusive ones (n = ~0u: all). */
-void wait_wake(struct waitq *q, unsigned n);
+/* Wake all non-exclusive waiters and at most n exclusive ones (n = ~0u: all).  True:
+ * somebody is awake now who will look. */
+bool wait_wake(struct waitq *q, unsigned n);
 static inline bool wait_idle(const struct waitq *q) { return list_empty(&q->waiters); }
 
 /*

@@ -113,7 +113,7 @@ send_owner(struct file_async *a, struct async_send *s)
 }
 
 /* The queue's lock is held. */
-static void
+static bool
 async_wake(struct waiter *w)
 {
     struct async_slot *slot = container_of(w, struct async_slot, waiter);
@@ -128,6 +128,7 @@ async_wake(struct waiter *w)
     s.info.status = a->fd;
     spin_unlock(&a->lock);
     send_owner(a, &s);
+    return true;
 }
 
 void

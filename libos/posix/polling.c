@@ -5,12 +5,13 @@
 
 #include "core/heap.h"
 
-static void
+static bool
 waiter_wake(struct waiter *w)
 {
     struct poll_wait *p = container_of(w, struct poll_waiter, waiter)->owner;
     atomic_store_explicit(&p->woken, true, memory_order_release);
     thread_wake(p->thread, 0);
+    return true; /* or it does not sleep yet, and sees `woken` */
 }
 
 static struct poll_waiter *

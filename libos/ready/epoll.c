@@ -18,6 +18,9 @@
  *     `nest_mutex`, which all additions of sets take.
  * P5. A user's sets have no more entries than a part of the memory is for: each one
  *     counts in watch_set.usage while it stands in the set.
+ * P6. Exclusive entries stand in their file's queues as exclusive waiters: a wake-up marks
+ *     one after the other as ready until it comes to one in whose set somebody waits.  Who
+ *     is awake then and goes without looking wakes the next: a set that ends, here.
  * Locking: nest_mutex, then watch_set.mutex (a watching set's before a watched one's),
  * then watchers_lock; a file's wait queue, then watch_set.lock; watch_set.lock and the
  * set's own wait queue are not held together. No user memory is touched with the mutex
@@ -116,15 +119,27 @@ make_ready(struct watch_entry *e)
     return fresh;
 }
 
+/* P6: is a wake-up through this queue about what the entry asks for?  The first queue that
+ * the poll of a readable file names is that of its readers. */
+static bool
+slot_counts(const struct watch_slot *s, u32 events)
+{
+    const struct watch_entry *e = s->entry;
+    bool reads = s == &e->slot[0] && (e->file->flags & OPEN_READ) != 0;
+    return (events & (reads ? POLL_IN : POLL_OUT)) != 0;
+}
+
 /* The queue's lock is held. */
-static void
+static bool
 slot_wake(struct waiter *w)
 {
-    struct watch_entry *e = container_of(w, struct watch_slot, waiter)->entry;
-    if (__atomic_load_n(&e->event.events, __ATOMIC_RELAXED) == 0)
-        return; /* it told its event once, and is silent */
+    struct watch_slot *slot = container_of(w, struct watch_slot, waiter);
+    struct watch_entry *e = slot->entry;
+    u32 events = __atomic_load_n(&e->event.events, __ATOMIC_RELAXED);
+    if (events == 0)
+        return false; /* it told its event once, and is silent */
     make_ready(e);
-    wait_wake(&e->set->wait, 1);
+    return wait_wake(&e->set->wait, 1) && (!w->exclusive || slot_counts(slot, events));
 }
 
 static void
@@ -146,6 +161,7 @@ slot_add(struct poll_table *t, struct waitq *q)
     e->used++;
     s->entry = e;
     s->waiter.wake = slot_wake;
+    s->waiter.exclusive = (e->modes & WATCH_EXCLUSIVE) != 0;
     wait_add(q, &s->waiter);
 }
 
@@ -178,10 +194,17 @@ static void
 entry_free(struct watch_entry *e)
 {
     struct watch_set *s = e->set;
+    struct waitq *queue[SLOTS_INLINE];
+    for (u32 i = 0; i < SLOTS_INLINE; i++)
+        queue[i] = e->slot[i].waiter.queue;
     leave_queues(e);
     spin_lock(&s->lock);
+    bool untold = (e->modes & WATCH_EXCLUSIVE) != 0 && !list_empty(&e->ready_link);
     list_remove(&e->ready_link);
     spin_unlock(&s->lock);
+    for (u32 i = 0; untold && i < SLOTS_INLINE; i++)
+        if (queue[i] != NULL)
+            wait_wake(queue[i], 1); /* P6 */
     spin_lock(&watchers_lock);
     list_remove(&e->file_link);
     spin_unlock(&watchers_lock);

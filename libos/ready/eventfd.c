@@ -9,7 +9,7 @@ struct eventfd {
     struct spinlock lock;
     u64 count;       /* lock; readable without, to ask whether to wait */
     bool semaphore;  /* [I] */
-    struct waitq wait;
+    struct waitq readable, writable;
 };
 
 /* True: *value was taken. */
@@ -51,10 +51,10 @@ eventfd_read(struct file *f, struct uio *u, u64 *pos)
     while (!take(e, &value)) {
         if ((f->flags & OPEN_NONBLOCK) != 0)
             return -E_AGAIN;
-        if (wait_until(&e->wait, count_of(e) != 0, true, ~0ull) != 0)
+        if (wait_until(&e->readable, count_of(e) != 0, true, ~0ull) != 0)
             return -E_RESTART;
     }
-    wait_wake(&e->wait, ~0u);
+    wait_wake(&e->writable, 1);
     return uio_put(u, &value, sizeof value) != 0 ? -E_FAULT : (i64)sizeof value;
 }
 
@@ -73,10 +73,10 @@ eventfd_write(struct file *f, struct uio *u, u64 *pos)
     while (!put(e, value)) {
         if ((f->flags & OPEN_NONBLOCK) != 0)
             return -E_AGAIN;
-        if (wait_until(&e->wait, value <= COUNT_MAX - count_of(e), true, ~0ull) != 0)
+        if (wait_until(&e->writable, value <= COUNT_MAX - count_of(e), true, ~0ull) != 0)
             return -E_RESTART;
     }
-    wait_wake(&e->wait, ~0u);
+    wait_wake(&e->readable, 1);
     return sizeof value;
 }
 
@@ -86,7 +86,8 @@ static __attribute__((noinline)) u32
 poll_registering(struct file *f, struct poll_table *t)
 {
     struct eventfd *e = f->priv;
-    t->add(t, &e->wait);
+    t->add(t, &e->readable);
+    t->add(t, &e->writable);
     return eventfd_poll(f, NULL);
 }
 
@@ -123,7 +124,8 @@ eventfd_create(u64 count, bool semaphore, u32 flags, struct file **out)
         return -E_NOMEM;
     e->count = count;
     e->semaphore = semaphore;
-    waitq_init(&e->wait);
+    waitq_init(&e->readable);
+    waitq_init(&e->writable);
     *out = anon_file(&eventfd_ops, flags, e);
     if (*out == NULL)
         heap_free(e);

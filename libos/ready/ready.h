@@ -36,7 +36,7 @@ void timerfd_get(struct file *f, struct timerfd_time *out);
 /* ---- sets of watched files ---- */
 #define WATCH_EDGE 0x1u      /* tell of changes only */
 #define WATCH_ONCE 0x2u      /* then silence until it is changed */
-#define WATCH_EXCLUSIVE 0x4u /* may not be changed; may not watch a set */
+#define WATCH_EXCLUSIVE 0x4u /* one of several sets is woken; may not be changed, nor watch a set */
 struct watch_event {
     u32 events; /* POLL_* */
     i32 fd;     /* of what watch_wait tells: whose event it is, for watch_untold */

@@ -40,14 +40,14 @@ timerfd_fire(struct clock_timer *c)
         wait_wake(&t->wait, ~0u);
 }
 
-static void
+static bool
 timerfd_clock_set(struct waiter *w)
 {
     struct timerfd *t = container_of(w, struct timerfd, watch);
     spin_lock(&t->lock);
     t->clock_was_set = true;
     spin_unlock(&t->lock);
-    wait_wake(&t->wait, ~0u);
+    return wait_wake(&t->wait, ~0u);
 }
 
 /* T1: count what has passed, and arm it for the next. mutex is held. */

@@ -37,7 +37,7 @@ timer_fired(struct timer *timer)
         t->fire(t);
 }
 
-static void
+static bool
 clock_was_set(struct waiter *w)
 {
     struct clock_timer *t = container_of(w, struct clock_timer, watch);
@@ -45,6 +45,7 @@ clock_was_set(struct waiter *w)
     if (t->armed)
         arm_locked(t);
     spin_unlock(&t->lock);
+    return true;
 }
 
 void
