@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* /proc/PID/cmdline, environ, auxv, mem: bytes of a process's memory. */
+/* /proc/PID/cmdline, environ, auxv, mem: bytes of a process's memory; pagemap: its pages. */
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/string.h"
@@ -183,4 +183,70 @@ mem_seek(struct file *f, i64 offset, int whence)
 
 const struct file_ops mem_file_ops = {
     .read = mem_read, .write = mem_write, .seek = mem_seek, .release = view_release,
+};
+
+/* ---- pagemap: a word for each page ---- */
+
+#define PAGEMAP_PRESENT (1ull << 63)
+#define PAGEMAP_SHARED (1ull << 61)
+#define PAGEMAP_ALONE (1ull << 56)
+#define PAGEMAP_FRAME ((1ull << 55) - 1)
+#define PAGES_AT_ONCE 64u
+
+/* The frames' numbers are for who may administer the machine: told by v->cursor. */
+int
+pagemap_open(struct view *v)
+{
+    v->cursor = cred_can(vfs_current_cred(), CAP_SYS_ADMIN);
+    return view_open_memory(v);
+}
+
+static u64
+pagemap_word(const struct mm_page_info *p, bool frames)
+{
+    if (!p->present)
+        return 0;
+    return PAGEMAP_PRESENT | (p->shared ? PAGEMAP_SHARED : 0) |
+           (p->alone ? PAGEMAP_ALONE : 0) | (frames ? p->frame & PAGEMAP_FRAME : 0);
+}
+
+static i64
+pagemap_piece(struct view *v, struct uio *u, u64 first)
+{
+    struct mm_page_info page[PAGES_AT_ONCE];
+    u64 word[PAGES_AT_ONCE], end = USER_TOP >> PAGE_SHIFT;
+    if (first >= end)
+        return 0;
+    u32 n = (u32)MIN(MIN(u->left / sizeof word[0], end - first), PAGES_AT_ONCE);
+    mm_pages(v->mm, first << PAGE_SHIFT, n, page);
+    for (u32 i = 0; i < n; i++)
+        word[i] = pagemap_word(&page[i], v->cursor != 0);
+    int r = uio_put(u, word, n * sizeof word[0]);
+    return r != 0 ? r : (i64)(n * sizeof word[0]);
+}
+
+static i64
+pagemap_read(struct file *f, struct uio *u, u64 *pos)
+{
+    struct view *v = f->priv;
+    i64 done = 0, r = 0;
+    if (!has_areas(v->mm))
+        return 0;
+    if (*pos % sizeof(u64) != 0 || u->left % sizeof(u64) != 0)
+        return -E_INVAL;
+    while (u->left != 0) {
+        r = pagemap_piece(v, u, *pos / sizeof(u64));
+        if (r <= 0)
+            break;
+        done += r;
+        *pos += (u64)r;
+        if (thread_interrupted(thread_current()))
+            break;
+        thread_breathe();
+    }
+    return done != 0 ? done : r;
+}
+
+const struct file_ops pagemap_file_ops = {
+    .read = pagemap_read, .seek = mem_seek, .release = view_release,
 };

@@ -33,6 +33,8 @@
         ENTRY_FILE("statm", 0444, .show = statm_show),                                  \
         ENTRY_FILE("maps", 0444, .show = maps_show, .open = view_open_memory),          \
         ENTRY_FILE("mem", 0600, .open = view_open_memory, .file_ops = &mem_file_ops),   \
+        ENTRY_FILE("pagemap", 0400, .open = pagemap_open,                               \
+                   .file_ops = &pagemap_file_ops),                                      \
         { .name = "cwd", .type = IT_LINK, .mode = 0777, .ops = &cwd_link_ops },         \
         { .name = "root", .type = IT_LINK, .mode = 0777, .ops = &root_link_ops },       \
         { .name = "exe", .type = IT_LINK, .mode = 0777, .ops = &exe_link_ops },         \

@@ -9,7 +9,8 @@
 int cmdline_show(struct view *v, struct text *t);
 int environ_show(struct view *v, struct text *t);
 int auxv_show(struct view *v, struct text *t);
-extern const struct file_ops mem_file_ops;
+extern const struct file_ops mem_file_ops, pagemap_file_ops;
+int pagemap_open(struct view *v);
 int maps_show(struct view *v, struct text *t);
 int smaps_show(struct view *v, struct text *t);
 int rollup_show(struct view *v, struct text *t);

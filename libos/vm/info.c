@@ -217,6 +217,31 @@ mm_area_usage(struct mm *m, uaddr start, struct mm_area_usage *out)
     return there;
 }
 
+struct page_list {
+    uaddr from;
+    struct mm_page_info *out;
+};
+
+static void
+tell_page(void *arg, uaddr va, const struct mmu_page *page)
+{
+    struct page_list *l = arg;
+    l->out[(va - l->from) >> PAGE_SHIFT] = (struct mm_page_info){
+        .frame = page->frame, .present = true, .shared = page_cached(page->frame),
+        .alone = page_seen(page) == 1,
+    };
+}
+
+void
+mm_pages(struct mm *m, uaddr from, u32 n, struct mm_page_info *out)
+{
+    struct page_list l = { from, out };
+    memset(out, 0, n * sizeof *out);
+    mutex_lock(&m->lock);
+    mmu_each(&m->space, from, from + ((u64)n << PAGE_SHIFT), tell_page, &l);
+    mutex_unlock(&m->lock);
+}
+
 /* ---- places ---- */
 
 void

@@ -47,6 +47,16 @@ struct mm_area_usage {
 };
 bool mm_area_usage(struct mm *m, uaddr start, struct mm_area_usage *out);
 
+/* What stands at `n` pages from `from` on (/proc/PID/pagemap); a page of zeros is one as
+ * well.  Cost: one step for each page that is present. */
+struct mm_page_info {
+    u64 frame;
+    bool present;
+    bool shared; /* of a file, or of memory that is shared */
+    bool alone;  /* nobody else has it mapped */
+};
+void mm_pages(struct mm *m, uaddr from, u32 n, struct mm_page_info *out);
+
 struct mm_counts {
     u64 areas, bytes_virtual, peak_virtual;
     u64 pages_mapped;                         /* anonymous + file + shared */

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* /proc/self/mem is stronger than the rights of a mapping, and leaves them as they are. */
+/* /proc/self/mem is stronger than the rights of a mapping, and leaves them as they are;
+ * /proc/self/pagemap tells what stands at each page. */
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <stdint.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -86,11 +90,53 @@ test_mem_when_file_is_shared_read_only_then_not_written(void)
     CHECK(at[0] == 0 && unlink("/tmp/mem.file") == 0);
 }
 
+/* Verify that each page's word says what is there: the frame's number only to who may know it. */
+static uint64_t
+word_of(int fd, const void *at)
+{
+    uint64_t w = 1;
+    CHECK(pread(fd, &w, sizeof w, (off_t)((uintptr_t)at / 4096 * 8)) == sizeof w);
+    return w;
+}
+
+static void
+test_pagemap_when_read_then_tells_pages(void)
+{
+    char *p = mmap(NULL, 8 * 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *s = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int fd = open("/proc/self/pagemap", O_RDONLY);
+    uint64_t w[8];
+    CHECK(fd >= 0);
+    p[2 * 4096] = s[0] = 1;
+    CHECK((word_of(fd, p + 6 * 4096) & ~(1ull << 55)) == 0); /* but for "soft-dirty" */
+    uint64_t w2 = word_of(fd, p + 2 * 4096);
+    CHECK((w2 >> 63) == 1 && (w2 >> 62 & 1) == 0 && (w2 >> 61 & 1) == 0 && (w2 >> 56 & 1) == 1);
+    CHECK((w2 & ((1ull << 55) - 1)) != 0); /* root */
+    CHECK((word_of(fd, s) >> 61 & 5) == 5);
+    CHECK(pread(fd, w, sizeof w, (off_t)((uintptr_t)p / 4096 * 8)) == sizeof w && w[2] == w2);
+    CHECK_ERROR(pread(fd, w, 4, 0), EINVAL);
+    CHECK_ERROR(pread(fd, w, 8, 3), EINVAL);
+    CHECK(pread(fd, w, 8, (off_t)(1ull << 47 >> 12 << 3)) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        CHECK(setuid(1000) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0);
+        CHECK((word_of(fd, p + 2 * 4096) & ((1ull << 55) - 1)) != 0); /* the opener's rights */
+        int own = open("/proc/self/pagemap", O_RDONLY);
+        p[3 * 4096] = 1;
+        CHECK(own >= 0 && (word_of(own, p + 3 * 4096) & ~(1ull << 55)) ==
+                           (1ull << 63 | 1ull << 56));
+        _exit(check_failures != 0);
+    }
+    CHECK_EXIT(child, 0);
+    close(fd);
+}
+
 int
 main(void)
 {
     RUN(test_mem_when_written_then_pages_stay_read_only, pwrite64);
     RUN(test_mem_when_read_then_pages_stay_without_access, pread64);
     RUN(test_mem_when_file_is_shared_read_only_then_not_written, pwrite64);
+    RUN(test_pagemap_when_read_then_tells_pages, pread64, openat);
     return check_failures != 0;
 }
