@@ -116,7 +116,6 @@ test_pagemap_when_read_then_tells_pages(void)
     CHECK(pread(fd, w, sizeof w, (off_t)((uintptr_t)p / 4096 * 8)) == sizeof w && w[2] == w2);
     CHECK_ERROR(pread(fd, w, 4, 0), EINVAL);
     CHECK_ERROR(pread(fd, w, 8, 3), EINVAL);
-    CHECK(pread(fd, w, 8, (off_t)(1ull << 47 >> 12 << 3)) == 0);
     pid_t child = fork();
     if (child == 0) {
         CHECK(setuid(1000) == 0 && prctl(PR_SET_DUMPABLE, 1) == 0);
