@@ -2,10 +2,11 @@
 /* Tables of System V objects (I1, I2, I4), and who may use them. */
 #include "ipc/ipc.h"
 
+#include "core/clock.h"
 #include "core/heap.h"
-#include "core/page.h"
 #include "core/string.h"
 #include "core/thread.h"
+#include "core/wait.h"
 
 #define SLOTS_FIRST 64u
 
@@ -311,61 +312,38 @@ ipc_finish(struct ipc_waiter *w, int result)
     (void)thread_wake(w->thread, 0);
 }
 
-int
-ipc_wait(struct ipc_object *o, struct ipc_waiter *w, u64 deadline_ns)
+static u64
+deadline_of(const struct ipc_limit *limit)
 {
-    while (!w->done) {
+    if (!limit->real || limit->at_ns == ~0ull)
+        return limit->at_ns;
+    u64 now = clock_real_ns(), mono = clock_mono_ns();
+    u64 left = limit->at_ns > now ? limit->at_ns - now : 0;
+    return left < ~0ull - 1 - mono ? mono + left : ~0ull - 1;
+}
+
+/* The wall clock may be set meanwhile: that wakes, and the deadline is computed again. */
+int
+ipc_wait(struct spinlock *lock, struct ipc_waiter *w, const struct ipc_limit *limit)
+{
+    struct waiter clock = { .thread = NULL };
+    bool real = limit->real && limit->at_ns != ~0ull;
+    int result = 0;
+    if (real)
+        wait_add(&clock_changed, &clock);
+    while (!w->done && result == 0) {
         thread_prepare(true);
-        spin_unlock(&o->lock);
-        int r = thread_block(deadline_ns);
-        spin_lock(&o->lock);
+        spin_unlock(lock);
+        int r = thread_block(deadline_of(limit));
+        spin_lock(lock);
         if (!w->done && r != 0) {
             list_remove(&w->link);
-            return r == -E_TIMEDOUT ? r : -E_INTR;
+            result = r == -E_TIMEDOUT ? r : -E_INTR;
+        } else if (!w->done && real) {
+            wait_again(&clock);
         }
     }
-    return w->result;
-}
-
-/* ---- I5 ---- */
-static _Atomic u64 charged, allowed;
-
-/* The machine's memory may have grown: asked again only when what it was is not enough.
- */
-static bool
-may_charge(u64 all)
-{
-    struct page_counts memory;
-    if (all <= atomic_load_explicit(&allowed, memory_order_relaxed))
-        return true;
-    page_count(&memory);
-    atomic_store_explicit(&allowed, memory.total * PAGE_SIZE / 4, memory_order_relaxed);
-    return all <= memory.total * PAGE_SIZE / 4;
-}
-
-bool
-ipc_charge(u64 bytes)
-{
-    u64 before = atomic_fetch_add_explicit(&charged, bytes, memory_order_relaxed);
-    if (may_charge(before + bytes))
-        return true;
-    ipc_uncharge(bytes);
-    return false;
-}
-
-void
-ipc_uncharge(u64 bytes)
-{
-    atomic_fetch_sub_explicit(&charged, bytes, memory_order_relaxed);
-}
-
-void *
-ipc_alloc(u64 bytes)
-{
-    if (!ipc_charge(bytes))
-        return NULL;
-    void *p = heap_alloc_zeroed(bytes);
-    if (p == NULL)
-        ipc_uncharge(bytes);
-    return p;
+    if (real)
+        wait_remove(&clock);
+    return result != 0 ? result : w->result;
 }

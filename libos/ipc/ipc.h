@@ -10,8 +10,9 @@
  * I3. object.removed changes once, under object.lock; the memory goes with the last
  *     reference, by which time nobody waits in it.
  * I4. A key stands in the table's tree at most once; IPC_PRIVATE_KEY never does.
- * I5. What the room keeps for programs is charged (ipc_charge) and never more than a quarter
- *     of memory: who makes more gets -E_NOMEM or -E_NOSPC, and the LibOS lives on.
+ * I5. What the room keeps for programs is charged (ipc_charge) to a user and never more than a
+ *     quarter of memory, of which no user but root has more than half (payer.c): who makes
+ *     more gets -E_NOMEM or -E_NOSPC, and the LibOS lives on.
  * Locks: table.making (mutex), then table.lock (spin); object.lock (spin) is taken
  * without table.lock, but withdraw, which takes table.lock inside it.
  * Costs: by id O(1), by key O(log n).
@@ -74,8 +75,8 @@ struct ipc_table {
     { .making = MUTEX_INIT((t).making), .keys = TREE_INIT(ipc_compare_keys),            \
       .free = (free_fn), .make = (make_fn), .size = (size_fn) }
 int ipc_compare_keys(const struct tree_node *a, const struct tree_node *b);
-/* Zeroed, and charged. NULL: no memory. */
-void *ipc_alloc(u64 bytes) __attribute__((malloc));
+/* Zeroed, and charged to the user. NULL: no memory. */
+void *ipc_alloc(u32 uid, u64 bytes) __attribute__((malloc));
 /* A reference; NULL: no such id, or of one that was removed. */
 struct ipc_object *ipc_find(struct ipc_table *t, i32 id);
 struct ipc_object *ipc_find_index(struct ipc_table *t, u32 index);
@@ -100,8 +101,10 @@ i64 ipc_next_index(struct ipc_table *t, u32 from);
 /* The greatest index in use; 0: that, or none. */
 u32 ipc_highest(struct ipc_table *t);
 /* I5. */
-bool ipc_charge(u64 bytes) MUST_CHECK;
-void ipc_uncharge(u64 bytes);
+bool ipc_charge(u32 uid, u64 bytes) MUST_CHECK;
+void ipc_uncharge(u32 uid, u64 bytes);
+u32 ipc_payer(void);        /* whose call it is; the LibOS itself: root */
+u64 ipc_charged(u32 uid);   /* bytes; of root: what all have */
 
 /* What stat tells of all three kinds. */
 struct ipc_facts {
@@ -129,15 +132,21 @@ void ipc_leave(struct ipc_table *t, struct ipc_object *o);
 
 /* Who waits, in a list of the object's kind. */
 struct ipc_waiter {
-    struct list link;      /* object.lock */
+    struct list link;      /* the list's lock, mostly object.lock */
     struct thread *thread;
-    bool done;             /* object.lock; taken out, with `result` */
+    bool done;             /* the same; taken out, with `result` */
     int result;
 };
-/* With object.lock held, but not while it sleeps; the waiter stands in a list. What
+/* Until when: of the wall clock (`real`) or the monotonic one; ~0: for ever. */
+struct ipc_limit {
+    bool real;
+    u64 at_ns;
+};
+/* With the list's lock held, but not while it sleeps; the waiter stands in a list. What
  * ipc_finish said; -E_TIMEDOUT -E_INTR: nobody did, and it is taken out. */
-int ipc_wait(struct ipc_object *o, struct ipc_waiter *w, u64 deadline_ns) MUST_CHECK;
-/* With object.lock held: take it out, and wake it. */
+int ipc_wait(struct spinlock *lock, struct ipc_waiter *w,
+             const struct ipc_limit *limit) MUST_CHECK;
+/* With the list's lock held: take it out, and wake it. */
 void ipc_finish(struct ipc_waiter *w, int result);
 
 /* With object.lock held. `want`: IPC_READ, IPC_WRITE or mode bits as given to get.

@@ -12,6 +12,7 @@ struct msg_queue {
     u64 bytes, count, bytes_max;
     u64 sent_ns, received_ns, changed_ns;
     i32 sender, receiver;
+    u32 payer;
 };
 /* Of a receiver (`wish` set) or a sender. */
 struct msg_waiter {
@@ -23,6 +24,7 @@ struct msg_waiter {
 
 _Atomic u32 msg_bytes_max = 8192, msg_queue_bytes = 16384, msg_queues_max = 32000;
 static _Atomic u64 all_messages, all_bytes;
+static const struct ipc_limit forever = { false, ~0ull };
 
 static struct msg_queue *
 queue_of(struct ipc_object *o)
@@ -41,7 +43,7 @@ free_queue(struct ipc_object *o)
         list_remove(it);
         msg_put(m);
     }
-    ipc_uncharge(sizeof *q);
+    ipc_uncharge(q->payer, sizeof *q);
     heap_free(q);
 }
 
@@ -53,9 +55,15 @@ struct msg *
 msg_new(u64 bytes)
 {
     u64 all = sizeof(struct msg) + bytes;
-    struct msg *m = ipc_charge(all) ? heap_alloc(all) : NULL;
-    if (m == NULL)
+    u32 payer = ipc_payer();
+    if (!ipc_charge(payer, all))
         return NULL;
+    struct msg *m = heap_alloc(all);
+    if (m == NULL) {
+        ipc_uncharge(payer, all);
+        return NULL;
+    }
+    m->payer = payer;
     list_init(&m->link);
     m->refs = 1;
     m->bytes = bytes;
@@ -67,16 +75,17 @@ msg_put(struct msg *m)
 {
     if (atomic_fetch_sub(&m->refs, 1) != 1)
         return;
-    ipc_uncharge(sizeof *m + m->bytes);
+    ipc_uncharge(m->payer, sizeof *m + m->bytes);
     heap_free(m);
 }
 
 static i64
 make_queue(const struct cred *c, const struct ipc_wanted *wanted)
 {
-    struct msg_queue *q = ipc_alloc(sizeof *q);
+    struct msg_queue *q = ipc_alloc(c->euid, sizeof *q);
     if (q == NULL)
         return -E_NOMEM;
+    q->payer = c->euid;
     list_init(&q->messages);
     list_init(&q->receivers);
     list_init(&q->senders);
@@ -214,7 +223,7 @@ receive_locked(struct msg_queue *q, struct msg_waiter *w)
         return -E_NOMSG;
     if (m == NULL) {
         list_push_back(&q->receivers, &w->wait.link);
-        return ipc_wait(&q->object, &w->wait, ~0ull);
+        return ipc_wait(&q->object.lock, &w->wait, &forever);
     }
     if (is_too_long(m, wish))
         return -E_2BIG;
@@ -236,7 +245,7 @@ send_locked(struct msg_queue *q, struct msg_waiter *w, bool wait)
     if (!wait)
         return -E_AGAIN;
     list_push_back(&q->senders, &w->wait.link);
-    return ipc_wait(&q->object, &w->wait, ~0ull);
+    return ipc_wait(&q->object.lock, &w->wait, &forever);
 }
 
 /* ---- calls ---- */

@@ -20,6 +20,7 @@
 struct msg {
     struct list link;
     _Atomic u32 refs;
+    u32 payer;
     i64 type;
     u64 bytes;
     u8 data[];

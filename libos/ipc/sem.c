@@ -24,7 +24,7 @@ set_bytes(u32 count)
 static void
 free_set(struct ipc_object *o)
 {
-    ipc_uncharge(set_bytes(set_of(o)->count));
+    ipc_uncharge(set_of(o)->payer, set_bytes(set_of(o)->count));
     heap_free(set_of(o));
 }
 
@@ -39,11 +39,12 @@ size_of(const struct ipc_object *o)
 struct ipc_table sem_table = IPC_TABLE_INIT(sem_table, free_set, make_set, size_of);
 
 static struct sem_set *
-new_set(u32 count)
+new_set(u32 count, u32 payer)
 {
-    struct sem_set *s = ipc_alloc(set_bytes(count));
+    struct sem_set *s = ipc_alloc(payer, set_bytes(count));
     if (s == NULL)
         return NULL;
+    s->payer = payer;
     s->count = count;
     s->changed_ns = clock_real_ns();
     list_init(&s->undos);
@@ -60,7 +61,7 @@ make_set(const struct cred *c, const struct ipc_wanted *wanted)
         return -E_INVAL;
     if (count > SEM_ALL_MAX - __atomic_load_n(&sem_all_count, __ATOMIC_RELAXED))
         return -E_NOSPC;
-    struct sem_set *s = new_set(count);
+    struct sem_set *s = new_set(count, c->euid);
     if (s == NULL)
         return -E_NOMEM;
     __atomic_fetch_add(&sem_all_count, count, __ATOMIC_RELAXED);
@@ -105,8 +106,9 @@ operate_locked(struct sem_set *s, struct sem_waiter *w, u64 deadline_ns)
     if (r == 0)
         sem_done(s, w);
     if (r == 1) {
+        struct ipc_limit limit = { false, deadline_ns };
         sem_queue(s, w);
-        r = ipc_wait(&s->object, &w->wait, deadline_ns);
+        r = ipc_wait(&s->object.lock, &w->wait, &limit);
         if (r == -E_TIMEDOUT)
             r = -E_AGAIN;
     }

@@ -11,7 +11,7 @@ struct sem_one {
 };
 struct sem_set {
     struct ipc_object object; /* its lock guards all below */
-    u32 count;
+    u32 count, payer;
     u64 tickets;
     u64 changed_ns, operated_ns; /* wall clock; 0: never */
     struct list undos;
@@ -23,6 +23,7 @@ struct sem_undo {
     struct sem_set *set;     /* a reference */
     struct sem_undo_group *group;
     bool grouped;            /* group->lock: it stands in the group's tree */
+    u32 payer;
     i16 give[];              /* set's lock */
 };
 struct sem_undo_group {

@@ -75,7 +75,7 @@ static void
 undo_free(struct sem_undo *u)
 {
     group_put(u->group);
-    ipc_uncharge(undo_bytes(u->set));
+    ipc_uncharge(u->payer, undo_bytes(u->set));
     ipc_put(&sem_table, &u->set->object);
     heap_free(u);
 }
@@ -95,9 +95,11 @@ sem_undo_find(struct sem_undo_group *g, struct sem_set *s, struct sem_undo **out
     spin_unlock(&g->lock);
     if (*out != NULL)
         return 0;
-    struct sem_undo *made = ipc_alloc(undo_bytes(s));
+    u32 payer = ipc_payer();
+    struct sem_undo *made = ipc_alloc(payer, undo_bytes(s));
     if (made == NULL)
         return -E_NOMEM;
+    made->payer = payer;
     made->set = s;
     made->group = g;
     spin_lock(&g->lock);
@@ -115,7 +117,7 @@ sem_undo_find(struct sem_undo_group *g, struct sem_set *s, struct sem_undo **out
     spin_unlock(&s->object.lock);
     spin_unlock(&g->lock);
     if (*out != made) {
-        ipc_uncharge(undo_bytes(s));
+        ipc_uncharge(payer, undo_bytes(s));
         heap_free(made);
     }
     return removed ? -E_IDRM : 0;

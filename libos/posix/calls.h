@@ -298,6 +298,13 @@ long sys_getsockname(struct user_frame *f);
 long sys_getpeername(struct user_frame *f);
 long sys_setsockopt(struct user_frame *f);
 long sys_getsockopt(struct user_frame *f);
+/* mq.c */
+long sys_mq_open(struct user_frame *f);
+long sys_mq_unlink(struct user_frame *f);
+long sys_mq_timedsend(struct user_frame *f);
+long sys_mq_timedreceive(struct user_frame *f);
+long sys_mq_notify(struct user_frame *f);
+long sys_mq_getsetattr(struct user_frame *f);
 /* sysv_sem.c, sysv_msg.c, sysv_shm.c */
 long sys_shmget(struct user_frame *f);
 long sys_shmat(struct user_frame *f);

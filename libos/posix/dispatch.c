@@ -70,6 +70,7 @@ posix_init(void)
     signal_abi.restart = posix_restart;
     futex_init();
     sysv_init();
+    posix_mq_init();
     rseq_init();
     posix_files_init();
 }

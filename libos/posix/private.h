@@ -104,6 +104,8 @@ void futex_init(void);
 void futex_wake_word(uaddr at);
 /* sysv_shm.c */
 void sysv_init(void);
+/* mq.c */
+void posix_mq_init(void);
 /* rseq.c */
 void rseq_init(void);
 void rseq_work(struct thread *t, struct user_frame *f);

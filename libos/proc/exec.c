@@ -424,6 +424,7 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     list_for_each(it, &p->children)
         container_of(it, struct process, sibling)->parent_execed = true;
     p->execed = true;
+    p->programs++;
     spin_unlock(&family_lock);
     new_registers(t, f, &e->image);
 }

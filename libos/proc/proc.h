@@ -115,6 +115,7 @@ struct process {
     u32 personality;                      /* PERSONALITY_*; inherited */
     _Atomic i32 oom_score_adj;            /* -1000 (never) to 1000; vm/oom.c; inherited */
     u32 barriers;                         /* what membarrier has registered; inherited */
+    u32 programs;                         /* how many it has executed */
     struct proc_handle *handle;           /* proc/handle.h; set under lock, once */
     struct sem_undo_group *sem_undo;      /* ipc/sem.h; NULL: never needed */
     u64 reserved[8];

@@ -58,6 +58,7 @@ struct entry {
     /* Other directories, and links; NULL: as the type says. */
     const struct inode_ops *ops;
     u64 value; /* the entry's own */
+    u32 least;
     const void *data;
 };
 #define ENTRY_FILE(n, m, ...) \

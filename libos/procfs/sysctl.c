@@ -3,7 +3,7 @@
  * /proc/sys: settings.  A file is here if its value is true, and can be written if a
  * write has the effect that it has on Linux.  A value is a number of 32 bits; `data` is
  * where it is (NULL: `value` is the number itself), `value` else the greatest that it may
- * have.
+ * have, `least` the smallest.
  */
 #include "procfs/sysctl.h"
 
@@ -15,6 +15,7 @@
 #include "core/random.h"
 #include "core/string.h"
 #include "fs/tmpfs/tmpfs.h"
+#include "ipc/mq.h"
 #include "ipc/msg.h"
 #include "ipc/shm.h"
 #include "pipe/pipe.h"
@@ -82,7 +83,7 @@ number_store(const struct node *n, char *text, size_t bytes)
     (void)bytes;
     if (proc_current()->cred->euid != 0)
         return -E_PERM; /* the file may have been opened by another */
-    if (!read_number(text, &value) || value > n->entry->value)
+    if (!read_number(text, &value) || value > n->entry->value || value < n->entry->least)
         return -E_INVAL;
     atomic_store((_Atomic u32 *)(uintptr_t)n->entry->data, (u32)value);
     return 0;
@@ -193,6 +194,9 @@ count_show(struct view *v, struct text *t)
 #define SETTING(n, at, most) \
     ENTRY_FILE(n, 0644, .show = number_show, .store = number_store, .data = (at), \
                .value = (most))
+#define SETTING_FROM(n, at, from, most) \
+    ENTRY_FILE(n, 0644, .show = number_show, .store = number_store, .data = (at), \
+               .least = (from), .value = (most))
 #define NAME(n, m, which, ...) \
     ENTRY_FILE(n, m, .strict = true, .show = name_show, .value = (which), __VA_ARGS__)
 
@@ -230,6 +234,13 @@ static const struct entry inotify_entries[] = {
     NUMBER("max_user_instances", NOTIFY_GROUPS_MAX),
     COUNT("max_user_watches", COUNT_WATCHES_MAX),
 };
+static const struct entry mqueue_entries[] = {
+    SETTING_FROM("msg_default", &mq_count_default, 1, MQ_COUNT_MAX),
+    SETTING_FROM("msg_max", &mq_count_max, 1, MQ_COUNT_MAX),
+    SETTING_FROM("msgsize_default", &mq_bytes_default, 128, MQ_BYTES_MAX),
+    SETTING_FROM("msgsize_max", &mq_bytes_max, 128, MQ_BYTES_MAX),
+    SETTING("queues_max", &mq_queues_max, 0x7fffffff),
+};
 static const struct entry fs_entries[] = {
     COUNT("file-max", COUNT_FILES_MAX),
     COUNT("file-nr", COUNT_FILES),
@@ -237,6 +248,7 @@ static const struct entry fs_entries[] = {
     ENTRY_FILE("inode-state", 0444, .strict = true, .show = inode_number_show, .value = 1),
     ENTRY_DIR("inotify", inotify_entries),
     NUMBER("mount-max", MOUNTS_MAX),
+    ENTRY_DIR("mqueue", mqueue_entries),
     NUMBER("nr_open", FD_LIMIT_MAX),
     NUMBER("overflowgid", 65534),
     NUMBER("overflowuid", 65534),

@@ -165,6 +165,7 @@ enum {
 #define SIGNAL_CODE_USER 0
 #define SIGNAL_CODE_KERNEL 0x80
 #define SIGNAL_CODE_TIMER (-2)
+#define SIGNAL_CODE_QUEUE (-3) /* a message came (ipc/mq.h) */
 #define SIGNAL_LIMIT_PENDING 11u /* RLIMIT_SIGPENDING's place in process->limits */
 
 /* Woken whenever a signal becomes pending for p, blocked or not (and at times for

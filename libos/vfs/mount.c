@@ -265,6 +265,20 @@ vfs_mount_root(struct filesystem *fs)
     return 0;
 }
 
+int
+vfs_mount_hidden(struct filesystem *fs, struct path *root)
+{
+    struct mount *m;
+    mutex_lock(&mount_mutex);
+    int r = mount_new(fs, NULL, 0, NULL, &m);
+    mutex_unlock(&mount_mutex);
+    if (r != 0)
+        return r;
+    *root = (struct path){ m, fs->root, m->root };
+    dentry_hold(root->dentry);
+    return 0;
+}
+
 static int
 mount_on_spot(struct filesystem *fs, struct mount_spot *s, u32 flags, const char *source)
 {

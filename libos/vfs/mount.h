@@ -112,6 +112,8 @@ const struct fs_type *fs_type_next(const struct fs_type *t);
 /* ---- changes of the tree; all -E_NOMEM, -E_NOSPC (MOUNTS_MAX), -E_NOENT (the place was
  * removed), -E_INVAL (not in the tree), -E_NOTDIR (a file on a directory or the reverse) */
 int vfs_mount_root(struct filesystem *fs) MUST_CHECK;
+/* A mount without a place, for who opens files of fs by path.start; for ever. -E_NOMEM */
+int vfs_mount_hidden(struct filesystem *fs, struct path *root) MUST_CHECK;
 /* source may be NULL.  -E_BUSY: fs is mounted just there.  After an error fs stays the
  * caller's. */
 int vfs_mount_at(struct filesystem *fs, const struct path *at, u32 flags,
