@@ -10,7 +10,6 @@
 #include "core/sched.h"
 #include "core/steward.h"
 
-#define TICK_NS 4000000ull
 
 /* The load: an exponentially damped average, taken every five seconds with 11 bits of
  * fraction; 1 - e^(-5/60), e^(-5/300) and e^(-5/900) of it stay. */

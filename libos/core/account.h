@@ -16,6 +16,8 @@
 
 #include "core/thread.h"
 
+#define TICK_NS 4000000ull
+
 struct account_cpu {
     u64 user, nice, system, idle; /* TSC ticks; none goes back from call to call */
     u64 switches;

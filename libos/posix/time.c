@@ -137,7 +137,9 @@ sys_clock_getres(struct user_frame *f)
     if (error != 0 || SYS_ARG1(f) == 0)
         return error;
     bool coarse = id == CLOCK_REALTIME_COARSE || id == CLOCK_MONOTONIC_COARSE;
-    return timespec_to_user(SYS_ARG1(f), coarse ? 4000000 : 1);
+    return timespec_to_user(SYS_ARG1(f), coarse              ? 4000000
+                                         : cpu_clock_is(id) ? cpu_clock_resolution(id)
+                                                            : 1);
 }
 
 static long
@@ -153,7 +155,10 @@ long
 sys_clock_settime(struct user_frame *f)
 {
     u64 ns;
-    if ((i32)SYS_ARG0(f) != CLOCK_REALTIME)
+    i32 id = (i32)SYS_ARG0(f);
+    if (id < 0) /* time that was used: nobody can change it */
+        return read_clock(id, &ns) == 0 ? -E_PERM : -E_INVAL;
+    if (id != CLOCK_REALTIME)
         return -E_INVAL;
     int error = timespec_from_user(SYS_ARG1(f), &ns);
     return error != 0 ? error : set_clock(ns);
@@ -287,20 +292,20 @@ long
 sys_clock_nanosleep(struct user_frame *f)
 {
     i32 id = (i32)SYS_ARG0(f);
-    u64 ns, now;
-    if (read_clock(id, &now) != 0)
-        return -E_INVAL;
-    if (id < 0 || id == CLOCK_PROCESS_CPUTIME || id == CLOCK_THREAD_CPUTIME || id == CLOCK_REALTIME_COARSE ||
-        id == CLOCK_MONOTONIC_COARSE || id == CLOCK_MONOTONIC_RAW)
-        return -E_NOTSUP;
-    int error = timespec_from_user(SYS_ARG2(f), &ns);
+    bool absolute = (SYS_ARG1(f) & TIMER_ABSTIME) != 0, real;
+    u64 ns;
+    int error = cpu_clock_is(id) ? read_clock(id, &ns) : clock_for_timer(id, &real);
+    if (error == 0)
+        error = timespec_from_user(SYS_ARG2(f), &ns);
     if (error != 0)
         return error;
-    if (!(SYS_ARG1(f) & TIMER_ABSTIME))
+    if (cpu_clock_is(id))
+        return cpu_clock_sleep(id, absolute, ns, SYS_ARG3(f));
+    if (!absolute)
         return sleep_for(ns, SYS_ARG3(f));
-    if (id == CLOCK_REALTIME || id == CLOCK_TAI || id == CLOCK_REALTIME_ALARM)
+    if (real)
         return sleep_to_real(ns) == 0 ? 0 : -E_RESTART_NOHAND;
-    if (ns <= now)
+    if (ns <= clock_mono_ns())
         return 0;
     return sleep_until(ns) == 0 ? 0 : -E_RESTART_NOHAND;
 }

@@ -2,6 +2,7 @@
 /* timer_create(2) and its family. */
 #include "signal/timer.h"
 
+#include "posix/cputime.h"
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "proc/pid.h"
@@ -83,12 +84,16 @@ sys_timer_create(struct user_frame *f)
 {
     struct process *p = proc_current();
     struct timer_plan plan = { 0 };
-    int error = clock_for_timer((i32)SYS_ARG0(f), &plan.real_clock);
+    i32 clock = (i32)SYS_ARG0(f);
+    int error = plan_from_user(SYS_ARG1(f), &plan);
     if (error == 0)
-        error = plan_from_user(SYS_ARG1(f), &plan);
+        error = cpu_clock_is(clock) ? cpu_clock_watch(clock, &plan.watch, &plan.time)
+                                    : clock_for_timer(clock, &plan.real_clock);
     if (error != 0)
         return error;
     i32 id = posix_timer_create(p, &plan);
+    if (id < 0)
+        cpu_watch_put(plan.watch);
     if (id >= 0 && copy_to_user(SYS_ARG2(f), &id, sizeof id) != 0) {
         error = posix_timer_delete(p, id);
         return error != 0 ? error : -E_FAULT;

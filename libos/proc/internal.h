@@ -3,6 +3,7 @@
 #ifndef LIBOS_PROC_INTERNAL_H
 #define LIBOS_PROC_INTERNAL_H
 
+#include "proc/cpu_timer.h"
 #include "proc/cred.h"
 #include "proc/pid.h"
 #include "proc/proc.h"
@@ -44,6 +45,11 @@ void process_remove_thread_locked(struct process *p, struct thread *t);
 struct exec_args;
 int process_first_program(struct process *p, const char *path, const struct exec_args *args,
                           struct thread **out) MUST_CHECK;
+/* proc/cpu_timer.h, T1: a word of thread->reserved. */
+#define THREAD_CPU_WATCH(t) ((struct cpu_watch *)(uintptr_t)(t)->reserved[5])
+#define THREAD_CPU_WATCH_SET(t, w) ((t)->reserved[5] = (u64)(uintptr_t)(w))
+/* usage.c: p->lock is held; is there anything to look at with each sample? */
+void usage_watch_locked(struct process *p);
 char *heap_string(const char *s); /* a copy on the heap, NULL: no memory */
 
 #endif

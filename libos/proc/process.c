@@ -71,6 +71,7 @@ static void
 process_free_rest(struct process *p)
 {
     signal_process_free(p);
+    cpu_watch_process_ends(p);
     if (p->cred != NULL)
         cred_release(p->cred);
     if (p->handle != NULL)

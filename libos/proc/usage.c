@@ -148,7 +148,12 @@ proc_ticks(struct process *p, u64 *user, u64 *system)
 void
 usage_thread_ends_locked(struct process *p, struct thread *t)
 {
+    u64 before = p->ended_ticks;
     add_thread(&p->ended, &p->ended_ticks, t);
+    u64 rest = p->ended_ticks - before - (t->user_ticks + t->system_ticks);
+    atomic_store_explicit(&p->unsampled, p->unsampled + rest, memory_order_relaxed);
+    if (THREAD_CPU_WATCH(t) != NULL)
+        cpu_watch_thread_ends(t);
 }
 
 void
@@ -172,11 +177,11 @@ sampled_ns(struct process *p, enum usage_timer which)
     return clock_ticks_to_ns(ticks);
 }
 
-/* process->lock is held: is there anything to look at with each sample? */
-static void
-watch_locked(struct process *p)
+void
+usage_watch_locked(struct process *p)
 {
     bool any = p->limits[LIMIT_CPU].soft != ~0ull || p->limits[LIMIT_CPU].hard != ~0ull;
+    any |= p->cpu_watch != NULL;
     for (int i = 0; i < USAGE_TIMERS; i++)
         any |= p->usage_timers[i].deadline_ns != 0;
     __atomic_store_n(&p->usage_watched, any, __ATOMIC_RELAXED);
@@ -209,7 +214,7 @@ usage_timer_set(struct process *p, enum usage_timer which, u64 value_ns, u64 int
     p->usage_timers[which].deadline_ns =
         value_ns == 0 ? 0 : deadline < value_ns ? ~0ull : deadline;
     p->usage_timers[which].interval_ns = value_ns == 0 ? 0 : interval_ns;
-    watch_locked(p);
+    usage_watch_locked(p);
     spin_unlock(&p->lock);
 }
 
@@ -218,7 +223,7 @@ usage_limit_changed(struct process *p)
 {
     spin_lock(&p->lock);
     p->limit_cpu_told = 0;
-    watch_locked(p);
+    usage_watch_locked(p);
     spin_unlock(&p->lock);
 }
 
@@ -232,7 +237,7 @@ timer_is_due_locked(struct process *p, enum usage_timer which)
         return false;
     if (d->interval_ns == 0) {
         d->deadline_ns = 0;
-        watch_locked(p);
+        usage_watch_locked(p);
     } else {
         u64 missed = (now - d->deadline_ns) / d->interval_ns;
         d->deadline_ns += (missed + 1) * d->interval_ns;
@@ -263,6 +268,7 @@ on_tick(struct thread *t, u64 ticks, bool user)
                               memory_order_relaxed);
     if (!__atomic_load_n(&p->usage_watched, __ATOMIC_RELAXED))
         return;
+    cpu_watch_tick(t);
     spin_lock(&p->lock);
     bool virtual = timer_is_due_locked(p, USAGE_VIRTUAL);
     bool profile = timer_is_due_locked(p, USAGE_PROFILE);

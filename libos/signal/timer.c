@@ -14,6 +14,8 @@ struct posix_timer {
     _Atomic u32 refs;           /* the table's, one of a signal that is queued */
     struct spinlock lock;
     struct clock_timer clock;   /* lock */
+    struct cpu_timer cpu;       /* instead, if it has a watch */
+    u64 seen_ns;                /* lock; what the watch's clock showed at least (J4) */
     struct process *process;    /* [I] alive until the timer is ended */
     struct timer_plan plan;     /* [I] */
     i32 id;                     /* [I] */
@@ -43,8 +45,38 @@ struct timer_table {
 static void
 timer_put(struct posix_timer *t)
 {
-    if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
-        heap_free(t);
+    if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    cpu_watch_put(t->cpu.watch);
+    heap_free(t);
+}
+
+/* ---- its clock; lock is held ---- */
+
+static u64
+now_of(const struct posix_timer *t)
+{
+    if (t->cpu.watch == NULL)
+        return clock_timer_now(t->real);
+    return MAX(cpu_watch_sampled(t->cpu.watch, t->cpu.time), t->seen_ns);
+}
+
+static void
+arm(struct posix_timer *t, u64 at)
+{
+    if (t->cpu.watch == NULL)
+        clock_timer_arm(&t->clock, t->real, at);
+    else
+        (void)cpu_timer_arm(&t->cpu, at); /* or its clock stands still for ever */
+}
+
+static void
+disarm(struct posix_timer *t)
+{
+    if (t->cpu.watch == NULL)
+        clock_timer_stop(&t->clock);
+    else
+        cpu_timer_stop(&t->cpu);
 }
 
 /* ---- firing ---- */
@@ -54,8 +86,8 @@ static void
 arm_next(struct posix_timer *t, u64 least_ns)
 {
     u64 at = t->next_ns;
-    u64 soonest = clock_timer_now(t->real) + least_ns;
-    clock_timer_arm(&t->clock, t->real, MAX(at, soonest));
+    u64 soonest = now_of(t) + least_ns;
+    arm(t, MAX(at, soonest));
 }
 
 static int
@@ -71,12 +103,10 @@ send(struct posix_timer *t)
 }
 
 static void
-posix_timer_fire(struct clock_timer *c)
+fire(struct posix_timer *t)
 {
-    struct posix_timer *t = container_of(c, struct posix_timer, clock);
     spin_lock(&t->lock);
-    bool due = !t->ended && t->next_ns != 0 && !t->queued &&
-               clock_timer_now(t->real) >= t->next_ns;
+    bool due = !t->ended && t->next_ns != 0 && !t->queued && now_of(t) >= t->next_ns;
     if (due) {
         t->queued = true; /* J1; the reference is the signal's */
         atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
@@ -90,7 +120,7 @@ posix_timer_fire(struct clock_timer *c)
     spin_lock(&t->lock);
     t->queued = false;
     if (!t->ended && t->next_ns != 0 && t->interval_ns != 0) {
-        u64 now = clock_timer_now(t->real);
+        u64 now = now_of(t);
         if (now >= t->next_ns)
             t->missed += clock_timer_forward(&t->next_ns, t->interval_ns, now);
         arm_next(t, IGNORED_PERIOD_NS);
@@ -101,6 +131,35 @@ posix_timer_fire(struct clock_timer *c)
     timer_put(t);
 }
 
+static void
+clock_fired(struct clock_timer *c)
+{
+    fire(container_of(c, struct posix_timer, clock));
+}
+
+/* It has not ended, so its process is there; both stay until it has fired. */
+static bool
+cpu_due(struct cpu_timer *c)
+{
+    struct posix_timer *t = container_of(c, struct posix_timer, cpu);
+    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    proc_hold(t->process);
+    return true;
+}
+
+static void
+cpu_fired(struct cpu_timer *c, u64 now_ns)
+{
+    struct posix_timer *t = container_of(c, struct posix_timer, cpu);
+    struct process *p = t->process;
+    spin_lock(&t->lock);
+    t->seen_ns = MAX(t->seen_ns, now_ns);
+    spin_unlock(&t->lock);
+    fire(t);
+    timer_put(t);
+    proc_release(p);
+}
+
 void
 posix_timer_signal_gone(struct signal_info *info)
 {
@@ -108,15 +167,15 @@ posix_timer_signal_gone(struct signal_info *info)
     info->timer = NULL;
     spin_lock(&t->lock);
     t->queued = false;
-    u64 now = clock_timer_now(t->real), passed = t->missed;
+    u64 now = now_of(t), passed = t->missed;
     t->missed = 0;
     if (t->ended || t->next_ns == 0 || now < t->next_ns) {
         /* ended, or set anew meanwhile */
         if (!t->ended && t->next_ns != 0)
-            clock_timer_arm(&t->clock, t->real, t->next_ns);
+            arm(t, t->next_ns);
     } else if (t->interval_ns != 0) {
         passed += clock_timer_forward(&t->next_ns, t->interval_ns, now) - 1;
-        clock_timer_arm(&t->clock, t->real, t->next_ns);
+        arm(t, t->next_ns);
     } else {
         t->next_ns = 0;
     }
@@ -203,7 +262,8 @@ posix_timer_create(struct process *p, const struct timer_plan *plan)
     atomic_init(&t->refs, 1);
     t->process = p;
     t->plan = *plan;
-    clock_timer_init(&t->clock, posix_timer_fire);
+    clock_timer_init(&t->clock, clock_fired);
+    t->cpu = (struct cpu_timer){ .time = plan->time, .due = cpu_due, .fire = cpu_fired };
     u64 limit = p->limits[SIGNAL_LIMIT_PENDING].soft;
     int error = 0;
     i32 id = -1;
@@ -227,6 +287,8 @@ posix_timer_create(struct process *p, const struct timer_plan *plan)
     }
     if (error != 0)
         heap_free(t);
+    else
+        t->cpu.watch = plan->watch;
     return error != 0 ? error : id;
 }
 
@@ -237,6 +299,8 @@ end_timer(struct posix_timer *t)
     spin_lock(&t->lock);
     t->ended = true;
     spin_unlock(&t->lock);
+    if (t->cpu.watch != NULL)
+        cpu_timer_stop(&t->cpu);
     clock_timer_end(&t->clock);
     timer_put(t);
 }
@@ -280,9 +344,8 @@ posix_timers_end(struct process *p)
 
 /* lock is held. */
 static void
-read_time(const struct posix_timer *t, struct timer_time *out)
+read_time(const struct posix_timer *t, u64 now, struct timer_time *out)
 {
-    u64 now = clock_timer_now(t->real);
     *out = (struct timer_time){ 0, t->interval_ns };
     if (t->next_ns == 0)
         return;
@@ -297,17 +360,42 @@ read_time(const struct posix_timer *t, struct timer_time *out)
     }
 }
 
+/* A clock of CPU time, exactly; other clocks are read later. -E_SRCH */
+static int
+read_cpu(const struct posix_timer *t, u64 *now)
+{
+    return t->cpu.watch == NULL ? 0 : cpu_watch_read(t->cpu.watch, t->cpu.time, now);
+}
+
 int
 posix_timer_get(struct process *p, i32 id, struct timer_time *out)
 {
     struct posix_timer *t = timer_get(p, id);
     if (t == NULL)
         return -E_INVAL;
+    u64 now = 0;
+    int gone = read_cpu(t, &now);
     spin_lock(&t->lock);
-    read_time(t, out);
+    if (gone == 0)
+        read_time(t, t->cpu.watch != NULL ? now : now_of(t), out);
+    else
+        *out = (struct timer_time){ 0, t->interval_ns };
     spin_unlock(&t->lock);
     timer_put(t);
     return 0;
+}
+
+/* lock is held. When it is to fire: a relative time is one of the monotonic clock, whatever
+ * happens to the other, or of its CPU time, which is `now`. */
+static u64
+time_to_fire(struct posix_timer *t, bool absolute, u64 value_ns, u64 now)
+{
+    u64 at = value_ns, since = t->cpu.watch != NULL ? now : clock_mono_ns();
+    t->real = t->plan.real_clock && absolute;
+    if (!absolute &&
+        (__builtin_add_overflow(since, value_ns, &at) || at > CLOCK_TIMER_MAX_NS))
+        at = CLOCK_TIMER_MAX_NS;
+    return at;
 }
 
 int
@@ -315,28 +403,33 @@ posix_timer_set(struct process *p, i32 id, bool absolute, const struct timer_tim
                 struct timer_time *old)
 {
     struct posix_timer *t = timer_get(p, id);
+    u64 now = 0;
     if (t == NULL)
         return -E_INVAL;
-    /* A relative time is one of the monotonic clock, whatever happens to the other. */
+    int error = read_cpu(t, &now);
+    if (error != 0) {
+        timer_put(t);
+        return error;
+    }
     spin_lock(&t->lock);
+    bool cpu = t->cpu.watch != NULL, at_once = false;
+    t->seen_ns = MAX(t->seen_ns, now);
     if (old != NULL)
-        read_time(t, old);
+        read_time(t, cpu ? now : now_of(t), old);
     t->interval_ns = set->interval_ns;
     t->overrun = t->missed = 0;
     t->next_ns = 0;
-    clock_timer_stop(&t->clock);
+    disarm(t);
     if (set->value_ns != 0 && !t->ended) {
-        u64 at = set->value_ns;
-        t->real = t->plan.real_clock && absolute;
-        if (!absolute &&
-            (__builtin_add_overflow(clock_mono_ns(), set->value_ns, &at) ||
-             at > CLOCK_TIMER_MAX_NS))
-            at = CLOCK_TIMER_MAX_NS;
-        t->next_ns = at;
-        if (t->plan.notify != TIMER_NONE && !t->queued)
-            clock_timer_arm(&t->clock, t->real, at);
+        t->next_ns = time_to_fire(t, absolute, set->value_ns, now);
+        at_once = cpu && t->next_ns <= now; /* there may be no tick of its clock any more */
+        if (t->plan.notify != TIMER_NONE && !t->queued && !at_once)
+            arm(t, t->next_ns);
     }
+    at_once = at_once && t->plan.notify != TIMER_NONE;
     spin_unlock(&t->lock);
+    if (at_once)
+        fire(t);
     timer_put(t);
     return 0;
 }
