@@ -12,7 +12,7 @@ main(int argc, char **argv)
     static const struct group *const groups[] = {
         &group_calls,   &group_files,   &group_names,   &group_memory,    &group_faults,
         &group_pipes,   &group_waits,   &group_signals, &group_processes, &group_threads,
-        &group_sockets, &group_library, &group_copies,
+        &group_sockets, &group_ipc,     &group_library, &group_copies,
     };
 
     return bench_main(argc, argv, "", groups, COUNT_OF(groups));
