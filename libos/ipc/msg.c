@@ -174,10 +174,10 @@ fits(const struct msg_queue *q, const struct msg *m)
 static void
 admit_senders(struct msg_queue *q)
 {
-    while (!list_empty(&q->senders)) {
-        struct msg_waiter *w = container_of(q->senders.next, struct msg_waiter, wait.link);
+    list_for_each_safe(it, &q->senders) {
+        struct msg_waiter *w = container_of(it, struct msg_waiter, wait.link);
         if (!fits(q, w->msg))
-            return;
+            continue;
         put_message(q, w->msg, w->pid);
         ipc_finish(&w->wait, 0);
     }

@@ -4,13 +4,14 @@
  *
  * M1. A message goes straight to the first receiver that waits for such a one, and into the
  *     queue only if there is none; so what a receiver waits for is never in the queue.
- * M2. Senders wait in the order in which they came. Who makes room puts the first one's
- *     message where it belongs (M1) as long as it fits.
+ * M2. Senders wait in the order in which they came. Who makes room puts the messages that fit
+ *     where they belong (M1), in this order: no message that fits waits, as on Linux.
  * M3. A waiter is taken out by who finishes it, under the queue's lock, and takes that lock
  *     itself before it goes.
  * M4. A message never changes; a copy of it (MSG_COPY) is one more reference.
  * Locks: the queue's lock, then the scheduler's queues.
- * Costs: O(1) to send and to take the first; a type that is sought O(messages).
+ * Costs: O(1) to send; to take the first O(senders that wait); a type that is sought
+ * O(messages).
  */
 #ifndef LIBOS_IPC_MSG_H
 #define LIBOS_IPC_MSG_H
