@@ -47,10 +47,12 @@ look_around(struct lcpu *c, bool user)
         return;
     account_tick(c, user);
     struct runq *q = runq_of(c);
+    u64 now = machine_tsc();
+    struct thread *more = lcpu_count > 1 ? sched_balance(c, now) : NULL;
     spin_lock(&q->lock);
-    if (q->queued && q->slice_end == FB_FOREVER)
-        sched_start_slice(c, machine_tsc());
-    bool over = sched_slice_over(c);
+    if (more != NULL)
+        (void)sched_ready(c, more, SCHED_PREEMPTED, now);
+    bool over = sched_turn_over(c, now);
     u64 slice_end = over ? FB_FOREVER : q->slice_end;
     spin_unlock(&q->lock);
     if (over)

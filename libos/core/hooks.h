@@ -44,6 +44,9 @@ struct libos_hooks {
     /* proc: a sample met thread t, which ran `ticks` (TSC) since the last, in the user's
      * code or not; t is current, no lock is held, must not sleep. */
     void (*tick)(struct thread *t, u64 ticks, bool user);
+    /* posix: t ran for longer than was reserved for it, and wants to know; must not
+     * sleep. */
+    void (*overrun)(struct thread *t);
     /* proc: the thread is off its CPU for good and about to be freed; called on another
      * thread's stack, must not sleep. */
     void (*thread_freed)(struct thread *t);

@@ -8,7 +8,10 @@
  *     left, and released on the new one's.
  * Q3. thread->cpu changes only while the thread is not queued and not running, under the
  *     lock of the old queue.
- * Order: a queue's lock is taken last; of two, the second only with spin_try.
+ * Q4. A thread that is RUNNABLE, in no queue and runs nowhere is on its way to another
+ *     queue, or stands aside until its class lets it run again (thread_return).
+ * Order: a queue's lock is taken last, but for those of timers; of two, the second only
+ * with spin_try.
  */
 #ifndef LIBOS_CORE_SCHED_H
 #define LIBOS_CORE_SCHED_H
@@ -17,15 +20,8 @@
 
 struct runq {
     struct spinlock lock;
-    u32 queued;         /* [lock] threads that wait for the vCPU */
-    u32 rt_queued;      /* [lock] how many of them are real-time */
-    struct thread *fair_first; /* [lock] the one of least vruntime: in no tree */
-    struct tree fair;   /* [lock] the others, by vruntime */
-    u64 min_vruntime;   /* [lock] never goes back */
-    /* [lock] TSC at which the current thread should go; ~0 while nobody waits */
-    u64 slice_end;
-    u64 rt_levels[2];   /* [lock] a bit for each level that has one */
-    struct list rt[SCHED_RT_LEVELS]; /* [lock] */
+    u32 queued;    /* [lock] threads that wait for the vCPU */
+    u64 slice_end; /* [lock] TSC at which the current thread should go; ~0: never */
 };
 static inline struct runq *
 runq_of(struct lcpu *c)
@@ -44,6 +40,16 @@ void sched_boost(struct lcpu *c, struct thread *t, u32 priority); /* the same */
 void sched_take(struct lcpu *c, struct thread *t);
 /* The longest turn of such a thread while others wait: TSC ticks; 0: it has no end. */
 u64 sched_interval_ticks(const struct thread *t);
+/* For t, whose policy is to be SCHED_DEADLINE (NULL: no more), in the place of what was
+ * reserved for it before.  -E_BUSY: so much is not left. */
+int sched_reserve(struct thread *t, const struct sched_reserve_params *p) MUST_CHECK;
+/* It runs for the last time; no lock is held. */
+void sched_thread_ends(struct thread *t);
+/* With the lock held: does t still stand aside?  Then it is ready now. */
+bool sched_return(struct lcpu *c, struct thread *t);
+/* Real-time threads may have so much of each period while others wait; ~0 as runtime: all
+ * of it. */
+extern _Atomic u64 sched_rt_runtime_ns, sched_rt_period_ns;
 static inline bool
 sched_allowed(const struct thread *t, const struct lcpu *c)
 {
@@ -62,14 +68,20 @@ bool sched_ready(struct lcpu *c, struct thread *t, enum sched_why why, u64 now);
 /* The running thread is charged and put into the queue, unless it is gone, and the one
  * that should run is taken out, with a new slice: maybe t again. NULL: none. */
 struct thread *sched_next(struct lcpu *c, struct thread *t, enum sched_why why, u64 now);
-bool sched_slice_over(struct lcpu *c);
-/* who runs has no slice, because nobody waited */
-void sched_start_slice(struct lcpu *c, u64 now);
+/* Should who runs go?  Starts its slice if it has none though somebody waits. */
+bool sched_turn_over(struct lcpu *c, u64 now);
 void sched_migrate(struct thread *t, struct lcpu *from, struct lcpu *to);
 
-/* Without locks: where a woken or new thread should go; a thread of another queue for an
- * idle vCPU (t->cpu is set). */
-struct lcpu *sched_place(struct thread *t);
-struct thread *sched_steal(struct lcpu *c);
+/* Without locks: where a thread that becomes ready should go (its own queue's lock may be
+ * held); a thread of another queue for a vCPU that is about to idle, with t->cpu set.
+ * sure: waits for locks, so that NULL means that there was none. */
+struct lcpu *sched_place(struct thread *t, enum sched_why why);
+struct thread *sched_steal(struct lcpu *c, bool sure);
+/* Should t, which is about to wait for c, rather wait elsewhere? */
+bool sched_is_better_off(const struct thread *t, const struct lcpu *c);
+/* At a tick: a thread of a queue where more wait, with t->cpu set; NULL: none. */
+struct thread *sched_balance(struct lcpu *c, u64 now);
+/* vCPUs that sleep, or are about to: a bit each. */
+extern _Atomic u64 sched_idle;
 
 #endif

@@ -133,14 +133,19 @@ lock_queue_of(struct thread *t)
     }
 }
 
-/* c is another vCPU that idles, and whose queue got a thread. */
+/* A thread came into the queue of c, another vCPU or one that is busy: if that one sleeps, or
+ * another of `allowed` does, it should look. */
 static void
-rouse(struct lcpu *c)
+rouse(struct lcpu *c, u64 allowed)
 {
-    /* the queue before `sleeping` (thread_idle) */
+    /* the queue before `sched_idle` (thread_idle) */
     atomic_thread_fence(memory_order_seq_cst);
-    if (atomic_load(&c->sleeping))
-        machine_signal(c, 1ull << EVENT_POKE);
+    u64 idle = atomic_load_explicit(&sched_idle, memory_order_relaxed) & allowed;
+    if (idle == 0)
+        return;
+    if ((idle >> c->id & 1) == 0)
+        c = &lcpus[__builtin_ctzll(idle)];
+    machine_signal(c, 1ull << EVENT_POKE);
 }
 
 /* t is RUNNABLE, in no queue, and off its CPU; the lock of t->cpu's queue is held, and
@@ -148,7 +153,7 @@ rouse(struct lcpu *c)
 static void
 make_ready(struct thread *t, struct lcpu *old, enum sched_why why)
 {
-    struct lcpu *c = lcpu_count == 1 ? old : sched_place(t);
+    struct lcpu *c = lcpu_count == 1 ? old : sched_place(t, why);
     if (c != old) {
         sched_migrate(t, old, c);
         __atomic_store_n(&t->cpu, c, __ATOMIC_RELAXED);
@@ -158,18 +163,19 @@ make_ready(struct thread *t, struct lcpu *old, enum sched_why why)
     struct runq *q = runq_of(c);
     bool preempt = sched_ready(c, t, why, machine_tsc());
     bool idle = c->current == c->idle;
-    u64 slice_end = q->slice_end;
+    u64 slice_end = q->slice_end, allowed = t->sched.allowed;
     if (preempt) /* under the lock: it could end and be freed */
         atomic_fetch_or(&c->current->work, WORK_RESCHED);
     spin_unlock(&q->lock);
-    if (c == lcpu_current()) {
-        if (!idle)
-            timers_slice(c, slice_end);
-    } else if (idle) {
-        rouse(c);
-    } else if (preempt) { /* else it sees at its next tick that somebody waits */
+    bool here = c == lcpu_current();
+    if (here && !idle)
+        timers_slice(c, slice_end);
+    if (lcpu_count == 1 || (here && idle))
+        return;
+    if (!here && preempt) /* else it sees at its next tick that somebody waits */
         machine_signal(c, 1ull << EVENT_POKE);
-    }
+    else
+        rouse(c, idle ? 1ull << c->id : allowed);
 }
 
 static inline __attribute__((always_inline)) bool
@@ -299,11 +305,13 @@ give_way(enum sched_why why)
     struct runq *q = runq_of(c);
     bool allowed = sched_allowed(t, c);
     atomic_fetch_and(&t->work, ~WORK_RESCHED); /* before the look at the queue */
-    if (__atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0 && allowed)
+    if (__atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0 && allowed &&
+        t->sched.policy != SCHED_DEADLINE)
         return;
     spin_lock(&q->lock);
     atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
-    if (__builtin_expect(!allowed, 0)) {
+    if (__builtin_expect(!allowed, 0) ||
+        (lcpu_count > 1 && why == SCHED_PREEMPTED && sched_is_better_off(t, c))) {
         c->leaving = t; /* it is put into another queue when its stack is left (Q2) */
         t->switches_involuntary++;
         why = SCHED_GONE;
@@ -415,6 +423,16 @@ thread_set_allowed(struct thread *t, u64 allowed)
     }
 }
 
+void
+thread_return(struct thread *t)
+{
+    struct lcpu *c = lock_queue_of(t);
+    if (sched_return(c, t))
+        make_ready(t, c, SCHED_PREEMPTED); /* releases the lock */
+    else
+        spin_unlock(&runq_of(c)->lock);
+}
+
 u64
 thread_cpu_ns(struct thread *t)
 {
@@ -506,6 +524,7 @@ void
 thread_exit(void)
 {
     struct thread *t = thread_current();
+    sched_thread_ends(t);
     struct lcpu *c = t->cpu;
     spin_lock(&runq_of(c)->lock);
     atomic_store(&t->state, THREAD_DEAD);
@@ -564,6 +583,22 @@ thread_adopt_idle(struct lcpu *c, struct thread *t, const char *name)
     sched_init_thread(t, NULL);
 }
 
+/* Whoever waits here, or was stolen (or NULL), runs; false: nobody. */
+static bool
+idle_takes(struct lcpu *c, struct thread *stolen)
+{
+    struct runq *q = runq_of(c);
+    spin_lock(&q->lock);
+    if (stolen != NULL)
+        (void)sched_ready(c, stolen, SCHED_PREEMPTED, machine_tsc());
+    bool any = q->queued != 0;
+    if (any)
+        give_cpu(c, c->idle, SCHED_GONE); /* releases the lock */
+    else
+        spin_unlock(&q->lock);
+    return any;
+}
+
 void
 thread_idle(void)
 {
@@ -574,22 +609,20 @@ thread_idle(void)
     for (;;) {
         struct thread *stolen = NULL;
         if (__atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0)
-            stolen = sched_steal(c);
-        spin_lock(&q->lock);
-        if (stolen != NULL)
-            (void)sched_ready(c, stolen, SCHED_PREEMPTED, machine_tsc());
-        if (q->queued != 0) {
-            give_cpu(c, t, SCHED_GONE);
+            stolen = sched_steal(c, false);
+        if (idle_takes(c, stolen))
+            continue;
+        mmu_leave_dying(c);
+        atomic_fetch_or(&sched_idle, 1ull << c->id); /* and a fence: B1 in sched/balance.c */
+        u64 bits = 0;
+        stolen = lcpu_count > 1 ? sched_steal(c, true) : NULL;
+        if (stolen == NULL && __atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0)
+            bits = machine_wait(timers_next_tsc(c));
+        atomic_fetch_and(&sched_idle, ~(1ull << c->id));
+        if (stolen != NULL) {
+            (void)idle_takes(c, stolen);
             continue;
         }
-        spin_unlock(&q->lock);
-        mmu_leave_dying(c);
-        atomic_store(&c->sleeping, 1);
-        atomic_thread_fence(memory_order_seq_cst);
-        u64 bits = 0;
-        if (__atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0)
-            bits = machine_wait(timers_next_tsc(c));
-        atomic_store(&c->sleeping, 0);
         timers_run(c);
         event_dispatch(bits, false);
     }

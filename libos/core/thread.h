@@ -15,6 +15,7 @@
 #ifndef LIBOS_CORE_THREAD_H
 #define LIBOS_CORE_THREAD_H
 
+#include "core/clock.h"
 #include "core/current.h"
 #include "core/lock.h"
 #include "core/tree.h"
@@ -47,10 +48,27 @@ enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_SLEEPING
 
 /* Which class chooses when a thread runs, and how: libos/sched. */
 enum sched_policy { SCHED_FAIR, SCHED_FAIR_BATCH, SCHED_FAIR_IDLE, SCHED_RT_FIFO,
-                    SCHED_RT_RR };
-#define SCHED_RT_LEVELS 100u /* priorities 1 (least) .. 99 */
+                    SCHED_RT_RR, SCHED_DEADLINE };
+/* Priorities 1 (least) .. 99, and 100: lent by who has a deadline. */
+#define SCHED_RT_LEVELS 101u
+/* What is reserved for a thread with a deadline: runtime <= deadline <= period. */
+struct sched_reserve_params {
+    u64 runtime_ns, deadline_ns, period_ns;
+    bool tell_overrun; /* SIGXCPU */
+    bool reclaim;      /* kept; what others leave is anybody's here */
+};
+/* sched/deadline.c; times in TSC ticks. */
+struct sched_reserve {
+    struct sched_reserve_params params;
+    u64 runtime, deadline, period;
+    u64 due;   /* its deadline now */
+    i64 left;  /* of its runtime */
+    u64 share; /* of a vCPU, that is reserved */
+    bool aside, overran;
+    struct timer timer; /* fire NULL: it never had a deadline */
+};
 struct sched_entity {
-    struct tree_node node; /* in the fair queue of its vCPU */
+    struct tree_node node; /* in the fair or the deadline queue of its vCPU */
     struct list level;     /* in the real-time one */
     u64 allowed;           /* vCPUs on which it may run, a bit each; changes under the
                               lock of its queue */
@@ -61,10 +79,12 @@ struct sched_entity {
     u32 queued;
     i32 nice;
     u8 policy;             /* enum sched_policy */
-    u8 priority;           /* of the real-time class; 0 else: the greater of the next two */
+    u8 rank;               /* which class it belongs to: sched's */
+    u8 priority;           /* real-time: the greater of the next two; deadline: above all */
     u8 own_priority;       /* what it was given */
     u8 lent_priority;      /* what others lend it (thread_boost) */
     bool reset_on_fork;
+    struct sched_reserve reserve;
 };
 
 struct process;
@@ -129,7 +149,6 @@ struct lcpu {
     struct thread *idle;
     struct mmu_space *space;      /* that is current */
     struct mmu_space *next_space; /* the same, or the one that is about to be */
-    _Atomic u32 sleeping;   /* in fb_wait */
     void *queue;            /* sched's */
     void *caches;           /* page and heap caches */
     struct thread *fpu_owner; /* whose vector state was last in this CPU */
@@ -191,12 +210,15 @@ struct sched_params {
     u32 priority;
     int nice;
     bool reset_on_fork;
+    struct sched_reserve_params reserve; /* SCHED_DEADLINE; after sched_reserve */
 };
 void thread_set_policy(struct thread *t, const struct sched_params *to);
 /* It runs with this priority of the real-time class at least, 0: with its own. The caller
  * makes sure that t does not end. */
 void thread_boost(struct thread *t, u32 priority);
 void thread_set_allowed(struct thread *t, u64 allowed);
+/* For sched: t stood aside, and may run again if it still does. */
+void thread_return(struct thread *t);
 /* CPU time of a thread in ns, the current stretch included. */
 u64 thread_cpu_ns(struct thread *t);
 /* Let others run if they should: called in long loops of the LibOS. */

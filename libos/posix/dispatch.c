@@ -69,6 +69,7 @@ posix_init(void)
     signal_abi.push = sigframe_push;
     signal_abi.restart = posix_restart;
     futex_init();
+    schedule_init();
     sysv_init();
     posix_mq_init();
     rseq_init();

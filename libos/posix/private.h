@@ -106,6 +106,8 @@ void futex_wake_word(uaddr at);
 void sysv_init(void);
 /* mq.c */
 void posix_mq_init(void);
+/* schedule.c */
+void schedule_init(void);
 /* rseq.c */
 void rseq_init(void);
 void rseq_work(struct thread *t, struct user_frame *f);

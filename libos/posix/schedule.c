@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* System calls of scheduling: policies, parameters, affinity, the CPU. What the policies
- * do: libos/sched. SCHED_DEADLINE is not there: EINVAL, as for any unknown policy. */
+ * do: libos/sched. */
 #include "core/clock.h"
+#include "core/hooks.h"
 #include "core/sched.h"
 #include "core/string.h"
 #include "futex/futex.h"
@@ -10,6 +11,7 @@
 #include "posix/strings.h"
 #include "proc/cred.h"
 #include "proc/proc.h"
+#include "signal/signal.h"
 
 enum { POLICY_OTHER = 0, POLICY_FIFO = 1, POLICY_RR = 2, POLICY_BATCH = 3, POLICY_IDLE = 5,
        POLICY_DEADLINE = 6 };
@@ -24,7 +26,7 @@ static const struct {
 } policies[] = {
     { POLICY_OTHER, SCHED_FAIR },      { POLICY_FIFO, SCHED_RT_FIFO },
     { POLICY_RR, SCHED_RT_RR },        { POLICY_BATCH, SCHED_FAIR_BATCH },
-    { POLICY_IDLE, SCHED_FAIR_IDLE },
+    { POLICY_IDLE, SCHED_FAIR_IDLE },  { POLICY_DEADLINE, SCHED_DEADLINE },
 };
 
 static bool
@@ -95,6 +97,8 @@ may_change(const struct process *p, const struct thread *t, const struct sched_p
     const struct sched_entity *now = &t->sched;
     if (cred_can(proc_current()->cred, CAP_SYS_NICE))
         return 0;
+    if (to->policy == SCHED_DEADLINE)
+        return -E_PERM;
     u64 nice_limit = p->limits[LIMIT_NICE].soft, rt_limit = p->limits[LIMIT_RTPRIO].soft;
     if (to->priority == 0 && to->nice < now->nice && (u64)(20 - to->nice) > nice_limit)
         return -E_PERM;
@@ -116,7 +120,34 @@ struct wish {
     u32 number, priority;
     int nice;
     bool reset_on_fork;
+    struct sched_reserve_params reserve;
 };
+
+static u64
+all_cpus(void)
+{
+    return lcpu_count >= 64 ? ~0ull : (1ull << lcpu_count) - 1;
+}
+
+/* sched(7), "Deadline scheduling"; Linux takes no reserve below a microsecond, and periods
+ * from 100 us to 4.19 s. */
+#define RUNTIME_MIN_NS 1024u
+#define PERIOD_MIN_NS 100000u
+#define PERIOD_MAX_NS 4194304000ull
+
+/* -E_INVAL: it is no reserve; -E_PERM: it may not run everywhere; -E_BUSY: so much is not
+ * left. */
+static int
+reserve(struct thread *t, const struct sched_reserve_params *p)
+{
+    if (p->runtime_ns < RUNTIME_MIN_NS || p->runtime_ns > p->deadline_ns ||
+        p->deadline_ns > p->period_ns || p->period_ns < PERIOD_MIN_NS ||
+        p->period_ns > PERIOD_MAX_NS)
+        return -E_INVAL;
+    if ((all_cpus() & ~t->sched.allowed) != 0)
+        return -E_PERM;
+    return sched_reserve(t, p);
+}
 
 static int
 change(i32 tid, const struct wish *w)
@@ -136,10 +167,16 @@ change(i32 tid, const struct wish *w)
     to.priority = w->keep_params ? t->sched.own_priority : w->priority;
     bool rt = to.policy == SCHED_RT_FIFO || to.policy == SCHED_RT_RR;
     to.nice = w->set_nice && !w->keep_params && !rt ? w->nice : t->sched.nice;
+    to.reserve = w->keep_params ? t->sched.reserve.params : w->reserve;
+    bool leaves = t->sched.policy == SCHED_DEADLINE && to.policy != SCHED_DEADLINE;
     if (to.priority > PRIORITY_MAX || rt != (to.priority != 0))
         error = -E_INVAL;
     else
         error = may_change(p, t, &to);
+    if (error == 0 && to.policy == SCHED_DEADLINE)
+        error = reserve(t, &to.reserve);
+    else if (error == 0 && leaves)
+        error = sched_reserve(t, NULL);
     if (error == 0) {
         thread_set_policy(t, &to);
         futex_priority_changed(t);
@@ -210,7 +247,7 @@ sys_sched_getparam(struct user_frame *f)
     if (SYS_ARG1(f) == 0)
         return -E_INVAL;
     int error = read_thread((i32)SYS_ARG0(f), &e);
-    i32 priority = e.priority;
+    i32 priority = e.own_priority;
     return error != 0 ? error : copy_to_user(SYS_ARG1(f), &priority, sizeof priority);
 }
 
@@ -226,6 +263,8 @@ struct linux_sched_attr {
 _Static_assert(sizeof(struct linux_sched_attr) == 56, "struct sched_attr");
 #define ATTR_BYTES_FIRST 48u
 #define FLAG_RESET_ON_FORK 0x1u
+#define FLAG_RECLAIM 0x2u
+#define FLAG_OVERRUN 0x4u
 #define FLAG_KEEP_POLICY 0x8u
 #define FLAG_KEEP_PARAMS 0x10u
 #define FLAG_UTIL 0x60u
@@ -264,7 +303,12 @@ sys_sched_setattr(struct user_frame *f)
         return -E_INVAL;
     if (a.flags & FLAG_UTIL)
         return -E_NOTSUP;
-    struct wish w = { .keep_policy = (a.flags & FLAG_KEEP_POLICY) != 0,
+    if (a.period == 0)
+        a.period = a.deadline;
+    struct wish w = { .reserve = { a.runtime, a.deadline, a.period,
+                                   .tell_overrun = (a.flags & FLAG_OVERRUN) != 0,
+                                   .reclaim = (a.flags & FLAG_RECLAIM) != 0 },
+                      .keep_policy = (a.flags & FLAG_KEEP_POLICY) != 0,
                       .keep_params = (a.flags & FLAG_KEEP_PARAMS) != 0,
                       .set_nice = true, .number = a.policy, .priority = a.priority,
                       .nice = MAX(-20, MIN(19, a.nice)),
@@ -286,9 +330,16 @@ sys_sched_getattr(struct user_frame *f)
     struct linux_sched_attr a = { .size = MIN(bytes, (u32)sizeof a),
                                   .policy = number_of_policy(e.policy),
                                   .flags = e.reset_on_fork ? FLAG_RESET_ON_FORK : 0,
-                                  .priority = e.priority };
-    if (e.priority == 0)
+                                  .priority = e.own_priority };
+    const struct sched_reserve_params *r = &e.reserve.params;
+    if (e.policy == SCHED_DEADLINE) {
+        a.flags |= (r->reclaim ? FLAG_RECLAIM : 0) | (r->tell_overrun ? FLAG_OVERRUN : 0);
+        a.runtime = r->runtime_ns;
+        a.deadline = r->deadline_ns;
+        a.period = r->period_ns;
+    } else if (e.own_priority == 0) {
         a.nice = e.nice;
+    }
     return copy_to_user(SYS_ARG1(f), &a, a.size);
 }
 
@@ -348,12 +399,6 @@ sys_sched_rr_get_interval(struct user_frame *f)
     return timespec_to_user(SYS_ARG1(f), us * 1000);
 }
 
-static u64
-all_cpus(void)
-{
-    return lcpu_count >= 64 ? ~0ull : (1ull << lcpu_count) - 1;
-}
-
 long
 sys_sched_getaffinity(struct user_frame *f)
 {
@@ -385,6 +430,8 @@ sys_sched_setaffinity(struct user_frame *f)
         error = -E_PERM;
     else if (mask == 0)
         error = -E_INVAL;
+    else if (t->sched.policy == SCHED_DEADLINE && mask != all_cpus())
+        error = -E_BUSY; /* what was reserved counts on all */
     else
         thread_set_allowed(t, mask);
     let_go(p);
@@ -398,4 +445,16 @@ sys_getcpu(struct user_frame *f)
     if (SYS_ARG0(f) != 0 && copy_to_user(SYS_ARG0(f), &cpu, sizeof cpu) != 0)
         return -E_FAULT;
     return SYS_ARG1(f) != 0 ? copy_to_user(SYS_ARG1(f), &node, sizeof node) : 0;
+}
+
+static void
+overrun(struct thread *t)
+{
+    signal_send_thread(t, SIG_XCPU, NULL);
+}
+
+void
+schedule_init(void)
+{
+    libos_hooks.overrun = overrun;
 }

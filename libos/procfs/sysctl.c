@@ -12,6 +12,7 @@
 #include "core/log.h"
 #include "core/log_store.h"
 #include "core/page.h"
+#include "core/sched.h"
 #include "core/random.h"
 #include "core/string.h"
 #include "fs/tmpfs/tmpfs.h"
@@ -162,6 +163,44 @@ inode_number_show(struct view *v, struct text *t)
     return 0;
 }
 
+/* ---- the part of real-time threads: microseconds; -1 as runtime: all of it ---- */
+
+enum rt_share { RT_RUNTIME, RT_PERIOD };
+
+static int
+rt_share_show(struct view *v, struct text *t)
+{
+    u64 ns = atomic_load(v->node->entry->value == RT_RUNTIME ? &sched_rt_runtime_ns
+                                                             : &sched_rt_period_ns);
+    if (ns == ~0ull)
+        text_add(t, "-1\n");
+    else
+        text_add(t, "%lu\n", ns / 1000);
+    v->ended = true;
+    return 0;
+}
+
+static int
+rt_share_store(const struct node *n, char *text, size_t bytes)
+{
+    bool runtime = n->entry->value == RT_RUNTIME;
+    u64 us, ns;
+    (void)bytes;
+    if (proc_current()->cred->euid != 0)
+        return -E_PERM;
+    if (runtime && text[0] == '-' && text[1] == '1')
+        ns = ~0ull;
+    else if (!read_number(text, &us) || us > 0x7fffffff || (!runtime && us == 0))
+        return -E_INVAL;
+    else
+        ns = us * 1000;
+    u64 other = atomic_load(runtime ? &sched_rt_period_ns : &sched_rt_runtime_ns);
+    if (ns != ~0ull && other != ~0ull && (runtime ? ns > other : ns < other))
+        return -E_INVAL;
+    atomic_store(runtime ? &sched_rt_runtime_ns : &sched_rt_period_ns, ns);
+    return 0;
+}
+
 /* What the rooms count and allow. */
 enum count {
     COUNT_FILES, COUNT_FILES_MAX, COUNT_WATCHES_MAX, COUNT_LOG_LEVELS,
@@ -222,6 +261,11 @@ static const struct entry kernel_entries[] = {
     COUNT("printk", COUNT_LOG_LEVELS),
     ENTRY_DIR("random", random_entries),
     ENTRY_FILE("randomize_va_space", 0444, .strict = true, .show = random_places_show),
+    NUMBER("sched_rr_timeslice_ms", 100),
+    ENTRY_FILE("sched_rt_period_us", 0644, .show = rt_share_show, .store = rt_share_store,
+               .value = RT_PERIOD),
+    ENTRY_FILE("sched_rt_runtime_us", 0644, .show = rt_share_show, .store = rt_share_store,
+               .value = RT_RUNTIME),
     ENTRY_FILE("sem", 0444, .strict = true, .show = sem_limits_show),
     NUMBER("shmall", SHM_BYTES_MAX),
     NUMBER("shmmax", SHM_BYTES_MAX),

@@ -61,7 +61,7 @@ thread_of(struct tree_node *n)
     return n ? container_of(n, struct thread, sched.node) : NULL;
 }
 
-void
+static void
 fair_init(void)
 {
     u64 ms = machine_record->tsc_hz / 1000;
@@ -71,17 +71,18 @@ fair_init(void)
         turn_ticks[waiting] = latency_ticks / (waiting + 1);
 }
 
-u64
-fair_latency_ticks(void)
+static u64
+fair_interval(const struct thread *t)
 {
+    (void)t;
     return latency_ticks;
 }
 
-void
-fair_init_queue(struct runq *q)
+static void
+fair_init_queue(struct sched_queue *q)
 {
-    tree_init(&q->fair, fair_compare);
-    q->min_vruntime = 1ull << 40; /* room below for R2 */
+    tree_init(&q->fair.tree, fair_compare);
+    q->fair.min_vruntime = 1ull << 40; /* room below for R2 */
 }
 
 void
@@ -91,11 +92,11 @@ fair_set_weight(struct thread *t)
                                                          : weights[t->sched.nice + 20];
 }
 
-void
-fair_init_thread(struct runq *q, struct thread *t)
+static void
+fair_join(struct sched_queue *q, struct thread *t, u64 now)
 {
-    t->sched.vruntime = q->min_vruntime;
-    fair_set_weight(t);
+    (void)now;
+    t->sched.vruntime = q->fair.min_vruntime; /* its time is that of those who waited */
 }
 
 /* R1 */
@@ -106,28 +107,29 @@ weighted(const struct thread *t, u64 ticks)
 }
 
 void
-fair_charge(struct runq *q, struct thread *t, u64 ticks)
+fair_charge(struct sched_queue *q, struct thread *t, u64 ticks, u64 now)
 {
+    (void)now;
     t->sched.vruntime += weighted(t, ticks);
     u64 least = t->sched.vruntime;
-    if (q->fair_first != NULL)
-        least = MIN(least, q->fair_first->sched.vruntime);
-    q->min_vruntime = MAX(q->min_vruntime, least);
+    if (q->fair.first != NULL)
+        least = MIN(least, q->fair.first->sched.vruntime);
+    q->fair.min_vruntime = MAX(q->fair.min_vruntime, least);
 }
 
 /* Where t stands among the others, in its vruntime. */
 static inline void
-place(struct runq *q, struct thread *t, enum sched_why why, u64 now)
+place(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now)
 {
     struct sched_entity *e = &t->sched;
     switch (why) {
     case SCHED_NEW:
-        e->vruntime = MAX(e->vruntime, q->min_vruntime) + weighted(t, wakeup_ticks / 2);
+        e->vruntime = MAX(e->vruntime, q->fair.min_vruntime) + weighted(t, wakeup_ticks / 2);
         break;
     case SCHED_WOKEN: {
-        u64 slept = now - e->started, ahead = e->vruntime - q->min_vruntime;
-        u64 forgiven = MIN(slept / FORGIVE, e->vruntime > q->min_vruntime ? ahead : 0);
-        e->vruntime = MAX(e->vruntime - forgiven, q->min_vruntime - latency_ticks / 2);
+        u64 slept = now - e->started, ahead = e->vruntime - q->fair.min_vruntime;
+        u64 forgiven = MIN(slept / FORGIVE, e->vruntime > q->fair.min_vruntime ? ahead : 0);
+        e->vruntime = MAX(e->vruntime - forgiven, q->fair.min_vruntime - latency_ticks / 2);
         break;
     }
     case SCHED_PREEMPTED:
@@ -135,75 +137,76 @@ place(struct runq *q, struct thread *t, enum sched_why why, u64 now)
         break;
     /* behind the first that waits, so that yielding threads alternate */
     case SCHED_YIELDED:
-        if (q->fair_first != NULL)
-            e->vruntime = MAX(e->vruntime, q->fair_first->sched.vruntime + 1);
+        if (q->fair.first != NULL)
+            e->vruntime = MAX(e->vruntime, q->fair.first->sched.vruntime + 1);
         break;
     }
 }
 
 /* R5 */
 static inline void
-enqueue(struct runq *q, struct thread *t)
+enqueue(struct sched_queue *q, struct thread *t)
 {
-    struct thread *first = q->fair_first;
+    struct thread *first = q->fair.first;
     if (first == NULL || t->sched.vruntime < first->sched.vruntime) {
-        q->fair_first = t;
+        q->fair.first = t;
         t = first;
     }
     if (t != NULL)
-        tree_insert_equal(&q->fair, &t->sched.node);
+        tree_insert_equal(&q->fair.tree, &t->sched.node);
 }
 
-void
-fair_put(struct runq *q, struct thread *t, enum sched_why why, u64 now)
+bool
+fair_put(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now)
 {
     place(q, t, why, now);
     enqueue(q, t);
+    return true;
 }
 
 static __attribute__((noinline)) struct thread *
-first_of_others(struct runq *q)
+first_of_others(struct sched_queue *q)
 {
-    struct tree_node *n = tree_first(&q->fair);
-    tree_remove(&q->fair, n);
+    struct tree_node *n = tree_first(&q->fair.tree);
+    tree_remove(&q->fair.tree, n);
     return thread_of(n);
 }
 
 struct thread *
-fair_pick(struct runq *q)
+fair_pick(struct sched_queue *q)
 {
-    struct thread *t = q->fair_first;
-    q->fair_first = tree_empty(&q->fair) ? NULL : first_of_others(q);
+    struct thread *t = q->fair.first;
+    q->fair.first = tree_empty(&q->fair.tree) ? NULL : first_of_others(q);
     return t;
 }
 
 void
-fair_take(struct runq *q, struct thread *t)
+fair_take(struct sched_queue *q, struct thread *t)
 {
-    if (q->fair_first == t)
+    if (q->fair.first == t)
         (void)fair_pick(q);
     else
-        tree_remove(&q->fair, &t->sched.node);
+        tree_remove(&q->fair.tree, &t->sched.node);
 }
 
 struct thread *
-fair_exchange(struct runq *q, struct thread *t, enum sched_why why, u64 now)
+fair_exchange(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now)
 {
     place(q, t, why, now);
-    if (t->sched.vruntime < q->fair_first->sched.vruntime)
+    if (t->sched.vruntime < q->fair.first->sched.vruntime)
         return t;
     struct thread *next = fair_pick(q);
     enqueue(q, t);
     return next;
 }
 
-struct thread *
-fair_first(struct runq *q, u64 cpus)
+static struct thread *
+fair_first(struct sched_queue *q, u64 cpus)
 {
-    struct thread *first = q->fair_first;
+    struct thread *first = q->fair.first;
     if (first == NULL || (first->sched.allowed & cpus) != 0)
         return first;
-    struct tree_node *n = tree_first(&q->fair);
+    struct tree_node *n = tree_first(&q->fair.tree);
     for (u32 i = 0; n != NULL && i < SEARCH_MAX; i++, n = tree_next(n)) {
         if (thread_of(n)->sched.allowed & cpus)
             return thread_of(n);
@@ -212,13 +215,14 @@ fair_first(struct runq *q, u64 cpus)
 }
 
 u64
-fair_slice_end(struct runq *q, u64 now)
+fair_slice_end(struct sched_queue *q, const struct thread *t, u64 now)
 {
-    return now + turn_ticks[MIN(q->queued, TURNS - 1)];
+    (void)t;
+    return now + turn_ticks[MIN(q->q.queued, TURNS - 1)];
 }
 
 bool
-fair_preempts(struct thread *current, struct thread *woken, u64 now)
+fair_preempts(const struct thread *current, const struct thread *woken, u64 now)
 {
     if (current->sched.policy == SCHED_FAIR_IDLE)
         return woken->sched.policy != SCHED_FAIR_IDLE;
@@ -228,3 +232,25 @@ fair_preempts(struct thread *current, struct thread *woken, u64 now)
     u64 v = current->sched.vruntime + weighted(current, run);
     return woken->sched.vruntime + wakeup_ticks < v;
 }
+
+/* R1: what it is ahead or behind stays; may be negative, modulo 2^64. */
+void
+fair_move(struct thread *t, struct sched_queue *from, struct sched_queue *to)
+{
+    u64 lead = t->sched.vruntime - from->fair.min_vruntime;
+    t->sched.vruntime = to->fair.min_vruntime + lead;
+}
+
+const struct sched_class fair_class = {
+    .name = "fair",
+    .init = fair_init,
+    .init_queue = fair_init_queue,
+    .join = fair_join,
+    .put = fair_put,
+    .take = fair_take,
+    .first = fair_first,
+    .charge = fair_charge,
+    .slice_end = fair_slice_end,
+    .preempts = fair_preempts,
+    .interval = fair_interval,
+};

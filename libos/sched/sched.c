@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The scheduler over its classes (class.h), and the choice of a vCPU.
+ * The scheduler over its classes (class.h has the invariants); balance.c chooses vCPUs.
  *
  * While somebody waits, slice_end is when the running thread has had its part; else it is
- * ~0, and no timer is armed for it.
+ * ~0 unless its class bounds it, and no timer is armed for it.
  * Locking: Q1-Q3 in core/sched.h.
  */
 #include "core/sched.h"
@@ -14,22 +14,38 @@
 #include "core/machine.h"
 #include "sched/class.h"
 
-static struct runq queues[FB_CPUS_MAX];
+static const struct sched_class *const classes[SCHED_CLASSES] = {
+    [RANK_FAIR] = &fair_class,
+    [RANK_RT] = &rt_class,
+    [RANK_DEADLINE] = &deadline_class,
+};
+
+static struct sched_queue queues[FB_CPUS_MAX];
 
 void
 sched_init(void)
 {
-    fair_init();
+    for (u32 i = 0; i < SCHED_CLASSES; i++)
+        if (classes[i]->init != NULL)
+            classes[i]->init();
 }
 
 void
 sched_init_lcpu(struct lcpu *c)
 {
-    struct runq *q = &queues[c->id];
-    fair_init_queue(q);
-    rt_init_queue(q);
-    q->slice_end = FB_FOREVER;
+    struct sched_queue *q = &queues[c->id];
+    for (u32 i = 0; i < SCHED_CLASSES; i++)
+        classes[i]->init_queue(q);
+    q->q.slice_end = FB_FOREVER;
     c->queue = q;
+}
+
+static u8
+rank_of(const struct sched_entity *e)
+{
+    return e->policy == SCHED_DEADLINE ? RANK_DEADLINE
+           : e->priority != 0          ? RANK_RT
+                                       : RANK_FAIR;
 }
 
 void
@@ -42,8 +58,9 @@ sched_init_thread(struct thread *t, const struct thread *parent)
         e->nice = from->nice;
         if (from->allowed != 0)
             e->allowed = from->allowed;
-        e->policy = from->policy;
-        e->own_priority = from->own_priority;
+        bool keeps = from->policy != SCHED_DEADLINE; /* a reserve is for one thread */
+        e->policy = keeps ? from->policy : SCHED_FAIR;
+        e->own_priority = keeps ? from->own_priority : 0;
         if (from->reset_on_fork) {
             e->nice = MAX(e->nice, 0);
             if (e->own_priority != 0)
@@ -52,15 +69,22 @@ sched_init_thread(struct thread *t, const struct thread *parent)
         }
         e->priority = e->own_priority;
     }
-    fair_init_thread(runq_of(t->cpu), t);
+    e->rank = rank_of(e);
+    fair_set_weight(t);
+    classes[e->rank]->join(queue_of(t->cpu), t, 0);
+}
+
+void
+sched_thread_ends(struct thread *t)
+{
+    if (__builtin_expect(t->sched.reserve.timer.fire != NULL, 0))
+        deadline_leave(t);
 }
 
 u64
 sched_interval_ticks(const struct thread *t)
 {
-    if (t->sched.policy == SCHED_RT_FIFO)
-        return 0;
-    return t->sched.policy == SCHED_RT_RR ? rt_slice_ticks() : fair_latency_ticks();
+    return classes[t->sched.rank]->interval(t);
 }
 
 void
@@ -70,103 +94,174 @@ sched_set_nice(struct thread *t, int nice)
     fair_set_weight(t);
 }
 
-static inline __attribute__((always_inline)) void
-put(struct runq *q, struct thread *t, enum sched_why why, u64 now)
+/* ---- queues ---- */
+
+/* Not of rank 0. */
+static bool
+put_other(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now)
 {
+    if (!classes[t->sched.rank]->put(q, t, why, now))
+        return false;
+    q->others++;
+    q->best = MAX(q->best, precedence(t));
+    return true;
+}
+
+bool
+sched_put(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now)
+{
+    u8 rank = t->sched.rank;
     ASSERT(!t->sched.queued);
-    t->sched.queued = 1;
-    q->queued++;
-    if (is_rt(t))
-        rt_put(q, t, why, now);
-    else
+    if (rank == RANK_FAIR)
         fair_put(q, t, why, now);
+    else if (!put_other(q, t, why, now))
+        return false;
+    t->sched.queued = 1;
+    q->waiting[rank]++;
+    q->q.queued++;
+    return true;
 }
 
 void
 sched_take(struct lcpu *c, struct thread *t)
 {
-    struct runq *q = runq_of(c);
-    if (is_rt(t))
-        rt_take(q, t);
-    else
-        fair_take(q, t);
-    q->queued--;
+    struct sched_queue *q = queue_of(c);
+    u8 rank = t->sched.rank;
+    classes[rank]->take(q, t);
+    q->waiting[rank]--;
+    q->q.queued--;
     t->sched.queued = 0;
+    if (rank == RANK_FAIR)
+        return;
+    q->others--;
+    q->best = q->waiting[RANK_DEADLINE] != 0 ? PRECEDENCE_DEADLINE : rt_best(q);
 }
 
-static struct thread *
-first_for(struct runq *q, u64 cpus)
+struct thread *
+sched_first(struct sched_queue *q, u64 cpus)
 {
-    struct thread *t = q->rt_queued ? rt_first(q, cpus) : NULL; /* S1 */
-    return t ? t : fair_first(q, cpus);
+    for (u32 rank = SCHED_CLASSES; rank-- > 0;) {
+        struct thread *t = q->waiting[rank] == 0 ? NULL : classes[rank]->first(q, cpus);
+        if (t != NULL)
+            return t;
+    }
+    return NULL;
+}
+
+/* S1: who should run here. */
+static struct thread *
+choose(struct sched_queue *q, u64 now)
+{
+    u32 lower = q->q.queued;
+    u64 until;
+    for (u32 rank = SCHED_CLASSES; rank-- > 0;) {
+        const struct sched_class *class = classes[rank];
+        lower -= q->waiting[rank];
+        if (q->waiting[rank] == 0 ||
+            (lower != 0 && class->spent != NULL && class->spent(q, now, &until)))
+            continue;
+        struct thread *t = class->first(q, ~0ull);
+        if (t != NULL)
+            return t;
+    }
+    return sched_first(q, ~0ull);
 }
 
 static inline void
-charge(struct runq *q, struct thread *t, u64 now)
+charge(struct sched_queue *q, struct thread *t, u64 now)
 {
     u64 ticks = now - t->sched.started;
     t->sched.started = now;
     t->sched.runtime += ticks;
-    if (!is_rt(t))
-        fair_charge(q, t, ticks);
+    if (__builtin_expect(t->sched.rank == RANK_FAIR, 1))
+        fair_charge(q, t, ticks, now);
+    else
+        classes[t->sched.rank]->charge(q, t, ticks, now);
+}
+
+/* Of a thread of another class, or while one waits. */
+static __attribute__((noinline)) u64
+slice_end_of_all(struct sched_queue *q, const struct thread *t, u64 now)
+{
+    u64 end = q->q.queued == 0 && t->sched.rank == RANK_FAIR
+                  ? FB_FOREVER
+                  : classes[t->sched.rank]->slice_end(q, t, now);
+    u64 until;
+    for (u32 rank = t->sched.rank + 1u; rank < SCHED_CLASSES; rank++)
+        if (q->waiting[rank] != 0 && classes[rank]->spent != NULL &&
+            classes[rank]->spent(q, now, &until))
+            end = MIN(end, until);
+    return end;
 }
 
 static inline u64
-slice_end(struct runq *q, struct thread *t, u64 now)
+slice_end(struct sched_queue *q, const struct thread *t, u64 now)
 {
-    if (q->queued == 0)
-        return FB_FOREVER;
-    return is_rt(t) ? rt_slice_end(q, t, now) : fair_slice_end(q, now);
+    if (__builtin_expect((q->others | t->sched.rank) != 0, 0))
+        return slice_end_of_all(q, t, now);
+    return q->q.queued == 0 ? FB_FOREVER : fair_slice_end(q, t, now);
 }
 
-/* The same as below where a real-time thread waits, or gives way. */
+/* The same as below where a thread of another class waits, or gives way. */
 static __attribute__((noinline)) struct thread *
-next_of_all(struct runq *q, struct thread *t, enum sched_why why, u64 now)
+next_of_all(struct lcpu *c, struct thread *t, enum sched_why why, u64 now)
 {
+    struct sched_queue *q = queue_of(c);
     if (why != SCHED_GONE)
-        put(q, t, why, now);
-    struct thread *next = first_for(q, ~0ull); /* S1 */
-    if (is_rt(next))
-        rt_take(q, next);
-    else
-        fair_take(q, next);
-    q->queued--;
+        (void)sched_put(q, t, why, now);
+    if (lcpu_count > 1 && q->best < q->top)
+        sched_pull(c, now);
+    struct thread *next = choose(q, now);
+    q->top = next != NULL ? precedence(next) : 0;
+    if (next != NULL)
+        sched_take(c, next);
     return next;
 }
 
 struct thread *
 sched_next(struct lcpu *c, struct thread *t, enum sched_why why, u64 now)
 {
-    struct runq *q = runq_of(c);
+    struct sched_queue *q = queue_of(c);
     struct thread *next;
     if (t != c->idle)
         charge(q, t, now);
-    if (q->queued == 0) {
-        q->slice_end = FB_FOREVER;
+    if (__builtin_expect((q->others | t->sched.rank) != 0, 0)) {
+        next = next_of_all(c, t, why, now);
+        q->q.slice_end = next != NULL ? slice_end(q, next, now) : FB_FOREVER;
+        return next;
+    }
+    if (q->q.queued == 0) {
+        q->q.slice_end = FB_FOREVER;
         return why == SCHED_GONE ? NULL : t;
     }
-    if (__builtin_expect((q->rt_queued | t->sched.priority) != 0, 0)) {
-        next = next_of_all(q, t, why, now);
-    } else if (why == SCHED_GONE) {
+    if (why == SCHED_GONE) {
         next = fair_pick(q);
-        q->queued--;
+        q->q.queued--;
+        q->waiting[RANK_FAIR]--;
     } else {
         t->sched.queued = 1;
         next = fair_exchange(q, t, why, now);
     }
     next->sched.queued = 0;
-    q->slice_end = slice_end(q, next, now);
+    q->q.slice_end = q->q.queued == 0 ? FB_FOREVER : fair_slice_end(q, next, now);
     return next;
 }
 
-/* t is in no queue. */
+/* ---- changes ---- */
+
+/* t is in no queue; what its class depends on has changed. */
 static void
-set_priority(struct lcpu *c, struct thread *t)
+set_rank(struct lcpu *c, struct thread *t)
 {
-    u8 priority = MAX(t->sched.own_priority, t->sched.lent_priority);
-    if (is_rt(t) && priority == 0) /* its time is that of those who waited */
-        t->sched.vruntime = runq_of(c)->min_vruntime;
-    t->sched.priority = priority;
+    struct sched_entity *e = &t->sched;
+    u8 before = e->rank;
+    e->priority = e->policy == SCHED_DEADLINE ? SCHED_RT_LEVELS - 1
+                                              : MAX(e->own_priority, e->lent_priority);
+    e->rank = rank_of(e);
+    if (e->rank != before || e->rank == RANK_DEADLINE)
+        classes[e->rank]->join(queue_of(c), t, machine_tsc());
+    if (c->current == t)
+        queue_of(c)->top = precedence(t);
 }
 
 void
@@ -176,123 +271,82 @@ sched_boost(struct lcpu *c, struct thread *t, u32 priority)
     if (queued)
         sched_take(c, t);
     t->sched.lent_priority = (u8)priority;
-    set_priority(c, t);
+    if (t->sched.rank != RANK_DEADLINE)
+        set_rank(c, t);
     if (queued)
-        put(runq_of(c), t, SCHED_NEW, machine_tsc());
+        (void)sched_put(queue_of(c), t, SCHED_NEW, machine_tsc());
 }
 
 void
 sched_change(struct lcpu *c, struct thread *t, const struct sched_params *to)
 {
-    bool queued = t->sched.queued != 0;
-    if (queued)
+    struct sched_entity *e = &t->sched;
+    bool ready = e->queued != 0 || e->reserve.aside;
+    if (e->queued != 0)
         sched_take(c, t);
-    t->sched.policy = (u8)to->policy;
-    t->sched.own_priority = (u8)to->priority;
-    set_priority(c, t);
-    t->sched.nice = to->nice;
-    t->sched.reset_on_fork = to->reset_on_fork;
+    e->reserve.aside = false;
+    e->policy = (u8)to->policy;
+    e->own_priority = (u8)to->priority;
+    e->nice = to->nice;
+    e->reset_on_fork = to->reset_on_fork;
+    e->reserve.params = to->reserve;
+    set_rank(c, t);
     fair_set_weight(t);
-    if (queued)
-        put(runq_of(c), t, SCHED_NEW, machine_tsc());
-}
-
-void
-sched_start_slice(struct lcpu *c, u64 now)
-{
-    struct runq *q = runq_of(c);
-    q->slice_end = slice_end(q, c->current, now);
+    if (ready)
+        (void)sched_put(queue_of(c), t, SCHED_NEW, machine_tsc());
 }
 
 bool
-sched_slice_over(struct lcpu *c)
+sched_return(struct lcpu *c, struct thread *t)
 {
-    struct runq *q = runq_of(c);
-    return q->queued && machine_tsc() >= q->slice_end;
+    (void)c;
+    return deadline_return(t, machine_tsc());
+}
+
+/* ---- the running thread's turn ---- */
+
+bool
+sched_turn_over(struct lcpu *c, u64 now)
+{
+    struct sched_queue *q = queue_of(c);
+    if (q->q.queued != 0 && q->q.slice_end == FB_FOREVER)
+        q->q.slice_end = slice_end(q, c->current, now);
+    return now >= q->q.slice_end;
+}
+
+/* t has come beside `running`, one of them of another class than the fair one. */
+static __attribute__((noinline)) bool
+ready_of_all(struct sched_queue *q, struct thread *running, struct thread *t, u64 now)
+{
+    const struct sched_class *class = classes[t->sched.rank];
+    u64 until;
+    if (t->sched.rank == running->sched.rank)
+        return class->preempts(running, t, now);
+    if (t->sched.rank > running->sched.rank &&
+        (class->spent == NULL || !class->spent(q, now, &until)))
+        return true;
+    q->q.slice_end = MIN(q->q.slice_end, slice_end(q, running, now));
+    return false;
 }
 
 bool
 sched_ready(struct lcpu *c, struct thread *t, enum sched_why why, u64 now)
 {
-    struct runq *q = runq_of(c);
+    struct sched_queue *q = queue_of(c);
     struct thread *running = c->current;
-    put(q, t, why, now);
-    if (running == c->idle)
+    if (!sched_put(q, t, why, now) || running == c->idle)
         return false;
-    if (q->queued == 1)
-        q->slice_end = slice_end(q, running, now);
-    if ((running->sched.priority | t->sched.priority) != 0)
-        return t->sched.priority > running->sched.priority; /* S1 */
+    if (q->q.queued == 1)
+        q->q.slice_end = slice_end(q, running, now);
+    if (__builtin_expect((running->sched.rank | t->sched.rank) != 0, 0))
+        return ready_of_all(q, running, t, now);
     return fair_preempts(running, t, now);
 }
 
 void
 sched_migrate(struct thread *t, struct lcpu *from, struct lcpu *to)
 {
-    /* may be negative: modulo 2^64 */
-    u64 lead = t->sched.vruntime - runq_of(from)->min_vruntime;
-    t->sched.vruntime = runq_of(to)->min_vruntime + lead;
+    fair_move(t, queue_of(from), queue_of(to));
     if (t->rseq != 0)
         thread_set_work(t, WORK_RSEQ);
-}
-
-/* Of those that it may run on: one that idles, else the one with the fewest that wait. */
-static struct lcpu *
-place_elsewhere(struct thread *t)
-{
-    struct lcpu *best = t->cpu;
-    u32 fewest = ~0u;
-    for (u32 i = 0; i < lcpu_count; i++) {
-        struct lcpu *c = &lcpus[i];
-        if (!sched_allowed(t, c) || c->queue == NULL)
-            continue;
-        u32 n = runq_of(c)->queued + (c->current != c->idle);
-        if (n < fewest) {
-            fewest = n;
-            best = c;
-        }
-    }
-    return best;
-}
-
-/* An idle vCPU, its own first; else its own. */
-struct lcpu *
-sched_place(struct thread *t)
-{
-    struct lcpu *own = t->cpu;
-    if (lcpu_count == 1)
-        return own;
-    if (__builtin_expect(!sched_allowed(t, own), 0))
-        return place_elsewhere(t);
-    if (own->current == own->idle && runq_of(own)->queued == 0)
-        return own;
-    for (u32 i = 1; i < lcpu_count; i++) {
-        struct lcpu *c = &lcpus[(own->id + i) % lcpu_count];
-        if (atomic_load_explicit(&c->sleeping, memory_order_relaxed) &&
-            runq_of(c)->queued == 0 && sched_allowed(t, c))
-            return c;
-    }
-    return own;
-}
-
-struct thread *
-sched_steal(struct lcpu *c)
-{
-    for (u32 i = 1; i < lcpu_count; i++) {
-        struct lcpu *other = &lcpus[(c->id + i) % lcpu_count];
-        struct runq *q = runq_of(other);
-        if (!q || __atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0 ||
-            !spin_try(&q->lock))
-            continue;
-        struct thread *t = first_for(q, 1ull << c->id);
-        if (t) {
-            sched_take(other, t);
-            sched_migrate(t, other, c);
-            __atomic_store_n(&t->cpu, c, __ATOMIC_RELAXED);
-        }
-        spin_unlock(&q->lock);
-        if (t)
-            return t;
-    }
-    return NULL;
 }

@@ -22,7 +22,7 @@ spin(void *arg)
         ++*count;
         host_tick(1000000);
         stop |= host_now() >= clock_end;
-        if (stop || sched_slice_over(lcpu_current()))
+        if (stop || sched_turn_over(lcpu_current(), machine_tsc()))
             thread_preempt();
     }
 }
