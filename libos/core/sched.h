@@ -40,7 +40,7 @@ void sched_boost(struct lcpu *c, struct thread *t, u32 priority); /* the same */
 void sched_take(struct lcpu *c, struct thread *t);
 /* The longest turn of such a thread while others wait: TSC ticks; 0: it has no end. */
 u64 sched_interval_ticks(const struct thread *t);
-/* For t, whose policy is to be SCHED_DEADLINE (NULL: no more), in the place of what was
+/* For t, whose policy is to be SCHED_BY_DEADLINE (NULL: no more), in the place of what was
  * reserved for it before.  -E_BUSY: so much is not left. */
 int sched_reserve(struct thread *t, const struct sched_reserve_params *p) MUST_CHECK;
 /* It runs for the last time; no lock is held. */

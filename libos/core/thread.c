@@ -167,15 +167,16 @@ make_ready(struct thread *t, struct lcpu *old, enum sched_why why)
     if (preempt) /* under the lock: it could end and be freed */
         atomic_fetch_or(&c->current->work, WORK_RESCHED);
     spin_unlock(&q->lock);
-    bool here = c == lcpu_current();
-    if (here && !idle)
-        timers_slice(c, slice_end);
-    if (lcpu_count == 1 || (here && idle))
-        return;
-    if (!here && preempt) /* else it sees at its next tick that somebody waits */
+    if (lcpu_count == 1 || c == lcpu_current()) {
+        if (!idle)
+            timers_slice(c, slice_end);
+        if (lcpu_count > 1 && !idle)
+            rouse(c, allowed);
+    } else if (preempt) { /* else it sees at its next tick that somebody waits */
         machine_signal(c, 1ull << EVENT_POKE);
-    else
+    } else {
         rouse(c, idle ? 1ull << c->id : allowed);
+    }
 }
 
 static inline __attribute__((always_inline)) bool
@@ -306,7 +307,7 @@ give_way(enum sched_why why)
     bool allowed = sched_allowed(t, c);
     atomic_fetch_and(&t->work, ~WORK_RESCHED); /* before the look at the queue */
     if (__atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0 && allowed &&
-        t->sched.policy != SCHED_DEADLINE)
+        t->sched.policy != SCHED_BY_DEADLINE)
         return;
     spin_lock(&q->lock);
     atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);

@@ -48,7 +48,7 @@ enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_SLEEPING
 
 /* Which class chooses when a thread runs, and how: libos/sched. */
 enum sched_policy { SCHED_FAIR, SCHED_FAIR_BATCH, SCHED_FAIR_IDLE, SCHED_RT_FIFO,
-                    SCHED_RT_RR, SCHED_DEADLINE };
+                    SCHED_RT_RR, SCHED_BY_DEADLINE };
 /* Priorities 1 (least) .. 99, and 100: lent by who has a deadline. */
 #define SCHED_RT_LEVELS 101u
 /* What is reserved for a thread with a deadline: runtime <= deadline <= period. */
@@ -210,7 +210,7 @@ struct sched_params {
     u32 priority;
     int nice;
     bool reset_on_fork;
-    struct sched_reserve_params reserve; /* SCHED_DEADLINE; after sched_reserve */
+    struct sched_reserve_params reserve; /* SCHED_BY_DEADLINE; after sched_reserve */
 };
 void thread_set_policy(struct thread *t, const struct sched_params *to);
 /* It runs with this priority of the real-time class at least, 0: with its own. The caller

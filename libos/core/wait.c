@@ -80,24 +80,29 @@ wake_one(struct waiter *w)
     return thread_wake_from(w->thread, &w->link); /* W3 */
 }
 
-bool
-wait_wake(struct waitq *q, unsigned n)
+static __attribute__((noinline)) bool
+wake_some(struct waitq *q, unsigned n)
 {
     bool any = false;
-    /* the condition before the look at the queue (W1) */
-    atomic_thread_fence(memory_order_seq_cst);
-    if (list_empty(&q->waiters))
-        return false;
     spin_lock(&q->lock);
     list_for_each_safe(it, &q->waiters) {
         struct waiter *w = container_of(it, struct waiter, link);
         bool exclusive = w->exclusive;
         if (exclusive && n == 0)
             break;
-        bool woken = wake_one(w);
-        any |= woken;
-        n -= woken && exclusive;
+        if (!wake_one(w))
+            continue;
+        any = true;
+        n -= exclusive;
     }
     spin_unlock(&q->lock);
     return any;
+}
+
+bool
+wait_wake(struct waitq *q, unsigned n)
+{
+    /* the condition before the look at the queue (W1) */
+    atomic_thread_fence(memory_order_seq_cst);
+    return !list_empty(&q->waiters) && wake_some(q, n);
 }

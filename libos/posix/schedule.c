@@ -26,7 +26,7 @@ static const struct {
 } policies[] = {
     { POLICY_OTHER, SCHED_FAIR },      { POLICY_FIFO, SCHED_RT_FIFO },
     { POLICY_RR, SCHED_RT_RR },        { POLICY_BATCH, SCHED_FAIR_BATCH },
-    { POLICY_IDLE, SCHED_FAIR_IDLE },  { POLICY_DEADLINE, SCHED_DEADLINE },
+    { POLICY_IDLE, SCHED_FAIR_IDLE },  { POLICY_DEADLINE, SCHED_BY_DEADLINE },
 };
 
 static bool
@@ -97,7 +97,7 @@ may_change(const struct process *p, const struct thread *t, const struct sched_p
     const struct sched_entity *now = &t->sched;
     if (cred_can(proc_current()->cred, CAP_SYS_NICE))
         return 0;
-    if (to->policy == SCHED_DEADLINE)
+    if (to->policy == SCHED_BY_DEADLINE)
         return -E_PERM;
     u64 nice_limit = p->limits[LIMIT_NICE].soft, rt_limit = p->limits[LIMIT_RTPRIO].soft;
     if (to->priority == 0 && to->nice < now->nice && (u64)(20 - to->nice) > nice_limit)
@@ -168,12 +168,12 @@ change(i32 tid, const struct wish *w)
     bool rt = to.policy == SCHED_RT_FIFO || to.policy == SCHED_RT_RR;
     to.nice = w->set_nice && !w->keep_params && !rt ? w->nice : t->sched.nice;
     to.reserve = w->keep_params ? t->sched.reserve.params : w->reserve;
-    bool leaves = t->sched.policy == SCHED_DEADLINE && to.policy != SCHED_DEADLINE;
+    bool leaves = t->sched.policy == SCHED_BY_DEADLINE && to.policy != SCHED_BY_DEADLINE;
     if (to.priority > PRIORITY_MAX || rt != (to.priority != 0))
         error = -E_INVAL;
     else
         error = may_change(p, t, &to);
-    if (error == 0 && to.policy == SCHED_DEADLINE)
+    if (error == 0 && to.policy == SCHED_BY_DEADLINE)
         error = reserve(t, &to.reserve);
     else if (error == 0 && leaves)
         error = sched_reserve(t, NULL);
@@ -332,7 +332,7 @@ sys_sched_getattr(struct user_frame *f)
                                   .flags = e.reset_on_fork ? FLAG_RESET_ON_FORK : 0,
                                   .priority = e.own_priority };
     const struct sched_reserve_params *r = &e.reserve.params;
-    if (e.policy == SCHED_DEADLINE) {
+    if (e.policy == SCHED_BY_DEADLINE) {
         a.flags |= (r->reclaim ? FLAG_RECLAIM : 0) | (r->tell_overrun ? FLAG_OVERRUN : 0);
         a.runtime = r->runtime_ns;
         a.deadline = r->deadline_ns;
@@ -430,7 +430,7 @@ sys_sched_setaffinity(struct user_frame *f)
         error = -E_PERM;
     else if (mask == 0)
         error = -E_INVAL;
-    else if (t->sched.policy == SCHED_DEADLINE && mask != all_cpus())
+    else if (t->sched.policy == SCHED_BY_DEADLINE && mask != all_cpus())
         error = -E_BUSY; /* what was reserved counts on all */
     else
         thread_set_allowed(t, mask);

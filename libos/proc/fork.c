@@ -328,7 +328,7 @@ i64
 proc_fork(struct user_frame *frame, const struct fork_args *args)
 {
     const struct sched_entity *own = &thread_current()->sched;
-    if (own->policy == SCHED_DEADLINE && !own->reset_on_fork)
+    if (own->policy == SCHED_BY_DEADLINE && !own->reset_on_fork)
         return -E_AGAIN; /* what is reserved is for one thread: sched(7) */
     for (;;) {
         i64 r = args->flags & FORK_THREAD ? fork_thread(frame, args)

@@ -76,7 +76,7 @@ scheduling_facts(const struct process *p, const struct thread *t, struct facts *
 {
     static const u8 policies[] = { [SCHED_FAIR] = 0,      [SCHED_FAIR_BATCH] = 3,
                                    [SCHED_FAIR_IDLE] = 5, [SCHED_RT_FIFO] = 1,
-                                   [SCHED_RT_RR] = 2,      [SCHED_DEADLINE] = 6 };
+                                   [SCHED_RT_RR] = 2,      [SCHED_BY_DEADLINE] = 6 };
     out->nice = t != NULL ? t->sched.nice : p->nice;
     out->priority = 20 + out->nice;
     out->allowed = t != NULL ? t->sched.allowed : ~0ull;

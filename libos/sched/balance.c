@@ -197,7 +197,7 @@ sched_balance(struct lcpu *c, u64 now)
     struct sched_queue *q = most != NULL ? queue_of(most) : NULL;
     if (q == NULL || !spin_try(&q->q.lock))
         return NULL;
-    struct thread *t = q->waiting[RANK_FAIR] == 0 ? NULL
+    struct thread *t = waiting_of(q, RANK_FAIR) == 0 ? NULL
                                                   : fair_class.first(q, 1ull << c->id);
     if (t != NULL)
         uproot(t, most, c);

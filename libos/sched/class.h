@@ -6,7 +6,8 @@
  *
  * S1. A thread of a higher rank runs before every one of a lower rank, unless its class has
  *     spent its part of the CPU while one of a lower rank waits (`spent`).
- * S2. queued is the sum of waiting[]; `others` of those of a rank above 0.
+ * S2. `others` is the sum of waiting[], which counts threads of a rank above 0; all that
+ *     wait are q.queued.
  * S3. Threads of rank 0 alone are the common case: sched.c calls the fair class by name
  *     there, so that a switch costs no indirect call.
  * S4. `top` is the precedence of who runs, `best` that of the best that waits (both 0: of
@@ -36,8 +37,7 @@ struct deadline_queue {
 };
 struct sched_queue {
     struct runq q; /* first: core's part */
-    u32 others;    /* S2 */
-    u32 waiting[SCHED_CLASSES];
+    u32 others, waiting[SCHED_CLASSES]; /* S2 */
     u8 top, best;  /* S4 */
     u64 balanced;  /* the vCPU's own: TSC at which it was last evened out */
     struct fair_queue fair;
@@ -48,6 +48,11 @@ static inline struct sched_queue *
 queue_of(const struct lcpu *c)
 {
     return c->queue;
+}
+static inline u32
+waiting_of(const struct sched_queue *q, u32 rank)
+{
+    return rank == RANK_FAIR ? q->q.queued - q->others : q->waiting[rank];
 }
 
 struct sched_class {

@@ -147,7 +147,7 @@ rt_slice_end(struct sched_queue *q, const struct thread *t, u64 now)
     u64 end = FB_FOREVER, runtime, period;
     if (t->sched.policy == SCHED_RT_RR && !list_empty(&q->rt.level[t->sched.priority]))
         end = now + rr_ticks(); /* R2 */
-    if (q->waiting[RANK_FAIR] == 0 || runs_by_loan(t) ||
+    if (waiting_of(q, RANK_FAIR) == 0 || runs_by_loan(t) ||
         !look_at_period(q, now, &runtime, &period))
         return end;
     u64 begun = MAX(t->sched.started, q->rt.period); /* not charged yet since then */

@@ -43,7 +43,7 @@ sched_init_lcpu(struct lcpu *c)
 static u8
 rank_of(const struct sched_entity *e)
 {
-    return e->policy == SCHED_DEADLINE ? RANK_DEADLINE
+    return e->policy == SCHED_BY_DEADLINE ? RANK_DEADLINE
            : e->priority != 0          ? RANK_RT
                                        : RANK_FAIR;
 }
@@ -58,7 +58,7 @@ sched_init_thread(struct thread *t, const struct thread *parent)
         e->nice = from->nice;
         if (from->allowed != 0)
             e->allowed = from->allowed;
-        bool keeps = from->policy != SCHED_DEADLINE; /* a reserve is for one thread */
+        bool keeps = from->policy != SCHED_BY_DEADLINE; /* a reserve is for one thread */
         e->policy = keeps ? from->policy : SCHED_FAIR;
         e->own_priority = keeps ? from->own_priority : 0;
         if (from->reset_on_fork) {
@@ -97,29 +97,34 @@ sched_set_nice(struct thread *t, int nice)
 /* ---- queues ---- */
 
 /* Not of rank 0. */
-static bool
+static __attribute__((noinline)) bool
 put_other(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now)
 {
     if (!classes[t->sched.rank]->put(q, t, why, now))
         return false;
     q->others++;
+    q->waiting[t->sched.rank]++;
     q->best = MAX(q->best, precedence(t));
+    return true;
+}
+
+static inline __attribute__((always_inline)) bool
+put(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now)
+{
+    ASSERT(!t->sched.queued);
+    if (__builtin_expect(t->sched.rank == RANK_FAIR, 1))
+        fair_put(q, t, why, now);
+    else if (!put_other(q, t, why, now))
+        return false;
+    t->sched.queued = 1;
+    q->q.queued++;
     return true;
 }
 
 bool
 sched_put(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now)
 {
-    u8 rank = t->sched.rank;
-    ASSERT(!t->sched.queued);
-    if (rank == RANK_FAIR)
-        fair_put(q, t, why, now);
-    else if (!put_other(q, t, why, now))
-        return false;
-    t->sched.queued = 1;
-    q->waiting[rank]++;
-    q->q.queued++;
-    return true;
+    return put(q, t, why, now);
 }
 
 void
@@ -128,11 +133,11 @@ sched_take(struct lcpu *c, struct thread *t)
     struct sched_queue *q = queue_of(c);
     u8 rank = t->sched.rank;
     classes[rank]->take(q, t);
-    q->waiting[rank]--;
     q->q.queued--;
     t->sched.queued = 0;
     if (rank == RANK_FAIR)
         return;
+    q->waiting[rank]--;
     q->others--;
     q->best = q->waiting[RANK_DEADLINE] != 0 ? PRECEDENCE_DEADLINE : rt_best(q);
 }
@@ -141,7 +146,8 @@ struct thread *
 sched_first(struct sched_queue *q, u64 cpus)
 {
     for (u32 rank = SCHED_CLASSES; rank-- > 0;) {
-        struct thread *t = q->waiting[rank] == 0 ? NULL : classes[rank]->first(q, cpus);
+        struct thread *t = waiting_of(q, rank) == 0 ? NULL
+                                                    : classes[rank]->first(q, cpus);
         if (t != NULL)
             return t;
     }
@@ -156,8 +162,9 @@ choose(struct sched_queue *q, u64 now)
     u64 until;
     for (u32 rank = SCHED_CLASSES; rank-- > 0;) {
         const struct sched_class *class = classes[rank];
-        lower -= q->waiting[rank];
-        if (q->waiting[rank] == 0 ||
+        u32 here = waiting_of(q, rank);
+        lower -= here;
+        if (here == 0 ||
             (lower != 0 && class->spent != NULL && class->spent(q, now, &until)))
             continue;
         struct thread *t = class->first(q, ~0ull);
@@ -237,7 +244,6 @@ sched_next(struct lcpu *c, struct thread *t, enum sched_why why, u64 now)
     if (why == SCHED_GONE) {
         next = fair_pick(q);
         q->q.queued--;
-        q->waiting[RANK_FAIR]--;
     } else {
         t->sched.queued = 1;
         next = fair_exchange(q, t, why, now);
@@ -255,7 +261,7 @@ set_rank(struct lcpu *c, struct thread *t)
 {
     struct sched_entity *e = &t->sched;
     u8 before = e->rank;
-    e->priority = e->policy == SCHED_DEADLINE ? SCHED_RT_LEVELS - 1
+    e->priority = e->policy == SCHED_BY_DEADLINE ? SCHED_RT_LEVELS - 1
                                               : MAX(e->own_priority, e->lent_priority);
     e->rank = rank_of(e);
     if (e->rank != before || e->rank == RANK_DEADLINE)
@@ -334,7 +340,7 @@ sched_ready(struct lcpu *c, struct thread *t, enum sched_why why, u64 now)
 {
     struct sched_queue *q = queue_of(c);
     struct thread *running = c->current;
-    if (!sched_put(q, t, why, now) || running == c->idle)
+    if (!put(q, t, why, now) || running == c->idle)
         return false;
     if (q->q.queued == 1)
         q->q.slice_end = slice_end(q, running, now);

@@ -35,10 +35,8 @@ wait_room_locked(struct unix_socket *u, struct unix_socket *to, u32 flags, u64 d
 
 /* What comes along goes with the first piece. */
 static i64
-send_piece(struct unix_socket *u, struct unix_socket *to, struct socket_message *m, u64 n,
-           bool urgent)
+send_piece(struct unix_socket *u, struct unix_socket *to, struct socket_message *m, u64 n)
 {
-    struct file *tell_file = NULL;
     int r = 0;
     struct unix_message *piece = unix_message_new(m->data, n, &r);
     if (piece == NULL)
@@ -60,11 +58,8 @@ send_piece(struct unix_socket *u, struct unix_socket *to, struct socket_message 
         return -E_PIPE;
     }
     unix_push(to, piece);
-    if (__builtin_expect(urgent, 0))
-        tell_file = unix_urgent_queued(to, piece);
     spin_unlock(&to->socket.lock);
     wait_wake(&to->socket.readable, 1);
-    unix_urgent_tell(tell_file);
     return (i64)n;
 }
 
@@ -75,7 +70,6 @@ stream_send_to(struct unix_socket *u, struct unix_socket *to, struct socket_mess
                        ? 0
                        : socket_deadline(u->socket.send_timeout_ns);
     u64 most = MIN(MAX(u->socket.send_limit / 2, PAGE_SIZE), UNIX_PIECE_MAX);
-    u64 last = (m->flags & SOCKET_URGENT) != 0; /* the byte that goes out of band */
     i64 done = 0;
     while (m->data->left != 0) {
         spin_lock(&to->socket.lock);
@@ -83,8 +77,7 @@ stream_send_to(struct unix_socket *u, struct unix_socket *to, struct socket_mess
         if (r != 0)
             return done != 0 ? done : r;
         spin_unlock(&to->socket.lock);
-        bool urgent = m->data->left == last;
-        i64 n = send_piece(u, to, m, urgent ? 1 : MIN(m->data->left - last, most), urgent);
+        i64 n = send_piece(u, to, m, MIN(m->data->left, most));
         if (n < 0)
             return done != 0 ? done : n;
         done += n;
@@ -92,19 +85,48 @@ stream_send_to(struct unix_socket *u, struct unix_socket *to, struct socket_mess
     return done;
 }
 
+static __attribute__((noinline)) i64 send_urgent(struct unix_socket *u,
+                                                 struct socket_message *m);
+
 i64
 unix_stream_send(struct socket *s, struct socket_message *m)
 {
     struct unix_socket *u = unix_of(s);
-    if ((m->flags & SOCKET_URGENT) != 0 && m->data->left == 0)
-        return -E_NOTSUP;
     if (m->name != NULL)
         return unix_state(u) == UNIX_CONNECTED ? -E_ISCONN : -E_NOTSUP;
     if (unix_state(u) != UNIX_CONNECTED)
         return -E_NOTCONN;
     if ((unix_shut(u) & SHUT_SEND) != 0)
         return -E_PIPE;
-    return stream_send_to(u, u->peer, m); /* L3 */
+    return __builtin_expect((m->flags & SOCKET_URGENT) != 0, 0)
+               ? send_urgent(u, m)
+               : stream_send_to(u, u->peer, m); /* L3 */
+}
+
+/* The last byte goes out of band, when there is room for it as for any other. */
+static __attribute__((noinline)) i64
+send_urgent(struct unix_socket *u, struct socket_message *m)
+{
+    u64 deadline = (m->flags & SOCKET_NONBLOCK) != 0
+                       ? 0
+                       : socket_deadline(u->socket.send_timeout_ns);
+    i64 before = (i64)m->data->left - 1, done = 0;
+    if (before < 0)
+        return -E_NOTSUP;
+    m->flags &= ~SOCKET_URGENT;
+    m->data->left--;
+    if (before != 0)
+        done = unix_stream_send(&u->socket, m);
+    m->data->left++;
+    if (done != before)
+        return done;
+    spin_lock(&u->peer->socket.lock);
+    i64 n = wait_room_locked(u, u->peer, m->flags, deadline);
+    if (n == 0) {
+        spin_unlock(&u->peer->socket.lock);
+        n = unix_urgent_send(u, u->peer, m);
+    }
+    return n > 0 ? before + 1 : done != 0 ? done : n;
 }
 
 /* ---- receiving ---- */

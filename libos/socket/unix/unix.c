@@ -121,6 +121,7 @@ end_socket(struct unix_socket *u, bool embryo)
     list_move_all(&pending, &u->pending);
     u->bytes = u->queued = u->count = u->pending_count = 0;
     u->urgent = NULL;
+    u->marks = 0;
     spin_unlock(&u->socket.lock);
     wait_wake(&u->room, ~0u);
     unix_leave_blocked(u);

@@ -61,6 +61,7 @@ struct unix_socket {
     u64 queued;                /* lock; L2 */
     u32 count;                 /* lock; messages */
     struct unix_message *urgent; /* lock; L8; NULL: none */
+    u32 marks;                 /* lock; messages that are urgent, or a mark */
     u32 backlog, pending_count; /* lock */
     struct list pending;       /* lock; L5 */
     struct list pending_link;  /* the listener's lock */
@@ -142,19 +143,14 @@ struct unix_socket *unix_new(enum socket_type type);
 void unix_close(struct socket *s);
 
 /* urgent.c */
-/* The message m, a byte, has just been queued at `to`, whose lock is held, out of band.
- * A file that unix_urgent_tell is given; NULL: nobody to tell. */
-struct file *unix_urgent_queued(struct unix_socket *to, struct unix_message *m);
-void unix_urgent_tell(struct file *f); /* without locks; NULL is fine */
+/* One byte out of band.  As a send. */
+i64 unix_urgent_send(struct unix_socket *u, struct unix_socket *to,
+                     struct socket_message *m);
 /* With u's `reading` held.  Bytes, or -E_INVAL: there is none. */
 i64 unix_urgent_receive(struct unix_socket *u, struct socket_message *m);
-/* A read that has `done` bytes came to p: what it does. */
 enum unix_mark { UNIX_MARK_NONE, UNIX_MARK_STOP, UNIX_MARK_PAST };
-enum unix_mark unix_urgent_reach(struct unix_socket *u, struct unix_message *p, i64 done,
+enum unix_mark unix_urgent_reach_mark(struct unix_socket *u, struct unix_message *p, i64 done,
                                  bool peek);
-/* L8, after p, or a part of it, was read; u's lock is held.  What is to be freed, or
- * NULL. */
-struct unix_message *unix_urgent_settle(struct unix_socket *u);
 bool unix_at_mark(struct socket *s);
 
 /* stream.c, dgram.c */
@@ -237,6 +233,21 @@ unix_first(const struct unix_socket *u)
 {
     return list_empty(&u->queue) ? NULL
                                  : container_of(u->queue.next, struct unix_message, link);
+}
+/* A read that has `done` bytes came to p, the first that it has not had: what it does. */
+static inline enum unix_mark
+unix_urgent_reach(struct unix_socket *u, struct unix_message *p, i64 done, bool peek)
+{
+    if (__builtin_expect(__atomic_load_n(&u->marks, __ATOMIC_RELAXED) == 0, 1))
+        return UNIX_MARK_NONE;
+    return unix_urgent_reach_mark(u, p, done, peek);
+}
+/* L8, after something was read; u's lock is held.  What is to be freed, or NULL. */
+struct unix_message *unix_urgent_settle_mark(struct unix_socket *u);
+static inline struct unix_message *
+unix_urgent_settle(struct unix_socket *u)
+{
+    return __builtin_expect(u->marks == 0, 1) ? NULL : unix_urgent_settle_mark(u);
 }
 
 #endif

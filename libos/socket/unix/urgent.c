@@ -7,31 +7,55 @@
  */
 #include "socket/unix/unix.h"
 
-struct file *
-unix_urgent_queued(struct unix_socket *to, struct unix_message *m)
+/* With the lock of `to` held: m is in its queue.  Who is told of it, with a reference; NULL:
+ * nobody. */
+static struct file *
+queued_locked(struct unix_socket *to, struct unix_message *m)
 {
+    to->marks += to->urgent == NULL;
     to->urgent = m;
-    struct file *f = __atomic_load_n(&to->socket.file, __ATOMIC_ACQUIRE); /* nobody has accepted it yet: NULL */
-    return !to->dead && f != NULL && file_try_hold(f) ? f : NULL;
+    struct file *f = __atomic_load_n(&to->socket.file, __ATOMIC_ACQUIRE);
+    return f != NULL && file_try_hold(f) ? f : NULL; /* nobody has accepted it yet: NULL */
 }
 
-void
-unix_urgent_tell(struct file *f)
+i64
+unix_urgent_send(struct unix_socket *u, struct unix_socket *to, struct socket_message *m)
 {
-    if (__builtin_expect(f == NULL, 1))
-        return;
-    socket_caller.urgent(f);
-    file_release(f);
+    int r = 0;
+    struct file *f = NULL;
+    struct unix_message *byte = unix_message_new(m->data, 1, &r);
+    if (byte == NULL)
+        return r;
+    spin_lock(&to->socket.lock);
+    if (to->dead || (unix_shut(to) & SHUT_RECEIVE) != 0 || (unix_shut(u) & SHUT_SEND) != 0)
+        r = -E_PIPE;
+    else if (to->queued >= u->socket.send_limit)
+        r = -E_AGAIN;
+    if (r == 0) {
+        unix_push(to, byte);
+        f = queued_locked(to, byte);
+    }
+    spin_unlock(&to->socket.lock);
+    if (r != 0) {
+        unix_message_free(byte);
+        return r;
+    }
+    wait_wake(&to->socket.readable, 1);
+    if (f != NULL) {
+        socket_caller.urgent(f);
+        file_release(f);
+    }
+    return 1;
 }
 
-/* An empty message in front is no message: taken out, the caller's to free. */
-struct unix_message *
-unix_urgent_settle(struct unix_socket *u)
+__attribute__((noinline)) struct unix_message *
+unix_urgent_settle_mark(struct unix_socket *u)
 {
     struct unix_message *first = unix_first(u);
-    if (__builtin_expect(first == NULL || first->read != first->bytes, 1))
+    if (first == NULL || first->read != first->bytes)
         return NULL;
     unix_pull(u, first);
+    u->marks--;
     return first;
 }
 
@@ -45,7 +69,7 @@ take_locked(struct unix_socket *u, struct unix_message *m)
     return unix_urgent_settle(u);
 }
 
-i64
+__attribute__((noinline)) i64
 unix_urgent_receive(struct unix_socket *u, struct socket_message *m)
 {
     bool peek = (m->flags & SOCKET_PEEK) != 0;
@@ -72,11 +96,12 @@ unix_urgent_receive(struct unix_socket *u, struct socket_message *m)
     return n;
 }
 
-enum unix_mark
-unix_urgent_reach(struct unix_socket *u, struct unix_message *p, i64 done, bool peek)
+__attribute__((noinline)) enum unix_mark
+unix_urgent_reach_mark(struct unix_socket *u, struct unix_message *p, i64 done,
+                       bool peek)
 {
     bool empty = p->read == p->bytes; /* the mark of one that was read */
-    if (__builtin_expect(p != __atomic_load_n(&u->urgent, __ATOMIC_RELAXED) && !empty, 1))
+    if (p != __atomic_load_n(&u->urgent, __ATOMIC_RELAXED) && !empty)
         return UNIX_MARK_NONE;
     bool inside = !empty && socket_has(&u->socket, SOCKET_URGENT_INLINE);
     if (done != 0)
@@ -86,10 +111,12 @@ unix_urgent_reach(struct unix_socket *u, struct unix_message *p, i64 done, bool 
     struct unix_message *gone = NULL;
     spin_lock(&u->socket.lock);
     bool still = u->urgent == p;
-    if (still && inside)
+    if (still && inside) {
         u->urgent = NULL;
-    else if (still || empty)
+        u->marks--;
+    } else if (still || empty) {
         gone = still ? take_locked(u, p) : unix_urgent_settle(u);
+    }
     spin_unlock(&u->socket.lock);
     if (gone != NULL)
         unix_message_free(gone);
