@@ -8,6 +8,7 @@
 #include "core/page.h"
 #include "core/random.h"
 #include "core/string.h"
+#include "fs/tmpfs/tmpfs.h"
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "proc/cred.h"
@@ -140,19 +141,18 @@ long
 sys_sysinfo(struct user_frame *f)
 {
     struct page_counts pages;
-    page_count(&pages);
+    struct tmpfs_counts files;
     struct linux_sysinfo s;
+    page_count(&pages);
+    tmpfs_count(&files);
     memset(&s, 0, sizeof s); /* its padding goes to the user as well */
-    u64 loads[3];
-    account_load(loads);
-    s = (struct linux_sysinfo){
-        .uptime = (i64)(clock_mono_ns() / 1000000000),
-        .total = pages.total * PAGE_SIZE,
-        .free = pages.free * PAGE_SIZE,
-        .processes = (u16)proc_count(),
-        .loads = { loads[0], loads[1], loads[2] },
-        .unit = 1,
-    };
+    account_load(s.loads);
+    s.uptime = (i64)((clock_mono_ns() + 999999999) / 1000000000);
+    s.total = pages.total * PAGE_SIZE;
+    s.free = pages.free * PAGE_SIZE;
+    s.shared = files.pages * PAGE_SIZE;
+    s.processes = (u16)proc_threads(); /* as on Linux, each thread is one */
+    s.unit = 1;
     return copy_to_user(SYS_ARG0(f), &s, sizeof s);
 }
 

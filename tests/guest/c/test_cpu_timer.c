@@ -395,6 +395,33 @@ test_fork(void)
     CHECK(syscall(SYS_timer_delete, id) == 0);
 }
 
+static char *self;
+
+/* exec deletes them, and they never fire in the new program. */
+static void
+test_exec(void)
+{
+    struct sigevent e = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL };
+    int id;
+    CHECK(syscall(SYS_timer_create, CLOCK_MONOTONIC, &e, &id) == 0);
+    CHECK(set(id, 0, 1000 * S, 0) == 0);
+    CHECK(syscall(SYS_timer_create, CLOCK_PROCESS_CPUTIME_ID, &e, &id) == 0);
+    CHECK(set(id, 0, 300 * MS, MS) == 0);
+    CHECK(syscall(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &e, &id) == 0);
+    CHECK(set(id, 0, 300 * MS, MS) == 0);
+    execl(self, self, "executed", NULL);
+    CHECK(!"it was executed");
+}
+
+static int
+executed(void)
+{
+    for (int id = 0; id < 10; id++)
+        CHECK_ERROR(syscall(SYS_timer_delete, id), EINVAL);
+    burn(CLOCK_PROCESS_CPUTIME_ID, 400 * MS);
+    return 0;
+}
+
 static void
 no_action(int number)
 {
@@ -504,8 +531,11 @@ test_limit(void)
 }
 
 int
-main(void)
+main(int argc, char **argv)
 {
+    self = argv[0];
+    if (argc > 1)
+        return executed();
     RUN(test_clocks, clock_gettime, clock_getres, clock_settime);
     RUN(test_once, timer_create, timer_settime, timer_gettime, timer_delete);
     RUN(test_user_time, timer_settime);
@@ -517,6 +547,7 @@ main(void)
     RUN(test_another_process, timer_create, timer_settime);
     RUN(test_ends, timer_create);
     RUN(test_fork, timer_delete);
+    RUN(test_exec, execve, timer_delete);
     RUN(test_sleep, clock_nanosleep);
     RUN(test_all_clocks, timer_create, clock_nanosleep, clock_gettime);
     RUN(test_alarm_clocks_need_a_right, timer_create, clock_nanosleep);
