@@ -395,7 +395,7 @@ test_fork(void)
     CHECK(syscall(SYS_timer_delete, id) == 0);
 }
 
-static char *self;
+static char *program;
 
 /* exec deletes them, and they never fire in the new program. */
 static void
@@ -409,7 +409,7 @@ test_exec(void)
     CHECK(set(id, 0, 300 * MS, MS) == 0);
     CHECK(syscall(SYS_timer_create, CLOCK_THREAD_CPUTIME_ID, &e, &id) == 0);
     CHECK(set(id, 0, 300 * MS, MS) == 0);
-    execl(self, self, "executed", NULL);
+    execl(program, program, "executed", NULL);
     CHECK(!"it was executed");
 }
 
@@ -533,7 +533,7 @@ test_limit(void)
 int
 main(int argc, char **argv)
 {
-    self = argv[0];
+    program = argv[0];
     if (argc > 1)
         return executed();
     RUN(test_clocks, clock_gettime, clock_getres, clock_settime);
