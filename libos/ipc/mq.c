@@ -11,6 +11,7 @@ _Atomic u32 mq_count_max = 10, mq_bytes_max = 8192;
 _Atomic u32 mq_count_default = 10, mq_bytes_default = 8192;
 struct mq_hooks mq_hooks;
 
+#define THREAD_NICE_SPAN 40 /* more than any nice value */
 /* Of a receiver, or of a sender with its message. */
 struct mq_waiter {
     struct ipc_waiter wait;
@@ -158,13 +159,27 @@ touch(struct mq *q)
     q->inode.atime = q->inode.mtime = q->inode.ctime = vfs_now();
 }
 
+/* Real-time threads before others, by their priority; others by their nice value. */
+static i32
+importance(const struct mq_waiter *w)
+{
+    const struct thread *t = w->wait.thread;
+    return t->sched.priority != 0 ? THREAD_NICE_SPAN + t->sched.priority : -t->sched.nice;
+}
+
+/* Behind those that are as important. */
 static int
 wait_in(struct mq *q, struct list *waiters, struct mq_waiter *w,
         const struct ipc_limit *wait)
 {
+    struct list *after = waiters->prev;
+    i32 own = importance(w);
     if (wait == NULL)
         return -E_AGAIN;
-    list_push_back(waiters, &w->wait.link);
+    while (after != waiters &&
+           importance(container_of(after, struct mq_waiter, wait.link)) < own)
+        after = after->prev;
+    list_add_before(after->next, &w->wait.link);
     return ipc_wait(&q->lock, &w->wait, wait);
 }
 
@@ -201,7 +216,7 @@ mq_send(struct mq *q, struct mq_message *m, const struct ipc_limit *wait)
     return r;
 }
 
-/* A receiver makes room for the sender that has waited longest. */
+/* A receiver makes room for the first sender. */
 int
 mq_receive(struct mq *q, const struct ipc_limit *wait, struct mq_message **out)
 {

@@ -4,8 +4,9 @@
  *
  * Q1. A queue is an inode: it lives while it has a name or is open. There is one file system
  *     of them; who mounts it sees what mq_open made.
- * Q2. A message goes straight to the receiver that has waited longest, and into the queue
- *     only if nobody waits; so receivers wait only while it is empty, senders while it is full.
+ * Q2. A message goes straight to the most important receiver, of these the one that has
+ *     waited longest, and into the queue only if nobody waits; so receivers wait only while
+ *     it is empty, senders, in the same order, while it is full.
  * Q3. Messages stand in a tree by priority, the higher first, and then by their age.
  * Q4. What a queue may hold at most was accounted to its maker's user when it was made
  *     (RLIMIT_MSGQUEUE); the messages themselves are charged as I5 of ipc.h says.
@@ -13,7 +14,8 @@
  *     for which nobody waits. It is gone when it has been told, when its owner closes a
  *     descriptor of the queue, or ends.
  * Locks: the directory's mutex, then the queue's lock, then the scheduler's queues.
- * Costs: O(log n) in a queue's messages, and in the number of queues by name.
+ * Costs: O(log n) in a queue's messages, and in the number of queues by name; to wait O(those
+ * that wait and are less important).
  */
 #ifndef LIBOS_IPC_MQ_H
 #define LIBOS_IPC_MQ_H

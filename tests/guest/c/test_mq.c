@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <mqueue.h>
 #include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/mount.h>
@@ -306,6 +307,57 @@ test_processes(void)
     CHECK(waitpid(child, &status, 0) == child && status == 0);
 }
 
+static char
+state_of(pid_t pid)
+{
+    char path[40], text[256];
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *f = fopen(path, "r");
+    CHECK(f != NULL && fgets(text, sizeof text, f) != NULL && fclose(f) == 0);
+    return strrchr(text, ')')[2];
+}
+
+/* A receiver that waits; it ends with the priority of the message that it got. */
+static pid_t
+receiver(mqd_t q, int policy, int priority)
+{
+    int ready[2];
+    char byte;
+    CHECK(pipe(ready) == 0);
+    pid_t child = fork();
+    if (child == 0) {
+        struct sched_param p = { .sched_priority = priority };
+        char got[8];
+        unsigned number;
+        /* The system call: musl has none. */
+        CHECK(syscall(SYS_sched_setscheduler, 0, policy, &p) == 0);
+        CHECK(write(ready[1], "", 1) == 1);
+        CHECK(mq_receive(q, got, sizeof got, &number) == 1);
+        _exit((int)number);
+    }
+    CHECK(read(ready[0], &byte, 1) == 1);
+    while (state_of(child) != 'S')
+        usleep(1000);
+    close(ready[0]);
+    close(ready[1]);
+    return child;
+}
+
+/* The most important thread that waits gets the message, of these the first. */
+static void
+test_important_first(void)
+{
+    mqd_t q = fresh(4, 8, 0);
+    pid_t plain = receiver(q, SCHED_OTHER, 0), low = receiver(q, SCHED_FIFO, 1),
+          high = receiver(q, SCHED_FIFO, 9), second = receiver(q, SCHED_FIFO, 9);
+    for (unsigned i = 1; i <= 4; i++)
+        send_text(q, "x", i);
+    CHECK_EXIT(high, 1);
+    CHECK_EXIT(second, 2);
+    CHECK_EXIT(low, 3);
+    CHECK_EXIT(plain, 4);
+}
+
 static void
 test_poll(void)
 {
@@ -549,6 +601,7 @@ main(void)
     RUN(test_waiting, mq_timedsend, mq_timedreceive, mq_getsetattr);
     RUN(test_restart_goes_on, mq_timedreceive);
     RUN(test_processes, mq_timedsend, mq_timedreceive);
+    RUN(test_important_first, mq_timedreceive);
     RUN(test_poll, poll, epoll_wait);
     RUN(test_notify_signal, mq_notify);
     RUN(test_notify_ends_with_its_owner, mq_notify);
