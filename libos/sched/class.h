@@ -30,7 +30,7 @@ struct fair_queue {
 struct rt_queue {
     u64 levels[2];        /* a bit for each level that has one */
     struct list level[SCHED_RT_LEVELS];
-    u64 period, used;     /* TSC at which the period began; what the class has had in it */
+    u64 period, used;     /* TSC at which its part began; what the class has had in it */
 };
 struct deadline_queue {
     struct tree tree;     /* by `due` */
