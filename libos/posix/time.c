@@ -455,8 +455,10 @@ sys_setitimer(struct user_frame *f)
         if (error != 0)
             return error;
     } else {
-        usage_timer_set(p, which == ITIMER_PROF ? USAGE_PROFILE : USAGE_VIRTUAL, value,
-                        interval, &left, &old_interval);
+        int error = usage_timer_set(p, which == ITIMER_PROF ? USAGE_PROFILE : USAGE_VIRTUAL,
+                                    value, interval, &left, &old_interval);
+        if (error != 0)
+            return error;
     }
     return SYS_ARG2(f) != 0 ? itimer_to_user(SYS_ARG2(f), left, old_interval) : 0;
 }

@@ -76,9 +76,7 @@ struct process {
     _Atomic u64 unsampled;                /* ticks that ended threads were not asked for */
     u64 shown_user, shown_system;         /* lock; U1 */
     struct proc_usage children_usage;          /* family_lock; U2 */
-    struct usage_deadline {
-        u64 deadline_ns, interval_ns;
-    } usage_timers[USAGE_TIMERS];         /* lock */
+    struct usage_itimer *itimers[USAGE_TIMERS]; /* usage_timer.c; set under lock, once */
     u64 limit_cpu_told;                   /* lock; the second from which SIGXCPU is due */
     struct cpu_watch *cpu_watch;          /* proc/cpu_timer.h; set under lock, once */
     bool usage_watched;                   /* read by ticks without the lock */

@@ -72,6 +72,7 @@ process_free_rest(struct process *p)
 {
     signal_process_free(p);
     cpu_watch_process_ends(p);
+    usage_timers_free(p);
     if (p->cred != NULL)
         cred_release(p->cred);
     if (p->handle != NULL)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Usage of processes and threads, timers and the limit of CPU time: usage.h. */
+/* Usage of processes and threads, and the limit of CPU time: usage.h. */
 #include "proc/usage.h"
 
 #include "core/clock.h"
@@ -166,56 +166,19 @@ usage_memory_goes(struct process *p, struct mm *mm)
     spin_unlock(&p->lock);
 }
 
-/* ---- timers and the limit ---- */
+/* ---- the limit, and who looks at each sample ---- */
 
-static u64
-sampled_ns(struct process *p, enum usage_timer which)
+static bool
+has_limit(const struct process *p)
 {
-    u64 ticks = atomic_load_explicit(&p->sampled_user, memory_order_relaxed);
-    if (which != USAGE_VIRTUAL)
-        ticks += atomic_load_explicit(&p->sampled_system, memory_order_relaxed);
-    return clock_ticks_to_ns(ticks);
+    return p->limits[LIMIT_CPU].soft != ~0ull || p->limits[LIMIT_CPU].hard != ~0ull;
 }
 
 void
 usage_watch_locked(struct process *p)
 {
-    bool any = p->limits[LIMIT_CPU].soft != ~0ull || p->limits[LIMIT_CPU].hard != ~0ull;
-    any |= p->cpu_watch != NULL;
-    for (int i = 0; i < USAGE_TIMERS; i++)
-        any |= p->usage_timers[i].deadline_ns != 0;
+    bool any = has_limit(p) || p->cpu_watch != NULL;
     __atomic_store_n(&p->usage_watched, any, __ATOMIC_RELAXED);
-}
-
-static void
-read_timer_locked(struct process *p, enum usage_timer which, u64 *left_ns,
-                  u64 *interval_ns)
-{
-    u64 deadline = p->usage_timers[which].deadline_ns, now = sampled_ns(p, which);
-    *left_ns = deadline == 0 ? 0 : deadline > now ? deadline - now : 1;
-    *interval_ns = p->usage_timers[which].interval_ns;
-}
-
-void
-usage_timer_get(struct process *p, enum usage_timer which, u64 *left_ns, u64 *interval_ns)
-{
-    spin_lock(&p->lock);
-    read_timer_locked(p, which, left_ns, interval_ns);
-    spin_unlock(&p->lock);
-}
-
-void
-usage_timer_set(struct process *p, enum usage_timer which, u64 value_ns, u64 interval_ns,
-                u64 *left_ns, u64 *old_interval_ns)
-{
-    spin_lock(&p->lock);
-    read_timer_locked(p, which, left_ns, old_interval_ns);
-    u64 deadline = sampled_ns(p, which) + value_ns;
-    p->usage_timers[which].deadline_ns =
-        value_ns == 0 ? 0 : deadline < value_ns ? ~0ull : deadline;
-    p->usage_timers[which].interval_ns = value_ns == 0 ? 0 : interval_ns;
-    usage_watch_locked(p);
-    spin_unlock(&p->lock);
 }
 
 void
@@ -227,22 +190,13 @@ usage_limit_changed(struct process *p)
     spin_unlock(&p->lock);
 }
 
-/* process->lock is held. True: the timer ran out; it is set for the next time. */
-static bool
-timer_is_due_locked(struct process *p, enum usage_timer which)
+static u64
+sampled_ns(struct process *p)
 {
-    struct usage_deadline *d = &p->usage_timers[which];
-    u64 now = sampled_ns(p, which);
-    if (d->deadline_ns == 0 || now < d->deadline_ns)
-        return false;
-    if (d->interval_ns == 0) {
-        d->deadline_ns = 0;
-        usage_watch_locked(p);
-    } else {
-        u64 missed = (now - d->deadline_ns) / d->interval_ns;
-        d->deadline_ns += (missed + 1) * d->interval_ns;
-    }
-    return true;
+    return clock_ticks_to_ns(
+        atomic_load_explicit(&p->sampled_user, memory_order_relaxed) +
+        atomic_load_explicit(&p->sampled_system, memory_order_relaxed) +
+        atomic_load_explicit(&p->unsampled, memory_order_relaxed));
 }
 
 /* process->lock is held. Which signal the limit of CPU time gives now, or 0. The soft one
@@ -250,7 +204,7 @@ timer_is_due_locked(struct process *p, enum usage_timer which)
 static int
 limit_signal_locked(struct process *p)
 {
-    u64 seconds = sampled_ns(p, USAGE_PROFILE) / NS_PER_S;
+    u64 seconds = sampled_ns(p) / NS_PER_S;
     if (seconds >= p->limits[LIMIT_CPU].hard)
         return SIG_KILL;
     if (seconds >= p->limits[LIMIT_CPU].soft && seconds >= p->limit_cpu_told) {
@@ -269,15 +223,11 @@ on_tick(struct thread *t, u64 ticks, bool user)
     if (!__atomic_load_n(&p->usage_watched, __ATOMIC_RELAXED))
         return;
     cpu_watch_tick(t);
+    if (!has_limit(p))
+        return;
     spin_lock(&p->lock);
-    bool virtual = timer_is_due_locked(p, USAGE_VIRTUAL);
-    bool profile = timer_is_due_locked(p, USAGE_PROFILE);
     int limit = limit_signal_locked(p);
     spin_unlock(&p->lock);
-    if (virtual)
-        signal_send_process(p, SIG_VTALRM, NULL);
-    if (profile)
-        signal_send_process(p, SIG_PROF, NULL);
     if (limit != 0)
         signal_send_process(p, limit, NULL);
 }

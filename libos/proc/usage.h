@@ -39,9 +39,9 @@ u64 usage_time_of_process(struct process *p);
 enum usage_timer { USAGE_VIRTUAL, USAGE_PROFILE, USAGE_TIMERS };
 /* Arm (value 0: disarm) the timer that sends SIGVTALRM or SIGPROF; ns of the process's
  * user time, or of user and system time. The old values, rounded up, in *left and
- * *interval. */
-void usage_timer_set(struct process *p, enum usage_timer which, u64 value_ns,
-                     u64 interval_ns, u64 *left_ns, u64 *old_interval_ns);
+ * *interval. -E_NOMEM */
+int usage_timer_set(struct process *p, enum usage_timer which, u64 value_ns,
+                    u64 interval_ns, u64 *left_ns, u64 *old_interval_ns) MUST_CHECK;
 void usage_timer_get(struct process *p, enum usage_timer which, u64 *left_ns,
                      u64 *interval_ns);
 /* The limit of CPU seconds changed, or the process inherited one. */
@@ -52,6 +52,7 @@ void usage_limit_changed(struct process *p);
 void usage_thread_ends_locked(struct process *p, struct thread *t);
 /* The process gives its memory up: exit, exec. */
 void usage_memory_goes(struct process *p, struct mm *mm);
+void usage_timers_free(struct process *p); /* with the process */
 void usage_init(void);
 
 #endif
