@@ -518,6 +518,11 @@ test_files(void)
     CHECK(file >= 0 && mq_open("/other", O_RDWR) != (mqd_t)-1);
     CHECK(close(file) == 0);
     CHECK(unlink("/tmp/mq/other") == 0);
+    snprintf(wanted, sizeof wanted, "/proc/self/fd/%d", q);
+    n = readlink(wanted, text, sizeof text - 1);
+    CHECK(n > 0);
+    text[n] = '\0';
+    CHECK(strcmp(text, NAME) == 0);
     CHECK_ERROR(mq_open("/other", O_RDWR), ENOENT);
     CHECK_ERROR(mkdir("/tmp/mq/d", 0700), EPERM);
     CHECK_ERROR(symlink("a", "/tmp/mq/s"), EPERM);
