@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 /* What an argument may be; a letter for each in the table below. */
 enum kind {
@@ -13,7 +14,9 @@ enum kind {
     STRINGS = 'S', MODE = 'o', OPEN = 'O', WHENCE = 'w', OFFSET = 'z', ID = 'u',
     FD_NEW = 'd', ACTION = 'A', PROT = 'r', MAP = 'M', AT = '@', IOCTL = 'I', FCNTL = 'F',
     STACK = 'k', TYPE = 'T', FUTEX = 'q', WAIT = 'W', ZERO = '0',
-    XATTR = 'X',
+    XATTR = 'X', SOCKADDR = 'D', MESSAGE = 'G', EVENT = 'E', OPTION = 'Y', KEY = 'K',
+    GET = 'Z', SEMBUF = 'B', COMMAND = 'j', NOWAIT = 'N', NOTIFY = 'g', CLOCK = 'c',
+    CLONE = 'R', FAMILY = '1', SOCKET = 'C',
 };
 
 static const char *const paths[] = {
@@ -214,6 +217,113 @@ polls(struct stream *s)
     return below(s, 12) == 0 ? address(s) : (u64)p;
 }
 
+static void *
+somewhere(struct stream *s)
+{
+    return (void *)((u64)ARENA + below(s, ARENA_PAGES - 2) * PAGE);
+}
+
+/* Of a local socket: a path of the round, or an abstract name. */
+static u64
+socket_address(struct stream *s)
+{
+    unsigned short *a = somewhere(s);
+    char *name = (char *)(a + 1);
+
+    a[0] = below(s, 20) == 0 ? (unsigned short)next(s) : AF_UNIX;
+    memset(name, 0, 108);
+    if (below(s, 2))
+        snprintf(name + 1, 20, "fuzz%lu", below(s, 6));
+    else
+        snprintf(name, 108, "s%lu", below(s, 6));
+    return below(s, 20) == 0 ? address(s) : (u64)a;
+}
+
+/* With descriptors or credentials along; as well the first of several. */
+static u64
+message(struct stream *s)
+{
+    struct msghdr *h = somewhere(s);
+    struct cmsghdr *c = (void *)((u64)h + 1024);
+
+    for (int i = 0; i < 4; i++, h = (void *)((u64)h + 64)) {
+        memset(h, 0, sizeof *h);
+        h->msg_name = below(s, 4) ? NULL : (void *)socket_address(s);
+        h->msg_namelen = h->msg_name != NULL ? (socklen_t)below(s, 120) : 0;
+        h->msg_iov = (void *)vector(s);
+        h->msg_iovlen = below(s, 6);
+        h->msg_control = c;
+        h->msg_controllen = below(s, 3) == 0 ? below(s, 300) : 40;
+    }
+    c->cmsg_len = below(s, 6) == 0 ? edge(s) : CMSG_LEN(4 * (1 + below(s, 5)));
+    c->cmsg_level = SOL_SOCKET;
+    c->cmsg_type = (int)(1 + below(s, 2));
+    for (int i = 0; i < 5; i++)
+        ((int *)CMSG_DATA(c))[i] = (int)(below(s, 2) ? below(s, 28) : next(s));
+    return (u64)h - 4 * 64;
+}
+
+static u64
+event(struct stream *s)
+{
+    unsigned *e = somewhere(s);
+
+    e[0] = (unsigned)(below(s, 4) == 0 ? next(s) : below(s, 0x20) | below(s, 8) << 29);
+    e[1] = e[2] = (unsigned)next(s);
+    return below(s, 16) == 0 ? address(s) : (u64)e;
+}
+
+static u64
+semaphore_operations(struct stream *s)
+{
+    struct { unsigned short number; short change, flags; } *b = somewhere(s);
+
+    for (int i = 0; i < 8; i++) {
+        b[i].number = (unsigned short)(below(s, 8) == 0 ? next(s) : below(s, 4));
+        b[i].change = (short)(below(s, 5) - 2);
+        b[i].flags = (short)(below(s, 2) * 010000 | below(s, 2) * 04000);
+    }
+    return below(s, 16) == 0 ? address(s) : (u64)b;
+}
+
+static u64
+notification(struct stream *s)
+{
+    struct { u64 value; int number, notify, tid; } *e = somewhere(s);
+
+    e->value = next(s);
+    e->number = (int)(below(s, 10) == 0 ? edge(s) : below(s, 2) ? SIGALRM : below(s, 65));
+    e->notify = (int)(below(s, 12) == 0 ? edge(s) : below(s, 3) == 0 ? 4 : below(s, 3));
+    e->tid = (int)RAW(SYS_gettid, 0, 0, 0);
+    return below(s, 8) == 0 ? address(s) : (u64)e;
+}
+
+/* A thread or a child that ends at once: its stack is its own, and its first return goes to
+ * nowhere. */
+static u64
+clone_arguments(struct stream *s)
+{
+    static const u64 flags[] = { 0x100, 0x200, 0x400, 0x800, 0x1000, 0x4000, 0x8000, 0x10000,
+                                 0x40000, 0x80000, 0x100000, 0x200000, 0x1000000, 0x2000000,
+                                 0x80000000, 0x100000000 };
+    u64 *a = somewhere(s);
+
+    memset(a, 0, 88);
+    for (u64 i = 0, n = below(s, 5); i < n; i++)
+        a[0] |= flags[below(s, sizeof flags / sizeof flags[0])];
+    if (below(s, 4) == 0)
+        a[0] |= 0x10900; /* as threads have it */
+    a[1] = address(s);
+    a[2] = address(s);
+    a[3] = address(s);
+    a[4] = below(s, 4) == 0 ? edge(s) : below(s, 2) * SIGCHLD;
+    a[5] = (u64)STACKS + 7 * STACK_BYTES;
+    a[6] = below(s, 4) == 0 ? edge(s) : STACK_BYTES - 64;
+    a[8] = below(s, 6) == 0 ? address(s) : 0;
+    a[9] = below(s, 6) == 0 ? edge(s) : 0;
+    return below(s, 16) == 0 ? address(s) : (u64)a;
+}
+
 u64
 argument(struct stream *s, char kind)
 {
@@ -230,7 +340,7 @@ argument(struct stream *s, char kind)
 
     switch ((enum kind)kind) {
     case FD:
-        return below(s, 12) != 0 ? below(s, 28)
+        return below(s, 12) != 0 ? below(s, 38)
                : below(s, 2)     ? (u64)AT_FDCWD
                                  : edge(s);
     case FD_NEW:
@@ -290,6 +400,36 @@ argument(struct stream *s, char kind)
         return below(s, 8) == 0 ? address(s) : (u64)types[below(s, 6)];
     case XATTR:
         return below(s, 8) == 0 ? path(s) : (u64)xattrs[below(s, 7)];
+    case SOCKADDR:
+        return below(s, 3) == 0 ? 0 : socket_address(s);
+    case MESSAGE:
+        return message(s);
+    case EVENT:
+        return event(s);
+    case OPTION:
+        return below(s, 10) == 0 ? edge(s) : below(s, 80);
+    case KEY:
+        return below(s, 3) == 0 ? 0 : 0x5a0 + below(s, 6);
+    case GET:
+        return 0600 | below(s, 4) << 9 | (below(s, 10) == 0 ? next(s) : 0);
+    case SEMBUF:
+        return semaphore_operations(s);
+    case COMMAND:
+        return below(s, 10) == 0 ? edge(s) : below(s, 20);
+    case NOWAIT:
+        return 04000 | (below(s, 6) == 0 ? next(s) : below(s, 2) * 010000);
+    case NOTIFY:
+        return notification(s);
+    case CLOCK:
+        return below(s, 6) == 0 ? edge(s)
+               : below(s, 3)    ? below(s, 12)
+                                : (~RAW(SYS_gettid, 0, 0, 0) << 3 | below(s, 8)) & 0xffffffff;
+    case CLONE:
+        return clone_arguments(s);
+    case FAMILY:
+        return below(s, 12) == 0 ? below(s, 50) : 1;
+    case SOCKET:
+        return below(s, 12) == 0 ? next(s) : (1 + below(s, 5)) | SOCK_NONBLOCK * below(s, 2);
     case ZERO:
         return 0;
     }

@@ -2,6 +2,7 @@
 /* The parent: starts rounds, ends those that hang, and sees what is left afterwards. */
 #include "fuzz.h"
 
+#include <dirent.h>
 #include <fcntl.h>
 #include <ftw.h>
 #include <sys/mman.h>
@@ -103,6 +104,34 @@ look(struct worker *workers, int count, int *hung)
     return ended;
 }
 
+/* System V objects and queues of POSIX belong to nobody who ends. */
+static void
+remove_objects(void)
+{
+    for (int i = 0; i < 2000; i++) {
+        char data[256];
+        long id = syscall(SYS_semctl, i, 0, 18 /* SEM_STAT */, data);
+        if (id >= 0)
+            syscall(SYS_semctl, id, 0, 0 /* IPC_RMID */, 0);
+        id = syscall(SYS_msgctl, i, 11 /* MSG_STAT */, data);
+        if (id >= 0)
+            syscall(SYS_msgctl, id, 0, NULL);
+        id = syscall(SYS_shmctl, i, 13 /* SHM_STAT */, data);
+        if (id >= 0)
+            syscall(SYS_shmctl, id, 0, NULL);
+    }
+    DIR *queues = mkdir("/tmp/fuzz.mq", 0700) == 0 &&
+                          mount("mqueue", "/tmp/fuzz.mq", "mqueue", 0, "") == 0
+                      ? opendir("/tmp/fuzz.mq")
+                      : NULL;
+    for (struct dirent *e; queues != NULL && (e = readdir(queues)) != NULL;)
+        syscall(SYS_mq_unlink, e->d_name);
+    if (queues != NULL)
+        closedir(queues);
+    umount2("/tmp/fuzz.mq", MNT_DETACH);
+    rmdir("/tmp/fuzz.mq");
+}
+
 /* Orphans come to us (PR_SET_CHILD_SUBREAPER) when their parents have gone. */
 static void
 settle(void)
@@ -144,6 +173,7 @@ run_rounds(u64 seed, int rounds, int count, const char *self, int verbose)
         if (workers[i].directory[0] != '\0')
             remove_tree(workers[i].directory);
     settle();
+    remove_objects();
     return hung;
 }
 

@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 
 static void
 make_files(void)
@@ -41,6 +42,10 @@ make_files(void)
     open("proc/self/maps", O_RDONLY);
     open("proc/self/mem", O_RDWR);
     open("proc/self/fd", O_RDONLY);
+    for (int type = 1; type <= 5; type += type == 2 ? 3 : 1)
+        CHECK(socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, fds) == 0);
+    syscall(SYS_epoll_create1, 0);
+    syscall(SYS_mq_open, "q", O_CREAT | O_RDWR | O_NONBLOCK, 0600, NULL);
 }
 
 /* Calls may change it, so it is not a link: not every system keeps a running program. */

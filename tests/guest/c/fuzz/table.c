@@ -2,6 +2,9 @@
 /* The system calls that are made, and the shapes of their arguments (enum kind in args.c). */
 #include "fuzz.h"
 
+#ifndef SYS_futex_waitv
+#define SYS_futex_waitv 449
+#endif
 #ifndef SYS_fchmodat2
 #define SYS_fchmodat2 452
 #endif
@@ -90,6 +93,38 @@ const struct call calls[] = {
     { SYS_fsopen, 1, "Ti" }, { SYS_open_tree, 1, "fpi" },
     { SYS_move_mount, 1, "fpfpi" }, { SYS_mount_setattr, 1, "fpibn" },
     { SYS_pidfd_open, 0, "Pi" }, { 500, 0, "bbbbbb" },
-    { SYS_epoll_create1, 0, "i" }, { SYS_socket, 0, "iii" },
+    { SYS_epoll_create1, 0, "i" },
+    /* local sockets */
+    { SYS_socket, 0, "1Ci" }, { SYS_socketpair, 0, "1Cib" }, { SYS_bind, 0, "fDn" },
+    { SYS_connect, 0, "fDn" }, { SYS_listen, 0, "fi" }, { SYS_accept4, 0, "fbbO" },
+    { SYS_getsockname, 0, "fbb" }, { SYS_getpeername, 0, "fbb" }, { SYS_shutdown, 0, "fi" },
+    { SYS_sendto, 0, "fbnxDn" }, { SYS_recvfrom, 0, "fbnxbb" }, { SYS_sendmsg, 0, "fGx" },
+    { SYS_sendmsg, 0, "fGx" }, { SYS_recvmsg, 0, "fGx" }, { SYS_recvmsg, 0, "fGx" },
+    { SYS_sendmmsg, 0, "fGix" }, { SYS_recvmmsg, 0, "fGixt" },
+    { SYS_setsockopt, 0, "f1Ybi" }, { SYS_getsockopt, 0, "f1Ybb" },
+    /* waiting for several things */
+    { SYS_epoll_ctl, 0, "fifE" }, { SYS_epoll_pwait, 0, "fEitmi" },
+    { SYS_epoll_pwait2, 0, "fEitmi" }, { SYS_pidfd_send_signal, 0, "fsbi" },
+    { SYS_pidfd_getfd, 0, "ffi" }, { SYS_timer_create, 0, "igb" },
+    { SYS_clock_nanosleep, 0, "citb" }, { SYS_timer_create, 0, "cgb" },
+    { SYS_timerfd_create, 0, "cO" }, { SYS_futex_waitv, 0, "bixti" },
+    /* System V and POSIX objects */
+    { SYS_semget, 0, "KiZ" }, { SYS_semop, 0, "iBi" }, { SYS_semtimedop, 0, "iBit" },
+    { SYS_semctl, 0, "iijb" }, { SYS_msgget, 0, "KZ" }, { SYS_msgsnd, 0, "ibnN" },
+    { SYS_msgrcv, 0, "ibniN" }, { SYS_msgctl, 0, "ijb" }, { SYS_shmget, 0, "KnZ" },
+    { SYS_shmat, 0, "iax" }, { SYS_shmdt, 0, "a" }, { SYS_shmctl, 0, "ijb" },
+    { SYS_mq_open, 0, "pOob" }, { SYS_mq_unlink, 0, "p" }, { SYS_mq_timedsend, 0, "fbnit" },
+    { SYS_mq_timedreceive, 0, "fbnbt" }, { SYS_mq_notify, 0, "fg" },
+    { SYS_mq_getsetattr, 0, "fbb" },
+    /* memory, threads, scheduling */
+    { SYS_clone3, 0, "Rn" }, { SYS_remap_file_pages, 0, "anizi" }, { SYS_mbind, 0, "anibii" },
+    { SYS_set_mempolicy, 0, "ibi" }, { SYS_get_mempolicy, 0, "bbiai" },
+    { SYS_move_pages, 0, "Pibbbi" }, { SYS_migrate_pages, 0, "Pibb" },
+    { SYS_process_madvise, 0, "fviii" }, { SYS_sched_setscheduler, 0, "Pib" },
+    { SYS_sched_setparam, 0, "Pb" }, { SYS_ioprio_set, 0, "iPi" }, { SYS_setpgid, 0, "PP" },
+    { SYS_setsid, 0, "" }, { SYS_alarm, 0, "i" }, { SYS_getitimer, 0, "ib" },
+    { SYS_prctl, 0, "iiiii" },
+    /* any number at all (any_call in acts.c) */
+    { -1, 0, "bbbbbb" }, { -1, 0, "fbnixb" }, { -1, 0, "iiiiii" }, { -1, 0, "Pbfbib" },
 };
 const unsigned call_count = sizeof calls / sizeof calls[0];
