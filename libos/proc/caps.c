@@ -2,10 +2,11 @@
 /*
  * Capabilities of a process: capset, the bounding and ambient sets, securebits, and what
  * exec makes of them all (capabilities(7), "Transformation of capabilities during
- * execve()"). C1-C3 in cred.c. Files have no capabilities of their own.
+ * execve()"). C1-C3 in cred.c.
  */
 #include "proc/cred.h"
 #include "proc/internal.h"
+#include "vfs/xattr.h"
 
 /* A copy of the process's set, changed by `change`, becomes the new one. */
 struct change {
@@ -113,26 +114,50 @@ cred_lower_ambient(struct process *p, u64 caps)
     return put(p, to);
 }
 
-struct cred *
-cred_for_exec(const struct cred *from, const struct inode *program, bool honour,
-              bool may_gain)
+/* What the file gives.  -E_PERM: it sets the effective bit, so it does not know how to do
+ * without what the bounding set refuses. */
+static int
+take_file_caps(struct cred *c, const struct file_caps *file, bool *effective)
 {
-    struct cred *c = cred_copy(from);
+    c->permitted = (c->bounding & file->permitted) | (c->inheritable & file->inheritable);
+    *effective = file->effective;
+    return *effective && (file->permitted & ~c->permitted) != 0 ? -E_PERM : 0;
+}
+
+/* Root has all, unless securebits say otherwise, or a set-user-id program that is root's
+ * has capabilities of its own and somebody else runs it. */
+static void
+take_root_caps(struct cred *c, const struct file_caps *file, bool *effective)
+{
+    bool only_set_id = c->uid != 0 && c->euid == 0;
+    if ((c->securebits & SECURE_NOROOT) != 0 || (file->there && only_set_id))
+        return;
+    if (c->euid == 0 || c->uid == 0)
+        c->permitted = c->bounding | c->inheritable;
+    *effective |= c->euid == 0;
+}
+
+int
+cred_for_exec(const struct cred *from, const struct inode *program,
+              const struct file_caps *caps, bool honour, bool may_gain, struct cred **out,
+              bool *secure)
+{
+    bool effective = false;
+    int r = 0;
+    struct cred *c = *out = cred_copy(from);
     if (c == NULL)
-        return NULL;
+        return -E_NOMEM;
     if (honour && (program->mode & 04000))
         c->euid = program->uid;
     if (honour && (program->mode & 02010) == 02010)
         c->egid = program->gid;
     bool set_id = c->euid != from->uid || c->egid != from->gid;
-    bool effective = false;
+    bool changes = c->euid != from->euid || c->egid != from->egid;
     c->permitted = 0;
-    if (!(c->securebits & SECURE_NOROOT)) {
-        if (c->euid == 0 || c->uid == 0)
-            c->permitted = c->bounding | c->inheritable;
-        effective = c->euid == 0;
-    }
-    if (set_id)
+    if (caps->there)
+        r = take_file_caps(c, caps, &effective);
+    take_root_caps(c, caps, &effective);
+    if (changes || set_id || caps->there)
         c->ambient = 0;
     c->permitted |= c->ambient;
     if (!may_gain)
@@ -141,5 +166,11 @@ cred_for_exec(const struct cred *from, const struct inode *program, bool honour,
     c->securebits &= ~SECURE_KEEP_CAPS;
     c->suid = c->fsuid = c->euid;
     c->sgid = c->fsgid = c->egid;
-    return c;
+    *secure = c->euid != c->uid || c->egid != c->gid ||
+              (c->uid != 0 && (effective || (c->permitted & ~c->ambient) != 0));
+    if (r == 0)
+        return 0;
+    cred_release(c);
+    *out = NULL;
+    return r;
 }

@@ -55,9 +55,13 @@ int cred_raise_ambient(struct process *p, enum capability cap) MUST_CHECK; /* -E
 int cred_lower_ambient(struct process *p, u64 caps) MUST_CHECK;
 
 /* The set that a program will run with. honour: its set-id bits count; may_gain: it may
- * have capabilities that `from` has not. NULL: no memory. */
-struct cred *cred_for_exec(const struct cred *from, const struct inode *program,
-                           bool honour, bool may_gain);
+ * have capabilities that `from` has not; caps: those of its file. *secure: it gets rights
+ * that its caller has not, who shall not shape it (AT_SECURE).  -E_NOMEM; -E_PERM: its
+ * file says that it needs capabilities that are out of bounds. */
+struct file_caps;
+int cred_for_exec(const struct cred *from, const struct inode *program,
+                  const struct file_caps *caps, bool honour, bool may_gain,
+                  struct cred **out, bool *secure) MUST_CHECK;
 /* For this room: the process's set is another from now on; takes the reference, also on
  * failure. -E_NOMEM: its threads may still read too many others. */
 int cred_install(struct process *p, struct cred *fresh) MUST_CHECK;

@@ -12,6 +12,7 @@
 #include "signal/signal.h"
 #include "signal/timer.h"
 #include "vfs/mount.h"
+#include "vfs/xattr.h"
 #include "vm/mm.h"
 
 #define SECURE_STACK (8u << 20) /* RLIMIT_STACK of a program with more rights than its caller */
@@ -33,6 +34,7 @@ struct exec_state {
     struct cred *cred;     /* of the new program */
     const struct cred *by; /* whose it was made from; only to be compared */
     bool bound;            /* no_new_privs when it was made */
+    bool secure;           /* AT_SECURE: proc/cred.h */
     struct fdtable *files; /* an unshared copy, or NULL */
     struct exec_image image;
     char *exe;
@@ -252,10 +254,13 @@ ids_of_program(struct process *p, struct exec_state *e)
     bool shared = others_share_place(p), bound = p->no_new_privs;
     bool honour = !bound && (!shared || cred_can(by, CAP_SETUID)) &&
                   !mount_has(e->program->path.mount, MOUNT_NO_SET_IDS);
+    struct file_caps caps = { .there = false };
     e->by = by;
     e->bound = bound;
-    e->cred = cred_for_exec(by, e->program->inode, honour, !bound && !shared);
-    return e->cred != NULL ? 0 : -E_NOMEM;
+    if (!mount_has(e->program->path.mount, MOUNT_NO_SET_IDS))
+        xattr_caps(e->program->inode, &caps);
+    return cred_for_exec(by, e->program->inode, &caps, honour, !bound && !shared, &e->cred,
+                         &e->secure);
 }
 
 static bool
@@ -321,8 +326,9 @@ prepare(struct process *p, struct exec_state *e)
             return error;
     }
     e->exe = program_name(p, e);
-    u32 ids[4] = { e->cred->uid, e->cred->euid, e->cred->gid, e->cred->egid };
-    return exec_load(&head, &e->args, ids, &e->image);
+    struct exec_ids ids = { e->cred->uid, e->cred->euid, e->cred->gid, e->cred->egid,
+                            e->secure };
+    return exec_load(&head, &e->args, &ids, &e->image);
 }
 
 static void
@@ -375,7 +381,7 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     if (old != NULL)
         mm_inherit(e->image.mm, old);
     struct cred *cred = p->cred;
-    bool secure = e->cred->euid != e->cred->uid || e->cred->egid != e->cred->gid;
+    bool secure = e->secure;
     bool elevated = gains(cred, e->cred);
     bool mixed = cred->uid != cred->euid || cred->gid != cred->egid;
     p->mm = e->image.mm;

@@ -279,6 +279,8 @@ vfs_setattr(struct inode *i, const struct cred *cred, struct vattr *set, u32 whi
     int r = check_set(i, vfs_cred(cred), set, &which);
     if (r == 0)
         r = i->ops->setattr(i, set, which);
+    if (r == 0 && (which & (VSET_UID | VSET_GID)) != 0 && i->has_caps)
+        xattr_drop_caps_locked(i);
     mutex_unlock(&i->mutex);
     return r;
 }
@@ -302,12 +304,15 @@ vfs_truncate(struct inode *i, u64 size)
 void
 vfs_drop_set_ids(struct inode *i, const struct cred *cred)
 {
-    if (i->type != IT_FILE || cred_can(vfs_cred(cred), CAP_FSETID) || i->ops->setattr == NULL)
+    if (i->type != IT_FILE || i->ops->setattr == NULL)
         return;
     mutex_lock(&i->mutex);
     struct vattr set = { .mode = without_set_ids(i->mode) };
-    if (set.mode != i->mode && i->ops->setattr(i, &set, VSET_MODE) != 0)
+    if (set.mode != i->mode && !cred_can(vfs_cred(cred), CAP_FSETID) &&
+        i->ops->setattr(i, &set, VSET_MODE) != 0)
         log_error("vfs: set-id bits of a file that was written stay");
+    if (i->has_caps)
+        xattr_drop_caps_locked(i); /* whoever wrote: the program is another */
     mutex_unlock(&i->mutex);
 }
 

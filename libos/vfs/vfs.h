@@ -150,6 +150,7 @@ struct inode {
     u32 write_hint;        /* F_SET_RW_HINT; kept, no device takes it */
     struct notify_watch *watches; /* vfs/notify.h */
     struct xattr *xattrs;  /* mutex (vfs/xattr.h) */
+    bool has_caps;         /* mutex; readable without: one is security.capability */
 };
 /* What may not be done to a file any more; the numbers are the ones that user programs
  * use.  FUTURE_WRITE leaves the mappings that are there. */
@@ -430,7 +431,7 @@ void vfs_drop_set_ids(struct inode *i, const struct cred *cred);
 static inline bool
 vfs_has_set_ids(const struct inode *i)
 {
-    return (i->mode & 06000u) != 0;
+    return (i->mode & 06000u) != 0 || i->has_caps;
 }
 void inode_hold(struct inode *i);
 void inode_release(struct inode *i);

@@ -46,6 +46,8 @@ space_of(const char *name)
     return SPACE_NONE;
 }
 
+#define CAPS_NAME "security.capability"
+
 static bool
 is_root(const struct cred *cred)
 {
@@ -79,7 +81,10 @@ check_rights(struct inode *i, const struct cred *cred, const char *name, bool wr
             return -E_PERM;
         return vfs_access(i, cred, write ? 2 : 4);
     case SPACE_TRUSTED: return is_root(cred) ? 0 : write ? -E_PERM : -E_NODATA;
-    case SPACE_SECURITY: return !write || is_root(cred) ? 0 : -E_PERM;
+    case SPACE_SECURITY:
+        if (strcmp(name, CAPS_NAME) == 0)
+            return !write || cred == NULL || cred_can(cred, CAP_SETFCAP) ? 0 : -E_PERM;
+        return !write || is_root(cred) ? 0 : -E_PERM;
     case SPACE_NONE: return 0; /* check_name refuses it */
     }
     return -E_NOTSUP;
@@ -90,7 +95,7 @@ static int
 check_value(const char *name, const void *value, u32 bytes)
 {
     u32 version;
-    if (strcmp(name, "security.capability") != 0)
+    if (strcmp(name, CAPS_NAME) != 0)
         return 0;
     if (bytes < sizeof version)
         return -E_INVAL;
@@ -185,6 +190,7 @@ xattr_set(struct inode *i, const struct cred *cred, const char *name, const void
     if (r == 0) {
         fresh->next = old != NULL ? old->next : NULL;
         *l = fresh;
+        i->has_caps |= strcmp(name, CAPS_NAME) == 0;
         i->ctime = vfs_now();
         fresh = old;
     }
@@ -249,6 +255,7 @@ xattr_remove(struct inode *i, const struct cred *cred, const char *name)
     if (old != NULL) {
         *l = old->next;
         i->ctime = vfs_now();
+        i->has_caps &= strcmp(name, CAPS_NAME) != 0;
     }
     mutex_unlock(&i->mutex);
     if (old == NULL)
@@ -265,4 +272,48 @@ xattrs_free(struct inode *i)
         i->xattrs = x->next;
         xattr_free(x);
     }
+}
+
+/* ---- capabilities of programs ---- */
+
+/* The value of security.capability: words of 32 bits, low ones first. */
+struct caps_value {
+    u32 version; /* and CAPS_EFFECTIVE */
+    u32 permitted_low, inheritable_low, permitted_high, inheritable_high;
+    u32 root;    /* version 3: the uid that is root of the namespace that they count in */
+};
+#define CAPS_EFFECTIVE 1u
+
+void
+xattr_caps(struct inode *i, struct file_caps *out)
+{
+    struct caps_value v = { .root = 0 };
+    *out = (struct file_caps){ .there = false };
+    if (__builtin_expect(!i->has_caps, 1))
+        return;
+    mutex_lock(&i->mutex);
+    const struct xattr *x = *find_link(i, CAPS_NAME);
+    if (x != NULL)
+        memcpy(&v, x->data + x->name_bytes + 1, MIN(x->value_bytes, (u32)sizeof v));
+    mutex_unlock(&i->mutex);
+    if (x == NULL || v.root != 0)
+        return;
+    *out = (struct file_caps){
+        .there = true,
+        .effective = (v.version & CAPS_EFFECTIVE) != 0,
+        .permitted = (v.permitted_low | (u64)v.permitted_high << 32) & CAPS_ALL,
+        .inheritable = (v.inheritable_low | (u64)v.inheritable_high << 32) & CAPS_ALL,
+    };
+}
+
+void
+xattr_drop_caps_locked(struct inode *i)
+{
+    struct xattr **l = find_link(i, CAPS_NAME), *old = *l;
+    i->has_caps = false;
+    if (old == NULL)
+        return;
+    *l = old->next;
+    i->ctime = vfs_now();
+    xattr_free(old);
 }

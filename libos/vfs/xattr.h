@@ -38,4 +38,14 @@ i64 xattr_list(struct inode *i, const struct cred *cred, char *to, u32 size) MUS
 int xattr_remove(struct inode *i, const struct cred *cred, const char *name) MUST_CHECK;
 void xattrs_free(struct inode *i); /* the inode ends */
 
+/* security.capability: what a program's file adds at exec (capabilities(7)).  Of a user
+ * namespace that is not ours (version 3) it is none. */
+struct file_caps {
+    bool there, effective;
+    u64 permitted, inheritable;
+};
+void xattr_caps(struct inode *i, struct file_caps *out);
+/* The file is written to or given away: it has none any more.  i->mutex is held. */
+void xattr_drop_caps_locked(struct inode *i);
+
 #endif

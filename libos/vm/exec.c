@@ -281,7 +281,7 @@ cpu_features(void)
 }
 
 static u32
-make_aux(const struct load *l, const u32 ids[4], struct aux aux[AUX_MAX])
+make_aux(const struct load *l, const struct exec_ids *ids, struct aux aux[AUX_MAX])
 {
     const struct elf *e = &l->program_elf;
     u32 n = 0;
@@ -298,10 +298,10 @@ make_aux(const struct load *l, const u32 ids[4], struct aux aux[AUX_MAX])
     aux[n++] = (struct aux){ AUX_BASE, l->interp_file ? l->interp_bias : 0 };
     aux[n++] = (struct aux){ AUX_FLAGS, 0 };
     aux[n++] = (struct aux){ AUX_ENTRY, e->header.entry + l->program_bias };
-    aux[n++] = (struct aux){ AUX_UID, ids[0] };
-    aux[n++] = (struct aux){ AUX_EUID, ids[1] };
-    aux[n++] = (struct aux){ AUX_GID, ids[2] };
-    aux[n++] = (struct aux){ AUX_EGID, ids[3] };
+    aux[n++] = (struct aux){ AUX_UID, ids->uid };
+    aux[n++] = (struct aux){ AUX_EUID, ids->euid };
+    aux[n++] = (struct aux){ AUX_GID, ids->gid };
+    aux[n++] = (struct aux){ AUX_EGID, ids->egid };
     aux[n++] = (struct aux){ AUX_SECURE, l->secure };
     aux[n++] = (struct aux){ AUX_RANDOM, 0 };
     aux[n++] = (struct aux){ AUX_HWCAP2,
@@ -348,7 +348,7 @@ note_program(struct load *l)
 }
 
 static int
-load_locked(struct load *l, const struct exec_args *args, const u32 ids[4],
+load_locked(struct load *l, const struct exec_args *args, const struct exec_ids *ids,
             struct exec_image *out)
 {
     struct mm *m = l->mm;
@@ -389,7 +389,7 @@ load_locked(struct load *l, const struct exec_args *args, const u32 ids[4],
 
 /* Into an address space of its own, of which nothing is left after a failure. */
 static int
-load_new(struct load *l, const struct exec_args *args, const u32 ids[4],
+load_new(struct load *l, const struct exec_args *args, const struct exec_ids *ids,
          struct exec_image *out)
 {
     int rc = mm_create(&l->mm);
@@ -413,13 +413,13 @@ read_interp(struct load *l)
 
 int
 exec_load(const struct exec_head *program, const struct exec_args *args,
-          const u32 ids[4], struct exec_image *out)
+          const struct exec_ids *ids, struct exec_image *out)
 {
     struct load l; /* not all of it is cleared: it is large */
     l.program = program->file;
     l.interp_file = NULL;
     l.program_bias = l.interp_bias = l.vdso = 0;
-    l.secure = ids[0] != ids[1] || ids[2] != ids[3];
+    l.secure = ids->secure;
     if (!l.program->inode->ops->page)
         return -E_ACCES;
     int rc = elf_read(&l.program_elf, read_part, (void *)(uintptr_t)program);

@@ -172,14 +172,19 @@ struct exec_head {
     u64 got; /* bytes that are there */
     _Alignas(8) u8 bytes[EXEC_HEAD];
 };
-int exec_head_read(struct exec_head *h, struct file *file) MUST_CHECK; /* file_read's */
+int exec_head_read(struct exec_head *h, struct file *file) MUST_CHECK; /* What the new program is told of whose it is. secure: AT_SECURE. */
+struct exec_ids {
+    u32 uid, euid, gid, egid;
+    bool secure;
+};
+/* file_read's */
 struct exec_image {
     struct mm *mm;
     uaddr entry, stack;
     uaddr brk_start;
 };
 int exec_load(const struct exec_head *program, const struct exec_args *args,
-              const u32 ids[4] /* uid euid gid egid */,
+              const struct exec_ids *ids,
               struct exec_image *out) MUST_CHECK;
 
 /* Is the file mapped so that it may be written through the mapping? */

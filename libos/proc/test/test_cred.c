@@ -3,6 +3,7 @@
  * capabilities(7). */
 #include <string.h>
 
+#include "vfs/xattr.h"
 #include "core/test/check.h"
 #include "proc/test/world.h"
 
@@ -139,16 +140,64 @@ test_exec_transforms_capabilities(void)
                              .permitted = x->permitted, .inheritable = x->inheritable,
                              .bounding = x->bounding, .ambient = x->ambient };
         struct inode program = { .mode = x->mode, .uid = x->owner };
-        struct cred *c = cred_for_exec(&from, &program, true, true);
-        CHECK(c != NULL && c->euid == x->euid_after && c->suid == c->euid);
+        static const struct file_caps none;
+        struct cred *c;
+        bool secure;
+        CHECK(cred_for_exec(&from, &program, &none, true, true, &c, &secure) == 0);
+        CHECK(c->euid == x->euid_after && c->suid == c->euid);
         CHECK(c->permitted == x->permitted_after && c->effective == x->effective_after);
         CHECK(!(c->securebits & SECURE_KEEP_CAPS));
         cred_release(c);
         if (x->mode & 04000) {
-            c = cred_for_exec(&from, &program, false, true);
-            CHECK(c != NULL && c->euid == x->euid);
+            CHECK(cred_for_exec(&from, &program, &none, false, true, &c, &secure) == 0);
+            CHECK(c->euid == x->euid);
             cred_release(c);
         }
+    }
+}
+
+/* A file with capabilities, run by uid 5 (or 0) whose own are `permitted`. */
+struct gift {
+    u32 uid, mode;
+    u64 inheritable, bounding;
+    struct file_caps file;
+    bool may_gain;
+    int error;
+    u64 permitted_after, effective_after;
+    bool secure;
+};
+static const struct gift gifts[] = {
+    { 5, 0755, 0, CAPS_ALL, { true, true, A, 0 }, true, 0, A, A, true },
+    { 5, 0755, 0, CAPS_ALL, { true, false, A, 0 }, true, 0, A, 0, true },
+    { 5, 0755, B, CAPS_ALL, { true, true, A, B }, true, 0, A | B, A | B, true },
+    { 5, 0755, 0, CAPS_ALL, { true, false, A, B }, true, 0, A, 0, true },
+    { 5, 0755, 0, B, { true, false, A | B, 0 }, true, 0, B, 0, true },
+    { 5, 0755, 0, B, { true, true, A | B, 0 }, true, -E_PERM, 0, 0, false },
+    { 5, 0755, 0, CAPS_ALL, { true, true, A, 0 }, false, 0, 0, 0, true },
+    { 5, 0755, 0, CAPS_ALL, { true, false, 0, 0 }, true, 0, 0, 0, false },
+    { 5, 04755, 0, CAPS_ALL, { true, true, A, 0 }, true, 0, A, A, true },
+    { 0, 0755, 0, CAPS_ALL, { true, false, A, 0 }, true, 0, CAPS_ALL, CAPS_ALL, false },
+};
+
+/* Verify what a file's capabilities give; root's program that is set-user-id gives only
+ * these. */
+static void
+test_exec_takes_file_capabilities(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(gifts); i++) {
+        const struct gift *g = &gifts[i];
+        struct cred from = { .refs = 1, .uid = g->uid, .euid = g->uid,
+                             .inheritable = g->inheritable, .bounding = g->bounding };
+        struct inode program = { .mode = g->mode, .uid = 0 };
+        struct cred *c;
+        bool secure;
+        CHECK(cred_for_exec(&from, &program, &g->file, true, g->may_gain, &c, &secure) ==
+              g->error);
+        if (g->error != 0)
+            continue;
+        CHECK(c->permitted == g->permitted_after && c->effective == g->effective_after);
+        CHECK(secure == g->secure);
+        cred_release(c);
     }
 }
 
@@ -204,6 +253,7 @@ all_tests(struct thread *t, struct user_frame *f)
     RUN(test_user_ids_follow_the_table);
     RUN(test_capabilities_follow_user_ids);
     RUN(test_exec_transforms_capabilities);
+    RUN(test_exec_takes_file_capabilities);
     RUN(test_sets_only_shrink);
     RUN(test_groups_are_found);
     world_done();
