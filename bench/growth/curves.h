@@ -31,7 +31,7 @@ struct curves {
 };
 
 extern const struct curves curves_memory, curves_mappings, curves_directory, curves_depth,
-    curves_processes, curves_descriptors, curves_cpus;
+    curves_processes, curves_descriptors, curves_cpus, curves_threads;
 
 /* fork, exit, wait. */
 long op_fork_exit_wait(void);

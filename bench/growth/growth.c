@@ -83,6 +83,7 @@ main(int argc, char **argv)
     static const struct curves *const all[] = {
         &curves_memory,    &curves_mappings,    &curves_directory, &curves_depth,
         &curves_processes, &curves_descriptors, &curves_cpus,
+        &curves_threads,
     };
     static struct group groups[COUNT_OF(all)];
     static const struct group *each[COUNT_OF(all)];

@@ -11,6 +11,7 @@
 #include "posix/posix.h"
 #include "posix/private.h"
 #include "posix/strings.h"
+#include "proc/pid.h"
 #include "proc/proc.h"
 #include "proc/session.h"
 #include "signal/signal.h"
@@ -71,8 +72,6 @@ do_clone(struct user_frame *f, u64 flags, struct fork_args *args, uaddr pidfd_at
     if ((flags & CLONE_PIDFD) && ((flags & (CLONE_THREAD | CLONE_DETACHED)) ||
         ((flags & CLONE_PARENT_SETTID) && pidfd_at == args->parent_tid)))
         return -E_INVAL;
-    if (args->exit_signal < 0 || args->exit_signal > SIG_MAX)
-        return -E_INVAL;
     if ((flags & CLONE_SETTLS) && args->tls >= USER_TOP)
         return -E_PERM;
     for (size_t i = 0; i < ARRAY_SIZE(clone_flags); i++) {
@@ -105,6 +104,36 @@ struct linux_clone_args {
 };
 #define CLONE_ARGS_FIRST 64u
 
+/* The upper end of the stack; both 0: the parent's goes on. */
+static int
+check_stack(const struct linux_clone_args *in)
+{
+    if ((in->stack == 0) != (in->stack_size == 0) || in->stack_size > USER_TOP ||
+        in->stack > USER_TOP - in->stack_size)
+        return -E_INVAL;
+    return 0;
+}
+
+/* A number for each level of namespaces, from the innermost outwards: there is one. */
+static int
+read_number(const struct linux_clone_args *in, i32 *number)
+{
+    i32 wanted;
+    if ((in->set_tid == 0) != (in->set_tid_size == 0) || in->set_tid_size > 1)
+        return -E_INVAL;
+    if (in->set_tid_size == 0)
+        return 0;
+    if (copy_from_user(&wanted, in->set_tid, sizeof wanted) != 0)
+        return -E_FAULT;
+    if (wanted < 1 || wanted >= PID_MAX)
+        return -E_INVAL;
+    const struct cred *c = proc_current()->cred;
+    if (!cred_can(c, CAP_CHECKPOINT_RESTORE) && !cred_can(c, CAP_SYS_ADMIN))
+        return -E_PERM;
+    *number = wanted;
+    return 0;
+}
+
 long
 sys_clone3(struct user_frame *f)
 {
@@ -117,10 +146,9 @@ sys_clone3(struct user_frame *f)
     int error = struct_from_user(&in, sizeof in, SYS_ARG0(f), bytes);
     if (error != 0)
         return error;
-    if (in.set_tid_size != 0 || in.exit_signal > SIG_MAX ||
+    if (in.exit_signal > SIG_MAX ||
         (in.flags & (CLONE_SIGNAL_MASK | CLONE_DETACHED)) ||
-        ((in.flags & (CLONE_THREAD | CLONE_PARENT)) && in.exit_signal != 0) ||
-        (in.stack == 0) != (in.stack_size == 0))
+        ((in.flags & (CLONE_THREAD | CLONE_PARENT)) && in.exit_signal != 0))
         return -E_INVAL;
     struct fork_args args = {
         .exit_signal = (i32)in.exit_signal,
@@ -129,7 +157,10 @@ sys_clone3(struct user_frame *f)
         .child_tid = in.child_tid,
         .tls = in.tls,
     };
-    return do_clone(f, in.flags, &args, in.pidfd);
+    error = check_stack(&in);
+    if (error == 0)
+        error = read_number(&in, &args.number);
+    return error != 0 ? error : do_clone(f, in.flags, &args, in.pidfd);
 }
 
 long

@@ -234,7 +234,7 @@ tell_and_ask(struct process *p)
     struct process *parent = p->parent;
     i32 number = p->parent_execed ? SIG_CHLD : p->exit_signal;
     bool unwanted = number == SIG_CHLD && ignores_children(parent);
-    if (number != 0)
+    if (number > 0 && number <= SIG_MAX) /* clone takes others, and they say nothing */
         signal_tell_parent(p, exit_code_kind(p->exit_status),
                            exit_code_value(p->exit_status));
     wait_wake(&parent->child_wait, ~0u);

@@ -184,7 +184,7 @@ fork_thread(struct user_frame *frame, const struct fork_args *args)
     struct process *p = self->process;
     i32 tid = process_may_grow(p);
     if (tid == 0)
-        tid = pid_alloc();
+        tid = args->number != 0 ? pid_alloc_chosen(args->number) : pid_alloc();
     if (tid < 0)
         return tid;
     struct thread *t = make_thread(p, self, frame, args, tid);
@@ -279,7 +279,7 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
     if ((args->flags & FORK_SIBLING) && parent == proc_init_process)
         return -E_INVAL; /* nobody would be its parent */
     int error = process_may_grow(parent);
-    struct process *p = error == 0 ? process_new(&error) : NULL;
+    struct process *p = error == 0 ? process_new(args->number, &error) : NULL;
     if (p == NULL)
         return error;
     inherit_fields(p, parent);

@@ -103,7 +103,7 @@ proc_start_init(const char *path, char **argv, char **envp)
     struct thread *t = NULL;
     int error = 0;
     if (p == NULL)
-        p = process_new(&error);
+        p = process_new(0, &error);
     if (p == NULL)
         return error;
     ASSERT(p->pid == 1 && proc_init_process == NULL);

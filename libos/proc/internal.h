@@ -11,9 +11,9 @@
 
 #define EXEC_SCRIPT_DEPTH 5
 
-/* A process with a number, in no table, family or group yet; nothing inherited. NULL and
- * *error on failure. */
-struct process *process_new(int *error);
+/* A process with a number (0: any), in no table, family or group yet; nothing inherited.
+ * NULL and *error on failure. */
+struct process *process_new(i32 number, int *error);
 /* Undo process_new (and what was put into it) before it was ever visible. */
 void process_discard(struct process *p);
 /* Make it visible: table, parent's children, group.  family_lock is held. */

@@ -33,7 +33,7 @@ pid_slot_locked(i32 pid)
     return &leaves[pid / SLOTS_PER_LEAF][pid % SLOTS_PER_LEAF];
 }
 
-/* The first free number in [from, to), or -1. */
+/* The first free number in [from, to), or -E_AGAIN. */
 static i32
 find_free(i32 from, i32 to)
 {
@@ -43,16 +43,16 @@ find_free(i32 from, i32 to)
             taken |= (1ull << (from % 64)) - 1;
         if (~taken != 0) {
             i32 pid = word * 64 + __builtin_ctzll(~taken);
-            return pid < to ? pid : -1;
+            return pid < to ? pid : -E_AGAIN;
         }
     }
-    return -1;
+    return -E_AGAIN;
 }
 
 static i32
 next_number(void)
 {
-    i32 pid = -1;
+    i32 pid = -E_AGAIN;
     if (last + 1 < PID_MAX)
         pid = find_free(last + 1, PID_MAX);
     if (pid < 0)
@@ -75,17 +75,40 @@ drop_leaf_locked(i32 pid)
     return leaf;
 }
 
-i32
-pid_alloc(void)
+static i32
+chosen_number(i32 pid)
+{
+    return (used[pid / 64] >> (pid % 64)) & 1 ? -E_EXIST : pid;
+}
+
+/* The search goes on from where it was when the number was chosen: its leaf may go as
+ * soon as it is free. Returns the leaf that the search has left, if it is empty. */
+static struct pid_slot *
+take_locked(i32 pid, bool chosen)
+{
+    struct pid_slot *leaf = leaves[pid / SLOTS_PER_LEAF];
+    i32 before = last;
+    used[pid / 64] |= 1ull << (pid % 64);
+    in_use++;
+    leaf[pid % SLOTS_PER_LEAF] = (struct pid_slot){ .uses = 1 };
+    if (chosen)
+        return NULL;
+    last = pid;
+    return drop_leaf_locked(before);
+}
+
+/* wanted: 0: the next one that is free */
+static i32
+alloc(i32 wanted)
 {
     struct pid_slot *spare = NULL;
     spin_lock(&pid_lock);
     for (;;) {
-        i32 pid = next_number();
+        i32 pid = wanted != 0 ? chosen_number(wanted) : next_number();
         if (pid < 0) {
             spin_unlock(&pid_lock);
             heap_free(spare);
-            return -E_AGAIN;
+            return pid;
         }
         struct pid_slot **leaf = &leaves[pid / SLOTS_PER_LEAF];
         if (*leaf == NULL && spare != NULL) {
@@ -93,12 +116,7 @@ pid_alloc(void)
             spare = NULL;
         }
         if (*leaf != NULL) {
-            used[pid / 64] |= 1ull << (pid % 64);
-            i32 before = last;
-            last = pid;
-            in_use++;
-            (*leaf)[pid % SLOTS_PER_LEAF] = (struct pid_slot){ .uses = 1 };
-            struct pid_slot *left = drop_leaf_locked(before);
+            struct pid_slot *left = take_locked(pid, wanted != 0);
             spin_unlock(&pid_lock);
             heap_free(spare);
             heap_free(left);
@@ -111,6 +129,19 @@ pid_alloc(void)
             return -E_NOMEM;
         spin_lock(&pid_lock);
     }
+}
+
+i32
+pid_alloc(void)
+{
+    return alloc(0);
+}
+
+i32
+pid_alloc_chosen(i32 pid)
+{
+    ASSERT(pid > 0 && pid < PID_MAX);
+    return alloc(pid);
 }
 
 void

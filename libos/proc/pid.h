@@ -30,6 +30,8 @@ struct pid_slot {
 extern struct spinlock pid_lock;
 
 i32 pid_alloc(void);     /* one use, the caller's; -E_AGAIN: none is free; -E_NOMEM */
+/* The same with a chosen number of 1..PID_MAX-1. -E_EXIST: it is in use; -E_NOMEM */
+i32 pid_alloc_chosen(i32 pid);
 void pid_hold(i32 pid);  /* one use more of a number in use */
 void pid_drop(i32 pid);
 /* The slot of a number, NULL if it was never given out. pid_lock is held, except for

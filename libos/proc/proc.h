@@ -155,6 +155,7 @@ void proc_each_of_user(u32 uid, bool (*fn)(struct process *p, void *arg), void *
 struct fork_args {
     u32 flags;
     i32 exit_signal;
+    i32 number;                           /* the child's; 0: any; else 1..PID_MAX-1 */
     uaddr stack;                          /* 0: the parent's */
     uaddr parent_tid, child_tid, tls;
     /* Of a process: called before the child can be seen, and its error ends the fork; then
@@ -163,7 +164,7 @@ struct fork_args {
     void (*settle)(bool made, void *arg);
     void *arg;
 };
-/* pid of the child, or -E_NOMEM -E_AGAIN. */
+/* pid of the child, or -E_NOMEM -E_AGAIN; -E_EXIST: the number is in use. */
 i64 proc_fork(struct user_frame *frame, const struct fork_args *args);
 struct exec_args;
 /* A program found from a descriptor: `path` from walk.start with walk.flags. */

@@ -37,14 +37,14 @@ static const struct rlimit_pair default_limits[PROC_RLIMITS] = {
 };
 
 struct process *
-process_new(int *error)
+process_new(i32 number, int *error)
 {
     struct process *p = heap_alloc_zeroed(sizeof *p);
     if (p == NULL) {
         *error = -E_NOMEM;
         return NULL;
     }
-    p->pid = pid_alloc();
+    p->pid = number != 0 ? pid_alloc_chosen(number) : pid_alloc();
     if (p->pid < 0) {
         *error = p->pid;
         heap_free(p);

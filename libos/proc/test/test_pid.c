@@ -73,6 +73,29 @@ test_pid_next_used_in_order(void)
     CHECK(pid_next_used(first) == b && pid_next_used(b) == c && pid_next_used(c) == 0);
 }
 
+/* Verify that a chosen number is had once, in a leaf that nobody used too, and that the
+ * cycle goes on from where it was. */
+static void
+test_pid_alloc_chosen(void)
+{
+    i32 before = pid_alloc();
+    u64 count = pid_in_use();
+    CHECK(pid_alloc_chosen(before) == -E_EXIST);
+    CHECK(pid_alloc_chosen(PID_MAX - 1) == PID_MAX - 1);
+    CHECK(pid_alloc_chosen(PID_MAX - 1) == -E_EXIST);
+    CHECK(pid_alloc_chosen(2) == 2 && pid_next_used(0) == 2);
+    CHECK(pid_in_use() == count + 2);
+    i32 after = pid_alloc();
+    CHECK(after == before + 1);
+    pid_drop(PID_MAX - 1);
+    CHECK(pid_alloc_chosen(PID_MAX - 1) == PID_MAX - 1);
+    pid_drop(PID_MAX - 1);
+    pid_drop(2);
+    pid_drop(before);
+    pid_drop(after);
+    CHECK(pid_in_use() == count - 1);
+}
+
 int
 main(void)
 {
@@ -81,5 +104,6 @@ main(void)
     RUN(test_pid_drop_with_second_use_keeps);
     RUN(test_pid_alloc_exhausted_is_again);
     RUN(test_pid_next_used_in_order);
+    RUN(test_pid_alloc_chosen);
     DONE();
 }

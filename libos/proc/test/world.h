@@ -65,7 +65,7 @@ static struct process *
 world_first(program_fn program)
 {
     int error = 0;
-    struct process *p = process_new(&error);
+    struct process *p = process_new(0, &error);
     CHECK(p != NULL && p->pid == 1);
     p->exit_signal = SIG_CHLD;
     p->cred = cred_new();

@@ -50,6 +50,79 @@ test_impossible_flags_are_refused(void)
     CHECK_ERROR(syscall(SYS_clone3, (void *)8, sizeof a), EFAULT);
 }
 
+struct full_args {
+    struct args first;
+    uint64_t set_tid, set_tid_size, cgroup, unknown;
+};
+
+static long
+clone_numbered(pid_t *number, uint64_t levels, uint64_t flags)
+{
+    struct full_args a = { .first = { .flags = flags, .exit_signal = SIGCHLD } };
+    a.set_tid = (uintptr_t)number;
+    a.set_tid_size = levels;
+    return syscall(SYS_clone3, &a, sizeof a);
+}
+
+/* Verify that a child gets the number that was chosen for it, and that impossible and taken
+ * ones are refused. */
+static void
+test_chosen_number(void)
+{
+    pid_t numbers[2] = { 29999, 29998 }, wrong = 0, all = 1 << 30, first = 1;
+    struct full_args unknown = { .first.exit_signal = SIGCHLD, .unknown = 1 };
+    for (int i = 0; i < 2; i++) {
+        long child = clone_numbered(&numbers[0], 1, 0);
+        if (child == 0)
+            _exit(getpid() == 29999 ? 3 : 4);
+        CHECK(child == 29999);
+        CHECK_ERROR(clone_numbered(&numbers[0], 1, 0), EEXIST); /* a zombie, at least */
+        CHECK_EXIT((pid_t)child, 3);
+    }
+    pid_t next = fork();
+    if (next == 0)
+        _exit(0);
+    CHECK(next != 29999 && next != 30000);
+    CHECK_EXIT(next, 0);
+    CHECK_ERROR(clone_numbered(&first, 1, 0), EEXIST);
+    CHECK_ERROR(clone_numbered(&wrong, 1, 0), EINVAL);
+    CHECK_ERROR(clone_numbered(&all, 1, 0), EINVAL);
+    CHECK_ERROR(clone_numbered(numbers, 2, 0), EINVAL); /* there is one level */
+    CHECK_ERROR(clone_numbered(NULL, 1, 0), EINVAL);
+    CHECK_ERROR(clone_numbered(numbers, 0, 0), EINVAL);
+    CHECK_ERROR(clone_numbered(numbers, 1ull << 40, 0), EINVAL);
+    CHECK_ERROR(clone_numbered((pid_t *)8, 1, 0), EFAULT);
+    CHECK_ERROR(syscall(SYS_clone3, &unknown, sizeof unknown), E2BIG);
+    next = fork();
+    if (next == 0) {
+        CHECK(setresuid(1000, 1000, 1000) == 0);
+        CHECK_ERROR(clone_numbered(&numbers[0], 1, 0), EPERM);
+        CHECK_ERROR(clone_numbered(&wrong, 1, 0), EINVAL);
+        _exit(0);
+    }
+    CHECK_EXIT(next, 0);
+}
+
+/* Verify that a stack must be whole and lie in the program's half, and that clone takes
+ * any signal for the child's end, of which no other than the known ones is sent. */
+static void
+test_stack_and_end(void)
+{
+    struct args a = { .exit_signal = SIGCHLD, .stack = -4096ull, .stack_size = 8192 };
+    CHECK_ERROR(syscall(SYS_clone3, &a, sizeof a), EINVAL);
+    a.stack = 4096;
+    a.stack_size = -4096ull;
+    CHECK_ERROR(syscall(SYS_clone3, &a, sizeof a), EINVAL);
+    long child = clone_flags(100);
+    if (child == 0)
+        _exit(6);
+    CHECK(child > 0);
+    CHECK_ERROR(waitpid((pid_t)child, NULL, 0), ECHILD); /* it is a clone */
+    int status;
+    CHECK(waitpid((pid_t)child, &status, __WCLONE) == child);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 6);
+}
+
 /* Verify that with CLONE_PARENT the child is the caller's sibling. */
 static void
 test_clone_parent_makes_a_sibling(void)
@@ -254,6 +327,8 @@ int
 main(void)
 {
     RUN(test_impossible_flags_are_refused, clone, clone3);
+    RUN(test_chosen_number, clone3);
+    RUN(test_stack_and_end, clone, clone3);
     RUN(test_clone_parent_makes_a_sibling, clone);
     RUN(test_clear_sighand_resets_handlers, clone3);
     RUN(test_shared_things_can_be_unshared, clone, unshare);
