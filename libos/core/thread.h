@@ -75,6 +75,7 @@ struct sched_entity {
     u64 vruntime;
     u64 started; /* TSC when it came onto the CPU */
     u64 runtime; /* TSC ticks in total */
+    i64 turn;    /* TSC ticks that are left of its turn; SCHED_RT_RR alone */
     u32 weight;
     u32 queued;
     i32 nice;

@@ -32,10 +32,13 @@ load_of(const struct lcpu *c)
            (__atomic_load_n(&c->current, __ATOMIC_RELAXED) != c->idle);
 }
 
+/* Of who runs there, or is about to. */
 static u8
 top_of(const struct lcpu *c)
 {
-    return __atomic_load_n(&queue_of(c)->top, __ATOMIC_RELAXED);
+    u8 top = __atomic_load_n(&queue_of(c)->top, __ATOMIC_RELAXED);
+    u8 best = __atomic_load_n(&queue_of(c)->best, __ATOMIC_RELAXED);
+    return MAX(top, best);
 }
 
 static struct lcpu *

@@ -70,8 +70,8 @@ struct sched_class {
     struct thread *(*first)(struct sched_queue *q, u64 cpus);
     /* t has run for so long. */
     void (*charge)(struct sched_queue *q, struct thread *t, u64 ticks, u64 now);
-    /* When t, which runs, has had its turn: TSC; FB_FOREVER. */
-    u64 (*slice_end)(struct sched_queue *q, const struct thread *t, u64 now);
+    /* When t, which runs since t->sched.started, has had its turn: TSC; FB_FOREVER. */
+    u64 (*slice_end)(struct sched_queue *q, struct thread *t, u64 now);
     /* Both are of this class. */
     bool (*preempts)(const struct thread *current, const struct thread *woken, u64 now);
     /* S1.  NULL: never.  True: *until, TSC. */
@@ -98,7 +98,7 @@ void fair_take(struct sched_queue *q, struct thread *t);
 struct thread *fair_pick(struct sched_queue *q); /* the first; there is one */
 struct thread *fair_exchange(struct sched_queue *q, struct thread *t, enum sched_why why,
                              u64 now);
-u64 fair_slice_end(struct sched_queue *q, const struct thread *t, u64 now);
+u64 fair_slice_end(struct sched_queue *q, struct thread *t, u64 now);
 bool fair_preempts(const struct thread *current, const struct thread *woken, u64 now);
 void fair_set_weight(struct thread *t); /* from its policy and nice value */
 void fair_move(struct thread *t, struct sched_queue *from, struct sched_queue *to);

@@ -164,10 +164,11 @@ deadline_charge(struct sched_queue *q, struct thread *t, u64 ticks, u64 now)
 }
 
 static u64
-deadline_slice_end(struct sched_queue *q, const struct thread *t, u64 now)
+deadline_slice_end(struct sched_queue *q, struct thread *t, u64 now)
 {
     (void)q;
-    return now + (u64)MAX(t->sched.reserve.left, 0);
+    (void)now; /* `left` is that of when it came onto the CPU */
+    return t->sched.started + (u64)MAX(t->sched.reserve.left, 0);
 }
 
 static bool

@@ -215,7 +215,7 @@ fair_first(struct sched_queue *q, u64 cpus)
 }
 
 u64
-fair_slice_end(struct sched_queue *q, const struct thread *t, u64 now)
+fair_slice_end(struct sched_queue *q, struct thread *t, u64 now)
 {
     (void)t;
     return now + turn_ticks[MIN(q->q.queued, TURNS - 1)];

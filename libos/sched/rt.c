@@ -5,7 +5,8 @@
  *
  * R1. A thread that was preempted goes to the head of its list, everybody else to the
  *     tail: who yields, becomes ready, or (RR) has used up its slice.
- * R2. An RR thread has a slice only while another of its priority waits.
+ * R2. An RR thread has a slice only while another of its priority waits.  What is left of
+ *     it (`turn`) outlives a preemption, or who is often preempted would never end it.
  * R3. On each vCPU the class has sched_rt_runtime_ns of each sched_rt_period_ns while threads
  *     of a lower one wait; so a real-time thread that never sleeps leaves them a part.  It is
  *     shared out in tenths of a period: others wait for 95 ms at most instead of 950, and a
@@ -47,16 +48,17 @@ static void
 rt_join(struct sched_queue *q, struct thread *t, u64 now)
 {
     (void)q;
-    (void)t;
     (void)now;
+    t->sched.turn = 0;
 }
 
 static bool
 rt_put(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now)
 {
     u32 level = t->sched.priority;
-    bool head = why == SCHED_PREEMPTED && now < q->q.slice_end;
-    if (head)
+    bool used_up = t->sched.policy == SCHED_RT_RR && t->sched.turn <= 0; /* R2 */
+    (void)now;
+    if (why == SCHED_PREEMPTED && !used_up)
         list_push_front(&q->rt.level[level], &t->sched.level);
     else
         list_push_back(&q->rt.level[level], &t->sched.level);
@@ -128,7 +130,7 @@ static void
 rt_charge(struct sched_queue *q, struct thread *t, u64 ticks, u64 now)
 {
     u64 runtime, period;
-    (void)t;
+    t->sched.turn -= (i64)ticks;
     if (look_at_period(q, now, &runtime, &period))
         q->rt.used += MIN(ticks, now - q->rt.period);
 }
@@ -144,12 +146,22 @@ rt_spent(struct sched_queue *q, u64 now, u64 *until)
     return first == NULL || !runs_by_loan(first);
 }
 
+/* R2: a new turn if the last one is over, or was while nobody waited. */
 static u64
-rt_slice_end(struct sched_queue *q, const struct thread *t, u64 now)
+turn_end(struct thread *t, u64 now)
+{
+    u64 ran = now - t->sched.started; /* not charged yet */
+    if (t->sched.turn <= (i64)ran)
+        t->sched.turn = (i64)(ran + rr_ticks());
+    return t->sched.started + (u64)t->sched.turn;
+}
+
+static u64
+rt_slice_end(struct sched_queue *q, struct thread *t, u64 now)
 {
     u64 end = FB_FOREVER, runtime, period;
     if (t->sched.policy == SCHED_RT_RR && !list_empty(&q->rt.level[t->sched.priority]))
-        end = now + rr_ticks(); /* R2 */
+        end = turn_end(t, now);
     if (waiting_of(q, RANK_FAIR) == 0 || runs_by_loan(t) ||
         !look_at_period(q, now, &runtime, &period))
         return end;

@@ -188,7 +188,7 @@ charge(struct sched_queue *q, struct thread *t, u64 now)
 
 /* Of a thread of another class, or while one waits. */
 static __attribute__((noinline)) u64
-slice_end_of_all(struct sched_queue *q, const struct thread *t, u64 now)
+slice_end_of_all(struct sched_queue *q, struct thread *t, u64 now)
 {
     u64 end = q->q.queued == 0 && t->sched.rank == RANK_FAIR
                   ? FB_FOREVER
@@ -202,7 +202,7 @@ slice_end_of_all(struct sched_queue *q, const struct thread *t, u64 now)
 }
 
 static inline u64
-slice_end(struct sched_queue *q, const struct thread *t, u64 now)
+slice_end(struct sched_queue *q, struct thread *t, u64 now)
 {
     if (__builtin_expect((q->others | t->sched.rank) != 0, 0))
         return slice_end_of_all(q, t, now);
@@ -220,8 +220,10 @@ next_of_all(struct lcpu *c, struct thread *t, enum sched_why why, u64 now)
         sched_pull(c, now);
     struct thread *next = choose(q, now);
     q->top = next != NULL ? precedence(next) : 0;
-    if (next != NULL)
+    if (next != NULL) {
         sched_take(c, next);
+        next->sched.started = now; /* for its slice's end */
+    }
     return next;
 }
 
