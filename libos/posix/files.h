@@ -125,6 +125,7 @@ file_to_fd(struct file *f, bool cloexec)
  * -E_FAULT */
 int mask_begin(uaddr mask, u64 size, bool *masked) MUST_CHECK;
 void mask_end(bool masked, i64 result);
+bool signalfd_is(const struct file *f);
 void posix_files_init(void); /* hooks; called by posix_init */
 
 #endif

@@ -129,6 +129,12 @@ static const struct file_ops signalfd_ops = {
     .kind_name = "anon_inode:[signalfd]",
 };
 
+bool
+signalfd_is(const struct file *f)
+{
+    return f->ops == &signalfd_ops;
+}
+
 static i64
 new_signalfd(u64 set, u32 flags)
 {

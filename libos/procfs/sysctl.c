@@ -20,6 +20,7 @@
 #include "ipc/msg.h"
 #include "ipc/shm.h"
 #include "pipe/pipe.h"
+#include "posix/aio.h"
 #include "posix/posix.h"
 #include "proc/cred.h"
 #include "proc/pid.h"
@@ -203,13 +204,16 @@ rt_share_store(const struct node *n, char *text, size_t bytes)
 
 /* What the rooms count and allow. */
 enum count {
-    COUNT_FILES, COUNT_FILES_MAX, COUNT_WATCHES_MAX, COUNT_LOG_LEVELS,
+    COUNT_AIO, COUNT_FILES, COUNT_FILES_MAX, COUNT_WATCHES_MAX, COUNT_LOG_LEVELS,
 };
 
 static int
 count_show(struct view *v, struct text *t)
 {
     switch ((enum count)v->node->entry->value) {
+    case COUNT_AIO:
+        text_add(t, "%u\n", atomic_load(&aio_all));
+        break;
     case COUNT_FILES:
         text_add(t, "%lu\t0\t%lu\n", atomic_load(&file_count), file_count_max);
         break;
@@ -286,6 +290,8 @@ static const struct entry mqueue_entries[] = {
     SETTING("queues_max", &mq_queues_max, 0x7fffffff),
 };
 static const struct entry fs_entries[] = {
+    SETTING("aio-max-nr", &aio_all_max, 0x7fffffff),
+    COUNT("aio-nr", COUNT_AIO),
     COUNT("file-max", COUNT_FILES_MAX),
     COUNT("file-nr", COUNT_FILES),
     ENTRY_FILE("inode-nr", 0444, .strict = true, .show = inode_number_show, .value = 0),

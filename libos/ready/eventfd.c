@@ -116,6 +116,20 @@ static const struct file_ops eventfd_ops = {
     .kind_name = "anon_inode:[eventfd]",
 };
 
+bool
+eventfd_is(const struct file *f)
+{
+    return f->ops == &eventfd_ops;
+}
+
+void
+eventfd_add(struct file *f, u64 value)
+{
+    struct eventfd *e = f->priv;
+    (void)put(e, value);
+    wait_wake(&e->readable, 1);
+}
+
 int
 eventfd_create(u64 count, bool semaphore, u32 flags, struct file **out)
 {

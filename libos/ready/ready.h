@@ -19,6 +19,9 @@ struct file *anon_file(const struct file_ops *ops, u32 flags, void *priv);
 
 /* ---- a counter: reads take it (or one of it), writes add ---- */
 int eventfd_create(u64 count, bool semaphore, u32 flags, struct file **out) MUST_CHECK;
+bool eventfd_is(const struct file *f);
+/* Add without waiting: what does not fit is lost. */
+void eventfd_add(struct file *f, u64 value);
 
 /* ---- a timer; reads give how often it ran out since the last ---- */
 struct timerfd_time {

@@ -302,11 +302,21 @@ widen_to_tables(const struct area *first, const struct area *next, uaddr *start,
         *end = high;
 }
 
+void (*mm_ended_hook)(struct mm *m);
+
+void
+mm_tell_end(struct mm *m)
+{
+    m->tell_end = true;
+}
+
 void
 mm_release(struct mm *m)
 {
     if (!m || atomic_fetch_sub(&m->refs, 1) != 1)
         return;
+    if (m->tell_end)
+        mm_ended_hook(m);
     mutex_lock(&m->lock); /* V4: a truncation may be at work here */
     for (struct area *a = m->areas.first, *next; a; a = next) {
         uaddr start = a->start, end;

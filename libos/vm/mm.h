@@ -80,6 +80,10 @@ u32 mm_spares(void); /* structures and spaces that wait for their next use */
 /* A copy for fork: copy-on-write for private areas.  -E_NOMEM. */
 int mm_fork(struct mm *from, struct mm **out) MUST_CHECK;
 void mm_hold(struct mm *m);
+/* posix sets it: the last reference to a space goes that mm_tell_end was called for.  No
+ * lock is held, and it may sleep. */
+extern void (*mm_ended_hook)(struct mm *m);
+void mm_tell_end(struct mm *m);
 void mm_release(struct mm *m); /* the last one unmaps everything and destroys the space */
 /* Make it current on this vCPU (NULL: any space that is alive, for LibOS threads). */
 void mm_switch(struct mm *m);

@@ -53,6 +53,7 @@ struct mm {
     u64 losses; /* chunk_losses when all pages were there last; ~0: some are lost (RC2) */
     struct mm *next_held; /* by reclaim.c: of those that it holds */
     bool held;
+    bool tell_end;        /* mm_tell_end */
     bool advised;         /* some area had DONTFORK or WIPEONFORK */
     u32 lock_future;      /* flags of areas to come: mlockall */
     struct vm_ranges *lazy; /* Z3 of lazy.c; NULL: none */

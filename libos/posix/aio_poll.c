@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* Asynchronous requests that wait for a file to be ready; posix/aio.h: R4. */
+#include "core/heap.h"
+#include "posix/aio.h"
+#include "posix/files.h"
+
+#define POLL_RDNORM 0x040u
+#define POLL_WRNORM 0x100u
+#define SLOTS 4u
+
+struct aio_poll {
+    struct list link;        /* ctx->mutex; in ctx->polls */
+    struct list fired_link;  /* fired_lock; alone when not on the list */
+    _Atomic u32 refs;        /* that of ctx->polls, that of the list of the fired */
+    struct aio_context *ctx; /* a reference */
+    struct file *file, *counter;
+    struct aio_event event;
+    struct poll_table table;
+    u32 events, used;
+    bool over, too_many;     /* ctx->mutex */
+    struct aio_slot {
+        struct waiter waiter;
+        struct aio_poll *poll;
+    } slot[SLOTS];
+};
+
+static struct spinlock fired_lock = SPINLOCK_INIT;
+static struct list fired = LIST_INIT(fired);
+static struct waitq fired_wait = WAITQ_INIT(fired_wait);
+static _Atomic bool asker_runs;
+
+static void
+put(struct aio_poll *p)
+{
+    if (atomic_fetch_sub(&p->refs, 1) != 1)
+        return;
+    file_release(p->file);
+    if (p->counter != NULL)
+        file_release(p->counter);
+    aio_context_put(p->ctx);
+    heap_free(p);
+}
+
+/* The queue's lock is held. */
+static bool
+slot_wake(struct waiter *w)
+{
+    struct aio_poll *p = container_of(w, struct aio_slot, waiter)->poll;
+    spin_lock(&fired_lock);
+    bool fresh = list_empty(&p->fired_link);
+    if (fresh) {
+        atomic_fetch_add(&p->refs, 1);
+        list_push_back(&fired, &p->fired_link);
+    }
+    spin_unlock(&fired_lock);
+    if (fresh)
+        wait_wake(&fired_wait, ~0u);
+    return true;
+}
+
+static void
+slot_add(struct poll_table *t, struct waitq *q)
+{
+    struct aio_poll *p = container_of(t, struct aio_poll, table);
+    if (p->used == SLOTS) {
+        p->too_many = true;
+        return;
+    }
+    struct aio_slot *s = &p->slot[p->used++];
+    s->poll = p;
+    s->waiter = (struct waiter){ .thread = thread_current(), .wake = slot_wake };
+    wait_add(q, &s->waiter);
+}
+
+static u32
+ask(struct aio_poll *p, struct poll_table *t)
+{
+    u32 mask = file_poll(p->file, t);
+    mask |= ((mask & POLL_IN) != 0 ? POLL_RDNORM : 0) |
+            ((mask & POLL_OUT) != 0 ? POLL_WRNORM : 0);
+    return mask & p->events;
+}
+
+static void
+leave_queues(struct aio_poll *p)
+{
+    for (u32 i = 0; i < p->used; i++)
+        wait_remove(&p->slot[i].waiter);
+    p->used = 0;
+}
+
+/* The context's mutex is held; the caller lets go of the list's reference after it. */
+static void
+end_locked(struct aio_poll *p, u32 mask)
+{
+    p->over = true;
+    leave_queues(p);
+    list_remove(&p->link);
+    p->event.result = mask;
+    aio_end_locked(p->ctx, &p->event, p->counter);
+}
+
+static void
+ask_again(struct aio_poll *p)
+{
+    bool ended = false;
+    mutex_lock(&p->ctx->mutex);
+    if (!p->over) {
+        u32 mask = ask(p, NULL);
+        if (mask != 0) {
+            end_locked(p, mask);
+            ended = true;
+        }
+    }
+    mutex_unlock(&p->ctx->mutex);
+    if (ended)
+        put(p);
+}
+
+static struct aio_poll *
+fired_take(void)
+{
+    struct aio_poll *p = NULL;
+    spin_lock(&fired_lock);
+    if (!list_empty(&fired)) {
+        p = container_of(fired.next, struct aio_poll, fired_link);
+        list_remove(&p->fired_link);
+        list_init(&p->fired_link);
+    }
+    spin_unlock(&fired_lock);
+    return p;
+}
+
+/* The thread that asks: a queue's waker cannot, since files may sleep when asked. */
+static void
+asker(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        (void)!wait_until(&fired_wait, !list_empty(&fired), false, ~0ull);
+        for (struct aio_poll *p; (p = fired_take()) != NULL;) {
+            ask_again(p);
+            put(p);
+        }
+    }
+}
+
+static int
+asker_start(void)
+{
+    if (atomic_exchange(&asker_runs, true))
+        return 0;
+    struct thread *t = thread_create("aio", asker, NULL);
+    if (t == NULL) {
+        atomic_store(&asker_runs, false);
+        return -E_NOMEM;
+    }
+    thread_start(t);
+    return 0;
+}
+
+int
+aio_poll(struct aio_context *c, struct file *file, u32 events, const struct aio_event *e,
+         struct file *counter)
+{
+    int r = asker_start();
+    struct aio_poll *p = r == 0 ? heap_alloc_zeroed(sizeof *p) : NULL;
+    if (p == NULL)
+        return -E_NOMEM;
+    *p = (struct aio_poll){ .refs = 1, .ctx = c, .file = file, .counter = counter,
+                            .event = *e, .events = events | POLL_ERR | POLL_HUP,
+                            .table.add = slot_add };
+    list_init(&p->fired_link);
+    atomic_fetch_add(&c->refs, 1);
+    mutex_lock(&c->mutex);
+    list_push_back(&c->polls, &p->link);
+    u32 mask = ask(p, &p->table);
+    bool refused = p->too_many || (mask == 0 && p->used == 0) || c->dead;
+    if (refused) {
+        p->over = true;
+        leave_queues(p);
+        list_remove(&p->link);
+        file_hold(file); /* they stay the caller's */
+        if (counter != NULL)
+            file_hold(counter);
+    } else if (mask != 0) {
+        end_locked(p, mask);
+    }
+    mutex_unlock(&c->mutex);
+    if (refused || mask != 0)
+        put(p);
+    return refused ? -E_INVAL : 0;
+}
+
+bool
+aio_poll_cancel(struct aio_context *c, uaddr request)
+{
+    struct aio_poll *p = NULL;
+    mutex_lock(&c->mutex);
+    list_for_each(it, &c->polls)
+    {
+        struct aio_poll *q = container_of(it, struct aio_poll, link);
+        if (q->event.request == request) {
+            p = q;
+            break;
+        }
+    }
+    if (p != NULL)
+        end_locked(p, 0);
+    mutex_unlock(&c->mutex);
+    if (p != NULL)
+        put(p);
+    return p != NULL;
+}
+
+void
+aio_poll_cancel_all(struct aio_context *c)
+{
+    for (struct aio_poll *p;;) {
+        mutex_lock(&c->mutex);
+        p = list_empty(&c->polls) ? NULL
+                                  : container_of(c->polls.next, struct aio_poll, link);
+        if (p != NULL)
+            end_locked(p, 0);
+        mutex_unlock(&c->mutex);
+        if (p == NULL)
+            return;
+        put(p);
+    }
+}
