@@ -3,7 +3,8 @@
  * For host tests of futexes: words of "user memory", and threads of one process that may
  * wait: a job is given to one, and the test goes on when all sleep.
  *
- * All words are private: what is known by its inode needs mappings, which guest tests have.
+ * All words are private: what is known by its inode needs mappings, which guest tests
+ * have.
  */
 #ifndef LIBOS_FUTEX_TEST_SETUP_H
 #define LIBOS_FUTEX_TEST_SETUP_H
@@ -27,7 +28,7 @@ struct worker {
     i64 (*job)(struct worker *w); /* NULL: it waits for one */
     bool over;
     i64 result;
-    u32 number, word, count;      /* the job's, as all below */
+    u32 number, word, count; /* the job's, as all below */
     u32 words[4];
     u32 bits, value;
     struct futex_limit limit;
