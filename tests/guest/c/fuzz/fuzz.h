@@ -29,9 +29,14 @@
 
 #define PAGE 4096ul
 #define ARENA_PAGES 32ul
+#ifdef FUZZ_HOST /* libos/posix/test/fuzz_calls.c: where a sanitizer has no shadow */
+#define ARENA ((unsigned char *)0x600000000000)
+#define STACKS ((unsigned char *)0x600010000000)
+#else
 #define ARENA ((unsigned char *)0x200000000)
-#define READ_ONLY (ARENA + ARENA_PAGES * PAGE)     /* one page, then one without rights */
 #define STACKS ((unsigned char *)0x210000000)      /* of the threads, and the alternate */
+#endif
+#define READ_ONLY (ARENA + ARENA_PAGES * PAGE)     /* one page, then one without rights */
 #define STACK_BYTES 0x8000ul
 #define CALLS_PER_ROUND 300
 #define ROUND_MS 1500
@@ -55,6 +60,9 @@ struct call {
 extern const struct call calls[];
 extern const unsigned call_count;
 
+#ifdef FUZZ_HOST
+long raw(long number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
+#else
 static inline __attribute__((always_inline)) long
 raw(long number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
 {
@@ -66,6 +74,7 @@ raw(long number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f)
                      : "rcx", "r11", "memory");
     return result;
 }
+#endif
 #define RAW(number, a, b, c) raw(number, (u64)(a), (u64)(b), (u64)(c), 0, 0, 0)
 
 /* args.c */
@@ -80,7 +89,8 @@ void on_signal(int number, siginfo_t *info, void *context);
 void fuzz_restorer(void);
 void many_calls(struct stream *s, int n);
 
-/* round.c */
-_Noreturn void run_round(u64 seed, int root, const char *directory, const char *self, int verbose);
+/* round.c: adds to *begun when it is about to call. */
+_Noreturn void run_round(u64 seed, int root, const char *directory, const char *self, int verbose,
+                         int *begun);
 
 #endif

@@ -149,7 +149,10 @@ run_rounds(u64 seed, int rounds, int count, const char *self, int verbose)
     struct worker workers[WORKERS_MAX] = { { 0 } };
     struct timespec pause_time = { 0, 1000000 };
     int started = 0, ended = 0, hung = 0;
+    /* How many rounds have come as far as their first call. */
+    int *begun = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
+    CHECK(begun != MAP_FAILED);
     while (ended < rounds) {
         for (int i = 0; i < count && started < rounds; i++) {
             struct worker *w = &workers[i];
@@ -163,7 +166,7 @@ run_rounds(u64 seed, int rounds, int count, const char *self, int verbose)
             w->pid = fork();
             CHECK(w->pid >= 0);
             if (w->pid == 0)
-                run_round(seed + (u64)started, started % 2, w->directory, self, verbose);
+                run_round(seed + (u64)started, started % 2, w->directory, self, verbose, begun);
             started++;
         }
         nanosleep(&pause_time, NULL);
@@ -174,6 +177,8 @@ run_rounds(u64 seed, int rounds, int count, const char *self, int verbose)
             remove_tree(workers[i].directory);
     settle();
     remove_objects();
+    CHECK(*begun == rounds);
+    munmap(begun, PAGE);
     return hung;
 }
 
