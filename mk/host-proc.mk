@@ -15,6 +15,6 @@ HOST_TESTS += $(FUZZ_CALLS)
 $(FUZZ_CALLS): libos/posix/test/fuzz_calls.c $(wildcard tests/guest/c/fuzz/*.[ch]) tests/guest/c/check.h \
     $(BUILD)/host/libos.a libos/proc/test/world.h libos/core/test/check.h
 	@mkdir -p $(@D)
-	for f in args table; do $(LIBOS_CC) $(LIBOS_HOST_CFLAGS) -Wno-error -DFUZZ_HOST -c -o $@.$$f.o tests/guest/c/fuzz/$$f.c || exit; done
+	for f in args table; do $(LIBOS_CC) -std=gnu17 -O1 -g -DFUZZ_HOST -c -o $@.$$f.o tests/guest/c/fuzz/$$f.c || exit; done
 	$(LIBOS_CC) $(LIBOS_HOST_CFLAGS) $(LIBOS_INCLUDES) -o $@ $< $@.args.o $@.table.o -Wl,--whole-archive $(BUILD)/host/libos.a \
 	    -Wl,--no-whole-archive

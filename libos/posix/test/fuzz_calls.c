@@ -3,17 +3,18 @@
  * The caller of random system calls of tests/guest/c/fuzz, on the host: its table and its
  * arguments, given to the handlers of the rooms under sanitizers.
  *
- * fuzz_calls [SEED [ROUNDS]]: without arguments a fixed number of rounds from a fixed seed.
- * A round is a process with a file system of its own, every second one without root's
- * rights, and what it starts; the first process ends it, and takes all that it left.
+ * fuzz_calls [SEED [ROUNDS]]: without arguments a fixed number of rounds from a fixed
+ * seed. A round is a process with a file system of its own, every second one without
+ * root's rights, and what it starts; the first process ends it, and takes all that it
+ * left.
  *
- * F1. The arguments are made in the host's memory at ARENA, and copied to the same address
- *     of the user before each call.
- * F2. A process that cannot be ended leaves the first process asleep for ever, which is a
- *     panic; a call that never comes back is the alarm's.
- * F3. Some calls find no memory: the heap says so, once or until they are through.
- * F4. Rounds of the same seeds leave the same: after the first two passes have filled what
- *     is kept, a third holds neither more frames nor more objects.
+ * F1. The arguments are made in the host's memory at ARENA, and copied to the same
+ * address of the user before each call. F2. A process that cannot be ended leaves the
+ * first process asleep for ever, which is a panic; a call that never comes back is the
+ * alarm's. F3. Some calls of every third round find no memory: the heap says so from then
+ * on, until they are through. F4. Rounds of the same seeds leave the same: after the
+ * first two passes have filled what is kept, a third holds no more frames, and of objects
+ * fewer than a round each.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +27,9 @@
 #include "procfs/procfs.h"
 #include "tty/tty.h"
 
-#define ARENA        0x600000000000ul /* as in tests/guest/c/fuzz/fuzz.h */
+#define ARENA        0x300000000000ul /* as in tests/guest/c/fuzz/fuzz.h */
 #define ARENA_BYTES  (32 * PAGE_SIZE)
-#define STACKS       0x600010000000ul
+#define STACKS       0x300010000000ul
 #define STACKS_BYTES 0x40000ul
 #define CALLS        300
 #define CHILD_CALLS  40
@@ -53,8 +54,16 @@ long raw(long number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 f);
 void on_signal(int number, void *info, void *context);
 void fuzz_restorer(void);
 
-static u64 seed = 1, rounds = 40, made, threads, failed;
-static bool verbose, out_of_memory;
+static u64 seed = 1, rounds = 60, made, threads, failed, round_number;
+static bool verbose;
+
+/* Objects that only frames point to look lost to it; F4 counts instead. */
+const char *__asan_default_options(void);
+const char *
+__asan_default_options(void)
+{
+    return "detect_leaks=0";
+}
 
 void
 on_signal(int number, void *info, void *context)
@@ -96,8 +105,8 @@ raw(long number, u64 a, u64 b, u64 c, u64 d, u64 e, u64 g)
 static bool
 is_left_out(long number)
 {
-    static const short numbers[] = { 155, 161, 163, 164, 165, 166, 169, 170, 171, 175, 227,
-                                     246, 304, 428, 429, 430, 431, 432, 433, 442 };
+    static const short numbers[] = { 155, 161, 163, 164, 165, 166, 169, 170, 171, 175,
+                                     227, 246, 304, 428, 429, 430, 431, 432, 433, 442 };
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
         if (numbers[i] == number)
             return true;
@@ -119,9 +128,9 @@ one_call(struct stream *s)
         failed++; /* the round has taken its own memory away */
     if (verbose)
         printf("%lu %s %lx %lx %lx %lx %lx %lx\n", (unsigned long)thread_current()->tid,
-               posix_call_name((u32)number) ? posix_call_name((u32)number) : "-", a[0], a[1],
-               a[2], a[3], a[4], a[5]);
-    if (out_of_memory && below(s, 16) == 0)
+               posix_call_name((u32)number) ? posix_call_name((u32)number) : "-", a[0],
+               a[1], a[2], a[3], a[4], a[5]);
+    if (round_number % 3 == 2 && below(s, 16) == 0)
         host_fail_heap_after(below(s, 12));
     made++;
     long r = raw(number, a[0], a[1], a[2], a[3], a[4], a[5]);
@@ -167,8 +176,16 @@ map_memory(void)
 static void
 begin_round(u64 number)
 {
-    static const char *const opened[] = { "a", "b", "d", "d/fifo", "null", "zero", "random",
-                                          "proc/self/maps", "proc/self/mem", "proc/mounts",
+    static const char *const opened[] = { "a",
+                                          "b",
+                                          "d",
+                                          "d/fifo",
+                                          "null",
+                                          "zero",
+                                          "random",
+                                          "proc/self/maps",
+                                          "proc/self/mem",
+                                          "proc/mounts",
                                           "pts/ptmx" };
     static const char *const made_files[] = { "a", "b", "d/x" };
     map_memory();
@@ -179,8 +196,8 @@ begin_round(u64 number)
     raw(83, text(0, "proc"), 0777, 0, 0, 0, 0);
     raw(83, text(0, "pts"), 0777, 0, 0, 0, 0);
     CHECK(raw(165, text(0, "p"), text(1, "proc"), text(2, "proc"), 0, 0, 0) == 0);
-    CHECK(raw(165, text(0, "p"), text(1, "pts"), text(2, "devpts"), 0, text(3, "ptmxmode=0666"),
-              0) == 0);
+    CHECK(raw(165, text(0, "p"), text(1, "pts"), text(2, "devpts"), 0,
+              text(3, "ptmxmode=0666"), 0) == 0);
     for (size_t i = 0; i < ARRAY_SIZE(made_files); i++)
         CHECK(raw(2, text(0, made_files[i]), 0102, 0666, 0, 0, 0) >= 0);
     CHECK(raw(1, 0, ARENA, 5000, 0, 0, 0) == 5000);
@@ -207,7 +224,6 @@ begin_round(u64 number)
 }
 
 static void driver(void);
-static u64 round_number;
 
 static void
 enter(struct thread *t, struct user_frame *f)
@@ -222,7 +238,8 @@ enter(struct thread *t, struct user_frame *f)
         threads = 0;
         memset((void *)ARENA, 0, ARENA_BYTES);
     }
-    s.state = (seed + round_number) * 0x9e3779b97f4a7c15ull + threads++ * 0xbf58476d1ce4e5b9ull;
+    s.state =
+        (seed + round_number) * 0x9e3779b97f4a7c15ull + threads++ * 0xbf58476d1ce4e5b9ull;
     s.state |= 1;
     s.root = round_number % 2 != 0;
     (void)t;
@@ -272,11 +289,13 @@ one_round(u64 number)
     CHECK(pid > 0);
     for (int i = 0; i < 100; i++) {
         doze(10000000);
+        host_fail_heap_after(~0ull); /* a call that ended its thread */
         if (raw(61, (u64)pid, 0, 1, 0, 0, 0) == pid)
             break;
     }
     /* All of them, and those that they start meanwhile. */
     for (;;) {
+        host_fail_heap_after(~0ull);
         raw(62, ~0ul, 9, 0, 0, 0, 0);
         if (raw(61, ~0ul, 0, 0x40000000, 0, 0, 0) == -10)
             break;
@@ -300,10 +319,11 @@ driver(void)
         }
         before = after;
         after = host_count();
-        printf("# pass %d: %lu calls, %lu frames, %lu objects\n", pass, made, after.frames,
-               after.objects);
+        printf("# pass %d: %lu calls, %lu frames, %lu objects\n", pass, made,
+               after.frames, after.objects);
     }
-    CHECK(after.frames <= before.frames + 64 && after.objects <= before.objects + 64);
+    CHECK(after.frames <= before.frames && after.objects < before.objects + rounds);
+    printf("ok - all rounds ended, and their frames came back\n");
     world_done();
 }
 
@@ -313,9 +333,9 @@ main(int argc, char **argv)
     seed = argc > 1 ? strtoull(argv[1], NULL, 0) : seed;
     rounds = argc > 2 ? strtoull(argv[2], NULL, 0) : rounds;
     verbose = getenv("FUZZ_VERBOSE") != NULL;
-    out_of_memory = getenv("FUZZ_NOMEM") != NULL;
     CHECK(mmap((void *)ARENA, ARENA_BYTES + 2 * PAGE_SIZE, PROT_READ | PROT_WRITE,
-               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) == (void *)ARENA);
+               MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+               0) == (void *)ARENA);
     world_start();
     tty_init();
     procfs_init();

@@ -30,8 +30,8 @@
 #define PAGE 4096ul
 #define ARENA_PAGES 32ul
 #ifdef FUZZ_HOST /* libos/posix/test/fuzz_calls.c: where a sanitizer has no shadow */
-#define ARENA ((unsigned char *)0x600000000000)
-#define STACKS ((unsigned char *)0x600010000000)
+#define ARENA ((unsigned char *)0x300000000000)
+#define STACKS ((unsigned char *)0x300010000000)
 #else
 #define ARENA ((unsigned char *)0x200000000)
 #define STACKS ((unsigned char *)0x210000000)      /* of the threads, and the alternate */
