@@ -195,7 +195,7 @@ proc_set_pgid(i32 pid, i32 pgid)
     struct process *self = proc_current();
     if (pid < 0 || pgid < 0)
         return -E_INVAL;
-    struct process *target = pid == 0 ? self : proc_find(pid);
+    struct process *target = pid == 0 || pid == self->pid ? self : proc_find(pid);
     if (target == NULL)
         return -E_SRCH;
     if (pgid == 0)
