@@ -132,6 +132,7 @@ struct thread {
     void (*entry)(void *);   /* LibOS threads, and the first run of user threads */
     void *arg;
     struct thread *joiner;
+    struct trace *trace;     /* proc/trace.h; NULL: it is not traced */
     struct lcpu *fpu_cpu;    /* where the vector state was loaded last */
     void *host;              /* the host stand-in's own */
     u64 reserved[8];

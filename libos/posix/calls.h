@@ -328,4 +328,7 @@ long sys_msgsnd(struct user_frame *f);
 long sys_msgrcv(struct user_frame *f);
 long sys_msgctl(struct user_frame *f);
 
+/* ---- ptrace.c ---- */
+long sys_ptrace(struct user_frame *f);
+
 #endif

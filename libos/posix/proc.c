@@ -401,6 +401,8 @@ sys_waitid(struct user_frame *f)
         info.u.child.pid = report.pid;
         info.u.child.uid = (u32)report.uid;
         info_of_status(&info, report.status);
+        if (report.trapped && (report.status & 0xff) == 0x7f)
+            info.code = SIGNAL_CLD_TRAPPED;
         if (rusage_of_report(SYS_ARG4(f), &report) != 0)
             return -E_FAULT;
     }

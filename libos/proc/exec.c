@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/string.h"
 #include "proc/internal.h"
+#include "proc/trace.h"
 #include "signal/signal.h"
 #include "signal/timer.h"
 #include "vfs/mount.h"
@@ -251,7 +252,8 @@ static int
 ids_of_program(struct process *p, struct exec_state *e)
 {
     const struct cred *by = p->cred;
-    bool shared = others_share_place(p), bound = p->no_new_privs;
+    bool shared = others_share_place(p);
+    bool bound = p->no_new_privs || trace_restricts(thread_current());
     bool honour = !bound && (!shared || cred_can(by, CAP_SETUID)) &&
                   !mount_has(e->program->path.mount, MOUNT_NO_SET_IDS);
     struct file_caps caps = { .there = false };
@@ -274,7 +276,8 @@ gains(const struct cred *from, const struct cred *to)
 static bool
 decision_holds(struct process *p, const struct exec_state *e)
 {
-    if (p->cred != e->by || p->no_new_privs != e->bound)
+    if (p->cred != e->by ||
+        (p->no_new_privs || trace_restricts(thread_current())) != e->bound)
         return false;
     return !gains(p->cred, e->cred) || cred_can(p->cred, CAP_SETUID) ||
            !others_share_place(p);
@@ -433,6 +436,8 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     p->programs++;
     spin_unlock(&family_lock);
     new_registers(t, f, &e->image);
+    if (__builtin_expect(t->trace != NULL, 0))
+        trace_exec(t);
 }
 
 int

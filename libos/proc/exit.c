@@ -23,6 +23,7 @@
 #include "proc/handle.h"
 #include "proc/internal.h"
 #include "proc/session.h"
+#include "proc/trace.h"
 #include "signal/signal.h"
 #include "signal/timer.h"
 #include "vm/mm.h"
@@ -302,6 +303,8 @@ end_process(struct process *p)
         libos_panic("attempted to kill init: wait status 0x%x", (unsigned)p->exit_status);
     }
     session_leader_ends(); /* it takes the terminal with it */
+    if (__builtin_expect(!list_empty(&p->tracees), 0))
+        trace_tracer_ends(p);
     drop_resources(p);
     become_zombie(p);
     /* Nobody asks for the actions of a process without children, and senders see
@@ -319,6 +322,8 @@ end_thread(struct thread *t)
     struct process *p = t->process;
     process_leave_memory(t, true);
     i32 tid = t->tid;
+    if (__builtin_expect(t->trace != NULL, 0))
+        trace_thread_ends(t, p->exit_status);
     spin_lock(&p->lock);
     process_remove_thread_locked(p, t);
     bool last = p->nthreads == 0;

@@ -43,6 +43,8 @@ struct process {
     struct process *parent;               /* family_lock */
     struct list children, sibling;        /* family_lock */
     struct list threads;                  /* lock */
+    struct list tracees;                  /* family_lock; trace.h */
+    u32 traced;                           /* lock; threads of it that are traced */
     u32 nthreads;
     struct spinlock lock;
     _Atomic u32 state;
@@ -189,6 +191,7 @@ NORETURN void proc_exit_thread(i32 code);
 #define WAIT_ANY 0x40u     /* both */
 struct wait_report {
     i32 pid, status, uid;
+    bool trapped; /* it is a tracee's */
     struct proc_usage usage; /* its own and that of its children that it waited for */
 };
 /* which: > 0 this pid, 0 my group, -1 any, < -1 that group. 1: *out filled; 0:

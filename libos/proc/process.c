@@ -54,6 +54,7 @@ process_new(i32 number, int *error)
     list_init(&p->children);
     list_init(&p->sibling);
     list_init(&p->threads);
+    list_init(&p->tracees);
     list_init(&p->group_link);
     waitq_init(&p->child_wait);
     waitq_init(&p->vfork_wait);

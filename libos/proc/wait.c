@@ -10,6 +10,7 @@
  */
 #include "core/log.h"
 #include "proc/internal.h"
+#include "proc/trace.h"
 #include "signal/signal.h"
 
 static void
@@ -43,6 +44,7 @@ static void
 fill_report(struct process *child, i32 status, struct wait_report *out)
 {
     out->pid = child->pid;
+    out->trapped = false;
     out->status = status;
     /* A child that was continued may be changing its ids. */
     spin_lock(&child->lock);
@@ -86,9 +88,14 @@ look(struct process *self, i32 which, u32 flags, struct wait_report *out)
 {
     struct process *dead = NULL;
     struct pgroup *empty = NULL;
+    struct trace *gone = NULL;
     int result = -E_CHILD;
     spin_lock(&family_lock);
-    if (which > 0) {
+    if (__builtin_expect(!list_empty(&self->tracees), 0))
+        result = trace_report_locked(self, which, flags, out, &gone);
+    if (result == 1) {
+        /* a tracee's report comes first */
+    } else if (which > 0) {
         spin_lock(&pid_lock);
         struct pid_slot *slot = pid_slot_locked(which);
         struct process *child = slot != NULL ? slot->process : NULL;
@@ -114,6 +121,8 @@ look(struct process *self, i32 which, u32 flags, struct wait_report *out)
     pgroup_free(empty);
     if (dead != NULL)
         proc_release(dead);
+    if (gone != NULL)
+        trace_drop(gone);
     return result;
 }
 

@@ -16,6 +16,7 @@
 #include "core/usercopy.h"
 #include "proc/proc.h"
 #include "proc/session.h"
+#include "proc/trace.h"
 #include "signal/internal.h"
 
 struct signal_abi signal_abi;
@@ -192,8 +193,12 @@ park(struct thread *t, struct process *p)
  * SIG_CONT may have come. Orphaned groups do not stop for the terminal's (POSIX,
  * 2.4.3). */
 static void
-stop_process(struct thread *t, struct process *p, int number, u32 before)
+stop_process(struct thread *t, struct user_frame *f, struct process *p, int number, u32 before)
 {
+    if (__builtin_expect(t->trace != NULL, 0)) { /* its tracer holds it, not its group */
+        trace_group_stop(t, f, number);
+        return;
+    }
     if (number != SIG_STOP && session_group_orphaned(p->pgid))
         return;
     spin_lock(&p->lock);
@@ -213,7 +218,7 @@ stop_process(struct thread *t, struct process *p, int number, u32 before)
     park(t, p);
 }
 
-enum taken { TAKEN_NONE, TAKEN_IGNORE, TAKEN_STOP, TAKEN_END, TAKEN_HANDLER };
+enum taken { TAKEN_NONE, TAKEN_IGNORE, TAKEN_STOP, TAKEN_END, TAKEN_HANDLER, TAKEN_TRACED };
 
 /* A copy of the action that has a handler, which SA_F_RESETHAND takes away now; a->lock is
  * held. */
@@ -225,6 +230,43 @@ take_handler_locked(struct signal_actions *a, int number, struct signal_action *
         a->action[number - 1].handler = SIG_HANDLER_DEFAULT;
         a->caught &= ~SIG_BIT(number);
     }
+}
+
+/* What a signal does that was taken; p->lock is held. */
+static inline enum taken
+decide_locked(struct process *p, int number, struct signal_action *action)
+{
+    u64 bit = SIG_BIT(number);
+    struct signal_actions *a = p->actions;
+    spin_lock(&a->lock);
+    u64 handler = a->action[number - 1].handler;
+    enum taken what = TAKEN_END;
+    if (handler > SIG_HANDLER_IGNORE) {
+        what = TAKEN_HANDLER;
+        take_handler_locked(a, number, action);
+    } else if (handler == SIG_HANDLER_IGNORE || (bit & SIGNALS_IGNORED)) {
+        what = TAKEN_IGNORE;
+    } else if (p == proc_init_process && !p->init_may_die) {
+        what = TAKEN_IGNORE;
+    } else if (bit & SIGNALS_STOP) {
+        what = TAKEN_STOP;
+    }
+    spin_unlock(&a->lock);
+    return what;
+}
+
+/* The tracer has its say first. */
+static __attribute__((noinline, cold)) enum taken
+ask_tracer(struct thread *t, struct user_frame *f, struct signal_info *info,
+           struct signal_action *action, int *number)
+{
+    *number = trace_signal(t, f, *number, info);
+    if (*number == 0)
+        return TAKEN_IGNORE;
+    spin_lock(&t->process->lock);
+    enum taken what = decide_locked(t->process, *number, action);
+    spin_unlock(&t->process->lock);
+    return what;
 }
 
 /* Take one signal that the thread does not block, with a copy of its action. */
@@ -248,22 +290,8 @@ take_one(struct thread *t, struct process *p, struct signal_info *info,
         spin_unlock(&p->lock);
         return TAKEN_NONE;
     }
-    u64 bit = SIG_BIT(*number);
-    struct signal_actions *a = p->actions;
-    spin_lock(&a->lock);
-    u64 handler = a->action[*number - 1].handler;
-    enum taken what = TAKEN_END;
-    if (handler > SIG_HANDLER_IGNORE) {
-        what = TAKEN_HANDLER;
-        take_handler_locked(a, *number, action);
-    } else if (handler == SIG_HANDLER_IGNORE || (bit & SIGNALS_IGNORED)) {
-        what = TAKEN_IGNORE;
-    } else if (p == proc_init_process && !p->init_may_die) {
-        what = TAKEN_IGNORE;
-    } else if (bit & SIGNALS_STOP) {
-        what = TAKEN_STOP;
-    }
-    spin_unlock(&a->lock);
+    bool traced = t->trace != NULL && *number != SIG_KILL;
+    enum taken what = traced ? TAKEN_TRACED : decide_locked(p, *number, action);
     spin_unlock(&p->lock);
     return what;
 }
@@ -300,7 +328,7 @@ signal_fault_at(struct thread *t, struct user_frame *f, int number,
     struct signal_action action;
     u64 bit = SIG_BIT(number);
     bool caught = false;
-    if ((a->caught & ~t->signal_mask & ~t->signal_pending & bit) != 0) {
+    if ((a->caught & ~t->signal_mask & ~t->signal_pending & bit) != 0 && t->trace == NULL) {
         spin_lock(&a->lock);
         caught = (a->caught & bit) != 0;
         if (caught)
@@ -337,15 +365,19 @@ signal_work(struct thread *t, struct user_frame *f)
     for (;;) {
         if (proc_is_ending(t))
             proc_exit_work(t);
-        if (p->group_stop)
+        if (__builtin_expect(t->trace != NULL, 0))
+            trace_look(t, f);
+        if (p->group_stop && t->trace == NULL)
             park(t, p);
         enum taken what = take_one(t, p, &info, &action, &number, &continues);
         if (what == TAKEN_NONE)
             break;
+        if (__builtin_expect(what == TAKEN_TRACED, 0))
+            what = ask_tracer(t, f, &info, &action, &number);
         if (what == TAKEN_HANDLER)
             enter_handler(t, f, number, &action, &info);
         else if (what == TAKEN_STOP)
-            stop_process(t, p, number, continues);
+            stop_process(t, f, p, number, continues);
         else if (what == TAKEN_END)
             proc_exit_group(number);
     }

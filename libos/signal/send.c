@@ -125,7 +125,7 @@ send_counted(struct process *p, struct thread *t, int number,
         return 0;
     u64 bit = SIG_BIT(number);
     act_on_sending(p, number);
-    if (signal_is_ignored(p, number) &&
+    if (signal_is_ignored(p, number) && p->traced == 0 &&
         !((bit & ~SIGNALS_UNBLOCKABLE) && blocks(p, t, bit)))
         return 0;
     bool full = p->signals_queued >= p->limits[SIGNAL_LIMIT_PENDING].soft;
@@ -138,6 +138,8 @@ send_counted(struct process *p, struct thread *t, int number,
     struct waitq *readers = signal_readers(p);
     if (!wait_idle(readers))
         wait_wake(readers, ~0u);
+    if (number == SIG_KILL && p->traced != 0)
+        wait_wake(&p->stop_wait, ~0u); /* whom its tracer holds */
     if (t == NULL)
         choose_thread(p, number);
     else if (!(t->signal_mask & bit))
