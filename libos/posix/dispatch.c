@@ -16,6 +16,7 @@
 #include "posix/private.h"
 #include "posix/table.h"
 #include "proc/proc.h"
+#include "proc/trace.h"
 #include "signal/signal.h"
 
 long
@@ -57,9 +58,18 @@ sys_restart_syscall(struct user_frame *f)
     return go_on != NULL ? go_on(f) : -E_INTR;
 }
 
+/* family_lock is held.  A call that has looked into the other table already goes on. */
+static void
+trace_calls(bool any)
+{
+    __atomic_store_n(&libos_hooks.calls, any ? posix_traced_calls : posix_calls,
+                     __ATOMIC_RELAXED);
+}
+
 void
 posix_init(void)
 {
+    trace_calls_hook = trace_calls;
     libos_hooks.calls = posix_calls;
     libos_hooks.call_count = POSIX_CALLS;
     libos_hooks.call_error = posix_call_error;

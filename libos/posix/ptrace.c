@@ -9,17 +9,18 @@
 #include "core/string.h"
 #include "posix/posix.h"
 #include "posix/private.h"
+#include "posix/table.h"
 #include "proc/trace.h"
 #include "vm/info.h"
 
 enum {
     TRACEME, PEEKTEXT, PEEKDATA, PEEKUSER, POKETEXT, POKEDATA, POKEUSER, CONT, KILL_TRACEE,
     SINGLESTEP, GETREGS = 12, SETREGS, GETFPREGS, SETFPREGS, ATTACH, DETACH,
+    SYSCALL_STOPS = 24,
     SETOPTIONS = 0x4200, GETEVENTMSG, GETSIGINFO, SETSIGINFO, GETREGSET, SETREGSET, SEIZE,
     INTERRUPT, GETSIGMASK = 0x420a, SETSIGMASK,
 };
-#define OPTION_SYSCALL_GOOD 0x1u /* of system calls' stops, which there are none of */
-#define OPTIONS (OPTION_SYSCALL_GOOD | TRACE_EXEC | TRACE_EXIT_KILL)
+#define OPTIONS (TRACE_CALLS_MARKED | TRACE_EXEC | TRACE_EXIT_KILL)
 #define NT_PRSTATUS 1u
 #define NT_PRFPREG 2u
 #define NT_X86_XSTATE 0x202u
@@ -38,11 +39,11 @@ _Static_assert(sizeof(struct linux_regs) == 216, "struct user_regs_struct");
 static void
 regs_get(const struct trace *tr, struct linux_regs *out)
 {
-    const struct user_frame *f = tr->frame;
+    const struct user_frame *f = &tr->regs;
     *out = (struct linux_regs){
         f->r15, f->r14, f->r13, f->r12, f->rbp, f->rbx, f->r11, f->r10, f->r9, f->r8,
         f->rax, f->rcx, f->rdx, f->rsi, f->rdi, f->orig_rax, f->rip, f->cs, f->rflags,
-        f->rsp, f->ss, tr->thread->fs_base, tr->thread->gs_base, 0, 0, 0, 0,
+        f->rsp, f->ss, tr->fs_base, tr->gs_base, 0, 0, 0, 0,
     };
 }
 
@@ -50,7 +51,7 @@ regs_get(const struct trace *tr, struct linux_regs *out)
 static int
 regs_set(struct trace *tr, const struct linux_regs *r)
 {
-    struct user_frame *f = tr->frame;
+    struct user_frame *f = &tr->regs;
     if (r->rip >= USER_TOP || r->fs_base >= USER_TOP || r->gs_base >= USER_TOP ||
         (r->cs & 0xffff) != f->cs || (r->ss & 0xffff) != f->ss)
         return -E_IO;
@@ -59,16 +60,17 @@ regs_set(struct trace *tr, const struct linux_regs *r)
         .r15 = r->r15, .r14 = r->r14, .r13 = r->r13, .r12 = r->r12, .rbp = r->rbp,
         .rbx = r->rbx, .r11 = r->r11, .r10 = r->r10, .r9 = r->r9, .r8 = r->r8,
         .rax = r->rax, .rcx = r->rcx, .rdx = r->rdx, .rsi = r->rsi, .rdi = r->rdi,
-        /* What was no call becomes none; what was one may be made none. */
-        .orig_rax = in_call && (i64)r->orig_rax >= 0 ? f->orig_rax : ~0ull,
+        /* What was no call becomes none; what was one may be made none.  Before a call it
+         * may become another; one that does not exist is none. */
+        .orig_rax = tr->calls && !tr->in_call && in_call ? MIN(r->orig_rax, POSIX_CALLS)
+                    : in_call && (i64)r->orig_rax >= 0   ? f->orig_rax
+                                                         : ~0ull,
         .error = f->error, .rip = r->rip, .cs = f->cs,
         .rflags = (f->rflags & ~(u64)RFLAGS_SETTABLE) | (r->rflags & RFLAGS_SETTABLE),
         .rsp = r->rsp, .ss = f->ss,
     };
-    if (f->orig_rax == ~0ull)
-        THREAD_RESTART_KIND(tr->thread) = 0;
-    tr->thread->fs_base = r->fs_base;
-    tr->thread->gs_base = r->gs_base;
+    tr->fs_base = r->fs_base;
+    tr->gs_base = r->gs_base;
     tr->changed = true;
     return 0;
 }
@@ -101,7 +103,7 @@ set_read(struct set_copy *c, u64 type, const struct trace *tr)
     if (type == NT_PRSTATUS)
         regs_get(tr, &c->data->regs);
     else
-        memcpy(c->data->area, tr->thread->fpu, c->bytes);
+        memcpy(c->data->area, tr->fpu, c->bytes);
 }
 
 static int
@@ -112,11 +114,11 @@ set_write(struct set_copy *c, u64 type, struct trace *tr)
     u8 *before = heap_alloc(PAGE_SIZE);
     if (before == NULL)
         return -E_NOMEM;
-    memcpy(before, tr->thread->fpu, PAGE_SIZE);
-    memcpy(tr->thread->fpu, c->data->area, c->bytes);
-    bool good = fpu_valid(tr->thread->fpu);
+    memcpy(before, tr->fpu, PAGE_SIZE);
+    memcpy(tr->fpu, c->data->area, c->bytes);
+    bool good = fpu_valid(tr->fpu);
     if (!good)
-        memcpy(tr->thread->fpu, before, PAGE_SIZE);
+        memcpy(tr->fpu, before, PAGE_SIZE);
     tr->fpu_changed |= good;
     heap_free(before);
     return good ? 0 : -E_INVAL;
@@ -208,14 +210,14 @@ move_info(struct trace *tr, uaddr at, bool write)
 static int
 move_mask(struct trace *tr, u64 bytes, uaddr at, bool write)
 {
-    u64 mask = tr->thread->signal_mask;
+    u64 mask = tr->mask;
     if (bytes != sizeof mask)
         return -E_INVAL;
     if (!write)
         return copy_to_user(at, &mask, sizeof mask);
     int r = copy_from_user(&mask, at, sizeof mask);
     if (r == 0)
-        tr->thread->signal_mask = mask & ~(SIG_BIT(SIG_KILL) | SIG_BIT(SIG_STOP));
+        tr->mask = mask & ~(SIG_BIT(SIG_KILL) | SIG_BIT(SIG_STOP));
     return r;
 }
 
@@ -266,15 +268,18 @@ request_of_stopped(struct trace *tr, u64 request, uaddr at, u64 data)
         return set_options(tr, data);
     case CONT:
     case SINGLESTEP:
+    case SYSCALL_STOPS:
     case DETACH:
         if (data > SIG_MAX)
             return -E_IO;
         if (request == DETACH)
             trace_detach(tr, (i32)data);
         else
-            trace_resume(tr, (i32)data, request == SINGLESTEP);
+            trace_resume(tr, (i32)data, request == SINGLESTEP      ? TRACE_STEP
+                                        : request == SYSCALL_STOPS ? TRACE_TO_CALL
+                                                                   : TRACE_ON);
         return 0;
-    default: /* PTRACE_SYSCALL and what goes with it are not there */
+    default:
         return -E_IO;
     }
 }
@@ -321,6 +326,6 @@ sys_ptrace(struct user_frame *f)
     if (r != 0)
         return r;
     r = request_of_stopped(tr, request, at, data);
-    trace_let(tr);
+    trace_drop(tr);
     return r;
 }

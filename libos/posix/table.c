@@ -7,6 +7,7 @@
 #include "posix/table.h"
 
 #include "core/machine.h"
+#include "proc/trace.h"
 
 long
 sys_missing(struct user_frame *f)
@@ -41,10 +42,17 @@ static const char *const names[POSIX_CALLS] = {
 #undef SYSCALL
 #undef SYSCALL_WHOLE
 
+/* While some thread is traced at its calls, all go by posix_call_whole. */
+const syscall_fn posix_traced_calls[POSIX_CALLS] = { [0 ... POSIX_CALLS - 1] =
+                                                         machine_call_whole };
+
 /* SYSCALL_WHOLE: where machine_call_whole comes out. */
 long
 posix_call_whole(struct user_frame *f)
 {
+    struct thread *t = thread_current();
+    if (__builtin_expect(t->trace != NULL, 0))
+        trace_call(t, f);
     switch (f->orig_rax) {
 #define SYSCALL(number, name)
 #define SYSCALL_WHOLE(number, name)                                                      \
@@ -52,7 +60,7 @@ posix_call_whole(struct user_frame *f)
         return sys_##name(f);
 #include "posix/syscalls.def"
     }
-    return -E_NOSYS;
+    return f->orig_rax < POSIX_CALLS ? posix_calls[f->orig_rax](f) : -E_NOSYS;
 }
 #undef SYSCALL
 #undef SYSCALL_WHOLE

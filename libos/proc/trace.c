@@ -2,15 +2,34 @@
 /* Tracing: trace.h has the invariants. */
 #include "proc/trace.h"
 
-#include "core/heap.h"
 #include "core/fpu.h"
+#include "core/heap.h"
 #include "core/log.h"
 #include "core/machine.h"
+#include "core/page.h"
+#include "core/string.h"
 #include "proc/internal.h"
 #include "proc/pid.h"
 
 #define STATUS_STOPPED(n) ((n) << 8 | 0x7f)
 #define RFLAGS_TF 0x100u
+
+static struct trace *
+trace_new(void)
+{
+    struct trace *tr = heap_alloc_zeroed(sizeof *tr);
+    if (tr != NULL && (tr->fpu = heap_alloc_zeroed(PAGE_SIZE)) != NULL)
+        return tr;
+    heap_free(tr);
+    return NULL;
+}
+
+static void
+trace_free(struct trace *tr)
+{
+    heap_free(tr->fpu);
+    heap_free(tr);
+}
 
 static void
 put(struct trace *tr)
@@ -18,7 +37,7 @@ put(struct trace *tr)
     if (atomic_fetch_sub_explicit(&tr->refs, 1, memory_order_acq_rel) != 1)
         return;
     proc_release(tr->process);
-    heap_free(tr);
+    trace_free(tr);
 }
 
 void
@@ -53,7 +72,7 @@ trace_me(void)
 {
     struct thread *t = thread_current();
     struct process *p = t->process;
-    struct trace *tr = heap_alloc_zeroed(sizeof *tr);
+    struct trace *tr = trace_new();
     if (tr == NULL)
         return -E_NOMEM;
     spin_lock(&family_lock);
@@ -62,7 +81,7 @@ trace_me(void)
     spin_unlock(&p->lock);
     spin_unlock(&family_lock);
     if (r != 0)
-        heap_free(tr);
+        trace_free(tr);
     return r;
 }
 
@@ -85,7 +104,7 @@ trace_attach(i32 tid, bool seize, u32 options)
         return -E_SRCH;
     struct trace *tr = NULL;
     int r = p == self || p == proc_init_process || !cred_may_inspect(p, true) ? -E_PERM : 0;
-    if (r == 0 && (tr = heap_alloc_zeroed(sizeof *tr)) == NULL)
+    if (r == 0 && (tr = trace_new()) == NULL)
         r = -E_NOMEM;
     if (r == 0) {
         tr->seized = seize;
@@ -97,12 +116,26 @@ trace_attach(i32 tid, bool seize, u32 options)
         spin_unlock(&p->lock);
         spin_unlock(&family_lock);
     }
-    if (r != 0)
-        heap_free(tr);
-    else if (!seize)
+    if (r != 0 && tr != NULL)
+        trace_free(tr);
+    else if (r == 0 && !seize)
         r = signal_send_tid(0, tid, SIG_STOP, NULL, NULL) == 0 ? 0 : -E_SRCH;
     proc_release(p);
     return r;
+}
+
+void (*trace_calls_hook)(bool any);
+static u32 calls_traced; /* family_lock; threads that stop at calls: Y5 */
+
+static void
+set_calls_locked(struct trace *tr, bool on)
+{
+    if (tr->calls == on)
+        return;
+    tr->calls = on;
+    calls_traced += on ? 1u : -1u;
+    if (trace_calls_hook != NULL)
+        trace_calls_hook(calls_traced != 0);
 }
 
 /* With family_lock held: the tracer has nothing to do with it any more. The list's reference
@@ -111,6 +144,7 @@ static void
 leave_locked(struct trace *tr)
 {
     list_remove(&tr->link);
+    set_calls_locked(tr, false);
     tr->tracer = NULL;
     tr->stopped = false;
     tr->event = 0;
@@ -128,7 +162,6 @@ trace_get(i32 tid, bool stopped, struct trace **out)
         struct trace *tr = container_of(it, struct trace, link);
         if (tr->tid != tid || tr->ended || (stopped && !tr->stopped))
             continue;
-        tr->busy += stopped;
         atomic_fetch_add_explicit(&tr->refs, 1, memory_order_relaxed);
         *out = tr;
         r = 0;
@@ -139,21 +172,12 @@ trace_get(i32 tid, bool stopped, struct trace **out)
 }
 
 void
-trace_let(struct trace *tr)
-{
-    spin_lock(&family_lock);
-    if (--tr->busy == 0)
-        wait_wake(&tr->process->stop_wait, ~0u);
-    spin_unlock(&family_lock);
-    put(tr);
-}
-
-void
-trace_resume(struct trace *tr, i32 number, bool step)
+trace_resume(struct trace *tr, i32 number, enum trace_goes how)
 {
     spin_lock(&family_lock);
     tr->signal = number;
-    tr->step = step;
+    tr->step = how == TRACE_STEP;
+    set_calls_locked(tr, how == TRACE_TO_CALL && tr->tracer != NULL);
     tr->stopped = false;
     tr->report = 0;
     wait_wake(&tr->process->stop_wait, ~0u);
@@ -198,8 +222,6 @@ must_go(struct thread *t)
 static bool
 may_leave(struct thread *t, const struct trace *tr)
 {
-    if (__atomic_load_n(&tr->busy, __ATOMIC_ACQUIRE) != 0)
-        return false;
     return !__atomic_load_n(&tr->stopped, __ATOMIC_ACQUIRE) || must_go(t);
 }
 
@@ -217,12 +239,34 @@ tell_tracer_locked(struct trace *tr, i32 number)
     wait_wake(&tr->tracer->child_wait, ~0u);
 }
 
-/* Registers that the tracer wrote count, and are all loaded. */
+/* Y3 */
+static void
+leave_copy(struct thread *t, struct trace *tr, struct user_frame *f)
+{
+    fpu_save(t);
+    memcpy(tr->fpu, t->fpu, PAGE_SIZE);
+    if (tr->stepping)
+        f->rflags &= ~(u64)RFLAGS_TF; /* the tracer's, not the program's */
+    tr->regs = *f;
+    tr->fs_base = t->fs_base;
+    tr->gs_base = t->gs_base;
+    tr->mask = t->signal_mask;
+}
+
 static void
 take_changes(struct thread *t, struct trace *tr, struct user_frame *f)
 {
-    if (tr->fpu_changed)
+    if (tr->fpu_changed) {
+        memcpy(t->fpu, tr->fpu, PAGE_SIZE);
         fpu_load(t);
+    }
+    if (tr->changed) {
+        *f = tr->regs;
+        fpu_set_fs(t, tr->fs_base);
+        fpu_set_gs(t, tr->gs_base);
+        if (f->orig_rax == ~0ull)
+            THREAD_RESTART_KIND(t) = 0;
+    }
     if (tr->step || tr->stepping) {
         f->rflags = tr->step ? f->rflags | RFLAGS_TF : f->rflags & ~(u64)RFLAGS_TF;
         tr->changed = true;
@@ -233,6 +277,7 @@ take_changes(struct thread *t, struct trace *tr, struct user_frame *f)
         if (f->orig_rax != ~0ull)
             machine_user_moved(t, f);
     }
+    signal_mask_set(tr->mask);
     tr->changed = tr->fpu_changed = false;
 }
 
@@ -241,14 +286,11 @@ static bool
 stop(struct thread *t, struct trace *tr, struct user_frame *f, i32 report, i32 number)
 {
     struct process *p = t->process;
-    fpu_save(t);
-    if (tr->stepping)
-        f->rflags &= ~(u64)RFLAGS_TF; /* the tracer's, not the program's */
+    leave_copy(t, tr, f);
     spin_lock(&family_lock);
     bool stops = tr->tracer != NULL && !must_go(t);
     if (stops) {
         tr->tid = t->tid;
-        tr->frame = f;
         tr->signal = number;
         tr->report = report;
         tr->stopped = true;
@@ -257,19 +299,38 @@ stop(struct thread *t, struct trace *tr, struct user_frame *f, i32 report, i32 n
     spin_unlock(&family_lock);
     if (!stops)
         return false;
-    for (bool left = false; !left;) {
-        (void)wait_until(&p->stop_wait, may_leave(t, tr), false, ~0ull);
-        spin_lock(&family_lock);
-        left = tr->busy == 0;
-        if (left) {
-            tr->stopped = false;
-            tr->report = 0;
-            tr->frame = NULL;
-        }
-        spin_unlock(&family_lock);
-    }
+    (void)wait_until(&p->stop_wait, may_leave(t, tr), false, ~0ull);
+    spin_lock(&family_lock);
+    tr->stopped = false;
+    tr->report = 0;
+    spin_unlock(&family_lock);
     take_changes(t, tr, f);
     return true;
+}
+
+/* A stop at a call: a signal that the tracer gives then is sent as by it. */
+static void
+stop_at_call(struct thread *t, struct trace *tr, struct user_frame *f)
+{
+    i32 number = SIG_TRAP | ((tr->options & TRACE_CALLS_MARKED) != 0 ? 0x80 : 0);
+    tr->info = (struct signal_info){ .number = SIG_TRAP, .code = number };
+    if (stop(t, tr, f, STATUS_STOPPED(number), 0) && tr->signal != 0)
+        signal_send_thread(t, tr->signal, NULL);
+}
+
+#define LINUX_ENOSYS 38 /* what rax shows before a call */
+
+void
+trace_call(struct thread *t, struct user_frame *f)
+{
+    struct trace *tr = t->trace;
+    if (!tr->calls)
+        return;
+    f->rax = (u64)-(i64)LINUX_ENOSYS;
+    stop_at_call(t, tr, f);
+    tr->in_call = tr->calls;
+    if (tr->in_call)
+        thread_set_work(t, WORK_SIGNAL); /* its end */
 }
 
 int
@@ -315,16 +376,23 @@ trace_look(struct thread *t, struct user_frame *f)
     spin_unlock(&family_lock);
     if (detached) {
         if (tr->stepping) {
-            tr->step = false;
-            take_changes(t, tr, f);
+            f->rflags &= ~(u64)RFLAGS_TF;
+            thread_set_work(t, WORK_FULL);
+            if (f->orig_rax != ~0ull)
+                machine_user_moved(t, f);
         }
         put(tr);
         return;
     }
-    if (event == 0)
-        return;
-    tr->info = (struct signal_info){ .number = SIG_TRAP, .code = SIG_TRAP | event << 8 };
-    (void)stop(t, tr, f, STATUS_STOPPED(SIG_TRAP) | event << 16, 0);
+    if (event != 0) {
+        tr->info = (struct signal_info){ .number = SIG_TRAP, .code = SIG_TRAP | event << 8 };
+        (void)stop(t, tr, f, STATUS_STOPPED(SIG_TRAP) | event << 16, 0);
+    }
+    if (tr->in_call) {
+        tr->in_call = false;
+        if (tr->calls)
+            stop_at_call(t, tr, f);
+    }
 }
 
 /* ---- wait ---- */
@@ -349,7 +417,7 @@ trace_report_locked(struct process *self, i32 which, u32 flags, struct wait_repo
         if (!is_asked(self, tr, which))
             continue;
         r = 0;
-        if (tr->report == 0 || (tr->ended && !(flags & WAIT_EXITED)))
+        if (tr->ended ? !(flags & WAIT_EXITED) : tr->report == 0)
             continue;
         *out = (struct wait_report){ .pid = tr->tid, .status = tr->report, .trapped = true };
         if ((flags & WAIT_NOREAP) != 0)
@@ -377,6 +445,7 @@ trace_thread_ends(struct thread *t, i32 status)
     p->traced--;
     spin_unlock(&p->lock);
     tr->thread = NULL;
+    set_calls_locked(tr, false);
     /* A child's own end is told by its parent's wait. */
     bool listed = tr->tracer != NULL, tells = listed && !(tr->tracer == p->parent &&
                                                           t->tid == p->pid);

@@ -203,6 +203,52 @@ test_registers_when_hostile_then_harmless(void)
 }
 
 static int
+write_twice(void)
+{
+    long a = syscall(SYS_getppid), b = syscall(SYS_getuid);
+    return a == 77 && b == -1 && errno == ENOSYS ? 5 : 6;
+}
+
+/* Verify that each call stops twice, and that the tracer may change number and result. */
+static void
+test_calls_when_traced_then_stop_twice(void)
+{
+    pid_t child = traced_child(write_twice);
+    struct user_regs_struct r;
+    int stops = 0, status;
+    CHECK(ptrace(PTRACE_SETOPTIONS, child, 0, PTRACE_O_TRACESYSGOOD) == 0);
+    for (;; stops++) {
+        CHECK(ptrace(PTRACE_SYSCALL, child, 0, 0) == 0);
+        status = wait_for(child);
+        if (!stopped_by(status, SIGTRAP | 0x80))
+            break;
+        CHECK(ptrace(PTRACE_GETREGS, child, 0, &r) == 0);
+        if (stops == 0 && r.orig_rax != SYS_getppid) { /* the end of the call that stopped it */
+            stops = -1;
+            continue;
+        }
+        if (stops == 0)
+            CHECK(r.orig_rax == SYS_getppid && (long)r.rax == -ENOSYS);
+        if (stops == 1) {
+            CHECK((long)r.rax == getpid());
+            r.rax = 77;
+            CHECK(ptrace(PTRACE_SETREGS, child, 0, &r) == 0);
+        }
+        if (stops == 2) {
+            CHECK(r.orig_rax == SYS_getuid);
+            r.orig_rax = (unsigned long)-1;
+            CHECK(ptrace(PTRACE_SETREGS, child, 0, &r) == 0);
+        }
+        if (stops == 3) {
+            r.rax = (unsigned long)-ENOSYS;
+            CHECK(ptrace(PTRACE_SETREGS, child, 0, &r) == 0);
+        }
+    }
+    CHECK(stops == 5); /* exit_group is the fifth */
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 5);
+}
+
+static int
 count_up(void)
 {
     uint64_t n;
@@ -412,6 +458,7 @@ main(int argc, char **argv)
     RUN(test_registers_when_set_then_loaded, ptrace);
     RUN(test_registers_when_hostile_then_harmless, ptrace);
     RUN(test_step_when_asked_then_one_instruction, ptrace);
+    RUN(test_calls_when_traced_then_stop_twice, ptrace);
     RUN(test_exec_when_traced_then_sigtrap, ptrace, execve);
     RUN(test_attach_when_running_then_stops_and_goes_on, ptrace);
     RUN(test_attach_when_thread_then_that_one, ptrace);
