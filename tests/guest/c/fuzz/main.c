@@ -24,10 +24,12 @@ remove_one(const char *name, const struct stat *st, int type, struct FTW *walk)
 static void
 remove_tree(const char *directory)
 {
-    static const char *const mounts[] = { "proc", "pts" };
+    /* Where rounds mount; nftw passes over a directory that is its own ancestor. */
+    static const char *const mounts[] = { "m/x", "m/y", "m", "d/e/f", "d/e", "d", "a", "b",
+                                          "tmp", "proc", "pts" };
     char name[96];
 
-    for (int i = 0; i < 2; i++) {
+    for (size_t i = 0; i < sizeof mounts / sizeof mounts[0]; i++) {
         snprintf(name, sizeof name, "%s/%s", directory, mounts[i]);
         while (umount2(name, MNT_DETACH) == 0)
             ;
