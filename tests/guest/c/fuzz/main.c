@@ -179,6 +179,9 @@ run_rounds(u64 seed, int rounds, int count, const char *self, int verbose)
             remove_tree(workers[i].directory);
     settle();
     remove_objects();
+    /* By /proc/self/exe a round may mount onto this very program. */
+    while (umount2(self, MNT_DETACH) == 0)
+        ;
     /* musl's nftw keeps the descriptor of a directory that is its own ancestor: a round may
      * have mounted one so. */
     syscall(SYS_close_range, 3u, ~0u, 0u);
