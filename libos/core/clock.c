@@ -67,7 +67,10 @@ clock_ns_to_tsc(u64 mono_ns)
 u64
 clock_real_ns(void)
 {
-    return clock_mono_ns() + clock_real_offset_ns();
+    /* In this order: an earlier time with a later offset would lie before what the clock was
+     * set to. */
+    u64 offset = atomic_load_explicit(&real_offset_ns, memory_order_acquire);
+    return clock_mono_ns() + offset;
 }
 
 u64

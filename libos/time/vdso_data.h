@@ -4,8 +4,8 @@
  *
  * Y1. A time is (tsc - base) * tick, of which 2^64 are a second; so it comes as seconds and
  *     a fraction, with no division. `tick` is written once, before the first process; a
- *     clock's base is one word, which a reader sees as it was or as it is. So nobody reads
- *     twice.
+ *     clock's base is one word, which a reader sees as it was or as it is, and reads before
+ *     the TSC: so it sees the time before it was set, gone on, or after.  Nobody reads twice.
  * Y2. What a wall clock shows here is later than what the LibOS says by a tick at most, and
  *     never earlier: who was woken at a time finds that it has come.
  * Y3. A base of a clock that is not in `here` is not read after `here` was, so that it need

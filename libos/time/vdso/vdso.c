@@ -44,13 +44,15 @@ is_here(const struct vdso_data *d, unsigned long clock)
 }
 
 /* Of a clock that is here; in seconds of 2^64 (Y1). The fence keeps the TSC from being read
- * before what the program read before. */
+ * before what the program read before, and before the base: the TSC of earlier with a base
+ * of later would be a time before the one that the clock was set to. */
 static inline unsigned __int128
 now(const struct vdso_data *d, unsigned long clock)
 {
-    unsigned long ticks;
-    __asm__ volatile("lfence; rdtsc; shl $32, %%rdx; or %%rdx, %%rax; sub %1, %%rax"
-                     : "=&a"(ticks) : "m"(d->base[clock]) : "rdx", "cc", "memory");
+    unsigned long ticks, base;
+    __asm__ volatile("mov %2, %1; lfence; rdtsc; shl $32, %%rdx; or %%rdx, %%rax; sub %1, %%rax"
+                     : "=&a"(ticks), "=&r"(base) : "m"(d->base[clock])
+                     : "rdx", "cc", "memory");
     return (unsigned __int128)ticks * d->tick;
 }
 
