@@ -4,7 +4,8 @@
  * word (libos/core/lock.c), blocking, waking and idling (libos/core/thread.c), as
  * pipe_wait (libos/pipe/pipe.c) uses them: W1 and W3 of wait.h, T3 of thread.h.
  *
- * With MUTEX: three threads that want the mutex of one word, one of them twice. Without:
+ * With MUTEX: three threads that want the mutex of one word, one of them twice; who unlocks tells the first
+ * that waits, others may be faster, and who was told and came late is given it. Without:
  * the mutex is taken in one step, and the queue is looked at.
  *
  * Each of the two sleepers has a vCPU, and wants an item of which there are several. It
@@ -28,7 +29,7 @@
  * whether it sleeps, and put back if not: it may be gone), IDLE_LATE (a vCPU looks at its
  * queue, then announces that it sleeps), ROUSE_FIRST (a waker looks whether the vCPU
  * sleeps, then queues), with MUTEX: MARK_LATE (a waiter marks the word after its test in
- * another step). REACH must fail too: all threads can end.
+ * another step), TOLD_STAYS (who came late sleeps again as one that was told). REACH must fail too: all threads can end.
  */
 #define SLEEPERS 2
 #ifdef MUTEX
@@ -57,6 +58,8 @@ byte owner = NOBODY;       /* the mutex: its word */
 bool waited, guard;
 byte mw[THREADS];          /* its waiters, in order */
 byte mw_used;
+bool told[THREADS], given[THREADS];
+byte late[THREADS];
 
 byte items, holders, ended, gave_up;
 
@@ -204,6 +207,50 @@ inline prepare(me, how)
 
 /* ---- the mutex ---- */
 
+/* With the guard: `got`, or the word says that somebody waits. */
+inline take_or_mark(me)
+{
+#ifdef MARK_LATE
+    got = owner == NOBODY || owner == me;
+    if
+    :: got -> owner = me
+    :: else -> waited = true
+    fi
+#else
+    atomic {
+        got = owner == NOBODY || owner == me;
+        if
+        :: got -> owner = me
+        :: else -> waited = true
+        fi
+    }
+#endif
+}
+
+/* Somebody who spins may see that it is free, and take it past those that wait. */
+inline spin_for(me)
+{
+    got = false;
+    if
+    :: atomic { owner == NOBODY -> owner = me; got = true }
+    :: true
+    fi
+}
+
+/* With the guard. */
+inline take_from_list(me)
+{
+    d_step {
+        if
+        :: mw[0] == me -> mw[0] = mw[1]; mw[1] = mw[2]
+        :: mw[0] != me && mw[1] == me -> mw[1] = mw[2]
+        :: else -> assert(mw[2] == me)
+        fi;
+        mw[2] = 0;
+        mw_used--
+    }
+}
+
 inline mutex_lock(me)
 {
 #ifndef MUTEX
@@ -212,34 +259,53 @@ inline mutex_lock(me)
     if
     :: atomic { owner == NOBODY && !waited -> owner = me }
     :: else ->
-        lock(guard);
-#ifdef MARK_LATE
+        spin_for(me);
         if
-        :: owner == NOBODY -> owner = me
-        :: else -> waited = true
-        fi;
-#else
-        atomic {
-            if
-            :: owner == NOBODY -> owner = me
-            :: else -> waited = true
-            fi
-        };
-#endif
-        if
-        :: owner == me
+        :: got
         :: else ->
-            d_step { mw[mw_used] = me; mw_used++ };
-            do
-            :: owner == me -> break
+            lock(guard);
+            take_or_mark(me);
+            if
+            :: got
             :: else ->
-                prepare(me, false);
-                unlock(guard);
-                block(me);
-                lock(guard)
-            od
+                d_step { mw[mw_used] = me; mw_used++ };
+                do
+                :: true ->
+#ifndef TOLD_STAYS
+                    told[me] = false;
+#endif
+                    prepare(me, false);
+                    unlock(guard);
+                    block(me);
+                    spin_for(me);
+                    lock(guard);
+                    if
+                    :: got -> break
+                    :: else ->
+                        take_or_mark(me);
+                        if
+                        :: got -> break
+                        :: else -> late[me]++
+                        fi
+                    fi
+                od;
+                if
+                :: given[me]
+                :: else -> take_from_list(me)
+                fi;
+                d_step {
+                    if
+                    :: mw_used == 0 -> waited = false
+                    :: else
+                    fi;
+                    told[me] = false;
+                    late[me] = 0;
+                    given[me] = false
+                }
+            fi;
+            unlock(guard)
         fi;
-        unlock(guard)
+        got = false
     fi;
     holders++;
     assert(holders == 1); /* L2 */
@@ -260,16 +326,23 @@ inline mutex_unlock(me)
         d_step {
             assert(owner == me && mw_used != 0);
             next = mw[0];
-            mw[0] = mw[1];
-            mw[1] = mw[2];
-            mw[2] = 0;
-            mw_used--;
-            owner = next;
-            waited = mw_used != 0
+            got = told[next]; /* before */
+            told[next] = true
         };
-        wake(next);
+        if
+        :: late[next] >= 2 ->
+            take_from_list(next);
+            given[next] = true;
+            got = false;
+            d_step { waited = mw_used != 0; owner = next }
+        :: else -> owner = NOBODY /* and waited stays, in the same word */
+        fi;
+        if
+        :: got
+        :: else -> wake(next)
+        fi;
         unlock(guard);
-        d_step { next = 0; woke = false; seen = false }
+        d_step { next = 0; woke = false; seen = false; got = false }
     fi;
 #endif
     skip
@@ -314,7 +387,7 @@ inline unlock_wake(me)
 proctype sleeper(byte me)
 {
     byte next, at = NOBODY, after = NOBODY;
-    bool woke, seen, pass;
+    bool woke, seen, pass, got;
 
     mutex_lock(me);
     do
@@ -349,7 +422,7 @@ proctype sleeper(byte me)
 proctype waker(byte me)
 {
     byte next, at = NOBODY, after = NOBODY;
-    bool woke, seen, pass;
+    bool woke, seen, pass, got;
 
     mutex_lock(me);
     items++;
@@ -379,7 +452,7 @@ proctype poker()
 proctype contender(byte me)
 {
     byte next;
-    bool woke, seen;
+    bool woke, seen, got;
 
     mutex_lock(me);
     mutex_unlock(me);

@@ -45,9 +45,16 @@ spin_unlock(struct spinlock *l)
 }
 
 /*
- * The owner's word is the owning thread; 0: free. While MUTEX_WAITED is set in it the
- * guard is needed to change it, and whoever unlocks hands the mutex to the waiter that
- * came first; so without waiters locking and unlocking are one compare-and-swap each.
+ * The owner's word is the owning thread; 0: free. MUTEX_WAITED is set in it while somebody
+ * is in the list of waiters, and changes under the guard; so without waiters locking and
+ * unlocking are one compare-and-swap each.
+ *
+ * A free mutex belongs to who comes first, whoever waits: handing it to a thread that is
+ * still to get a CPU would make all others wait for that CPU. Who waits longest is told
+ * when it becomes free; told twice and late twice, it is given the mutex (lock.c). So who
+ * waits first waits for three owners and its own ways to a CPU at most. Who comes while
+ * the owner is on another CPU spins a bounded time before it waits. Proved with
+ * proofs/sleep.pml: no wake-up is lost.
  */
 #define MUTEX_WAITED 1u
 struct mutex {
