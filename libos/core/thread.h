@@ -133,6 +133,9 @@ struct thread {
     void *arg;
     struct thread *joiner;
     struct trace *trace;     /* proc/trace.h; NULL: it is not traced */
+    struct cred *cred;       /* proc/cred.h, C2; NULL: the LibOS's own */
+    u32 charged_uid;         /* process lock; proc/user.c, N1 */
+    bool check_tasks;        /* it came to a user over RLIMIT_NPROC */
     struct lcpu *fpu_cpu;    /* where the vector state was loaded last */
     void *host;              /* the host stand-in's own */
     u64 reserved[8];

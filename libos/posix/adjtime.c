@@ -74,7 +74,7 @@ adjust(uaddr at)
     if (copy_from_user(&t, at, sizeof t) != 0)
         return -E_FAULT;
     bool reads = t.modes == 0 || t.modes == ADJ_OFFSET_SS_READ;
-    if (!reads && !cred_can(proc_current()->cred, CAP_SYS_TIME))
+    if (!reads && !cred_can(cred_own(), CAP_SYS_TIME))
         return -E_PERM;
     if ((t.modes & ~(ADJ_SETOFFSET | ADJ_NANO)) != 0 && !reads)
         return -E_NOTSUP;

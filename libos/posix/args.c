@@ -16,8 +16,7 @@ files_limit(void)
 static const struct cred *
 current_cred(void)
 {
-    const struct process *p = proc_current();
-    return p != NULL ? p->cred : NULL;
+    return cred_own();
 }
 
 void
@@ -30,7 +29,7 @@ posix_files_init(void)
 bool
 may_act_as_root(void)
 {
-    return cred_can(proc_current()->cred, CAP_SYS_ADMIN);
+    return cred_can(cred_own(), CAP_SYS_ADMIN);
 }
 
 int
@@ -77,11 +76,12 @@ start_at(struct walk *w, int dirfd)
 int
 at_arg_get(struct at_arg *a, u64 dirfd, uaddr path, u32 walk_flags)
 {
-    struct process *p = proc_current();
+    const struct thread *t = thread_current();
     int r = path_arg_get(&a->path, path);
     if (r != 0)
         return r;
-    a->walk = (struct walk){ .context = p->fs, .cred = p->cred, .flags = walk_flags };
+    a->walk = (struct walk){ .context = t->process->fs, .cred = t->cred,
+                             .flags = walk_flags };
     if ((int)dirfd != AT_FDCWD && a->path.text[0] != '/')
         r = start_at(&a->walk, (int)dirfd);
     if (r != 0)

@@ -224,7 +224,7 @@ async_set_owner(struct file *f, const struct async_owner *owner)
 {
     struct file_async *a = async_of(f);
     struct process *self = proc_current();
-    const struct cred *c = self->cred;
+    const struct cred *c = cred_own();
     if (a == NULL)
         return -E_NOMEM;
     if (owner->kind == ASYNC_THREAD &&

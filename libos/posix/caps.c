@@ -32,15 +32,16 @@ read_header(uaddr at, struct linux_cap_header *h, u32 *words)
     return copy_to_user(at, &known, sizeof known) != 0 ? -E_FAULT : -E_INVAL;
 }
 
-/* The set of the process that has this thread. */
+/* The set of this thread; of the process whose first thread, which it was, has ended. */
 static int
 caps_of(i32 pid, u64 sets[3])
 {
     struct process *p = pid == 0 ? proc_current() : proc_find_thread(pid);
     if (p == NULL)
         return -E_SRCH;
-    spin_lock(&p->lock); /* another process may be changing its ids */
-    const struct cred *c = p->cred;
+    spin_lock(&p->lock); /* it may be changing its ids */
+    const struct cred *c =
+        pid == 0 ? cred_own() : cred_of_locked(p, process_thread_locked(p, pid));
     sets[0] = c != NULL ? c->effective : 0;
     sets[1] = c != NULL ? c->permitted : 0;
     sets[2] = c != NULL ? c->inheritable : 0;
@@ -87,7 +88,7 @@ sys_capset(struct user_frame *f)
         return -E_PERM;
     if (copy_from_user(data, SYS_ARG1(f), words * sizeof data[0]) != 0)
         return -E_FAULT;
-    return cred_set_caps(proc_current(),
+    return cred_set_caps(
                          data[0].effective | (u64)data[1].effective << 32,
                          data[0].permitted | (u64)data[1].permitted << 32,
                          data[0].inheritable | (u64)data[1].inheritable << 32);

@@ -415,8 +415,8 @@ change_place(uaddr path, bool root)
     int r = at_arg_find(&a, CWD, path, WALK_FOLLOW | WALK_DIRECTORY);
     if (r != 0)
         return r;
-    r = root ? vfs_chroot(p->fs, p->cred, &a.walk.found)
-             : vfs_chdir(p->fs, p->cred, &a.walk.found);
+    r = root ? vfs_chroot(p->fs, cred_own(), &a.walk.found)
+             : vfs_chdir(p->fs, cred_own(), &a.walk.found);
     at_arg_done(&a);
     return r;
 }
@@ -441,7 +441,7 @@ sys_fchdir(struct user_frame *f)
     int r = file_arg_get(&a, SYS_ARG0(f));
     if (r != 0)
         return r;
-    r = vfs_chdir(p->fs, p->cred, &a.file->path);
+    r = vfs_chdir(p->fs, cred_own(), &a.file->path);
     file_arg_done(&a);
     return r;
 }

@@ -215,7 +215,7 @@ set_status(struct file *file, int fd, u64 arg)
     u32 wanted = open_flags_from_linux(arg) & SETTABLE;
     u32 old = atomic_load(&file->flags);
     if ((wanted & ~old & OPEN_NOATIME) != 0 && file->inode != NULL &&
-        !vfs_is_owner(file->inode, proc_current()->cred))
+        !vfs_is_owner(file->inode, cred_own()))
         return -E_PERM;
     while (!atomic_compare_exchange_weak(&file->flags, &old, (old & ~SETTABLE) | wanted))
         ;

@@ -31,7 +31,7 @@ write_file(struct file *file, struct uio *u, u64 *pos)
     if (n == 0)
         n = file_write(file, u, pos);
     if (n > 0 && file->inode != NULL && vfs_has_set_ids(file->inode))
-        vfs_drop_set_ids(file->inode, proc_current()->cred);
+        vfs_drop_set_ids(file->inode, cred_own());
     return n == -E_PIPE && (file->ops->traits & FILE_QUIET) == 0 ? write_result(n) : n;
 }
 

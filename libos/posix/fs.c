@@ -39,7 +39,7 @@ set_fd(u64 fd, struct vattr *set, u32 which)
         return r;
     r = a.file->inode != NULL ? path_may_write(&a.file->path) : -E_INVAL;
     if (r == 0)
-        r = vfs_setattr(a.file->inode, proc_current()->cred, set, which);
+        r = vfs_setattr(a.file->inode, cred_own(), set, which);
     if (r == 0)
         notify_dentry(a.file->path.dentry, NOTIFY_ATTRIB);
     file_arg_done(&a);
@@ -164,7 +164,7 @@ times_set(struct times *out, const struct linux_timespec t[2])
 static int
 times_path(const struct path *p, struct inode *i, struct times *t)
 {
-    const struct cred *cred = proc_current()->cred;
+    const struct cred *cred = cred_own();
     int r = path_may_write(p);
     if (r != 0 || t->which == 0)
         return r;
@@ -314,7 +314,7 @@ sys_truncate(struct user_frame *f)
     if (r == 0)
         r = truncate_path(&a.walk.found, SYS_ARG1(f));
     if (r == 0 && vfs_has_set_ids(i))
-        vfs_drop_set_ids(i, proc_current()->cred);
+        vfs_drop_set_ids(i, cred_own());
     if (r == 0)
         notify_dentry(a.walk.found.dentry, NOTIFY_MODIFY);
     at_arg_done(&a);
@@ -337,7 +337,7 @@ sys_ftruncate(struct user_frame *f)
     if (r == 0)
         r = vfs_truncate(i, SYS_ARG1(f));
     if (r == 0 && vfs_has_set_ids(i))
-        vfs_drop_set_ids(i, proc_current()->cred);
+        vfs_drop_set_ids(i, cred_own());
     if (r == 0)
         notify_dentry(a.file->path.dentry, NOTIFY_MODIFY);
     file_arg_done(&a);
@@ -368,7 +368,7 @@ allocate(struct file *file, u32 linux_mode, u64 offset, u64 bytes)
     r = i->ops->allocate(i, mode, offset, bytes);
     mutex_unlock(&i->mutex);
     if (r == 0 && vfs_has_set_ids(i))
-        vfs_drop_set_ids(i, proc_current()->cred);
+        vfs_drop_set_ids(i, cred_own());
     if (r == 0)
         notify_dentry(file->path.dentry, NOTIFY_MODIFY);
     return r;

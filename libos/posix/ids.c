@@ -10,65 +10,65 @@ long
 sys_getuid(struct user_frame *f)
 {
     (void)f;
-    return proc_current()->cred->uid;
+    return cred_own()->uid;
 }
 
 long
 sys_geteuid(struct user_frame *f)
 {
     (void)f;
-    return proc_current()->cred->euid;
+    return cred_own()->euid;
 }
 
 long
 sys_getgid(struct user_frame *f)
 {
     (void)f;
-    return proc_current()->cred->gid;
+    return cred_own()->gid;
 }
 
 long
 sys_getegid(struct user_frame *f)
 {
     (void)f;
-    return proc_current()->cred->egid;
+    return cred_own()->egid;
 }
 
 long
 sys_setuid(struct user_frame *f)
 {
-    return cred_set_uid(proc_current(), (u32)SYS_ARG0(f));
+    return cred_set_uid((u32)SYS_ARG0(f));
 }
 
 long
 sys_setgid(struct user_frame *f)
 {
-    return cred_set_gid(proc_current(), (u32)SYS_ARG0(f));
+    return cred_set_gid((u32)SYS_ARG0(f));
 }
 
 long
 sys_setreuid(struct user_frame *f)
 {
-    return cred_set_reuid(proc_current(), (u32)SYS_ARG0(f), (u32)SYS_ARG1(f));
+    return cred_set_reuid((u32)SYS_ARG0(f), (u32)SYS_ARG1(f));
 }
 
 long
 sys_setregid(struct user_frame *f)
 {
-    return cred_set_regid(proc_current(), (u32)SYS_ARG0(f), (u32)SYS_ARG1(f));
+    return cred_set_regid((u32)SYS_ARG0(f), (u32)SYS_ARG1(f));
 }
 
 long
 sys_setresuid(struct user_frame *f)
 {
-    return cred_set_resuid(proc_current(), (u32)SYS_ARG0(f), (u32)SYS_ARG1(f),
+    return cred_set_resuid((u32)SYS_ARG0(f), (u32)SYS_ARG1(f),
                            (u32)SYS_ARG2(f));
 }
 
 long
 sys_setresgid(struct user_frame *f)
 {
-    return cred_set_resgid(proc_current(), (u32)SYS_ARG0(f), (u32)SYS_ARG1(f),
+    return cred_set_resgid((u32)SYS_ARG0(f), (u32)SYS_ARG1(f),
                            (u32)SYS_ARG2(f));
 }
 
@@ -84,33 +84,33 @@ put_three(struct user_frame *f, u32 a, u32 b, u32 c)
 long
 sys_getresuid(struct user_frame *f)
 {
-    const struct cred *c = proc_current()->cred;
+    const struct cred *c = cred_own();
     return put_three(f, c->uid, c->euid, c->suid);
 }
 
 long
 sys_getresgid(struct user_frame *f)
 {
-    const struct cred *c = proc_current()->cred;
+    const struct cred *c = cred_own();
     return put_three(f, c->gid, c->egid, c->sgid);
 }
 
 long
 sys_setfsuid(struct user_frame *f)
 {
-    return cred_set_fsuid(proc_current(), (u32)SYS_ARG0(f));
+    return cred_set_fsuid((u32)SYS_ARG0(f));
 }
 
 long
 sys_setfsgid(struct user_frame *f)
 {
-    return cred_set_fsgid(proc_current(), (u32)SYS_ARG0(f));
+    return cred_set_fsgid((u32)SYS_ARG0(f));
 }
 
 long
 sys_getgroups(struct user_frame *f)
 {
-    const struct cred_groups *g = proc_current()->cred->groups;
+    const struct cred_groups *g = cred_own()->groups;
     i32 room = (i32)SYS_ARG0(f);
     u32 count = g != NULL ? g->count : 0;
     if (room < 0)
@@ -128,8 +128,7 @@ long
 sys_setgroups(struct user_frame *f)
 {
     u32 count = (u32)SYS_ARG0(f);
-    struct process *p = proc_current();
-    if (!cred_can(p->cred, CAP_SETGID))
+    if (!cred_can(cred_own(), CAP_SETGID))
         return -E_PERM;
     if (count > CRED_GROUPS_MAX)
         return -E_INVAL;
@@ -143,5 +142,5 @@ sys_setgroups(struct user_frame *f)
         cred_groups_release(g);
         return error;
     }
-    return cred_set_groups(p, g);
+    return cred_set_groups(g);
 }

@@ -125,7 +125,7 @@ inotify_new(u32 flags)
         return -E_INVAL;
     if (file_table_full())
         return -E_NFILE;
-    int r = notify_group_new(proc_current()->cred->uid, &g);
+    int r = notify_group_new(cred_own()->uid, &g);
     if (r != 0)
         return r;
     u32 status = OPEN_READ | ((flags & INOTIFY_NONBLOCK) != 0 ? OPEN_NONBLOCK : 0);

@@ -31,7 +31,7 @@ static bool
 visit(struct process *p, void *arg)
 {
     struct walk_state *w = arg;
-    const struct cred *c = proc_current()->cred;
+    const struct cred *c = cred_own();
     spin_lock(&p->lock);
     bool mine = p->cred != NULL && (p->cred->uid == c->euid || p->cred->uid == c->uid);
     if (!w->set) {
@@ -59,7 +59,7 @@ walk(u32 which, i32 who, struct walk_state *w)
             proc_release(p);
         }
     } else if (which == WHO_USER) {
-        proc_each_of_user(who == 0 ? proc_current()->cred->uid : (u32)who, visit, w);
+        proc_each_of_user(who == 0 ? cred_own()->uid : (u32)who, visit, w);
     } else {
         return -E_INVAL;
     }
@@ -77,7 +77,7 @@ sys_ioprio_get(struct user_frame *f)
 static int
 check(u32 value)
 {
-    const struct cred *c = proc_current()->cred;
+    const struct cred *c = cred_own();
     u32 class = value >> CLASS_SHIFT & CLASS_MASK;
     u32 level = value & LEVEL_MASK;
     switch (class) {

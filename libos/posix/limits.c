@@ -16,7 +16,7 @@ set_limit(struct process *p, u32 which, const struct rlimit_pair *set)
         return -E_INVAL;
     if (which == RLIMIT_NOFILE && set->hard > FD_LIMIT_MAX)
         return -E_PERM;
-    bool may = cred_can(proc_current()->cred, CAP_SYS_RESOURCE);
+    bool may = cred_can(cred_own(), CAP_SYS_RESOURCE);
     spin_lock(&p->lock);
     if (set->hard > p->limits[which].hard && !may)
         error = -E_PERM;
@@ -53,7 +53,7 @@ sys_setrlimit(struct user_frame *f)
 static bool
 same_owner(struct process *p)
 {
-    const struct cred *c = proc_current()->cred;
+    const struct cred *c = cred_own();
     spin_lock(&p->lock);
     const struct cred *o = p->cred;
     bool same =

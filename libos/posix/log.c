@@ -152,7 +152,7 @@ sys_syslog(struct user_frame *f)
     if (type > LOG_SIZE_BUFFER)
         return -E_INVAL;
     if (type != LOG_READ_ALL && type != LOG_SIZE_BUFFER &&
-        !cred_can(proc_current()->cred, CAP_SYSLOG) && !may_act_as_root())
+        !cred_can(cred_own(), CAP_SYSLOG) && !may_act_as_root())
         return -E_PERM;
     switch (type) {
     case LOG_READ:

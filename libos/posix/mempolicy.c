@@ -187,7 +187,7 @@ sys_mbind(struct user_frame *f)
     int r = get_policy((u32)SYS_ARG2(f), SYS_ARG3(f), SYS_ARG4(f), &policy);
     if (r != 0 || (flags & ~(u64)(MF_STRICT | MF_MOVE | MF_MOVE_ALL)))
         return r != 0 ? r : -E_INVAL;
-    if ((flags & MF_MOVE_ALL) && !cred_can(proc_current()->cred, CAP_SYS_NICE))
+    if ((flags & MF_MOVE_ALL) && !cred_can(cred_own(), CAP_SYS_NICE))
         return -E_PERM;
     r = check_range(at, &bytes);
     if (r != 0)
@@ -281,7 +281,7 @@ sys_move_pages(struct user_frame *f)
     u64 flags = (u32)SYS_ARG5(f), count = SYS_ARG1(f);
     if (flags & ~(u64)(MF_MOVE | MF_MOVE_ALL))
         return -E_INVAL;
-    if ((flags & MF_MOVE_ALL) && !cred_can(proc_current()->cred, CAP_SYS_NICE))
+    if ((flags & MF_MOVE_ALL) && !cred_can(cred_own(), CAP_SYS_NICE))
         return -E_PERM;
     int r = memory_of((i32)SYS_ARG0(f), &m);
     if (r != 0)

@@ -89,7 +89,7 @@ static long
 change_name(char *name, uaddr from, u64 length)
 {
     char fresh[NAME_BYTES] = { 0 };
-    if (!cred_can(proc_current()->cred, CAP_SYS_ADMIN))
+    if (!cred_can(cred_own(), CAP_SYS_ADMIN))
         return -E_PERM;
     if (length >= NAME_BYTES)
         return -E_INVAL;
@@ -205,7 +205,7 @@ long
 sys_reboot(struct user_frame *f)
 {
     u32 magic2 = (u32)SYS_ARG1(f);
-    if (!cred_can(proc_current()->cred, CAP_SYS_BOOT))
+    if (!cred_can(cred_own(), CAP_SYS_BOOT))
         return -E_PERM;
     if ((u32)SYS_ARG0(f) != REBOOT_MAGIC || (magic2 != 672274793 && magic2 != 85072278 &&
                                              magic2 != 369367448 && magic2 != 537993216))

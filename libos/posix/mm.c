@@ -301,7 +301,7 @@ memory_of_pidfd(int fd, struct mm **out)
         return r;
     if (!cred_may_inspect(p, false))
         r = -E_ACCES;
-    else if (p != proc_current() && !cred_can(proc_current()->cred, CAP_SYS_NICE))
+    else if (p != proc_current() && !cred_can(cred_own(), CAP_SYS_NICE))
         r = -E_PERM;
     *out = r == 0 ? mm_of(p) : NULL;
     proc_release(p);

@@ -127,7 +127,7 @@ static int
 find_source(const struct mount_arg *m, struct path *out)
 {
     struct process *p = proc_current();
-    struct walk w = { .context = p->fs, .cred = p->cred, .flags = WALK_FOLLOW };
+    struct walk w = { .context = p->fs, .cred = cred_own(), .flags = WALK_FOLLOW };
     if (m->source == NULL || m->source[0] == '\0')
         return -E_INVAL;
     int r = path_walk(&w, m->source);

@@ -157,7 +157,7 @@ memfd_new(bool may_seal, struct file **out)
         return -E_NOMEM;
     dir = fs->root;
     mutex_lock(&dir->mutex);
-    int r = dir->ops->create(dir, "memfd", 5, IT_FILE, 0777, 0, proc_current()->cred, &i);
+    int r = dir->ops->create(dir, "memfd", 5, IT_FILE, 0777, 0, cred_own(), &i);
     if (r == 0 && dir->ops->unlink(dir, "memfd", 5, false) != 0)
         r = -E_NOMEM;
     mutex_unlock(&dir->mutex);

@@ -192,7 +192,7 @@ sys_pidfd_send_signal(struct user_frame *f)
     if (error != 0)
         return error;
     struct signal_info info = { .number = number, .code = SIGNAL_CODE_USER,
-                                .pid = self->pid, .uid = self->cred->uid };
+                                .pid = self->pid, .uid = cred_own()->uid };
     if (SYS_ARG2(f) != 0)
         error = info_from_user(&info, p, number, SYS_ARG2(f));
     if (error == 0 && (number < 0 || number > SIG_MAX))

@@ -17,8 +17,8 @@ make_pipe(uaddr to, u64 linux_flags)
     if (r != 0)
         return r;
     /* Both ends share an inode; whose it is counts when it is opened once more. */
-    reader->inode->uid = proc_current()->cred->fsuid;
-    reader->inode->gid = proc_current()->cred->fsgid;
+    reader->inode->uid = cred_own()->fsuid;
+    reader->inode->gid = cred_own()->fsgid;
     i32 fd[2] = { fd_reserve(t, 0), -1 };
     fd[1] = fd[0] < 0 ? fd[0] : fd_reserve(t, 0);
     r = fd[1] < 0 ? fd[1] : copy_to_user(to, fd, sizeof fd);

@@ -47,19 +47,19 @@ set_name(struct thread *t, uaddr at)
 enum { AMBIENT_IS_SET = 1, AMBIENT_RAISE, AMBIENT_LOWER, AMBIENT_CLEAR_ALL };
 
 static long
-ambient(struct process *p, u64 what, u64 cap, u64 rest)
+ambient(u64 what, u64 cap, u64 rest)
 {
     if (what == AMBIENT_CLEAR_ALL)
-        return cap != 0 || rest != 0 ? -E_INVAL : cred_lower_ambient(p, ~0ull);
+        return cap != 0 || rest != 0 ? -E_INVAL : cred_lower_ambient(~0ull);
     if (cap >= CAPABILITIES || rest != 0)
         return -E_INVAL;
     switch (what) {
     case AMBIENT_IS_SET:
-        return (p->cred->ambient & CAP_BIT(cap)) != 0;
+        return (cred_own()->ambient & CAP_BIT(cap)) != 0;
     case AMBIENT_RAISE:
-        return cred_raise_ambient(p, (enum capability)cap);
+        return cred_raise_ambient((enum capability)cap);
     case AMBIENT_LOWER:
-        return cred_lower_ambient(p, CAP_BIT(cap));
+        return cred_lower_ambient(CAP_BIT(cap));
     default:
         return -E_INVAL;
     }
@@ -72,28 +72,28 @@ option_of_rights(struct process *p, struct user_frame *f, long *result)
     u64 arg = SYS_ARG1(f), rest = SYS_ARG2(f) | SYS_ARG3(f) | SYS_ARG4(f);
     switch (SYS_ARG0(f)) {
     case PR_GET_KEEPCAPS:
-        *result = (p->cred->securebits & SECURE_KEEP_CAPS) != 0;
+        *result = (cred_own()->securebits & SECURE_KEEP_CAPS) != 0;
         return true;
     case PR_SET_KEEPCAPS:
-        *result = arg > 1 ? -E_INVAL : cred_keep_caps(p, arg != 0);
+        *result = arg > 1 ? -E_INVAL : cred_keep_caps(arg != 0);
         return true;
     case PR_CAPBSET_READ:
-        *result = arg < CAPABILITIES ? (p->cred->bounding >> arg & 1) != 0 : -E_INVAL;
+        *result = arg < CAPABILITIES ? (cred_own()->bounding >> arg & 1) != 0 : -E_INVAL;
         return true;
     case PR_CAPBSET_DROP:
-        *result = !cred_can(p->cred, CAP_SETPCAP) ? -E_PERM
+        *result = !cred_can(cred_own(), CAP_SETPCAP) ? -E_PERM
                   : arg >= CAPABILITIES
                       ? -E_INVAL
-                      : cred_drop_bounding(p, (enum capability)arg);
+                      : cred_drop_bounding((enum capability)arg);
         return true;
     case PR_GET_SECUREBITS:
-        *result = p->cred->securebits;
+        *result = cred_own()->securebits;
         return true;
     case PR_SET_SECUREBITS:
-        *result = cred_set_securebits(p, (u32)arg);
+        *result = cred_set_securebits((u32)arg);
         return true;
     case PR_CAP_AMBIENT:
-        *result = ambient(p, arg, SYS_ARG2(f), SYS_ARG3(f) | SYS_ARG4(f));
+        *result = ambient(arg, SYS_ARG2(f), SYS_ARG3(f) | SYS_ARG4(f));
         return true;
     case PR_SET_NO_NEW_PRIVS:
         *result = arg != 1 || rest != 0 ? -E_INVAL : 0;

@@ -20,10 +20,10 @@ struct walk_state {
 static int
 may_set_locked(const struct process *p, const struct thread *t, int nice)
 {
-    const struct cred *c = proc_current()->cred;
+    const struct cred *c = cred_own();
     if (cred_can(c, CAP_SYS_NICE))
         return 0;
-    if (p->cred == NULL || (c->euid != p->cred->uid && c->euid != p->cred->euid))
+    if (c->euid != t->cred->uid && c->euid != t->cred->euid)
         return -E_PERM;
     return nice < t->sched.nice && (u64)(20 - nice) > p->limits[LIMIT_NICE].soft
                ? -E_ACCES
@@ -82,7 +82,7 @@ walk(u32 which, i32 who, struct walk_state *w)
             proc_release(p);
         }
     } else {
-        proc_each_of_user(who == 0 ? proc_current()->cred->uid : (u32)who, visit, w);
+        proc_each_of_user(who == 0 ? cred_own()->uid : (u32)who, visit, w);
     }
     return w->found ? w->error : -E_SRCH;
 }

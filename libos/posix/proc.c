@@ -127,7 +127,7 @@ read_number(const struct linux_clone_args *in, i32 *number)
         return -E_FAULT;
     if (wanted < 1 || wanted >= PID_MAX)
         return -E_INVAL;
-    const struct cred *c = proc_current()->cred;
+    const struct cred *c = cred_own();
     if (!cred_can(c, CAP_CHECKPOINT_RESTORE) && !cred_can(c, CAP_SYS_ADMIN))
         return -E_PERM;
     *number = wanted;

@@ -86,7 +86,7 @@ sys_get_robust_list(struct user_frame *f)
         struct pid_slot *slot = pid_slot_locked(tid);
         struct thread *t = slot != NULL ? slot->thread : NULL;
         bool may = t != NULL && (t->process == proc_current() ||
-                                 cred_can(proc_current()->cred, CAP_SYS_PTRACE));
+                                 cred_can(cred_own(), CAP_SYS_PTRACE));
         head = t != NULL ? t->robust_list : 0;
         spin_unlock(&pid_lock);
         if (!may)

@@ -63,14 +63,10 @@ get_thread(i32 tid, struct process **out, struct thread **thread)
     if (p == NULL)
         return -E_SRCH;
     spin_lock(&p->lock);
-    list_for_each(it, &p->threads) {
-        struct thread *t = container_of(it, struct thread, process_link);
-        if (t->tid == tid) {
-            *out = p;
-            *thread = t;
-            return 0;
-        }
-    }
+    *out = p;
+    *thread = process_thread_locked(p, tid);
+    if (*thread != NULL)
+        return 0;
     spin_unlock(&p->lock);
     proc_release(p);
     return -E_SRCH;
@@ -84,10 +80,10 @@ let_go(struct process *p)
 }
 
 static bool
-same_owner(const struct process *p)
+same_owner(const struct thread *t)
 {
-    const struct cred *c = proc_current()->cred;
-    return p->cred != NULL && (c->euid == p->cred->euid || c->euid == p->cred->uid);
+    const struct cred *c = cred_own();
+    return c->euid == t->cred->euid || c->euid == t->cred->uid;
 }
 
 /* sched(7), "Privileges and resource limits". */
@@ -95,7 +91,7 @@ static int
 may_change(const struct process *p, const struct thread *t, const struct sched_params *to)
 {
     const struct sched_entity *now = &t->sched;
-    if (cred_can(proc_current()->cred, CAP_SYS_NICE))
+    if (cred_can(cred_own(), CAP_SYS_NICE))
         return 0;
     if (to->policy == SCHED_BY_DEADLINE)
         return -E_PERM;
@@ -109,7 +105,7 @@ may_change(const struct process *p, const struct thread *t, const struct sched_p
     if (now->policy == SCHED_FAIR_IDLE && to->policy != SCHED_FAIR_IDLE &&
         (u64)(20 - now->nice) > nice_limit)
         return -E_PERM;
-    if (!same_owner(p) || (now->reset_on_fork && !to->reset_on_fork))
+    if (!same_owner(t) || (now->reset_on_fork && !to->reset_on_fork))
         return -E_PERM;
     return 0;
 }
@@ -426,7 +422,7 @@ sys_sched_setaffinity(struct user_frame *f)
     if (error != 0)
         return error;
     mask &= all_cpus();
-    if (!same_owner(p) && !cred_can(proc_current()->cred, CAP_SYS_NICE))
+    if (!same_owner(t) && !cred_can(cred_own(), CAP_SYS_NICE))
         error = -E_PERM;
     else if (mask == 0)
         error = -E_INVAL;

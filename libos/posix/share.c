@@ -26,7 +26,7 @@ sys_unshare(struct user_frame *f)
     u64 known = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
                 CLONE_SYSVSEM | CLONE_ADMIN | CLONE_NEWUSER;
     if (!(flags & ~known) && (flags & CLONE_ADMIN) && !(flags & CLONE_NEWUSER) &&
-        !cred_can(p->cred, CAP_SYS_ADMIN))
+        !cred_can(cred_own(), CAP_SYS_ADMIN))
         return -E_PERM; /* who may not is told so, whether there is such a thing or not */
     if (flags & ~(u64)(CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
                        CLONE_SYSVSEM))

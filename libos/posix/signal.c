@@ -275,7 +275,7 @@ sys_rt_sigtimedwait(struct user_frame *f)
 int
 posix_may_signal(struct process *p, int number)
 {
-    return cred_may_signal(proc_current(), p, number);
+    return cred_may_signal(p, number);
 }
 
 static struct signal_info
@@ -283,7 +283,7 @@ info_of_sender(int number, int code)
 {
     struct process *self = proc_current();
     return (struct signal_info){ .number = number, .code = code, .pid = self->pid,
-                                 .uid = self->cred->uid };
+                                 .uid = cred_own()->uid };
 }
 
 void
@@ -385,7 +385,8 @@ thread_kill(i32 tgid, i32 tid, int number)
     if (tid <= 0 || number < 0 || number > SIG_MAX)
         return -E_INVAL;
     struct signal_info info = info_of_sender(number, SI_TKILL);
-    return signal_send_tid(tgid, tid, number, &info, posix_may_signal);
+    return signal_send_tid(tgid, tid, number, &info,
+                           cred_may_signal_locked);
 }
 
 long
@@ -447,7 +448,8 @@ sys_rt_tgsigqueueinfo(struct user_frame *f)
         return -E_INVAL;
     int error = queue_info(&info, tgid, number, SYS_ARG3(f));
     return error != 0 ? error
-                      : signal_send_tid(tgid, tid, number, &info, posix_may_signal);
+                      : signal_send_tid(tgid, tid, number, &info,
+                           cred_may_signal_locked);
 }
 
 /* ---- exceptions (SDM vol. 3, 6.15) ---- */

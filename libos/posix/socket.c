@@ -29,14 +29,14 @@ static void
 caller_walk(struct walk *w)
 {
     w->context = proc_current()->fs;
-    w->cred = proc_current()->cred;
+    w->cred = cred_own();
 }
 
 static void
 caller_sender(struct socket_sender *out, bool effective)
 {
     const struct process *p = proc_current();
-    const struct cred *c = p->cred;
+    const struct cred *c = cred_own();
     *out = (struct socket_sender){ p->pid, effective ? c->euid : c->uid,
                                    effective ? c->egid : c->gid };
 }

@@ -128,7 +128,7 @@ static int
 check_sender(const struct socket_sender *s)
 {
     const struct process *p = proc_current();
-    const struct cred *c = p->cred;
+    const struct cred *c = cred_own();
     if (s->uid == ~0u || s->gid == ~0u)
         return -E_INVAL;
     bool may = (s->pid == p->pid || cred_can(c, CAP_SYS_ADMIN)) &&

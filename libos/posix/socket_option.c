@@ -118,7 +118,7 @@ set_linger(struct socket *s, uaddr at, u64 length)
 static int
 set_number(struct socket *s, int name, i32 value)
 {
-    bool admin = cred_can(proc_current()->cred, CAP_NET_ADMIN);
+    bool admin = cred_can(cred_own(), CAP_NET_ADMIN);
     switch (name) {
     case SO_SNDBUFFORCE:
     case SO_RCVBUFFORCE:
@@ -164,7 +164,7 @@ set_option(struct socket *s, int name, uaddr at, u64 length)
     int r = copy_from_user(&value, at, sizeof value);
     if (r != 0)
         return r;
-    if (name == SO_DEBUG && value != 0 && !cred_can(proc_current()->cred, CAP_NET_ADMIN))
+    if (name == SO_DEBUG && value != 0 && !cred_can(cred_own(), CAP_NET_ADMIN))
         return -E_ACCES;
     u32 bit = bit_of(name);
     if (bit != 0) {

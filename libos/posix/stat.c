@@ -214,7 +214,7 @@ static i64
 access_path(u64 dirfd, uaddr path, u64 mode, u64 flags)
 {
     struct at_arg a;
-    struct cred real = *proc_current()->cred;
+    struct cred real = *cred_own();
     if ((mode & ~7ull) != 0 ||
         (flags & ~(u64)(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)) != 0)
         return -E_INVAL;

@@ -24,7 +24,7 @@ sys_swapon(struct user_frame *f)
 {
     if ((SYS_ARG1(f) & ~(u64)SWAP_FLAGS) != 0)
         return -E_INVAL;
-    if (!cred_can(proc_current()->cred, CAP_SYS_ADMIN))
+    if (!cred_can(cred_own(), CAP_SYS_ADMIN))
         return -E_PERM;
     return no_swap_at(SYS_ARG0(f));
 }
@@ -32,7 +32,7 @@ sys_swapon(struct user_frame *f)
 long
 sys_swapoff(struct user_frame *f)
 {
-    if (!cred_can(proc_current()->cred, CAP_SYS_ADMIN))
+    if (!cred_can(cred_own(), CAP_SYS_ADMIN))
         return -E_PERM;
     return no_swap_at(SYS_ARG0(f));
 }

@@ -7,7 +7,7 @@ long
 sys_vhangup(struct user_frame *f)
 {
     (void)f;
-    if (!cred_can(proc_current()->cred, CAP_SYS_TTY_CONFIG))
+    if (!cred_can(cred_own(), CAP_SYS_TTY_CONFIG))
         return -E_PERM;
     tty_hangup_current();
     return 0;

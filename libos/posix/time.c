@@ -104,7 +104,7 @@ clock_for_timer(i32 clock, bool *real)
     case CLOCK_REALTIME_ALARM:
     case CLOCK_BOOTTIME_ALARM:
         *real = clock == CLOCK_REALTIME_ALARM;
-        return cred_can(proc_current()->cred, CAP_WAKE_ALARM) ? 0 : -E_PERM;
+        return cred_can(cred_own(), CAP_WAKE_ALARM) ? 0 : -E_PERM;
     case CLOCK_REALTIME:
     case CLOCK_TAI:
         *real = true;
@@ -145,7 +145,7 @@ sys_clock_getres(struct user_frame *f)
 static long
 set_clock(u64 unix_ns)
 {
-    if (!cred_can(proc_current()->cred, CAP_SYS_TIME))
+    if (!cred_can(cred_own(), CAP_SYS_TIME))
         return -E_PERM;
     clock_real_set(unix_ns);
     return 0;
@@ -192,7 +192,7 @@ sys_settimeofday(struct user_frame *f)
     if (SYS_ARG0(f) != 0 && (tv.seconds < 0 || tv.us < 0 || tv.us >= 1000000 ||
                              (u64)tv.seconds > DEADLINE_MAX / NS_PER_S - 1))
         return -E_INVAL;
-    if (!cred_can(proc_current()->cred, CAP_SYS_TIME))
+    if (!cred_can(cred_own(), CAP_SYS_TIME))
         return -E_PERM;
     if (SYS_ARG1(f) != 0)
         timezone = tz;

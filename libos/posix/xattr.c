@@ -81,7 +81,7 @@ set_value(struct target *t, struct user_frame *f)
         return -E_NOMEM;
     r = bytes != 0 ? copy_from_user(value, SYS_ARG2(f), bytes) : 0;
     if (r == 0)
-        r = xattr_set(t->inode, proc_current()->cred, name, value, (u32)bytes,
+        r = xattr_set(t->inode, cred_own(), name, value, (u32)bytes,
                       ((flags & SET_CREATE) != 0 ? XATTR_MUST_CREATE : 0) |
                           ((flags & SET_REPLACE) != 0 ? XATTR_MUST_REPLACE : 0));
     heap_free(value);
@@ -92,7 +92,7 @@ set_value(struct target *t, struct user_frame *f)
 static i64
 value_to_user(struct target *t, const char *name, uaddr to, u64 size)
 {
-    const struct cred *cred = proc_current()->cred;
+    const struct cred *cred = cred_own();
     u32 room = (u32)MIN(size, (u64)(name != NULL ? XATTR_VALUE_MAX : XATTR_LIST_MAX));
     void *buffer = room != 0 ? heap_alloc(room) : NULL;
     if (room != 0 && buffer == NULL)
@@ -124,7 +124,7 @@ remove_value(struct target *t, struct user_frame *f)
 {
     char name[XATTR_NAME_MAX + 1];
     int r = name_get(name, SYS_ARG1(f));
-    return r != 0 ? r : xattr_remove(t->inode, proc_current()->cred, name);
+    return r != 0 ? r : xattr_remove(t->inode, cred_own(), name);
 }
 
 /* Find what the first argument names and act on it; what CHANGES it must be allowed by

@@ -22,14 +22,14 @@ as_it_is(const struct cred *c)
 }
 
 static int
-put(struct process *p, struct change to)
+put(struct change to)
 {
-    const struct cred *now = p->cred;
+    const struct cred *now = cred_own();
     to.ambient &= to.permitted & to.inheritable; /* C3 */
     if (now->effective == to.effective && now->permitted == to.permitted &&
         now->inheritable == to.inheritable && now->bounding == to.bounding &&
         now->ambient == to.ambient && now->securebits == to.securebits)
-        return 0; /* C2: no pile of sets that are all the same */
+        return 0;
     struct cred *c = cred_copy(now);
     if (c == NULL)
         return -E_NOMEM;
@@ -39,13 +39,14 @@ put(struct process *p, struct change to)
     c->bounding = to.bounding;
     c->ambient = to.ambient;
     c->securebits = to.securebits;
-    return cred_install(p, c);
+    cred_install(c);
+    return 0;
 }
 
 int
-cred_set_caps(struct process *p, u64 effective, u64 permitted, u64 inheritable)
+cred_set_caps(u64 effective, u64 permitted, u64 inheritable)
 {
-    const struct cred *c = p->cred;
+    const struct cred *c = cred_own();
     struct change to = as_it_is(c);
     effective &= CAPS_ALL;
     permitted &= CAPS_ALL;
@@ -59,59 +60,59 @@ cred_set_caps(struct process *p, u64 effective, u64 permitted, u64 inheritable)
     to.effective = effective;
     to.permitted = permitted;
     to.inheritable = inheritable;
-    return put(p, to);
+    return put(to);
 }
 
 int
-cred_drop_bounding(struct process *p, enum capability cap)
+cred_drop_bounding(enum capability cap)
 {
-    struct change to = as_it_is(p->cred);
-    if (!cred_can(p->cred, CAP_SETPCAP))
+    struct change to = as_it_is(cred_own());
+    if (!cred_can(cred_own(), CAP_SETPCAP))
         return -E_PERM;
     to.bounding &= ~CAP_BIT(cap);
-    return put(p, to);
+    return put(to);
 }
 
 int
-cred_set_securebits(struct process *p, u32 bits)
+cred_set_securebits(u32 bits)
 {
-    struct change to = as_it_is(p->cred);
+    struct change to = as_it_is(cred_own());
     u32 locked = to.securebits & SECURE_LOCKS;
     if (((locked >> 1) & (to.securebits ^ bits)) != 0 || (locked & ~bits) != 0 ||
-        (bits & ~(SECURE_BITS | SECURE_LOCKS)) != 0 || !cred_can(p->cred, CAP_SETPCAP))
+        (bits & ~(SECURE_BITS | SECURE_LOCKS)) != 0 || !cred_can(cred_own(), CAP_SETPCAP))
         return -E_PERM;
     to.securebits = bits;
-    return put(p, to);
+    return put(to);
 }
 
 int
-cred_keep_caps(struct process *p, bool keep)
+cred_keep_caps(bool keep)
 {
-    struct change to = as_it_is(p->cred);
+    struct change to = as_it_is(cred_own());
     if (to.securebits & SECURE_KEEP_CAPS << 1)
         return -E_PERM;
     to.securebits = keep ? to.securebits | SECURE_KEEP_CAPS
                          : to.securebits & ~SECURE_KEEP_CAPS;
-    return put(p, to);
+    return put(to);
 }
 
 int
-cred_raise_ambient(struct process *p, enum capability cap)
+cred_raise_ambient(enum capability cap)
 {
-    struct change to = as_it_is(p->cred);
+    struct change to = as_it_is(cred_own());
     if (!(to.permitted & to.inheritable & CAP_BIT(cap)) ||
         (to.securebits & SECURE_NO_AMBIENT_RAISE))
         return -E_PERM;
     to.ambient |= CAP_BIT(cap);
-    return put(p, to);
+    return put(to);
 }
 
 int
-cred_lower_ambient(struct process *p, u64 caps)
+cred_lower_ambient(u64 caps)
 {
-    struct change to = as_it_is(p->cred);
+    struct change to = as_it_is(cred_own());
     to.ambient &= ~caps;
-    return put(p, to);
+    return put(to);
 }
 
 /* What the file gives.  -E_PERM: it sets the effective bit, so it does not know how to do

@@ -4,11 +4,11 @@
  * Linux's setresuid, setfsuid and capabilities (capabilities(7), "Effect of user ID
  * changes on capabilities").
  *
- * C1. A set does not change once a process has it.
- * C2. Reading one's own ids takes no lock: while a process has several threads, a set
- *     that is replaced is kept by its successor (`previous`), and goes with it; one that
- *     is kept already is taken again, and KEPT_MAX different ones are all that a process
- *     may keep. Others' ids are read under their process->lock.
+ * C1. A set does not change once a thread has it.
+ * C2. Each thread has a set, with a reference; nobody but the thread itself replaces it, so
+ *     it reads its own without a lock. It replaces it under process->lock, under which others
+ *     read it. process->cred is the one of the first thread, also when that thread has ended;
+ *     so it says whose the process is.
  * C3. effective is within permitted; ambient within permitted and inheritable.
  */
 #include "proc/cred.h"
@@ -23,13 +23,6 @@
     (CAP_BIT(CAP_CHOWN) | CAP_BIT(CAP_DAC_OVERRIDE) | CAP_BIT(CAP_DAC_READ_SEARCH) |     \
      CAP_BIT(CAP_FOWNER) | CAP_BIT(CAP_FSETID) | CAP_BIT(CAP_LINUX_IMMUTABLE) |          \
      CAP_BIT(CAP_MKNOD) | CAP_BIT(CAP_MAC_OVERRIDE))
-
-struct cred_box {
-    struct cred cred;
-    struct cred_box *previous; /* C2 */
-    u32 kept;                  /* how many are behind it */
-};
-#define KEPT_MAX 1024u
 
 void
 cred_groups_release(struct cred_groups *g)
@@ -47,12 +40,12 @@ cred_groups_hold(struct cred_groups *g)
 struct cred *
 cred_new(void)
 {
-    struct cred_box *b = heap_alloc_zeroed(sizeof *b);
-    if (b == NULL)
+    struct cred *c = heap_alloc_zeroed(sizeof *c);
+    if (c == NULL)
         return NULL;
-    b->cred.refs = 1;
-    b->cred.permitted = b->cred.effective = b->cred.bounding = CAPS_ALL;
-    return &b->cred;
+    c->refs = 1;
+    c->permitted = c->effective = c->bounding = CAPS_ALL;
+    return c;
 }
 
 struct cred *
@@ -77,85 +70,58 @@ cred_hold(struct cred *c)
 void
 cred_release(struct cred *c)
 {
-    struct cred_box *b = container_of(c, struct cred_box, cred);
-    while (b != NULL && __atomic_fetch_sub(&b->cred.refs, 1, __ATOMIC_ACQ_REL) == 1) {
-        struct cred_box *previous = b->previous;
-        cred_groups_release(b->cred.groups);
-        heap_free(b);
-        b = previous;
+    if (__atomic_fetch_sub(&c->refs, 1, __ATOMIC_ACQ_REL) == 1) {
+        cred_groups_release(c->groups);
+        heap_free(c);
     }
 }
 
-static bool
-same_set(const struct cred *a, const struct cred *b)
+const struct cred *
+cred_of_locked(const struct process *p, const struct thread *t)
 {
-    return a->uid == b->uid && a->euid == b->euid && a->suid == b->suid &&
-           a->fsuid == b->fsuid && a->gid == b->gid && a->egid == b->egid &&
-           a->sgid == b->sgid && a->fsgid == b->fsgid &&
-           a->securebits == b->securebits && a->permitted == b->permitted &&
-           a->effective == b->effective && a->inheritable == b->inheritable &&
-           a->bounding == b->bounding && a->ambient == b->ambient &&
-           a->groups == b->groups;
+    return t != NULL ? t->cred : p->cred;
 }
 
-/*
- * C2: the set that follows `head` while other threads may still read it. One like `fresh`
- * that is kept is moved to the front, if the line up to it is this process's alone; else
- * `fresh` itself, in front. NULL: too many. process->lock is held.
- */
-static struct cred_box *
-keep_locked(struct cred_box *head, struct cred *fresh)
+/* N1 in user.c: the thread counts for its new user. p->lock is held. */
+static void
+charge_to(struct process *p, struct thread *t, u32 uid)
 {
-    struct cred_box *b, **at = &head->previous;
-    bool alone = __atomic_load_n(&head->cred.refs, __ATOMIC_RELAXED) == 1;
-    for (; alone && (b = *at) != NULL; at = &b->previous) {
-        alone = __atomic_load_n(&b->cred.refs, __ATOMIC_RELAXED) == 1;
-        if (alone && same_set(&b->cred, fresh)) {
-            *at = b->previous;
-            b->previous = head;
-            b->kept = head->kept;
-            return b;
-        }
-    }
-    if (head->kept >= KEPT_MAX)
-        return NULL;
-    b = container_of(fresh, struct cred_box, cred);
-    b->previous = head;
-    b->kept = head->kept + 1;
-    return b;
+    u32 *charged = t->tid == p->pid ? &p->charged_uid : &t->charged_uid;
+    if (uid == *charged || p->group == NULL)
+        return;
+    /* Asked before it joins the user, as Linux does. */
+    t->check_tasks = uid != 0 && user_tasks(uid) > p->limits[LIMIT_NPROC].soft;
+    user_charge(*charged, -1);
+    user_charge(uid, 1);
+    *charged = uid;
 }
 
 /* Others that had the same ids may not look into a process that changed its own. */
-int
-cred_install(struct process *p, struct cred *fresh)
+void
+cred_install(struct cred *fresh)
 {
+    struct thread *t = thread_current();
+    struct process *p = t->process;
+    struct cred *firsts = NULL;
     spin_lock(&p->lock);
-    struct cred *old = p->cred, *unused = old, *now = fresh;
-    if (p->nthreads > 1) {
-        struct cred_box *b = keep_locked(container_of(old, struct cred_box, cred), fresh);
-        now = b != NULL ? &b->cred : old;
-        unused = now != fresh ? fresh : NULL;
-    }
-    int error = now == old ? -E_NOMEM : 0;
-    if (error == 0 &&
-        (old->euid != now->euid || old->egid != now->egid || old->fsuid != now->fsuid ||
-         old->fsgid != now->fsgid || (now->permitted & ~old->permitted) != 0)) {
+    struct cred *old = t->cred;
+    if (old->euid != fresh->euid || old->egid != fresh->egid ||
+        old->fsuid != fresh->fsuid || old->fsgid != fresh->fsgid ||
+        (fresh->permitted & ~old->permitted) != 0) {
         p->dumpable = 0;
         p->pdeath_signal = 0;
     }
-    p->cred = now;
-    if (now->uid != p->charged_uid && p->group != NULL) {
-        i64 tasks = 1 + (i64)p->charged_threads;
-        /* Asked before it joins the user, as Linux does. */
-        p->check_tasks = now->uid != 0 && user_tasks(now->uid) > p->limits[LIMIT_NPROC].soft;
-        user_charge(p->charged_uid, -tasks);
-        user_charge(now->uid, tasks);
-        p->charged_uid = now->uid;
+    t->cred = fresh;
+    if (t->tid == p->pid) {
+        cred_hold(fresh);
+        firsts = p->cred;
+        p->cred = fresh;
     }
+    charge_to(p, t, fresh->uid);
     spin_unlock(&p->lock);
-    if (unused != NULL)
-        cred_release(unused);
-    return error;
+    cred_release(old);
+    if (firsts != NULL)
+        cred_release(firsts);
 }
 
 /* The capabilities follow a change of the user ids from *old. */
@@ -179,9 +145,9 @@ follow_uids(struct cred *c, const struct cred *old)
 
 /* Replace the user ids; fsuid follows euid. */
 static int
-put_uids(struct process *p, u32 ruid, u32 euid, u32 suid)
+put_uids(u32 ruid, u32 euid, u32 suid)
 {
-    const struct cred *now = p->cred;
+    const struct cred *now = cred_own();
     if (now->uid == ruid && now->euid == euid && now->suid == suid && now->fsuid == euid)
         return 0; /* or a loop of threads could pile up sets that are all the same (C2) */
     struct cred *c = cred_copy(now);
@@ -191,13 +157,14 @@ put_uids(struct process *p, u32 ruid, u32 euid, u32 suid)
     c->euid = c->fsuid = euid;
     c->suid = suid;
     follow_uids(c, now);
-    return cred_install(p, c);
+    cred_install(c);
+    return 0;
 }
 
 static int
-put_gids(struct process *p, u32 rgid, u32 egid, u32 sgid)
+put_gids(u32 rgid, u32 egid, u32 sgid)
 {
-    const struct cred *now = p->cred;
+    const struct cred *now = cred_own();
     if (now->gid == rgid && now->egid == egid && now->sgid == sgid && now->fsgid == egid)
         return 0;
     struct cred *c = cred_copy(now);
@@ -206,39 +173,40 @@ put_gids(struct process *p, u32 rgid, u32 egid, u32 sgid)
     c->gid = rgid;
     c->egid = c->fsgid = egid;
     c->sgid = sgid;
-    return cred_install(p, c);
+    cred_install(c);
+    return 0;
 }
 
 int
-cred_set_uid(struct process *p, u32 uid)
+cred_set_uid(u32 uid)
 {
-    const struct cred *c = p->cred;
+    const struct cred *c = cred_own();
     if (uid == CRED_KEEP)
         return -E_INVAL;
     if (cred_can(c, CAP_SETUID))
-        return put_uids(p, uid, uid, uid);
+        return put_uids(uid, uid, uid);
     if (uid != c->uid && uid != c->suid)
         return -E_PERM;
-    return put_uids(p, c->uid, uid, c->suid);
+    return put_uids(c->uid, uid, c->suid);
 }
 
 int
-cred_set_gid(struct process *p, u32 gid)
+cred_set_gid(u32 gid)
 {
-    const struct cred *c = p->cred;
+    const struct cred *c = cred_own();
     if (gid == CRED_KEEP)
         return -E_INVAL;
     if (cred_can(c, CAP_SETGID))
-        return put_gids(p, gid, gid, gid);
+        return put_gids(gid, gid, gid);
     if (gid != c->gid && gid != c->sgid)
         return -E_PERM;
-    return put_gids(p, c->gid, gid, c->sgid);
+    return put_gids(c->gid, gid, c->sgid);
 }
 
 int
-cred_set_reuid(struct process *p, u32 ruid, u32 euid)
+cred_set_reuid(u32 ruid, u32 euid)
 {
-    const struct cred *c = p->cred;
+    const struct cred *c = cred_own();
     bool may = cred_can(c, CAP_SETUID);
     if (ruid != CRED_KEEP && !may && ruid != c->uid && ruid != c->euid)
         return -E_PERM;
@@ -248,13 +216,13 @@ cred_set_reuid(struct process *p, u32 ruid, u32 euid)
     u32 new_ruid = ruid == CRED_KEEP ? c->uid : ruid;
     u32 new_euid = euid == CRED_KEEP ? c->euid : euid;
     bool follow = ruid != CRED_KEEP || (euid != CRED_KEEP && euid != c->uid);
-    return put_uids(p, new_ruid, new_euid, follow ? new_euid : c->suid);
+    return put_uids(new_ruid, new_euid, follow ? new_euid : c->suid);
 }
 
 int
-cred_set_regid(struct process *p, u32 rgid, u32 egid)
+cred_set_regid(u32 rgid, u32 egid)
 {
-    const struct cred *c = p->cred;
+    const struct cred *c = cred_own();
     bool may = cred_can(c, CAP_SETGID);
     if (rgid != CRED_KEEP && !may && rgid != c->gid && rgid != c->egid)
         return -E_PERM;
@@ -264,7 +232,7 @@ cred_set_regid(struct process *p, u32 rgid, u32 egid)
     u32 new_rgid = rgid == CRED_KEEP ? c->gid : rgid;
     u32 new_egid = egid == CRED_KEEP ? c->egid : egid;
     bool follow = rgid != CRED_KEEP || (egid != CRED_KEEP && egid != c->gid);
-    return put_gids(p, new_rgid, new_egid, follow ? new_egid : c->sgid);
+    return put_gids(new_rgid, new_egid, follow ? new_egid : c->sgid);
 }
 
 /* setresuid, setresgid: each must be one of the present three. */
@@ -275,36 +243,35 @@ one_of(u32 id, u32 a, u32 b, u32 c)
 }
 
 int
-cred_set_resuid(struct process *p, u32 ruid, u32 euid, u32 suid)
+cred_set_resuid(u32 ruid, u32 euid, u32 suid)
 {
-    const struct cred *c = p->cred;
+    const struct cred *c = cred_own();
     if (!cred_can(c, CAP_SETUID) && (!one_of(ruid, c->uid, c->euid, c->suid) ||
                              !one_of(euid, c->uid, c->euid, c->suid) ||
                              !one_of(suid, c->uid, c->euid, c->suid)))
         return -E_PERM;
-    return put_uids(p, ruid == CRED_KEEP ? c->uid : ruid,
+    return put_uids(ruid == CRED_KEEP ? c->uid : ruid,
                     euid == CRED_KEEP ? c->euid : euid,
                     suid == CRED_KEEP ? c->suid : suid);
 }
 
 int
-cred_set_resgid(struct process *p, u32 rgid, u32 egid, u32 sgid)
+cred_set_resgid(u32 rgid, u32 egid, u32 sgid)
 {
-    const struct cred *c = p->cred;
+    const struct cred *c = cred_own();
     if (!cred_can(c, CAP_SETGID) && (!one_of(rgid, c->gid, c->egid, c->sgid) ||
                              !one_of(egid, c->gid, c->egid, c->sgid) ||
                              !one_of(sgid, c->gid, c->egid, c->sgid)))
         return -E_PERM;
-    return put_gids(p, rgid == CRED_KEEP ? c->gid : rgid,
+    return put_gids(rgid == CRED_KEEP ? c->gid : rgid,
                     egid == CRED_KEEP ? c->egid : egid,
                     sgid == CRED_KEEP ? c->sgid : sgid);
 }
 
 u32
-cred_set_fsuid(struct process *p, u32 uid)
+cred_set_fsuid(u32 uid)
 {
-    int error = 0; /* is not told: the caller looks whether it changed */
-    const struct cred *c = p->cred;
+    const struct cred *c = cred_own();
     u32 old = c->fsuid;
     if (uid == CRED_KEEP || uid == old)
         return old;
@@ -319,17 +286,15 @@ cred_set_fsuid(struct process *p, u32 uid)
             else if (uid == 0)
                 fresh->effective |= fresh->permitted & CAPS_OF_FILES;
         }
-        error = cred_install(p, fresh);
+        cred_install(fresh);
     }
-    (void)error;
     return old;
 }
 
 u32
-cred_set_fsgid(struct process *p, u32 gid)
+cred_set_fsgid(u32 gid)
 {
-    int error = 0; /* is not told: the caller looks whether it changed */
-    const struct cred *c = p->cred;
+    const struct cred *c = cred_own();
     u32 old = c->fsgid;
     if (gid == CRED_KEEP || gid == old)
         return old;
@@ -338,9 +303,8 @@ cred_set_fsgid(struct process *p, u32 gid)
     struct cred *fresh = cred_copy(c);
     if (fresh != NULL) {
         fresh->fsgid = gid;
-        error = cred_install(p, fresh);
+        cred_install(fresh);
     }
-    (void)error;
     return old;
 }
 
@@ -383,10 +347,10 @@ sort(u32 *id, u32 count)
 }
 
 int
-cred_set_groups(struct process *p, struct cred_groups *groups)
+cred_set_groups(struct cred_groups *groups)
 {
-    int error = cred_can(p->cred, CAP_SETGID) ? 0 : -E_PERM;
-    struct cred *c = error == 0 ? cred_copy(p->cred) : NULL;
+    int error = cred_can(cred_own(), CAP_SETGID) ? 0 : -E_PERM;
+    struct cred *c = error == 0 ? cred_copy(cred_own()) : NULL;
     if (c == NULL) {
         cred_groups_release(groups);
         return error != 0 ? error : -E_NOMEM;
@@ -395,35 +359,39 @@ cred_set_groups(struct process *p, struct cred_groups *groups)
     c->groups = groups;
     if (groups != NULL)
         sort(groups->id, groups->count);
-    return cred_install(p, c);
+    cred_install(c);
+    return 0;
+}
+
+bool
+cred_may_signal_locked(const struct process *p, const struct thread *t, int number)
+{
+    const struct process *self = proc_current();
+    const struct cred *c = cred_own(), *to = cred_of_locked(p, t);
+    return self == p || cred_can(c, CAP_KILL) ||
+           (to != NULL && (c->euid == to->suid || c->euid == to->uid ||
+                           c->uid == to->suid || c->uid == to->uid)) ||
+           (number == SIG_CONT && self->sid == p->sid);
 }
 
 int
-cred_may_signal(const struct process *by, const struct process *p, int number)
+cred_may_signal(struct process *p, int number)
 {
-    const struct cred *c = by->cred;
-    if (by == p || cred_can(c, CAP_KILL))
-        return 0;
-    struct process *target = (struct process *)(uintptr_t)p;
-    spin_lock(&target->lock);
-    const struct cred *t = target->cred;
-    bool same = t != NULL && (c->euid == t->suid || c->euid == t->uid ||
-                              c->uid == t->suid || c->uid == t->uid);
-    spin_unlock(&target->lock);
-    if (same || (number == SIG_CONT && by->sid == p->sid))
-        return 0;
-    return -E_PERM;
+    spin_lock(&p->lock);
+    bool may = cred_may_signal_locked(p, NULL, number);
+    spin_unlock(&p->lock);
+    return may ? 0 : -E_PERM;
 }
 
-static bool
-may_inspect_locked(const struct process *p, const struct cred *by, bool real)
+bool
+cred_may_inspect_locked(const struct process *p, const struct thread *t, bool by_real_ids)
 {
-    const struct cred *of = p->cred;
-    u32 uid = real ? by->uid : by->fsuid, gid = real ? by->gid : by->fsgid;
-    if (cred_can(by, CAP_SYS_PTRACE))
+    const struct cred *of = cred_of_locked(p, t), *by = cred_own();
+    u32 uid = by_real_ids ? by->uid : by->fsuid, gid = by_real_ids ? by->gid : by->fsgid;
+    if (p == proc_current() || cred_can(by, CAP_SYS_PTRACE))
         return true;
     if (of == NULL || p->dumpable != 1 ||
-        (of->permitted & ~(real ? by->permitted : by->effective)) != 0)
+        (of->permitted & ~(by_real_ids ? by->permitted : by->effective)) != 0)
         return false;
     return uid == of->uid && uid == of->euid && uid == of->suid && gid == of->gid &&
            gid == of->egid && gid == of->sgid;
@@ -432,11 +400,10 @@ may_inspect_locked(const struct process *p, const struct cred *by, bool real)
 bool
 cred_may_inspect(struct process *p, bool by_real_ids)
 {
-    struct process *self = proc_current();
-    if (self == NULL || self == p)
-        return self != NULL;
+    if (proc_current() == NULL)
+        return false;
     spin_lock(&p->lock);
-    bool may = may_inspect_locked(p, self->cred, by_real_ids);
+    bool may = cred_may_inspect_locked(p, NULL, by_real_ids);
     spin_unlock(&p->lock);
     return may;
 }

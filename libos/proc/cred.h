@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Ids and capabilities of processes: how they change. A struct cred (vfs/cred.h) never
- * changes once a process has it: a change makes a new one, so threads that read see a
- * consistent set. Who may what is asked by capability (cred_can), never by uid 0.
+ * Ids and capabilities of threads: how they change. A struct cred (vfs/cred.h) never
+ * changes once a thread has it: a change makes a new one. Who may what is asked by capability (cred_can), never by uid 0.
  *
- * The calling process changes its own set; two of its threads that do so at the same time
- * make one of the two changes last.
+ * The calling thread changes its own set, and nobody else's: a C library makes a call of
+ * POSIX one of all threads.
  */
 #ifndef LIBOS_PROC_CRED_H
 #define LIBOS_PROC_CRED_H
@@ -29,30 +28,30 @@ void cred_release(struct cred *c);
 /* POSIX and Linux rules for changing ids; CRED_KEEP leaves one as it is. -E_PERM -E_NOMEM
  * -E_INVAL */
 #define CRED_KEEP (~0u)
-int cred_set_uid(struct process *p, u32 uid) MUST_CHECK;
-int cred_set_gid(struct process *p, u32 gid) MUST_CHECK;
-int cred_set_reuid(struct process *p, u32 ruid, u32 euid) MUST_CHECK;
-int cred_set_regid(struct process *p, u32 rgid, u32 egid) MUST_CHECK;
-int cred_set_resuid(struct process *p, u32 ruid, u32 euid, u32 suid) MUST_CHECK;
-int cred_set_resgid(struct process *p, u32 rgid, u32 egid, u32 sgid) MUST_CHECK;
-u32 cred_set_fsuid(struct process *p, u32 uid);     /* the old one, changed or not */
-u32 cred_set_fsgid(struct process *p, u32 gid);
+int cred_set_uid(u32 uid) MUST_CHECK;
+int cred_set_gid(u32 gid) MUST_CHECK;
+int cred_set_reuid(u32 ruid, u32 euid) MUST_CHECK;
+int cred_set_regid(u32 rgid, u32 egid) MUST_CHECK;
+int cred_set_resuid(u32 ruid, u32 euid, u32 suid) MUST_CHECK;
+int cred_set_resgid(u32 rgid, u32 egid, u32 sgid) MUST_CHECK;
+u32 cred_set_fsuid(u32 uid);     /* the old one, changed or not */
+u32 cred_set_fsgid(u32 gid);
 /* Room for `count` ids, to be filled in; NULL: no memory. */
 struct cred_groups *cred_groups_new(u32 count);
 void cred_groups_hold(struct cred_groups *g);
 void cred_groups_release(struct cred_groups *g); /* NULL is fine */
 /* Takes the caller's reference, also on failure; NULL: no groups. -E_PERM -E_NOMEM */
-int cred_set_groups(struct process *p, struct cred_groups *groups) MUST_CHECK;
+int cred_set_groups(struct cred_groups *groups) MUST_CHECK;
 
 /* capset: -E_PERM by the rules of capabilities(7), "Programmatically adjusting". */
-int cred_set_caps(struct process *p, u64 effective, u64 permitted,
+int cred_set_caps(u64 effective, u64 permitted,
                   u64 inheritable) MUST_CHECK;
 /* Never to have it again by exec. -E_PERM */
-int cred_drop_bounding(struct process *p, enum capability cap) MUST_CHECK;
-int cred_set_securebits(struct process *p, u32 bits) MUST_CHECK; /* -E_PERM */
-int cred_keep_caps(struct process *p, bool keep) MUST_CHECK;     /* -E_PERM: locked */
-int cred_raise_ambient(struct process *p, enum capability cap) MUST_CHECK; /* -E_PERM */
-int cred_lower_ambient(struct process *p, u64 caps) MUST_CHECK;
+int cred_drop_bounding(enum capability cap) MUST_CHECK;
+int cred_set_securebits(u32 bits) MUST_CHECK; /* -E_PERM */
+int cred_keep_caps(bool keep) MUST_CHECK;     /* -E_PERM: locked */
+int cred_raise_ambient(enum capability cap) MUST_CHECK; /* -E_PERM */
+int cred_lower_ambient(u64 caps) MUST_CHECK;
 
 /* The set that a program will run with. honour: its set-id bits count; may_gain: it may
  * have capabilities that `from` has not; caps: those of its file. *secure: it gets rights
@@ -62,15 +61,20 @@ struct file_caps;
 int cred_for_exec(const struct cred *from, const struct inode *program,
                   const struct file_caps *caps, bool honour, bool may_gain,
                   struct cred **out, bool *secure) MUST_CHECK;
-/* For this room: the process's set is another from now on; takes the reference, also on
- * failure. -E_NOMEM: its threads may still read too many others. */
-int cred_install(struct process *p, struct cred *fresh) MUST_CHECK;
-/* May `by` send a signal to p?  0 or -E_PERM. */
-int cred_may_signal(const struct process *by, const struct process *p,
-                    int number) MUST_CHECK;
+/* For this room: the calling thread's set from now on; takes the reference. */
+void cred_install(struct cred *fresh);
+/* The set of a thread of p, NULL: of p itself; p->lock is held. NULL: it has none any more. */
+const struct cred *cred_of_locked(const struct process *p, const struct thread *t);
+/* May the calling thread send a signal to t of p (NULL: to p)?  0 or -E_PERM; the first takes
+ * p->lock, the second is called with it. */
+int cred_may_signal(struct process *p, int number) MUST_CHECK;
+bool cred_may_signal_locked(const struct process *p, const struct thread *t,
+                            int number) MUST_CHECK;
 
-/* May the current process look into p (ptrace(2), "Ptrace access mode checking"), by its
+/* May the calling thread look into p, or its thread t (ptrace(2), "Ptrace access mode checking"), by its
  * file-system ids or by its real ones, which is for who also changes it?  Takes p->lock. */
 bool cred_may_inspect(struct process *p, bool by_real_ids) MUST_CHECK;
+bool cred_may_inspect_locked(const struct process *p, const struct thread *t,
+                             bool by_real_ids) MUST_CHECK;
 
 #endif

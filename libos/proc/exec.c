@@ -33,7 +33,6 @@ struct exec_state {
     bool unreachable;      /* the program's name is gone when it runs */
     struct file *program;  /* which refuses writers */
     struct cred *cred;     /* of the new program */
-    const struct cred *by; /* whose it was made from; only to be compared */
     bool bound;            /* no_new_privs when it was made */
     bool secure;           /* AT_SECURE: proc/cred.h */
     struct fdtable *files; /* an unshared copy, or NULL */
@@ -47,7 +46,7 @@ static int
 open_program(struct process *p, const char *path, const struct walk *at,
              struct file **out)
 {
-    struct walk w = { .context = p->fs, .cred = p->cred, .flags = WALK_FOLLOW };
+    struct walk w = { .context = p->fs, .cred = cred_own(), .flags = WALK_FOLLOW };
     if (at != NULL) {
         w.start = at->start;
         w.flags = at->flags;
@@ -63,7 +62,7 @@ open_program(struct process *p, const char *path, const struct walk *at,
     else if ((inode->mode & 0111) == 0)
         error = -E_ACCES; /* not even root executes a file that is not executable */
     else
-        error = path_access(&w.found, p->cred, 1);
+        error = path_access(&w.found, cred_own(), 1);
     if (error == 0)
         error = inode_refuse_writers(inode);
     if (error != 0) {
@@ -251,13 +250,12 @@ others_share_place(struct process *p)
 static int
 ids_of_program(struct process *p, struct exec_state *e)
 {
-    const struct cred *by = p->cred;
+    const struct cred *by = cred_own();
     bool shared = others_share_place(p);
     bool bound = p->no_new_privs || trace_restricts(thread_current());
     bool honour = !bound && (!shared || cred_can(by, CAP_SETUID)) &&
                   !mount_has(e->program->path.mount, MOUNT_NO_SET_IDS);
     struct file_caps caps = { .there = false };
-    e->by = by;
     e->bound = bound;
     if (!mount_has(e->program->path.mount, MOUNT_NO_SET_IDS))
         xattr_caps(e->program->inode, &caps);
@@ -276,10 +274,9 @@ gains(const struct cred *from, const struct cred *to)
 static bool
 decision_holds(struct process *p, const struct exec_state *e)
 {
-    if (p->cred != e->by ||
-        (p->no_new_privs || trace_restricts(thread_current())) != e->bound)
+    if ((p->no_new_privs || trace_restricts(thread_current())) != e->bound)
         return false;
-    return !gains(p->cred, e->cred) || cred_can(p->cred, CAP_SETUID) ||
+    return !gains(cred_own(), e->cred) || cred_can(cred_own(), CAP_SETUID) ||
            !others_share_place(p);
 }
 
@@ -288,12 +285,13 @@ decision_holds(struct process *p, const struct exec_state *e)
 static int
 may_run(struct process *p)
 {
-    if (!p->check_tasks)
+    struct thread *t = thread_current();
+    if (!t->check_tasks)
         return 0;
-    if (user_tasks(p->cred->uid) > p->limits[LIMIT_NPROC].soft &&
-        !cred_can(p->cred, CAP_SYS_RESOURCE) && !cred_can(p->cred, CAP_SYS_ADMIN))
+    if (user_tasks(t->cred->uid) > p->limits[LIMIT_NPROC].soft &&
+        !cred_can(t->cred, CAP_SYS_RESOURCE) && !cred_can(t->cred, CAP_SYS_ADMIN))
         return -E_AGAIN;
-    p->check_tasks = false;
+    t->check_tasks = false;
     return 0;
 }
 
@@ -377,7 +375,7 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
        const char *name)
 {
     /* Who cannot read the program's file shall not read it in the process. */
-    bool hidden = vfs_access(e->program->inode, p->cred, 4) != 0;
+    bool hidden = vfs_access(e->program->inode, t->cred, 4) != 0;
     /* At once, so that nobody who may look into the old program sees the new one. */
     spin_lock(&p->lock);
     struct mm *old = p->mm;
@@ -388,7 +386,8 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     bool elevated = gains(cred, e->cred);
     bool mixed = cred->uid != cred->euid || cred->gid != cred->egid;
     p->mm = e->image.mm;
-    p->cred = e->cred;
+    p->cred = t->cred = e->cred; /* it is the first one by now */
+    cred_hold(p->cred);
     p->dumpable = secure || elevated || mixed || hidden ? 0 : 1;
     if (secure || elevated)
         p->pdeath_signal = 0;
@@ -398,6 +397,7 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
             MIN(p->limits[MM_LIMIT_STACK].soft, (u64)SECURE_STACK);
     }
     spin_unlock(&p->lock);
+    cred_release(cred); /* the process's, and below the thread's */
     e->cred = cred;
     e->image.mm = NULL;
     if (old != NULL)
@@ -447,9 +447,12 @@ process_first_program(struct process *p, const char *path, const struct exec_arg
     struct exec_state e = { .path = path, .args = *args };
     /* The loader asks for the current process's place and ids; nothing in between sleeps,
      * since there is nobody else yet. */
-    thread_current()->process = p;
+    struct thread *self = thread_current();
+    self->process = p;
+    self->cred = p->cred;
     int error = prepare(p, &e);
-    thread_current()->process = NULL;
+    self->process = NULL;
+    self->cred = NULL;
     struct thread *t = NULL;
     if (error == 0) {
         p->mm = e.image.mm;

@@ -79,12 +79,18 @@ process_end_others(struct process *p)
             return -E_INTR;
         atomic_fetch_and_explicit(&self->work, ~WORK_SIGNAL, memory_order_relaxed);
     }
+    struct cred *cred = NULL;
     spin_lock(&p->lock);
     p->exec_thread = NULL;
     int error = p->group_exit ? -E_INTR : 0;
     if (self->tid != p->pid) {
-        /* The survivor takes the process's number, as on Linux. */
+        /* The survivor takes the process's number, as on Linux, and what comes with it. */
         i32 old = self->tid;
+        user_charge(p->charged_uid, -1);
+        p->charged_uid = self->charged_uid;
+        cred = p->cred;
+        p->cred = self->cred;
+        cred_hold(p->cred);
         pid_set_thread(old, NULL);
         self->tid = p->pid;
         pid_set_thread(self->tid, self);
@@ -92,6 +98,8 @@ process_end_others(struct process *p)
     }
     signal_recheck_locked(self);
     spin_unlock(&p->lock);
+    if (cred != NULL)
+        cred_release(cred);
     return error;
 }
 
@@ -345,6 +353,8 @@ end_thread(struct thread *t)
         end_process(p);
     t->space = NULL;
     t->process = NULL;
+    cred_release(t->cred);
+    t->cred = NULL;
     proc_release(p);
     thread_exit();
 }

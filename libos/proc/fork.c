@@ -105,9 +105,9 @@ proc_unshare(struct process *p, bool files, bool place)
 static void
 inherit_fields(struct process *p, struct process *from)
 {
+    p->cred = thread_current()->cred;
+    cred_hold(p->cred);
     spin_lock(&from->lock);
-    cred_hold(from->cred);
-    p->cred = from->cred;
     memcpy(p->limits, from->limits, sizeof p->limits);
     spin_unlock(&from->lock);
     if (p->limits[0].soft != ~0ull || p->limits[0].hard != ~0ull)
@@ -122,7 +122,6 @@ inherit_fields(struct process *p, struct process *from)
     p->dumpable = from->dumpable;
     p->stack_hint = from->stack_hint;
     p->no_new_privs = from->no_new_privs;
-    p->check_tasks = from->check_tasks;
     p->has_subreaper = from->has_subreaper || from->subreaper;
 }
 
@@ -158,6 +157,9 @@ make_thread(struct process *p, struct thread *from, struct user_frame *frame,
         thread_set_work(t, WORK_SIGNAL);
     }
     t->memory_policy = from->memory_policy;
+    t->check_tasks = from->check_tasks;
+    t->cred = from->cred;
+    cred_hold(t->cred);
     if (from->rseq != 0 && !(args->flags & FORK_SHARE_MM)) {
         t->rseq = from->rseq;
         t->rseq_signature = from->rseq_signature;
@@ -173,6 +175,8 @@ abandon_thread(struct thread *t)
 {
     t->process = NULL;
     t->space = NULL;
+    cred_release(t->cred);
+    t->cred = NULL;
     thread_set_work(t, WORK_EXIT);
     thread_start(t);
 }

@@ -55,7 +55,7 @@ struct process {
     struct mm *mm;
     struct fdtable *files;
     struct fs_context *fs;
-    struct cred *cred;
+    struct cred *cred;                    /* lock; cred.h, C2: the first thread's */
     struct signal_actions *actions;
     u64 signal_pending;                   /* lock; whole-process signals */
     struct signal_queue *signal_queue;
@@ -88,7 +88,7 @@ struct process {
     i32 nice;                             /* lock; of the first thread */
     u64 timer_slack_ns;
     u16 io_priority;                      /* lock */
-    u32 charged_uid, charged_threads;     /* lock; user.c, N1 */
+    u32 charged_uid;                      /* lock; user.c, N1 */
     u32 dumpable;
     uaddr stack_hint;
     i32 pdeath_signal;
@@ -111,7 +111,6 @@ struct process {
     bool files_shared;                    /* made or was made with FORK_SHARE_FILES */
     bool place_shared;                    /* made or was made with FORK_SHARE_FS */
     bool no_new_privs;
-    bool check_tasks;                     /* lock; it came to a user over RLIMIT_NPROC */
     u64 max_pages;                        /* lock; the most resident ones, until now */
     struct process *dead_next;            /* exit.c */
     u32 personality;                      /* PERSONALITY_*; inherited */
@@ -128,8 +127,13 @@ extern struct process *proc_init_process; /* pid 1 */
 #define PERSONALITY_READ_EXEC 0x0400000u  /* what can be read can be executed */
 
 static inline struct process *proc_current(void) { return thread_current()->process; }
+/* The calling thread's ids and capabilities. Nobody else changes them: they stay as they are until this
+ * thread changes them itself. NULL: a thread of the LibOS. */
+static inline const struct cred *cred_own(void) { return thread_current()->cred; }
 struct process *proc_find(i32 pid);       /* a reference, or NULL; zombies too */
 struct process *proc_find_thread(i32 tid); /* whose thread it is: a reference, or NULL */
+/* p's thread of this number, which stays while p->lock is held; NULL: it has none. O(1). */
+struct thread *process_thread_locked(struct process *p, i32 tid);
 /* the first with a greater pid: a reference, or NULL */
 struct process *proc_next(i32 after);
 void proc_hold(struct process *p);

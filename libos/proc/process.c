@@ -156,6 +156,17 @@ proc_find(i32 pid)
     return p;
 }
 
+struct thread *
+process_thread_locked(struct process *p, i32 tid)
+{
+    spin_lock(&pid_lock);
+    struct pid_slot *slot = pid_slot_locked(tid);
+    struct thread *t = slot != NULL ? slot->thread : NULL;
+    bool ours = t != NULL && t->process == p; /* R5 */
+    spin_unlock(&pid_lock);
+    return ours ? t : NULL;
+}
+
 struct process *
 proc_find_thread(i32 tid)
 {
@@ -292,10 +303,11 @@ process_may_grow(const struct process *parent)
         return -E_AGAIN;
     /* There are not that many processes at all: the common case. */
     u64 limit = parent->limits[LIMIT_NPROC].soft;
-    if (limit == ~0ull || parent->cred->uid == 0 ||
-        cred_can(parent->cred, CAP_SYS_RESOURCE) || cred_can(parent->cred, CAP_SYS_ADMIN))
+    const struct cred *c = cred_own();
+    if (limit == ~0ull || c->uid == 0 || cred_can(c, CAP_SYS_RESOURCE) ||
+        cred_can(c, CAP_SYS_ADMIN))
         return 0;
-    return user_tasks(parent->cred->uid) >= limit ? -E_AGAIN : 0;
+    return user_tasks(c->uid) >= limit ? -E_AGAIN : 0;
 }
 
 int
@@ -306,12 +318,16 @@ process_add_thread(struct process *p, struct thread *t)
         spin_unlock(&p->lock);
         return -E_INTR;
     }
+    if (t->cred == NULL) { /* the first one */
+        t->cred = p->cred;
+        cred_hold(t->cred);
+    }
     list_push_back(&p->threads, &t->process_link);
     p->nthreads++;
     process_count_thread();
     if (t->tid != p->pid) {
-        p->charged_threads++;
-        user_charge(p->charged_uid, 1);
+        t->charged_uid = t->cred->uid;
+        user_charge(t->charged_uid, 1);
     }
     pid_set_thread(t->tid, t);
     if (p->group_stop)
@@ -328,10 +344,8 @@ process_remove_thread_locked(struct process *p, struct thread *t)
     atomic_fetch_sub_explicit(&thread_count, 1, memory_order_relaxed);
     pid_set_thread(t->tid, NULL);
     usage_thread_ends_locked(p, t);
-    if (p->charged_threads > 0) {
-        p->charged_threads--;
-        user_charge(p->charged_uid, -1);
-    }
+    if (t->tid != p->pid)
+        user_charge(t->charged_uid, -1);
 }
 
 char *

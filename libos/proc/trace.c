@@ -85,17 +85,6 @@ trace_me(void)
     return r;
 }
 
-static struct thread *
-thread_of_locked(struct process *p, i32 tid)
-{
-    list_for_each(it, &p->threads) {
-        struct thread *t = container_of(it, struct thread, process_link);
-        if (t->tid == tid)
-            return t;
-    }
-    return NULL;
-}
-
 int
 trace_attach(i32 tid, bool seize, u32 options)
 {
@@ -103,7 +92,7 @@ trace_attach(i32 tid, bool seize, u32 options)
     if (p == NULL)
         return -E_SRCH;
     struct trace *tr = NULL;
-    int r = p == self || p == proc_init_process || !cred_may_inspect(p, true) ? -E_PERM : 0;
+    int r = p == self || p == proc_init_process ? -E_PERM : 0;
     if (r == 0 && (tr = trace_new()) == NULL)
         r = -E_NOMEM;
     if (r == 0) {
@@ -111,8 +100,10 @@ trace_attach(i32 tid, bool seize, u32 options)
         tr->options = options;
         spin_lock(&family_lock);
         spin_lock(&p->lock);
-        struct thread *t = thread_of_locked(p, tid);
-        r = t == NULL ? -E_SRCH : join_locked(tr, self, p, t);
+        struct thread *t = process_thread_locked(p, tid);
+        r = t == NULL                                 ? -E_SRCH
+            : !cred_may_inspect_locked(p, t, true) ? -E_PERM
+                                                   : join_locked(tr, self, p, t);
         spin_unlock(&p->lock);
         spin_unlock(&family_lock);
     }

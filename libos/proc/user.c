@@ -3,8 +3,9 @@
  * How many processes (zombies too) and further threads each real user id has, for
  * RLIMIT_NPROC.
  *
- * N1. A process is charged to charged_uid, once for itself from its publication to its
- *     burial and once for each of charged_threads; both change when its real id does.
+ * N1. A process is charged to its charged_uid, from its publication to its burial, which is
+ *     for its first thread; each further thread to its own charged_uid while it is in
+ *     process->threads. Both follow the thread's real id.
  * Locking: user_lock is a leaf; process->lock may be held. Cost: a look-up in a table of
  * lists.
  */

@@ -102,13 +102,14 @@ thread_facts(struct process *p, struct thread *t, struct facts *out)
     out->start_ns = p->start_ns;
     out->no_new_privs = p->no_new_privs;
     out->resident_limit = p->limits[LIMIT_RSS].soft;
-    if (p->cred != NULL)
-        out->cred = *p->cred;
+    const struct cred *c = cred_of_locked(p, t);
+    if (c != NULL)
+        out->cred = *c;
     if (out->cred.groups != NULL)
         cred_groups_hold(out->cred.groups); /* facts_drop */
     if (t != NULL) {
-        const struct lcpu *c = t->cpu;
-        out->cpu = c != NULL ? c->id : 0;
+        const struct lcpu *on = t->cpu;
+        out->cpu = on != NULL ? on->id : 0;
         out->asleep =
             atomic_load_explicit(&t->state, memory_order_relaxed) == THREAD_SLEEPING;
     }
@@ -123,7 +124,7 @@ usage_facts(struct process *p, const struct subject *s, struct facts *out)
         usage_of_process(p, &own);
     } else {
         spin_lock(&p->lock);
-        struct thread *t = subject_thread_locked(p, s->tid);
+        struct thread *t = process_thread_locked(p, s->tid);
         if (t != NULL)
             usage_of_thread_locked(t, &own);
         spin_unlock(&p->lock);
@@ -161,7 +162,7 @@ facts_get(const struct subject *s, struct facts *out)
     family_facts(p, out);
     spin_unlock(&family_lock);
     spin_lock(&p->lock);
-    struct thread *t = subject_thread_locked(p, out->tid);
+    struct thread *t = process_thread_locked(p, out->tid);
     thread_facts(p, t, out);
     spin_unlock(&p->lock);
     usage_facts(p, s, out);

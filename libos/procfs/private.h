@@ -134,8 +134,6 @@ int view_open_memory(struct view *v) MUST_CHECK;
 /* subject.c */
 /* A reference; NULL: it has gone, or the thread has. */
 struct process *subject_get(const struct subject *s);
-/* The thread, under p->lock, which is held; NULL: it has ended. */
-struct thread *subject_thread_locked(struct process *p, i32 tid);
 bool subject_is_current(const struct subject *s);
 /* May the current process look into p: 0, or -E_ACCES.  Takes p->lock. */
 int subject_may_inspect(struct process *p) MUST_CHECK;

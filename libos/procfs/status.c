@@ -275,7 +275,7 @@ comm_store(const struct node *n, char *text, size_t bytes)
     memcpy(name, text, MIN(bytes, sizeof name - 1));
     spin_lock(&p->lock);
     i32 tid = n->who.tid != 0 ? n->who.tid : p->pid;
-    struct thread *t = subject_thread_locked(p, tid);
+    struct thread *t = process_thread_locked(p, tid);
     if (t != NULL)
         memcpy(t->name, name, sizeof name);
     if (tid == p->pid)

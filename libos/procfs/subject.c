@@ -16,24 +16,13 @@ subject_get(const struct subject *s)
     bool there = p->start_ns == s->start_ns; /* E2: else the number is another's now */
     if (there && s->tid != 0 && s->tid != s->pid) {
         spin_lock(&p->lock);
-        there = subject_thread_locked(p, s->tid) != NULL;
+        there = process_thread_locked(p, s->tid) != NULL;
         spin_unlock(&p->lock);
     }
     if (there)
         return p;
     proc_release(p);
     return NULL;
-}
-
-struct thread *
-subject_thread_locked(struct process *p, i32 tid)
-{
-    spin_lock(&pid_lock);
-    struct pid_slot *s = pid_slot_locked(tid);
-    struct thread *t = s != NULL ? s->thread : NULL;
-    bool mine = t != NULL && t->process == p;
-    spin_unlock(&pid_lock);
-    return mine ? t : NULL; /* it cannot leave: p->lock is held (R5 in proc.h) */
 }
 
 bool

@@ -83,7 +83,7 @@ number_store(const struct node *n, char *text, size_t bytes)
 {
     u64 value;
     (void)bytes;
-    if (proc_current()->cred->euid != 0)
+    if (cred_own()->euid != 0)
         return -E_PERM; /* the file may have been opened by another */
     if (!read_number(text, &value) || value > n->entry->value || value < n->entry->least)
         return -E_INVAL;
@@ -108,7 +108,7 @@ static int
 name_store(const struct node *n, char *text, size_t bytes)
 {
     char *end = memchr(text, '\n', bytes);
-    if (proc_current()->cred->euid != 0)
+    if (cred_own()->euid != 0)
         return -E_PERM;
     if (end != NULL)
         *end = '\0';
@@ -187,7 +187,7 @@ rt_share_store(const struct node *n, char *text, size_t bytes)
     bool runtime = n->entry->value == RT_RUNTIME;
     u64 us, ns;
     (void)bytes;
-    if (proc_current()->cred->euid != 0)
+    if (cred_own()->euid != 0)
         return -E_PERM;
     if (runtime && text[0] == '-' && text[1] == '1')
         ns = ~0ull;

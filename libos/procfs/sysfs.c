@@ -328,7 +328,7 @@ static int
 large_store(const struct node *n, char *text, size_t bytes)
 {
     (void)n;
-    if (proc_current()->cred->euid != 0)
+    if (cred_own()->euid != 0)
         return -E_PERM; /* the file may have been opened by another */
     if (bytes != 0 && text[bytes - 1] == '\n')
         text[bytes - 1] = '\0';

@@ -117,7 +117,7 @@ syscall_show(struct view *v, struct text *t)
     bool asleep = false;
     spin_lock(&p->lock);
     i32 tid = view_who(v)->tid != 0 ? view_who(v)->tid : p->pid;
-    struct thread *th = subject_thread_locked(p, tid);
+    struct thread *th = process_thread_locked(p, tid);
     if (th != NULL) {
         asleep = atomic_load(&th->state) == THREAD_SLEEPING;
         f = *thread_frame(th);
@@ -218,7 +218,7 @@ oom_adjust_store(const struct node *n, char *text, size_t bytes)
     if (p == NULL)
         return -E_SRCH;
     int r = adjust < atomic_load(&p->oom_score_adj) &&
-                    !cred_can(proc_current()->cred, CAP_SYS_RESOURCE)
+                    !cred_can(cred_own(), CAP_SYS_RESOURCE)
                 ? -E_ACCES
                 : 0;
     if (r == 0)

@@ -235,14 +235,12 @@ signal_send_group(i32 pgid, int number, const struct signal_info *info)
 
 int
 signal_send_tid(i32 tgid, i32 tid, int number, const struct signal_info *info,
-                int (*permit)(struct process *p, int number))
+                bool (*permit)(const struct process *p, const struct thread *t,
+                               int number))
 {
     struct thread *self = thread_current();
-    if (tid == self->tid && (tgid == 0 || tgid == self->process->pid)) {
-        int allowed = permit != NULL ? permit(self->process, number) : 0;
-        return allowed != 0 || number == 0 ? allowed
-                                           : signal_queue_thread(self, number, info);
-    }
+    if (tid == self->tid && (tgid == 0 || tgid == self->process->pid)) /* it may */
+        return number == 0 ? 0 : signal_queue_thread(self, number, info);
     spin_lock(&pid_lock);
     struct pid_slot *slot = pid_slot_locked(tid);
     struct thread *t = slot != NULL ? slot->thread : NULL;
@@ -253,17 +251,15 @@ signal_send_tid(i32 tgid, i32 tid, int number, const struct signal_info *info,
     if (p == NULL)
         return -E_SRCH;
     int error = tgid != 0 && p->pid != tgid ? -E_SRCH : 0;
-    if (error == 0 && permit != NULL)
-        error = permit(p, number);
-    if (error == 0 && number != 0) {
+    if (error == 0) {
         spin_lock(&p->lock);
-        /* R5: still there? A thread leaves its slot under process->lock. */
-        spin_lock(&pid_lock);
-        slot = pid_slot_locked(tid);
-        t = slot != NULL ? slot->thread : NULL;
-        bool ours = t != NULL && t->process == p; /* seen while it cannot leave its slot */
-        spin_unlock(&pid_lock);
-        error = ours ? send_locked(p, t, number, info) : -E_SRCH;
+        t = process_thread_locked(p, tid); /* still there? */
+        if (t == NULL)
+            error = -E_SRCH;
+        else if (permit != NULL && !permit(p, t, number))
+            error = -E_PERM;
+        else if (number != 0)
+            error = send_locked(p, t, number, info);
         spin_unlock(&p->lock);
     }
     proc_release(p);
@@ -280,9 +276,12 @@ signal_tell_parent(struct process *child, int code, i32 status)
         return;
     struct proc_usage used;
     usage_of_process(child, &used);
+    spin_lock(&child->lock);
+    u32 uid = child->cred->uid;
+    spin_unlock(&child->lock);
     struct signal_info info = {
         .number = number, .code = code, .pid = child->pid, .status = status,
-        .uid = child->cred->uid,
+        .uid = uid,
         .utime = (i64)used.user, .stime = (i64)used.system,
     };
     spin_lock(&parent->lock);

@@ -126,10 +126,11 @@ int signal_queue_process(struct process *p, int number,
                          const struct signal_info *info) MUST_CHECK;
 int signal_queue_thread(struct thread *t, int number,
                         const struct signal_info *info) MUST_CHECK;
-/* To the thread `tid` of process `tgid` (0: whichever has it). permit may be NULL.
- * -E_SRCH, -E_AGAIN, or permit's error. */
+/* To the thread `tid` of process `tgid` (0: whichever has it). permit (NULL: it may)
+ * is asked about others, under p->lock. -E_SRCH, -E_AGAIN, -E_PERM */
 int signal_send_tid(i32 tgid, i32 tid, int number, const struct signal_info *info,
-                    int (*permit)(struct process *p, int number)) MUST_CHECK;
+                    bool (*permit)(const struct process *p, const struct thread *t,
+                                   int number)) MUST_CHECK;
 /* Would the current thread not notice it (blocked or ignored)? For a tty's job
  * control. */
 bool signal_is_blocked_or_ignored(int number);

@@ -427,12 +427,12 @@ pty_new(void)
 int
 pty_open_master(struct inode *i, struct file *f)
 {
-    struct process *self = proc_current();
+    const struct cred *self = cred_own();
     struct pts_owner by = { 0, 0 };
 
     (void)i;
     if (self != NULL)
-        by = (struct pts_owner){ self->cred->fsuid, self->cred->fsgid };
+        by = (struct pts_owner){ self->fsuid, self->fsgid };
     struct pty *p = pty_new();
     if (p == NULL)
         return -E_NOMEM;

@@ -160,8 +160,7 @@ tty_drain(struct tty *t)
 bool
 tty_is_root(void)
 {
-    struct process *p = proc_current();
-    return p == NULL || cred_can(p->cred, CAP_SYS_ADMIN);
+    return proc_current() == NULL || cred_can(cred_own(), CAP_SYS_ADMIN);
 }
 
 int

@@ -229,12 +229,12 @@ map_vdso(struct mm *m, uaddr *ehdr)
 static int
 open_by_name(struct process *p, const char *path, struct file **out)
 {
-    struct walk w = { .context = p->fs, .cred = p->cred, .flags = WALK_FOLLOW };
+    struct walk w = { .context = p->fs, .cred = thread_current()->cred, .flags = WALK_FOLLOW };
     int rc = path_walk(&w, path);
     if (rc != 0)
         return rc;
     struct inode *inode = w.found.inode;
-    rc = inode->type == IT_FILE && inode->ops->page ? path_access(&w.found, p->cred, 1)
+    rc = inode->type == IT_FILE && inode->ops->page ? path_access(&w.found, thread_current()->cred, 1)
                                                     : -E_ACCES;
     *out = rc == 0 ? file_new(inode->file_ops, inode, OPEN_READ) : NULL;
     if (rc == 0 && !*out)

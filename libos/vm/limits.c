@@ -20,8 +20,8 @@ mm_limit(unsigned which)
 static bool
 may_lock_all(void)
 {
-    const struct process *p = thread_current()->process;
-    return !p || !p->cred || cred_can(p->cred, CAP_IPC_LOCK);
+    const struct cred *c = thread_current()->cred;
+    return !c || cred_can(c, CAP_IPC_LOCK);
 }
 
 int

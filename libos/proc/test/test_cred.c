@@ -12,7 +12,7 @@
 
 /* The calling process gets exactly these. */
 static void
-become(struct process *p, u32 uid, u32 euid, u32 suid, u64 caps, u32 securebits)
+become(u32 uid, u32 euid, u32 suid, u64 caps, u32 securebits)
 {
     struct cred *c = cred_new();
     CHECK(c != NULL);
@@ -21,7 +21,7 @@ become(struct process *p, u32 uid, u32 euid, u32 suid, u64 caps, u32 securebits)
     c->suid = suid;
     c->permitted = c->effective = caps;
     c->securebits = securebits;
-    CHECK(cred_install(p, c) == 0);
+    cred_install(c);
 }
 
 enum call { SETUID, SETREUID, SETRESUID };
@@ -65,10 +65,10 @@ test_user_ids_follow_the_table(void)
     struct process *p = proc_current();
     for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
         const struct rule *r = &rules[i];
-        become(p, r->from[0], r->from[1], r->from[2], r->caps, 0);
-        int got = r->call == SETUID     ? cred_set_uid(p, r->args[0])
-                  : r->call == SETREUID ? cred_set_reuid(p, r->args[0], r->args[1])
-                                        : cred_set_resuid(p, r->args[0], r->args[1],
+        become(r->from[0], r->from[1], r->from[2], r->caps, 0);
+        int got = r->call == SETUID     ? cred_set_uid(r->args[0])
+                  : r->call == SETREUID ? cred_set_reuid(r->args[0], r->args[1])
+                                        : cred_set_resuid(r->args[0], r->args[1],
                                                           r->args[2]);
         const struct cred *c = p->cred;
         CHECK(got == r->error);
@@ -98,15 +98,15 @@ test_capabilities_follow_user_ids(void)
     struct process *p = proc_current();
     for (size_t i = 0; i < ARRAY_SIZE(fates); i++) {
         const struct fate *f = &fates[i];
-        become(p, f->from[0], f->from[1], f->from[2], CAPS_ALL, f->securebits);
-        CHECK(cred_set_resuid(p, f->to[0], f->to[1], f->to[2]) == 0);
+        become(f->from[0], f->from[1], f->from[2], CAPS_ALL, f->securebits);
+        CHECK(cred_set_resuid(f->to[0], f->to[1], f->to[2]) == 0);
         CHECK(p->cred->permitted == f->permitted && p->cred->effective == f->effective);
     }
     /* setfsuid takes away only what is about files, and gives it back. */
-    become(p, 0, 0, 0, CAPS_ALL, 0);
-    CHECK(cred_set_fsuid(p, 5) == 0 && !cred_can(p->cred, CAP_DAC_OVERRIDE));
+    become(0, 0, 0, CAPS_ALL, 0);
+    CHECK(cred_set_fsuid(5) == 0 && !cred_can(p->cred, CAP_DAC_OVERRIDE));
     CHECK(cred_can(p->cred, CAP_KILL));
-    CHECK(cred_set_fsuid(p, 0) == 5 && cred_can(p->cred, CAP_DAC_OVERRIDE));
+    CHECK(cred_set_fsuid(0) == 5 && cred_can(p->cred, CAP_DAC_OVERRIDE));
 }
 
 struct program {
@@ -206,23 +206,23 @@ static void
 test_sets_only_shrink(void)
 {
     struct process *p = proc_current();
-    become(p, 5, 5, 5, A, 0);
-    CHECK(cred_set_caps(p, A, A | B, 0) == -E_PERM);
-    CHECK(cred_set_caps(p, A | B, A, 0) == -E_PERM);
-    CHECK(cred_set_caps(p, 0, A, B) == -E_PERM);
-    CHECK(cred_raise_ambient(p, CAP_KILL) == -E_PERM);
-    CHECK(cred_set_caps(p, 0, A, A) == 0 && p->cred->effective == 0);
-    CHECK(cred_raise_ambient(p, CAP_KILL) == 0 && p->cred->ambient == A);
-    CHECK(cred_set_caps(p, 0, 0, A) == 0 && p->cred->ambient == 0);
-    CHECK(cred_drop_bounding(p, CAP_KILL) == -E_PERM);
-    CHECK(cred_set_securebits(p, SECURE_NOROOT) == -E_PERM);
-    become(p, 5, 5, 5, CAP_BIT(CAP_SETPCAP), 0);
-    CHECK(cred_drop_bounding(p, CAP_KILL) == 0 && !(p->cred->bounding & A));
-    CHECK(cred_set_caps(p, 0, CAP_BIT(CAP_SETPCAP), A) == -E_PERM);
-    CHECK(cred_set_securebits(p, 0x100) == -E_PERM);
-    CHECK(cred_set_securebits(p, SECURE_KEEP_CAPS << 1) == 0);
-    CHECK(cred_keep_caps(p, true) == -E_PERM);
-    CHECK(cred_set_securebits(p, 0) == -E_PERM);
+    become(5, 5, 5, A, 0);
+    CHECK(cred_set_caps(A, A | B, 0) == -E_PERM);
+    CHECK(cred_set_caps(A | B, A, 0) == -E_PERM);
+    CHECK(cred_set_caps(0, A, B) == -E_PERM);
+    CHECK(cred_raise_ambient(CAP_KILL) == -E_PERM);
+    CHECK(cred_set_caps(0, A, A) == 0 && p->cred->effective == 0);
+    CHECK(cred_raise_ambient(CAP_KILL) == 0 && p->cred->ambient == A);
+    CHECK(cred_set_caps(0, 0, A) == 0 && p->cred->ambient == 0);
+    CHECK(cred_drop_bounding(CAP_KILL) == -E_PERM);
+    CHECK(cred_set_securebits(SECURE_NOROOT) == -E_PERM);
+    become(5, 5, 5, CAP_BIT(CAP_SETPCAP), 0);
+    CHECK(cred_drop_bounding(CAP_KILL) == 0 && !(p->cred->bounding & A));
+    CHECK(cred_set_caps(0, CAP_BIT(CAP_SETPCAP), A) == -E_PERM);
+    CHECK(cred_set_securebits(0x100) == -E_PERM);
+    CHECK(cred_set_securebits(SECURE_KEEP_CAPS << 1) == 0);
+    CHECK(cred_keep_caps(true) == -E_PERM);
+    CHECK(cred_set_securebits(0) == -E_PERM);
 }
 
 /* Verify that groups are found however many and however ordered they come. */
@@ -230,19 +230,19 @@ static void
 test_groups_are_found(void)
 {
     struct process *p = proc_current();
-    become(p, 0, 0, 0, CAPS_ALL, 0);
+    become(0, 0, 0, CAPS_ALL, 0);
     struct cred_groups *g = cred_groups_new(CRED_GROUPS_MAX);
     CHECK(g != NULL);
     for (u32 i = 0; i < CRED_GROUPS_MAX; i++)
         g->id[i] = (i * 40503u % CRED_GROUPS_MAX) * 2 + 10;
-    CHECK(cred_set_groups(p, g) == 0);
+    CHECK(cred_set_groups(g) == 0);
     for (u32 i = 1; i < CRED_GROUPS_MAX; i++)
         CHECK(g->id[i - 1] < g->id[i]);
     CHECK(cred_in_group(p->cred, 10) && !cred_in_group(p->cred, 11));
     CHECK(cred_in_group(p->cred, 2 * CRED_GROUPS_MAX + 8));
     CHECK(!cred_in_group(p->cred, 2 * CRED_GROUPS_MAX + 10));
     CHECK(cred_in_group(p->cred, 0)); /* fsgid */
-    CHECK(cred_set_groups(p, NULL) == 0 && !cred_in_group(p->cred, 10));
+    CHECK(cred_set_groups(NULL) == 0 && !cred_in_group(p->cred, 10));
 }
 
 static void

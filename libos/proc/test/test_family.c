@@ -282,15 +282,15 @@ static void
 test_ids_follow_posix(void)
 {
     struct process *p = proc_current();
-    CHECK(cred_set_resuid(p, 1000, 1000, 0) == 0);
-    CHECK(cred_set_uid(p, 5) == -E_PERM);
-    CHECK(cred_set_groups(p, NULL) == -E_PERM);
-    CHECK(cred_set_uid(p, 0) == 0 && p->cred->uid == 1000 && p->cred->euid == 0);
-    CHECK(cred_set_resgid(p, 5, 6, 7) == 0);
-    CHECK(cred_set_reuid(p, 1000, 1000) == 0 && p->cred->suid == 1000);
-    CHECK(cred_set_reuid(p, CRED_KEEP, 0) == -E_PERM);
-    CHECK(cred_set_regid(p, 6, 5) == 0 && p->cred->sgid == 5);
-    CHECK(cred_set_fsuid(p, 0) == 1000 && p->cred->fsuid == 1000);
+    CHECK(cred_set_resuid(1000, 1000, 0) == 0);
+    CHECK(cred_set_uid(5) == -E_PERM);
+    CHECK(cred_set_groups(NULL) == -E_PERM);
+    CHECK(cred_set_uid(0) == 0 && p->cred->uid == 1000 && p->cred->euid == 0);
+    CHECK(cred_set_resgid(5, 6, 7) == 0);
+    CHECK(cred_set_reuid(1000, 1000) == 0 && p->cred->suid == 1000);
+    CHECK(cred_set_reuid(CRED_KEEP, 0) == -E_PERM);
+    CHECK(cred_set_regid(6, 5) == 0 && p->cred->sgid == 5);
+    CHECK(cred_set_fsuid(0) == 1000 && p->cred->fsuid == 1000);
 }
 
 static void
