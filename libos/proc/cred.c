@@ -149,7 +149,7 @@ put_uids(u32 ruid, u32 euid, u32 suid)
 {
     const struct cred *now = cred_own();
     if (now->uid == ruid && now->euid == euid && now->suid == suid && now->fsuid == euid)
-        return 0; /* or a loop of threads could pile up sets that are all the same (C2) */
+        return 0;
     struct cred *c = cred_copy(now);
     if (c == NULL)
         return -E_NOMEM;
