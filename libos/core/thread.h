@@ -134,6 +134,10 @@ struct thread {
     struct thread *joiner;
     struct trace *trace;     /* proc/trace.h; NULL: it is not traced */
     struct cred *cred;       /* proc/cred.h, C2; NULL: the LibOS's own */
+    /* proc/parts.h, PA1: descriptors, root and directory, what semaphores are owed */
+    struct fdtable *files;
+    struct fs_context *fs;
+    struct sem_undo_group *sem_undo;
     u32 charged_uid;         /* process lock; proc/user.c, N1 */
     bool check_tasks;        /* it came to a user over RLIMIT_NPROC */
     struct lcpu *fpu_cpu;    /* where the vector state was loaded last */

@@ -159,7 +159,7 @@ counter_get(const struct linux_iocb *q, struct file **out)
     *out = NULL;
     if ((q->flags & AIO_TELL_COUNTER) == 0)
         return 0;
-    *out = fd_get(proc_current()->files, (int)q->counter);
+    *out = fd_get(files_own(), (int)q->counter);
     if (*out == NULL)
         return -E_BADF;
     if (eventfd_is(*out))
@@ -181,7 +181,7 @@ submit(struct aio_context *c, uaddr at)
         return -E_INVAL;
     if (!aio_begin(c))
         return c->dead ? -E_INVAL : -E_AGAIN;
-    struct file *file = fd_get(proc_current()->files, (int)q.fd);
+    struct file *file = fd_get(files_own(), (int)q.fd);
     int r = file == NULL || (file->flags & OPEN_PATH) != 0 ? -E_BADF : 0;
     if (r == 0)
         r = counter_get(&q, &counter);

@@ -80,7 +80,7 @@ at_arg_get(struct at_arg *a, u64 dirfd, uaddr path, u32 walk_flags)
     int r = path_arg_get(&a->path, path);
     if (r != 0)
         return r;
-    a->walk = (struct walk){ .context = t->process->fs, .cred = t->cred,
+    a->walk = (struct walk){ .context = t->fs, .cred = t->cred,
                              .flags = walk_flags };
     if ((int)dirfd != AT_FDCWD && a->path.text[0] != '/')
         r = start_at(&a->walk, (int)dirfd);

@@ -373,7 +373,7 @@ sys_getdents64(struct user_frame *f)
 long
 sys_getcwd(struct user_frame *f)
 {
-    struct fs_context *c = proc_current()->fs;
+    struct fs_context *c = place_own();
     char *text = heap_alloc(PATH_BYTES_MAX);
     if (text == NULL)
         return -E_NOMEM;
@@ -411,12 +411,11 @@ static i64
 change_place(uaddr path, bool root)
 {
     struct at_arg a;
-    struct process *p = proc_current();
     int r = at_arg_find(&a, CWD, path, WALK_FOLLOW | WALK_DIRECTORY);
     if (r != 0)
         return r;
-    r = root ? vfs_chroot(p->fs, cred_own(), &a.walk.found)
-             : vfs_chdir(p->fs, cred_own(), &a.walk.found);
+    r = root ? vfs_chroot(place_own(), cred_own(), &a.walk.found)
+             : vfs_chdir(place_own(), cred_own(), &a.walk.found);
     at_arg_done(&a);
     return r;
 }
@@ -437,11 +436,10 @@ long
 sys_fchdir(struct user_frame *f)
 {
     struct file_arg a;
-    struct process *p = proc_current();
     int r = file_arg_get(&a, SYS_ARG0(f));
     if (r != 0)
         return r;
-    r = vfs_chdir(p->fs, cred_own(), &a.file->path);
+    r = vfs_chdir(place_own(), cred_own(), &a.file->path);
     file_arg_done(&a);
     return r;
 }

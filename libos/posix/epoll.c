@@ -78,7 +78,7 @@ long
 sys_epoll_ctl(struct user_frame *f)
 {
     struct linux_epoll_event e = { 0 };
-    struct fdtable *t = proc_current()->files;
+    struct fdtable *t = files_own();
     i32 op = (i32)SYS_ARG1(f), fd = (i32)SYS_ARG2(f);
     if (op != CTL_DEL && copy_from_user(&e, SYS_ARG3(f), sizeof e) != 0)
         return -E_FAULT;

@@ -17,7 +17,7 @@ static i64
 dup_lowest(struct file *file, u64 lowest, bool cloexec)
 {
     file_hold(file);
-    int fd = fd_install(proc_current()->files, file, (int)lowest, cloexec);
+    int fd = fd_install(files_own(), file, (int)lowest, cloexec);
     if (fd < 0)
         file_release(file);
     return fd;
@@ -38,7 +38,7 @@ sys_dup(struct user_frame *f)
 static i64
 dup_at(u64 old, u64 new, bool cloexec)
 {
-    struct fdtable *t = proc_current()->files;
+    struct fdtable *t = files_own();
     struct file *file = fd_get(t, (int)old);
     if (file == NULL)
         return -E_BADF;
@@ -164,10 +164,9 @@ lock_get(struct file *file, uaddr at, struct linux_flock *l, struct lock_range *
 static bool
 still_open(int fd, const struct file *file)
 {
-    struct process *p = proc_current();
-    if (p->nthreads == 1 && !p->files_shared)
+    if (!fdtable_shared(files_own()))
         return true;
-    struct file *now = fd_get(p->files, fd);
+    struct file *now = fd_get(files_own(), fd);
     if (now != NULL)
         file_release(now);
     return now == file;
@@ -179,7 +178,7 @@ lock_command(struct file *file, int fd, u32 command, uaddr at)
     struct linux_flock l;
     struct lock_range want;
     bool ofd = command >= F_OFD_GETLK;
-    const void *owner = ofd ? (const void *)file : (const void *)proc_current()->files;
+    const void *owner = ofd ? (const void *)file : (const void *)files_own();
     if (file->inode == NULL)
         return -E_BADF;
     int r = copy_from_user(&l, at, sizeof l);
@@ -354,7 +353,7 @@ sys_fcntl(struct user_frame *f)
     u32 command = (u32)SYS_ARG1(f);
     u64 arg = SYS_ARG2(f);
     if (command == F_GETFD || command == F_SETFD)
-        return fcntl_table(p->files, (int)SYS_ARG0(f), command, arg);
+        return fcntl_table(files_own(), (int)SYS_ARG0(f), command, arg);
     int r = file_arg_get(&a, SYS_ARG0(f));
     if (r != 0)
         return r;
@@ -443,7 +442,7 @@ sys_ioctl(struct user_frame *f)
         return r;
     i64 n;
     if (request == FIOCLEX || request == FIONCLEX)
-        n = fd_flags(proc_current()->files, (int)SYS_ARG0(f), request == FIOCLEX, NULL);
+        n = fd_flags(files_own(), (int)SYS_ARG0(f), request == FIOCLEX, NULL);
     else if (request == FIONBIO)
         n = ioctl_flag(a.file, OPEN_NONBLOCK, arg);
     else if (request == FIOASYNC)

@@ -191,7 +191,7 @@ sys_lseek(struct user_frame *f)
 long
 sys_close(struct user_frame *f)
 {
-    return fd_close(proc_current()->files, (int)SYS_ARG0(f));
+    return fd_close(files_own(), (int)SYS_ARG0(f));
 }
 
 #define CLOSE_RANGE_UNSHARE 0x2u
@@ -200,26 +200,16 @@ sys_close(struct user_frame *f)
 long
 sys_close_range(struct user_frame *f)
 {
-    struct process *p = proc_current();
     u64 flags = SYS_ARG2(f);
     if ((flags & ~(u64)(CLOSE_RANGE_UNSHARE | CLOSE_RANGE_CLOEXEC)) != 0 ||
         (u32)SYS_ARG0(f) > (u32)SYS_ARG1(f))
         return -E_INVAL;
-    if ((flags & CLOSE_RANGE_UNSHARE) != 0 && (p->nthreads != 1 || p->files_shared)) {
-        struct fdtable *own;
-        if (p->nthreads != 1)
-            return -E_INVAL; /* threads have one table in common here */
-        int r = fdtable_copy(p->files, &own);
+    if ((flags & CLOSE_RANGE_UNSHARE) != 0) {
+        int r = proc_unshare(true, false);
         if (r != 0)
             return r;
-        struct fdtable *shared = p->files;
-        spin_lock(&p->lock); /* /proc looks at it */
-        p->files = own;
-        spin_unlock(&p->lock);
-        p->files_shared = false;
-        fdtable_release(shared);
     }
-    fd_close_range(p->files, (u32)SYS_ARG0(f), (u32)SYS_ARG1(f),
+    fd_close_range(files_own(), (u32)SYS_ARG0(f), (u32)SYS_ARG1(f),
                    (flags & CLOSE_RANGE_CLOEXEC) != 0);
     return 0;
 }

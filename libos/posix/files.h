@@ -25,8 +25,8 @@
 #define LIMIT_FSIZE 1u
 #define LIMIT_NOFILE 7u
 
-/* A file named by a descriptor.  While a process has one thread and a table of its own,
- * nobody can close it during the call, and no reference is counted. */
+/* A file named by a descriptor.  While a thread has a table of its own, nobody can close it
+ * during the call, and no reference is counted. */
 struct file_arg {
     struct file *file;
     bool counted;
@@ -35,9 +35,7 @@ struct file_arg {
 static inline int
 file_arg_get(struct file_arg *a, u64 fd)
 {
-    struct process *p = proc_current();
-    a->counted = p->nthreads != 1 || p->files_shared;
-    a->file = a->counted ? fd_get(p->files, (int)fd) : fd_peek(p->files, (int)fd);
+    a->file = fd_borrow(files_own(), (int)fd, &a->counted);
     return a->file != NULL ? 0 : -E_BADF;
 }
 static inline void
@@ -115,7 +113,7 @@ int deadline_from_user(uaddr at, u64 *deadline_ns) MUST_CHECK;
 static inline i64
 file_to_fd(struct file *f, bool cloexec)
 {
-    int fd = file_table_full() ? -E_NFILE : fd_install(proc_current()->files, f, 0, cloexec);
+    int fd = file_table_full() ? -E_NFILE : fd_install(files_own(), f, 0, cloexec);
     if (fd < 0)
         file_release(f);
     return fd;

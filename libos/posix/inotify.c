@@ -135,7 +135,7 @@ inotify_new(u32 flags)
         return -E_NOMEM;
     }
     file->priv = g;
-    int fd = fd_install(proc_current()->files, file, 0, (flags & INOTIFY_CLOEXEC) != 0);
+    int fd = fd_install(files_own(), file, 0, (flags & INOTIFY_CLOEXEC) != 0);
     if (fd < 0)
         file_release(file);
     return fd;

@@ -30,25 +30,26 @@ compare(const void *a, const void *b)
 
 /* A name for it: it is not touched.  NULL: none, as with a process that is ending. */
 static const void *
-thing_of(struct process *p, u32 type)
+thing_of(struct process *p, i32 tid, u32 type)
 {
     const void *thing = NULL;
     spin_lock(&p->lock);
+    const struct thread *t = process_thread_locked(p, tid);
     switch (type) {
     case KCMP_VM:
         thing = p->mm;
         break;
     case KCMP_FILES:
-        thing = p->files;
+        thing = t != NULL ? t->files : NULL;
         break;
     case KCMP_FS:
-        thing = p->fs;
+        thing = t != NULL ? t->fs : NULL;
         break;
     case KCMP_SIGHAND:
         thing = p->actions;
         break;
     case KCMP_SYSVSEM:
-        thing = p->sem_undo;
+        thing = t != NULL ? t->sem_undo : NULL;
         break;
     default: /* KCMP_IO: nothing queues for a device, so nobody has a queue */
         break;
@@ -59,19 +60,18 @@ thing_of(struct process *p, u32 type)
 
 /* With a reference; NULL: there is no such descriptor. */
 static struct file *
-file_of(struct process *p, u64 fd)
+file_of(struct process *p, i32 tid, u64 fd)
 {
-    struct fdtable *t = fd <= INT32_MAX ? proc_files(p) : NULL;
+    struct fdtable *t = fd <= INT32_MAX ? proc_files(p, tid) : NULL;
     struct file *f = t != NULL ? fd_get(t, (int)fd) : NULL;
     if (t != NULL)
-        fdtable_release(t);
+        fdtable_drop(t);
     return f;
 }
 
 static i64
-compare_files(struct process *p, u64 fd, struct process *q, u64 other)
+compare_files(struct file *a, struct file *b)
 {
-    struct file *a = file_of(p, fd), *b = file_of(q, other);
     i64 r = a != NULL && b != NULL ? compare(a, b) : -E_BADF;
     if (a != NULL)
         file_release(a);
@@ -84,8 +84,8 @@ long
 sys_kcmp(struct user_frame *f)
 {
     u32 type = (u32)SYS_ARG2(f);
-    struct process *p = proc_find_thread((i32)SYS_ARG0(f));
-    struct process *q = proc_find_thread((i32)SYS_ARG1(f));
+    i32 a = (i32)SYS_ARG0(f), b = (i32)SYS_ARG1(f);
+    struct process *p = proc_find_thread(a), *q = proc_find_thread(b);
     i64 r = -E_SRCH;
     if (p != NULL && q != NULL) {
         if (!cred_may_inspect(p, true) || !cred_may_inspect(q, true))
@@ -93,8 +93,9 @@ sys_kcmp(struct user_frame *f)
         else if (type >= KCMP_TYPES)
             r = -E_INVAL;
         else
-            r = type == KCMP_FILE ? compare_files(p, SYS_ARG3(f), q, SYS_ARG4(f))
-                                  : compare(thing_of(p, type), thing_of(q, type));
+            r = type == KCMP_FILE ? compare_files(file_of(p, a, SYS_ARG3(f)),
+                                                file_of(q, b, SYS_ARG4(f)))
+                                  : compare(thing_of(p, a, type), thing_of(q, b, type));
     }
     if (p != NULL)
         proc_release(p);

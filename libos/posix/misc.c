@@ -19,7 +19,7 @@
 long
 sys_umask(struct user_frame *f)
 {
-    struct fs_context *c = proc_current()->fs;
+    struct fs_context *c = place_own();
     spin_lock(&c->lock);
     u32 old = c->umask;
     c->umask = (u32)SYS_ARG0(f) & 0777;

@@ -132,7 +132,7 @@ sys_mmap(struct user_frame *f)
     if (offset % PAGE_SIZE != 0)
         return -E_INVAL;
     if (!(flags & LINUX_MAP_ANONYMOUS)) {
-        file = fd_get(proc_current()->files, (int)SYS_ARG4(f));
+        file = fd_get(files_own(), (int)SYS_ARG4(f));
         if (!file)
             return -E_BADF;
         if ((file->flags & OPEN_PATH) != 0) {

@@ -126,8 +126,7 @@ remount(const struct mount_arg *m, const struct path *at)
 static int
 find_source(const struct mount_arg *m, struct path *out)
 {
-    struct process *p = proc_current();
-    struct walk w = { .context = p->fs, .cred = cred_own(), .flags = WALK_FOLLOW };
+    struct walk w = { .context = place_own(), .cred = cred_own(), .flags = WALK_FOLLOW };
     if (m->source == NULL || m->source[0] == '\0')
         return -E_INVAL;
     int r = path_walk(&w, m->source);
@@ -231,12 +230,11 @@ sys_mount(struct user_frame *f)
 static int
 umount_at(const struct path *at, u64 flags)
 {
-    struct process *p = proc_current();
     if (!may_act_as_root())
         return -E_PERM;
     if (!vfs_is_mount_root(at))
         return -E_INVAL;
-    bool is_own_root = at->mount == p->fs->root.mount;
+    bool is_own_root = at->mount == place_own()->root.mount;
     if ((flags & UMOUNT_EXPIRE) != 0 &&
         (is_own_root || (flags & (UMOUNT_FORCE | UMOUNT_DETACH)) != 0))
         return -E_INVAL;
@@ -275,7 +273,7 @@ sys_pivot_root(struct user_frame *f)
         return r;
     r = at_arg_find(&old, (u64)AT_FDCWD, SYS_ARG1(f), WALK_FOLLOW | WALK_DIRECTORY);
     if (r == 0) {
-        r = vfs_pivot_root(proc_current()->fs, &fresh.walk.found, &old.walk.found);
+        r = vfs_pivot_root(place_own(), &fresh.walk.found, &old.walk.found);
         at_arg_done(&old);
     }
     at_arg_done(&fresh);

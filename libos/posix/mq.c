@@ -92,23 +92,22 @@ size_from_user(uaddr at, struct mq_size *size)
 static int
 open_named(const char *name, u64 flags, u32 mode, const struct mq_size *size)
 {
-    struct process *p = proc_current();
-    struct mq_open_args args = { .cred = vfs_current_cred(), .context = p->fs,
+    struct mq_open_args args = { .cred = vfs_current_cred(), .context = place_own(),
                                  .name = name,
                                  .flags = open_flags_from_linux(flags & MQ_OPEN_FLAGS),
                                  .mode = mode & 07777u, .size = size };
     struct file *file;
     if ((flags & O_ACCMODE_LINUX) == O_ACCMODE_LINUX)
         return -E_INVAL;
-    int fd = fd_reserve(p->files, 0);
+    int fd = fd_reserve(files_own(), 0);
     if (fd < 0)
         return fd;
     int r = mq_open(&args, &file);
     if (r != 0) {
-        fd_unreserve(p->files, fd);
+        fd_unreserve(files_own(), fd);
         return r;
     }
-    fd_fill(p->files, fd, file, true);
+    fd_fill(files_own(), fd, file, true);
     return fd;
 }
 
@@ -135,7 +134,7 @@ sys_mq_unlink(struct user_frame *f)
     int r = path_arg_get(&name, SYS_ARG0(f));
     if (r != 0)
         return r;
-    r = mq_unlink(proc_current()->fs, vfs_current_cred(), name.text);
+    r = mq_unlink(place_own(), vfs_current_cred(), name.text);
     path_arg_done(&name);
     return r;
 }

@@ -25,7 +25,7 @@ open_at_restricted(u64 dirfd, uaddr path, u64 linux_flags, u32 mode, u32 walk_fl
     /* Within a root of its own an absolute path begins at the directory, too. */
     if ((walk_flags & (WALK_IN_ROOT | WALK_BENEATH)) != 0 && a.path.text[0] == '/')
         r = at_arg_start(&a, dirfd);
-    struct fdtable *t = proc_current()->files;
+    struct fdtable *t = files_own();
     int fd = r != 0 ? r : fd_reserve(t, 0);
     if (fd >= 0) {
         r = vfs_open(&a.walk, a.path.text, flags, mode & 07777u, &file);

@@ -67,7 +67,7 @@ pidfd_file(struct process *p, u32 flags, struct file **out)
 int
 pidfd_process(int fd, struct process **out, bool *nonblocking)
 {
-    struct file *f = fd_get(proc_current()->files, fd);
+    struct file *f = fd_get(files_own(), fd);
     if (f == NULL)
         return -E_BADF;
     int error = f->ops == &pidfd_ops ? 0 : -E_BADF;
@@ -108,7 +108,7 @@ static int
 clone_prepare(struct process *child, void *arg)
 {
     struct pidfd_clone *c = arg;
-    struct fdtable *t = proc_current()->files;
+    struct fdtable *t = files_own();
     int error = file_table_full() ? -E_NFILE : 0;
     c->fd = error != 0 ? error : fd_reserve(t, 0);
     if (c->fd < 0)
@@ -128,7 +128,7 @@ static void
 clone_settle(bool made, void *arg)
 {
     struct pidfd_clone *c = arg;
-    struct fdtable *t = proc_current()->files;
+    struct fdtable *t = files_own();
     if (made) {
         fd_fill(t, c->fd, c->file, true);
     } else {
@@ -152,7 +152,7 @@ pidfd_for_clone(struct pidfd_clone *c, struct fork_args *args, uaddr at)
 static int
 signalled_process(int fd, struct process **out)
 {
-    struct file *f = fd_get(proc_current()->files, fd);
+    struct file *f = fd_get(files_own(), fd);
     if (f == NULL)
         return -E_BADF;
     int error = -E_BADF;
@@ -224,10 +224,10 @@ sys_pidfd_getfd(struct user_frame *f)
     if (!may_look_into(p)) {
         error = -E_PERM;
     } else {
-        struct fdtable *t = proc_files(p);
+        struct fdtable *t = proc_files(p, 0);
         file = t != NULL ? fd_get(t, (int)SYS_ARG1(f)) : NULL;
         if (t != NULL)
-            fdtable_release(t);
+            fdtable_drop(t);
         /* Once more: a set-id program that it executed meanwhile may have opened it. */
         error = file == NULL ? -E_BADF : may_look_into(p) ? 0 : -E_PERM;
     }

@@ -8,7 +8,7 @@ static i64
 make_pipe(uaddr to, u64 linux_flags)
 {
     struct file *reader, *writer;
-    struct fdtable *t = proc_current()->files;
+    struct fdtable *t = files_own();
     u32 flags = open_flags_from_linux(linux_flags) & ~OPEN_READ;
     u32 known = OPEN_CLOEXEC | OPEN_NONBLOCK | OPEN_DIRECT;
     if ((linux_flags & ~(u64)open_flags_to_linux(known)) != 0)

@@ -75,12 +75,12 @@ poll_until(struct poll_entry *e, u32 n, u64 deadline_ns)
     return r;
 }
 
-/* Nobody closes files during the call of a process with one thread and a table of its
- * own; then no references are counted, as in files.h. */
+/* Nobody closes files during the call of a thread with a table of its own; then no
+ * references are counted, as in files.h. */
 static inline bool
-must_count(const struct process *p)
+must_count(void)
 {
-    return p->nthreads != 1 || p->files_shared;
+    return fdtable_shared(files_own());
 }
 
 static inline struct file *
@@ -156,7 +156,7 @@ static void
 entries_from_pollfds(struct poll_entry *e, const struct linux_pollfd *fds, u32 n,
                      bool counted)
 {
-    struct fdtable *t = proc_current()->files;
+    struct fdtable *t = files_own();
     for (u32 i = 0; i < n; i++) {
         struct file *f = fds[i].fd < 0 ? NULL : entry_file(t, fds[i].fd, counted);
         e[i] = (struct poll_entry){ f, (u16)fds[i].events,
@@ -168,8 +168,7 @@ entries_from_pollfds(struct poll_entry *e, const struct linux_pollfd *fds, u32 n
 static i64
 poll_once(uaddr at, u32 n)
 {
-    const struct process *p = proc_current();
-    bool counted = must_count(p);
+    bool counted = must_count();
     i64 ready = 0;
     for (uaddr end = at + n * sizeof(struct linux_pollfd); at != end;
          at += sizeof(struct linux_pollfd)) {
@@ -181,7 +180,7 @@ poll_once(uaddr at, u32 n)
         if (user_load64(at, &u.word) != 0)
             return -E_FAULT;
         if (u.fields.fd >= 0) {
-            struct file *f = entry_file(p->files, u.fields.fd, counted);
+            struct file *f = entry_file(files_own(), u.fields.fd, counted);
             revents = f == NULL ? POLL_NVAL
                                 : state_of(f, NULL, (u16)u.fields.events);
             if (counted && f != NULL)
@@ -202,7 +201,7 @@ poll_fds(struct linux_pollfd *fds, struct poll_entry *e, uaddr at, u32 n, u64 de
     int r = copy_from_user(fds, at, n * sizeof *fds);
     if (r != 0)
         return r;
-    bool counted = must_count(proc_current());
+    bool counted = must_count();
     entries_from_pollfds(e, fds, n, counted);
     i64 ready = poll_until(e, n, deadline_ns);
     entries_release(e, n, counted);
@@ -324,11 +323,11 @@ set_word(uaddr at, u32 w, u32 n, u64 *word)
 
 /* The part of a look that is about one word. */
 static inline int
-select_word(const struct process *p, bool counted, u32 w, const u64 in[3], u64 out[3])
+select_word(bool counted, u32 w, const u64 in[3], u64 out[3])
 {
     u64 is_in = 0, is_out = 0, is_ex = 0;
     for (u64 any = in[0] | in[1] | in[2]; any != 0; any &= any - 1) {
-        struct file *f = entry_file(p->files, (int)(w * 64) + __builtin_ctzll(any),
+        struct file *f = entry_file(files_own(), (int)(w * 64) + __builtin_ctzll(any),
                                     counted);
         if (f == NULL)
             return -E_BADF;
@@ -356,15 +355,14 @@ bits_in(u64 word)
 static i64
 select_once(u32 n, const uaddr at[3], struct select_sets *s)
 {
-    const struct process *p = proc_current();
-    bool counted = must_count(p);
+    bool counted = must_count();
     i64 ready = 0;
     for (u32 w = 0; w < s->words; w++) {
         u64 in[3], out[3];
         if (set_word(at[0], w, n, &in[0]) != 0 || set_word(at[1], w, n, &in[1]) != 0 ||
             set_word(at[2], w, n, &in[2]) != 0)
             return -E_FAULT;
-        int r = select_word(p, counted, w, in, out);
+        int r = select_word(counted, w, in, out);
         if (r != 0)
             return r;
         for (u32 k = 0; k < 3; k++) {
@@ -380,7 +378,7 @@ select_once(u32 n, const uaddr at[3], struct select_sets *s)
 static int
 sets_to_entries(struct select_sets *s, struct poll_entry *e, u32 *count, bool counted)
 {
-    struct fdtable *t = proc_current()->files;
+    struct fdtable *t = files_own();
     for (u32 w = 0; w < s->words; w++) {
         for (u64 any = s->in[0][w] | s->in[1][w] | s->in[2][w]; any != 0;
              any &= any - 1) {
@@ -421,7 +419,7 @@ static i64
 select_entries(struct select_sets *s, u64 deadline)
 {
     u32 entries = 0, count = 0;
-    bool counted = must_count(proc_current());
+    bool counted = must_count();
     for (u32 w = 0; w < s->words; w++)
         entries += bits_in(s->in[0][w] | s->in[1][w] | s->in[2][w]);
     struct poll_entry *e = heap_alloc((entries + 1) * sizeof *e);

@@ -65,10 +65,8 @@ do_clone(struct user_frame *f, u64 flags, struct fork_args *args, uaddr pidfd_at
         return -E_INVAL;
     if ((flags & CLONE_SIGHAND) && (!(flags & CLONE_VM) || (flags & CLONE_CLEAR_SIGHAND)))
         return -E_INVAL;
-    if ((flags & CLONE_THREAD) &&
-        (flags & (CLONE_SIGHAND | CLONE_FILES | CLONE_FS)) !=
-            (CLONE_SIGHAND | CLONE_FILES | CLONE_FS))
-        return -E_INVAL; /* threads with files of their own: docs/missing.md */
+    if ((flags & CLONE_THREAD) && !(flags & CLONE_SIGHAND))
+        return -E_INVAL;
     if ((flags & CLONE_PIDFD) && ((flags & (CLONE_THREAD | CLONE_DETACHED)) ||
         ((flags & CLONE_PARENT_SETTID) && pidfd_at == args->parent_tid)))
         return -E_INVAL;
@@ -226,8 +224,7 @@ sys_execve(struct user_frame *f)
 static int
 place_at(int dirfd, struct exec_place *place, char **name)
 {
-    struct process *p = proc_current();
-    struct file *dir = fd_get(p->files, dirfd);
+    struct file *dir = fd_get(files_own(), dirfd);
     if (dir == NULL)
         return -E_BADF;
     int error = dir->inode == NULL ? -E_ACCES : 0;
@@ -239,7 +236,7 @@ place_at(int dirfd, struct exec_place *place, char **name)
         if (dir->path.dentry == NULL)
             place->walk.start = (struct path){ NULL, dir->inode, NULL };
         path_hold(&place->walk.start);
-        (void)fd_flags(p->files, dirfd, -1, &place->unreachable);
+        (void)fd_flags(files_own(), dirfd, -1, &place->unreachable);
         format_text(*name, LINUX_PATH_MAX + 32, "/dev/fd/%d%s%s", dirfd,
                     *place->path != '\0' ? "/" : "", place->path);
     }

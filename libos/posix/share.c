@@ -34,12 +34,7 @@ sys_unshare(struct user_frame *f)
     if ((flags & (CLONE_VM | CLONE_SIGHAND | CLONE_THREAD)) &&
         (p->nthreads > 1 || p->mm_shared))
         return -E_INVAL;
-    if ((flags & (CLONE_FS | CLONE_FILES)) && p->nthreads > 1)
-        return -E_INVAL; /* the threads of a process have them in common */
-    if (flags & CLONE_SYSVSEM) {
-        if (p->nthreads > 1)
-            return -E_INVAL; /* the same of what is undone */
-        proc_undo_semaphores(p);
-    }
-    return proc_unshare(p, (flags & CLONE_FILES) != 0, (flags & CLONE_FS) != 0);
+    if (flags & CLONE_SYSVSEM)
+        proc_undo_semaphores();
+    return proc_unshare((flags & CLONE_FILES) != 0, (flags & CLONE_FS) != 0);
 }

@@ -28,7 +28,7 @@ socket_family_number(const struct socket *s)
 static void
 caller_walk(struct walk *w)
 {
-    w->context = proc_current()->fs;
+    w->context = place_own();
     w->cred = cred_own();
 }
 
@@ -144,7 +144,7 @@ make_pair(struct user_frame *f, struct file *file[2])
 long
 sys_socketpair(struct user_frame *f)
 {
-    struct fdtable *t = proc_current()->files;
+    struct fdtable *t = files_own();
     struct file *file[2];
     bool cloexec = (SYS_ARG1(f) & SOCK_CLOEXEC_FLAG) != 0;
     if (!flags_are_known(SYS_ARG1(f)))
@@ -284,7 +284,7 @@ sys_listen(struct user_frame *f)
 static long
 accept_on(struct socket_arg *a, uaddr name_at, uaddr length_at, u32 flags)
 {
-    struct fdtable *t = proc_current()->files;
+    struct fdtable *t = files_own();
     struct socket_address name;
     struct socket *s;
     struct file *file;

@@ -109,7 +109,7 @@ add_rights(struct socket_message *m, const u8 *data, u64 bytes)
     for (u32 i = 0; i < count; i++) {
         i32 fd;
         memcpy(&fd, data + i * sizeof fd, sizeof fd);
-        struct file *file = fd_get(proc_current()->files, fd);
+        struct file *file = fd_get(files_own(), fd);
         if (file == NULL)
             return -E_BADF;
         r->file[r->count++] = file;
@@ -340,15 +340,15 @@ put_rights(struct control_out *c, struct socket_rights *r, bool cloexec)
                    : 0;
     u32 n = 0;
     while (n < r->count && n < room) {
-        i32 fd = fd_reserve(proc_current()->files, 0);
+        i32 fd = fd_reserve(files_own(), 0);
         uaddr to = c->at + sizeof(struct linux_cmsghdr) + n * sizeof fd;
         if (fd < 0)
             break;
         if (copy_to_user(to, &fd, sizeof fd) != 0) {
-            fd_unreserve(proc_current()->files, fd);
+            fd_unreserve(files_own(), fd);
             break;
         }
-        fd_fill(proc_current()->files, fd, r->file[n], cloexec);
+        fd_fill(files_own(), fd, r->file[n], cloexec);
         r->file[n++] = NULL;
     }
     if (n < r->count)

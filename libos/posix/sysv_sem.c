@@ -75,7 +75,7 @@ operate(i32 id, uaddr at, u64 count, u64 deadline_ns)
     if (count > FEW && (op = heap_alloc(count * sizeof *op)) == NULL)
         return -E_NOMEM;
     int r = read_operations(at, (u32)count, op, &undo);
-    if (r == 0 && undo && (who.undo = sem_undo_group_of(&p->sem_undo)) == NULL)
+    if (r == 0 && undo && (who.undo = sem_undo_group_of(&thread_current()->sem_undo)) == NULL)
         r = -E_NOMEM;
     if (r == 0)
         r = sem_operate(&who, id, op, (u32)count, deadline_ns);

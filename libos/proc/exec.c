@@ -9,6 +9,7 @@
 #include "core/log.h"
 #include "core/string.h"
 #include "proc/internal.h"
+#include "proc/parts.h"
 #include "proc/trace.h"
 #include "signal/signal.h"
 #include "signal/timer.h"
@@ -35,7 +36,6 @@ struct exec_state {
     struct cred *cred;     /* of the new program */
     bool bound;            /* no_new_privs when it was made */
     bool secure;           /* AT_SECURE: proc/cred.h */
-    struct fdtable *files; /* an unshared copy, or NULL */
     struct exec_image image;
     char *exe;
 };
@@ -43,10 +43,10 @@ struct exec_state {
 /* A program of this name, from the place of `at` (NULL: as any path); nobody may have it
  * open for writing (E_TXTBSY), or open it so while it is looked at. */
 static int
-open_program(struct process *p, const char *path, const struct walk *at,
+open_program(const char *path, const struct walk *at,
              struct file **out)
 {
-    struct walk w = { .context = p->fs, .cred = cred_own(), .flags = WALK_FOLLOW };
+    struct walk w = { .context = place_own(), .cred = cred_own(), .flags = WALK_FOLLOW };
     if (at != NULL) {
         w.start = at->start;
         w.flags = at->flags;
@@ -217,8 +217,6 @@ drop_state(struct exec_state *e)
         close_program(e->program);
     if (e->cred != NULL)
         cred_release(e->cred);
-    if (e->files != NULL)
-        fdtable_release(e->files);
     if (e->image.mm != NULL)
         mm_release(e->image.mm);
     heap_free(e->exe);
@@ -226,32 +224,25 @@ drop_state(struct exec_state *e)
 
 /* The absolute name of the program, for /proc/self/exe. */
 static char *
-program_name(struct process *p, struct exec_state *e)
+program_name(struct exec_state *e)
 {
     char *buffer = heap_alloc(PAGE_SIZE);
     if (buffer == NULL)
         return NULL;
-    if (path_name(p->fs, &e->program->path, buffer, PAGE_SIZE) < 0)
+    if (path_name(place_own(), &e->program->path, buffer, PAGE_SIZE) < 0)
         string_copy(buffer, e->path, PAGE_SIZE);
     char *name = heap_string(buffer);
     heap_free(buffer);
     return name;
 }
 
-/* May another process move the program's working directory under it (CLONE_FS)?  Then it
- * gets no rights that its caller has not, as on Linux. */
-static bool
-others_share_place(struct process *p)
-{
-    return p->place_shared &&
-           atomic_load_explicit(&p->fs->refs, memory_order_relaxed) > 1;
-}
-
 static int
 ids_of_program(struct process *p, struct exec_state *e)
 {
     const struct cred *by = cred_own();
-    bool shared = others_share_place(p);
+    /* Who may move the program's working directory under it (CLONE_FS) gets it no rights
+     * that its caller has not, as on Linux. */
+    bool shared = proc_place_is_shared(p);
     bool bound = p->no_new_privs || trace_restricts(thread_current());
     bool honour = !bound && (!shared || cred_can(by, CAP_SETUID)) &&
                   !mount_has(e->program->path.mount, MOUNT_NO_SET_IDS);
@@ -277,7 +268,7 @@ decision_holds(struct process *p, const struct exec_state *e)
     if ((p->no_new_privs || trace_restricts(thread_current())) != e->bound)
         return false;
     return !gains(cred_own(), e->cred) || cred_can(cred_own(), CAP_SETUID) ||
-           !others_share_place(p);
+           !proc_place_is_shared(p);
 }
 
 /* Whose real id changed while the new user was over the limit may not run another program
@@ -301,7 +292,7 @@ prepare(struct process *p, struct exec_state *e)
 {
     struct exec_head head;
     for (int depth = 0;; depth++) {
-        int error = open_program(p, e->path, depth == 0 ? e->at : NULL, &e->program);
+        int error = open_program(e->path, depth == 0 ? e->at : NULL, &e->program);
         if (error != 0)
             return error;
         int script = try_script(e, &head);
@@ -321,12 +312,7 @@ prepare(struct process *p, struct exec_state *e)
     int error = ids_of_program(p, e);
     if (error != 0)
         return error;
-    if (p->files_shared) {
-        error = fdtable_copy(p->files, &e->files);
-        if (error != 0)
-            return error;
-    }
-    e->exe = program_name(p, e);
+    e->exe = program_name(e);
     struct exec_ids ids = { e->cred->uid, e->cred->euid, e->cred->gid, e->cred->egid,
                             e->secure };
     return exec_load(&head, &e->args, &ids, &e->image);
@@ -408,15 +394,7 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     p->mm_shared = false;
     p->barriers = 0;
     process_vfork_done(p);
-    if (e->files != NULL) {
-        struct fdtable *shared = p->files;
-        spin_lock(&p->lock);
-        p->files = e->files;
-        spin_unlock(&p->lock);
-        e->files = shared; /* released with the state */
-        p->files_shared = false;
-    }
-    fdtable_close_exec(p->files);
+    fdtable_close_exec(t->files);
     signal_actions_exec(p);
     posix_timers_end(p);
     signal_thread_exec(t);
@@ -465,6 +443,9 @@ process_first_program(struct process *p, const char *path, const struct exec_arg
     if (error == 0) {
         e.image.mm = NULL;
         t->tid = p->pid;
+        struct thread_parts parts;
+        parts_leave(self, &parts);
+        parts_give(&parts, t);
         take_name(p, t, path);
         p->exe = e.exe;
         e.exe = NULL;
@@ -499,6 +480,8 @@ proc_exec(struct user_frame *frame, const char *path, const struct exec_args *ar
         error = process_end_others(p);
     if (error == 0 && !decision_holds(p, &e))
         error = -E_AGAIN;
+    if (error == 0)
+        error = proc_unshare(true, false);
     if (error == 0) {
         process_leave_memory(t, false);
         commit(p, t, frame, &e, path);

@@ -19,9 +19,9 @@
 #include "core/hooks.h"
 #include "core/log.h"
 #include "core/usercopy.h"
-#include "ipc/sem.h"
 #include "proc/handle.h"
 #include "proc/internal.h"
+#include "proc/parts.h"
 #include "proc/session.h"
 #include "proc/trace.h"
 #include "signal/signal.h"
@@ -127,16 +127,8 @@ process_leave_memory(struct thread *t, bool end)
     t->clear_child_tid = 0;
 }
 
-void
-proc_undo_semaphores(struct process *p)
-{
-    struct sem_undo_group *g = __atomic_exchange_n(&p->sem_undo, NULL, __ATOMIC_ACQ_REL);
-    if (g != NULL)
-        sem_undo_group_leave(g, p->pid);
-}
-
 static void
-drop_resources(struct process *p)
+drop_resources(struct process *p, struct thread_parts *parts)
 {
     posix_timers_end(p);
     if (p->alarm != NULL) {
@@ -149,11 +141,7 @@ drop_resources(struct process *p)
     }
     spin_lock(&p->lock); /* who looks at what others have does so under it */
     struct mm *mm = p->mm;
-    struct fdtable *files = p->files;
-    struct fs_context *fs = p->fs;
     p->mm = NULL;
-    p->files = NULL;
-    p->fs = NULL;
     spin_unlock(&p->lock);
     if (mm != NULL) {
         usage_memory_goes(p, mm);
@@ -162,9 +150,7 @@ drop_resources(struct process *p)
         mm_release(mm);
     }
     process_vfork_done(p);
-    proc_undo_semaphores(p);
-    fdtable_release(files);
-    fs_context_release(fs);
+    parts_drop(parts, p->pid);
 }
 
 /* A process whose parent ended: the nearest living ancestor that asked for it, else pid
@@ -303,7 +289,7 @@ become_zombie(struct process *p)
 }
 
 static void
-end_process(struct process *p)
+end_process(struct process *p, struct thread_parts *parts)
 {
     if (p == proc_init_process) {
         if (libos_hooks.init_ended != NULL)
@@ -313,7 +299,7 @@ end_process(struct process *p)
     session_leader_ends(); /* it takes the terminal with it */
     if (__builtin_expect(!list_empty(&p->tracees), 0))
         trace_tracer_ends(p);
-    drop_resources(p);
+    drop_resources(p, parts);
     become_zombie(p);
     /* Nobody asks for the actions of a process without children, and senders see
      * `exiting` first. */
@@ -332,8 +318,17 @@ end_thread(struct thread *t)
     i32 tid = t->tid;
     if (__builtin_expect(t->trace != NULL, 0))
         trace_thread_ends(t, p->exit_status);
+    struct thread_parts parts;
+    /* Before an exec that waits for this thread looks who shares its descriptors. */
+    if (__atomic_load_n(&p->nthreads, __ATOMIC_RELAXED) > 1) {
+        spin_lock(&p->lock);
+        parts_leave(t, &parts);
+        spin_unlock(&p->lock);
+        parts_drop(&parts, p->pid);
+    }
     spin_lock(&p->lock);
     process_remove_thread_locked(p, t);
+    parts_leave(t, &parts);
     bool last = p->nthreads == 0;
     if (last) {
         p->exiting = true;
@@ -350,7 +345,8 @@ end_thread(struct thread *t)
     if (tid != p->pid)
         pid_drop(tid);
     if (last)
-        end_process(p);
+        end_process(p, &parts);
+    ASSERT(parts.files == NULL);
     t->space = NULL;
     t->process = NULL;
     cred_release(t->cred);

@@ -9,53 +9,24 @@
 #include "core/log.h"
 #include "core/string.h"
 #include "core/usercopy.h"
-#include "ipc/sem.h"
 #include "proc/internal.h"
+#include "proc/parts.h"
 #include "signal/signal.h"
 #include "vm/mm.h"
 #include "vm/oom.h"
-
-/* The parent may need its group only later: both have it from now on. */
-static bool
-share_undo(struct process *p, struct process *from)
-{
-    p->sem_undo = sem_undo_group_of(&from->sem_undo);
-    if (p->sem_undo != NULL)
-        sem_undo_group_hold(p->sem_undo);
-    return p->sem_undo != NULL;
-}
 
 /* A new process: what the parent shares or copies. The parent's own lists do not change
  * here. */
 static int
 inherit_resources(struct process *p, struct process *from, u32 flags)
 {
-    int error = 0;
-    if (flags & FORK_SHARE_FILES) {
-        fdtable_hold(from->files);
-        p->files = from->files;
-        p->files_shared = from->files_shared = true;
-    } else {
-        error = fdtable_copy(from->files, &p->files);
-    }
-    if (error != 0)
-        return error;
-    if (flags & FORK_SHARE_FS) {
-        atomic_fetch_add_explicit(&from->fs->refs, 1, memory_order_relaxed);
-        p->fs = from->fs;
-        p->place_shared = from->place_shared = true;
-    } else {
-        p->fs = fs_context_copy(from->fs);
-    }
     if (flags & FORK_SHARE_SIGNALS) {
         signal_actions_hold(from->actions);
         p->actions = from->actions;
     } else {
         p->actions = signal_actions_copy(from->actions);
     }
-    if (p->fs == NULL || p->actions == NULL)
-        return -E_NOMEM;
-    if ((flags & FORK_SHARE_UNDO) && !share_undo(p, from))
+    if (p->actions == NULL)
         return -E_NOMEM;
     if (flags & FORK_CLEAR_SIGNALS)
         signal_actions_exec(p);
@@ -66,40 +37,6 @@ inherit_resources(struct process *p, struct process *from, u32 flags)
         return 0;
     }
     return mm_fork(from->mm, &p->mm);
-}
-
-int
-proc_unshare(struct process *p, bool files, bool place)
-{
-    struct fdtable *own_files = NULL;
-    struct fs_context *own_place = place ? fs_context_copy(p->fs) : NULL;
-    if (place && own_place == NULL)
-        return -E_NOMEM;
-    if (files && p->files_shared) {
-        int error = fdtable_copy(p->files, &own_files);
-        if (error != 0) {
-            if (own_place != NULL)
-                fs_context_release(own_place);
-            return error;
-        }
-    }
-    spin_lock(&p->lock); /* who looks at those of others does so under it */
-    struct fdtable *files_before = p->files;
-    struct fs_context *place_before = p->fs;
-    if (own_files != NULL) {
-        p->files = own_files;
-        p->files_shared = false;
-    }
-    if (own_place != NULL) {
-        p->fs = own_place;
-        p->place_shared = false;
-    }
-    spin_unlock(&p->lock);
-    if (own_files != NULL)
-        fdtable_release(files_before);
-    if (own_place != NULL)
-        fs_context_release(place_before);
-    return 0;
 }
 
 static void
@@ -131,9 +68,15 @@ static struct thread *
 make_thread(struct process *p, struct thread *from, struct user_frame *frame,
             const struct fork_args *args, i32 tid)
 {
-    struct thread *t = thread_create_user(p);
-    if (t == NULL)
+    struct thread_parts parts;
+    if (parts_take(from, args->flags, &parts) != 0)
         return NULL;
+    struct thread *t = thread_create_user(p);
+    if (t == NULL) {
+        parts_drop(&parts, 0);
+        return NULL;
+    }
+    parts_give(&parts, t);
     struct user_frame *f = thread_frame(t);
     *f = *frame;
     f->rax = 0;
@@ -173,6 +116,9 @@ make_thread(struct process *p, struct thread *from, struct user_frame *frame,
 static void
 abandon_thread(struct thread *t)
 {
+    struct thread_parts parts;
+    parts_leave(t, &parts);
+    parts_drop(&parts, t->tid);
     t->process = NULL;
     t->space = NULL;
     cred_release(t->cred);

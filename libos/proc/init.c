@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/string.h"
 #include "proc/internal.h"
+#include "proc/parts.h"
 #include "signal/signal.h"
 #include "vm/mm.h"
 
@@ -36,7 +37,7 @@ add_strings(char **list, char *text, size_t room, u64 *used)
 static void
 open_console(struct process *p)
 {
-    struct walk w = { .context = p->fs, .cred = p->cred, .flags = WALK_FOLLOW };
+    struct walk w = { .context = place_own(), .cred = p->cred, .flags = WALK_FOLLOW };
     struct file *f;
     int error = vfs_open(&w, "/dev/console", OPEN_READ | OPEN_WRITE | OPEN_NOCTTY, 0, &f);
     if (error != 0) {
@@ -45,7 +46,7 @@ open_console(struct process *p)
     }
     for (int i = 0; i < 3; i++) {
         file_hold(f);
-        if (fd_install(p->files, f, 0, false) < 0)
+        if (fd_install(files_own(), f, 0, false) < 0)
             file_release(f);
     }
     file_release(f);
@@ -55,11 +56,12 @@ static int
 init_resources(struct process *p)
 {
     p->cred = cred_new();
-    p->fs = fs_context_new();
+    struct thread *t = thread_current(); /* the first thread gets them from this one */
+    t->fs = fs_context_new();
     p->actions = signal_actions_new();
-    if (p->cred == NULL || p->fs == NULL || p->actions == NULL)
+    if (p->cred == NULL || t->fs == NULL || p->actions == NULL)
         return -E_NOMEM;
-    return fdtable_new(&p->files);
+    return fdtable_new(&t->files);
 }
 
 /* A process without resources that did not start: tried again with the next path, so that
@@ -67,16 +69,13 @@ init_resources(struct process *p)
 static void
 drop_resources(struct process *p)
 {
-    if (p->files != NULL)
-        fdtable_release(p->files);
-    if (p->fs != NULL)
-        fs_context_release(p->fs);
+    struct thread_parts parts;
+    parts_leave(thread_current(), &parts);
+    parts_drop(&parts, 0);
     if (p->actions != NULL)
         signal_actions_release(p->actions);
     if (p->cred != NULL)
         cred_release(p->cred);
-    p->files = NULL;
-    p->fs = NULL;
     p->actions = NULL;
     p->cred = NULL;
 }

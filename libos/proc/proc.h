@@ -53,8 +53,6 @@ struct process {
     i32 stop_signal, report;              /* WUNTRACED / WCONTINUED to be reported */
     struct waitq child_wait;              /* the parent sleeps here, on its own */
     struct mm *mm;
-    struct fdtable *files;
-    struct fs_context *fs;
     struct cred *cred;                    /* lock; cred.h, C2: the first thread's */
     struct signal_actions *actions;
     u64 signal_pending;                   /* lock; whole-process signals */
@@ -108,8 +106,6 @@ struct process {
     bool mm_shared;                       /* made or was made with FORK_SHARE_MM */
     bool init_may_die;                    /* pid 1 met a fault that it does not handle */
     u32 continues;                        /* lock; counts SIG_CONT and SIG_KILL */
-    bool files_shared;                    /* made or was made with FORK_SHARE_FILES */
-    bool place_shared;                    /* made or was made with FORK_SHARE_FS */
     bool no_new_privs;
     u64 max_pages;                        /* lock; the most resident ones, until now */
     struct process *dead_next;            /* exit.c */
@@ -118,7 +114,6 @@ struct process {
     u32 barriers;                         /* what membarrier has registered; inherited */
     u32 programs;                         /* how many it has executed */
     struct proc_handle *handle;           /* proc/handle.h; set under lock, once */
-    struct sem_undo_group *sem_undo;      /* ipc/sem.h; NULL: never needed */
     u64 reserved[8];
 };
 extern struct process *proc_init_process; /* pid 1 */
@@ -130,6 +125,9 @@ static inline struct process *proc_current(void) { return thread_current()->proc
 /* The calling thread's ids and capabilities. Nobody else changes them: they stay as they are until this
  * thread changes them itself. NULL: a thread of the LibOS. */
 static inline const struct cred *cred_own(void) { return thread_current()->cred; }
+/* Its descriptors and its place, of which the same is true (proc/parts.h). */
+static inline struct fdtable *files_own(void) { return thread_current()->files; }
+static inline struct fs_context *place_own(void) { return thread_current()->fs; }
 struct process *proc_find(i32 pid);       /* a reference, or NULL; zombies too */
 struct process *proc_find_thread(i32 tid); /* whose thread it is: a reference, or NULL */
 /* p's thread of this number, which stays while p->lock is held; NULL: it has none. O(1). */
@@ -203,21 +201,23 @@ struct wait_report {
 int proc_wait(i32 which, u32 flags, struct wait_report *out) MUST_CHECK;
 int proc_set_pgid(i32 pid, i32 pgid) MUST_CHECK;
 i32 proc_set_sid(void);
+/* The calling thread gets a table of files or a place of its own. -E_NOMEM */
+int proc_unshare(bool files, bool place) MUST_CHECK;
 /* Orphaned descendants, also those that are there already, become its children. */
-/* The current process gets a table of files or a place of its own. -E_NOMEM */
-int proc_unshare(struct process *p, bool files, bool place) MUST_CHECK;
 void proc_set_subreaper(struct process *p, bool on);
 void proc_init(void);
-/* What it did to System V semaphores with undo is undone, unless another shares that. */
-void proc_undo_semaphores(struct process *p);
+/* What the calling thread did to System V semaphores with undo is undone, unless another shares that. */
+void proc_undo_semaphores(void);
+/* Has a thread of another process the caller's place? */
+bool proc_place_is_shared(struct process *p);
 /* The first process: path, argv, envp from the command line. -E_NOENT ... */
 int proc_start_init(const char *path, char **argv, char **envp) MUST_CHECK;
 u64 proc_count(void);
 u64 proc_threads(void); /* of all processes */
 u64 proc_threads_max(void);
-/* What another process has, with a reference: NULL when it is ending. */
-struct fdtable *proc_files(struct process *p);
-struct fs_context *proc_place(struct process *p);
+/* What a thread of another process has (0: its first one), to look at: *_drop afterwards. NULL: it is ending. */
+struct fdtable *proc_files(struct process *p, i32 tid);
+struct fs_context *proc_place(struct process *p, i32 tid);
 /* posix installs them: wake the waiters on a word of the current process; walk a thread's
  * robust list. */
 extern void (*proc_futex_wake_hook)(uaddr at);

@@ -87,13 +87,8 @@ process_discard(struct process *p)
 {
     if (p->mm != NULL)
         mm_release(p->mm);
-    if (p->files != NULL)
-        fdtable_release(p->files);
-    if (p->fs != NULL)
-        fs_context_release(p->fs);
     if (p->actions != NULL)
         signal_actions_release(p->actions);
-    proc_undo_semaphores(p);
     pid_drop(p->pid);
     process_free_rest(p);
 }
@@ -235,28 +230,6 @@ u64
 proc_threads(void)
 {
     return atomic_load_explicit(&thread_count, memory_order_relaxed);
-}
-
-struct fdtable *
-proc_files(struct process *p)
-{
-    spin_lock(&p->lock);
-    struct fdtable *t = p->files;
-    if (t != NULL)
-        fdtable_hold(t);
-    spin_unlock(&p->lock);
-    return t;
-}
-
-struct fs_context *
-proc_place(struct process *p)
-{
-    spin_lock(&p->lock);
-    struct fs_context *c = p->fs;
-    if (c != NULL)
-        atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
-    spin_unlock(&p->lock);
-    return c;
 }
 
 u64

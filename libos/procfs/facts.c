@@ -166,15 +166,15 @@ facts_get(const struct subject *s, struct facts *out)
     thread_facts(p, t, out);
     spin_unlock(&p->lock);
     usage_facts(p, s, out);
-    struct fdtable *files = proc_files(p);
+    struct fdtable *files = proc_files(p, s->tid);
     if (files != NULL) {
         out->fd_slots = fd_slots(files);
-        fdtable_release(files);
+        fdtable_drop(files);
     }
-    struct fs_context *place = proc_place(p);
+    struct fs_context *place = proc_place(p, s->tid);
     if (place != NULL) {
         out->umask = place->umask;
-        fs_context_release(place);
+        fs_context_drop(place);
     }
     proc_release(p);
     if (s->tid == 0 || s->tid == s->pid || t != NULL)

@@ -33,7 +33,7 @@ table_of(const struct subject *who, struct fdtable **out)
     if (p == NULL)
         return -E_NOENT;
     int r = subject_may_inspect(p);
-    *out = r == 0 ? proc_files(p) : NULL;
+    *out = r == 0 ? proc_files(p, who->tid) : NULL;
     proc_release(p);
     return r == 0 && *out == NULL ? -E_NOENT : r;
 }
@@ -46,13 +46,13 @@ file_of(const struct node *n, struct file **out)
     if (r != 0)
         return r;
     *out = fd_get(t, (int)n->number);
-    fdtable_release(t);
+    fdtable_drop(t);
     if (*out == NULL)
         return -E_NOENT;
     /* Once more: a set-id program that it executed meanwhile may have opened the file. */
     r = table_of(&n->who, &t);
     if (r == 0)
-        fdtable_release(t);
+        fdtable_drop(t);
     else
         file_release(*out);
     return r;
@@ -123,7 +123,7 @@ fdinfo_open(struct view *v)
     struct fdtable *t;
     int r = table_of(view_who(v), &t);
     if (r == 0)
-        fdtable_release(t);
+        fdtable_drop(t);
     return r;
 }
 
@@ -138,7 +138,7 @@ fdinfo_show(struct view *v, struct text *t)
     int fd = (int)v->node->number;
     struct file *f = fd_get(table, fd);
     r = fd_flags(table, fd, -1, &cloexec);
-    fdtable_release(table);
+    fdtable_drop(table);
     v->ended = true;
     if (f == NULL)
         return -E_NOENT;
@@ -182,7 +182,7 @@ lookup(struct inode *dir, const struct entry *e, const char *name, u32 length,
     if (r != 0)
         return r;
     struct file *f = fd_get(t, (int)fd);
-    fdtable_release(t);
+    fdtable_drop(t);
     if (f == NULL)
         return -E_NOENT;
     r = node_make(dir->fs, e, &n->who, fd, out);
@@ -208,7 +208,7 @@ list(struct inode *dir, const struct entry *e, u64 offset, dirent_fn fn, void *a
                 (u64)fd + 1))
             break;
     }
-    fdtable_release(t);
+    fdtable_drop(t);
     return 0;
 }
 

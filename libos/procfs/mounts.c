@@ -86,8 +86,9 @@ static int
 show_mounts(struct view *v, struct text *t,
             void (*line)(struct text *t, const struct mount_info *m))
 {
-    struct process *p = subject_get(view_who(v));
-    struct fs_context *c = p != NULL ? proc_place(p) : NULL;
+    const struct subject *who = view_who(v);
+    struct process *p = subject_get(who);
+    struct fs_context *c = p != NULL ? proc_place(p, who->tid) : NULL;
     if (p != NULL)
         proc_release(p);
     if (c == NULL) {
@@ -106,7 +107,7 @@ show_mounts(struct view *v, struct text *t,
         r = 0;
     }
     heap_free(m);
-    fs_context_release(c);
+    fs_context_drop(c);
     return r;
 }
 
@@ -126,13 +127,14 @@ mountinfo_show(struct view *v, struct text *t)
 int
 mounts_open(struct view *v)
 {
-    struct process *p = subject_get(view_who(v));
-    struct fs_context *c = p != NULL ? proc_place(p) : NULL;
+    const struct subject *who = view_who(v);
+    struct process *p = subject_get(who);
+    struct fs_context *c = p != NULL ? proc_place(p, who->tid) : NULL;
     if (p != NULL)
         proc_release(p);
     if (c == NULL)
         return -E_INVAL;
-    fs_context_release(c);
+    fs_context_drop(c);
     v->seen = atomic_load(&vfs_mount_changes);
     return 0;
 }

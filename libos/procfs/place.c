@@ -23,7 +23,7 @@ place_name(const struct path *p, char *to, u32 size)
     if (size < sizeof deleted)
         return -E_RANGE;
     u32 state = 0;
-    int n = path_describe(self != NULL ? self->fs : NULL, p, to,
+    int n = path_describe(self != NULL ? place_own() : NULL, p, to,
                           size - (u32)sizeof deleted, &state);
     if (n >= 0 && (state & PATH_REMOVED) != 0) {
         memcpy(to + n, deleted, sizeof deleted);
@@ -40,7 +40,7 @@ place_of(struct inode *link, struct path *(*which)(struct fs_context *), struct 
     if (p == NULL)
         return -E_NOENT;
     int r = subject_may_inspect(p);
-    struct fs_context *c = r == 0 ? proc_place(p) : NULL;
+    struct fs_context *c = r == 0 ? proc_place(p, node_of(link)->who.tid) : NULL;
     proc_release(p);
     if (r != 0)
         return r;
@@ -50,7 +50,7 @@ place_of(struct inode *link, struct path *(*which)(struct fs_context *), struct 
     *out = *which(c);
     path_hold(out);
     spin_unlock(&c->lock);
-    fs_context_release(c);
+    fs_context_drop(c);
     return 0;
 }
 

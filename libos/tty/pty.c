@@ -328,7 +328,7 @@ open_peer(struct file *f, uaddr linux_flags)
     int r = devpts_open_peer(f, f->priv, flags, &peer);
     if (r != 0)
         return r;
-    r = fd_install(proc_current()->files, peer, 0, (linux_flags & 02000000) != 0);
+    r = fd_install(files_own(), peer, 0, (linux_flags & 02000000) != 0);
     if (r < 0)
         file_release(peer);
     return r;

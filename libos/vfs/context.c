@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A process's place in the tree: root, current directory, umask. The spinlock guards
+ * A thread's place in the tree: root, current directory, umask. The spinlock guards
  * the two paths; contexts_lock, the list of all, and is taken before it.  The paths change
  * under dentry_lock as well, so that a walk, which takes that one, needs no other.
  */
@@ -25,6 +25,7 @@ fs_context_new(void)
     if (c == NULL)
         return NULL;
     atomic_init(&c->refs, 1);
+    atomic_init(&c->users, 1);
     c->umask = 022;
     c->root = (struct path){ vfs_root, vfs_root->root->inode, vfs_root->root };
     c->cwd = c->root;
@@ -41,6 +42,7 @@ fs_context_copy(struct fs_context *from)
     if (c == NULL)
         return NULL;
     atomic_init(&c->refs, 1);
+    atomic_init(&c->users, 1);
     spin_lock(&from->lock);
     c->umask = from->umask;
     c->root = from->root;
@@ -53,7 +55,27 @@ fs_context_copy(struct fs_context *from)
 }
 
 void
+fs_context_hold(struct fs_context *c)
+{
+    atomic_fetch_add_explicit(&c->refs, 1, memory_order_relaxed);
+}
+
+void
+fs_context_share(struct fs_context *c)
+{
+    atomic_fetch_add_explicit(&c->users, 1, memory_order_relaxed);
+    fs_context_hold(c);
+}
+
+void
 fs_context_release(struct fs_context *c)
+{
+    atomic_fetch_sub_explicit(&c->users, 1, memory_order_relaxed);
+    fs_context_drop(c);
+}
+
+void
+fs_context_drop(struct fs_context *c)
 {
     if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
         return;

@@ -11,6 +11,8 @@
  *     doubling.
  * T4. No chunk from slot `made` on exists, so that who goes through a table meets as many
  *     slots as its highest descriptor asked for.
+ * T5. A table with one user is changed by that user's thread alone, which may look without the lock.
+ *     With the last user the files go; the table with the last reference.
  * Everything is guarded by `lock`.  Files are closed after it is dropped.
  */
 #include "core/heap.h"
@@ -27,7 +29,8 @@ struct fd_chunk {
     struct file *file[CHUNK];
 };
 struct fdtable {
-    _Atomic u32 refs;
+    _Atomic u32 users;       /* T5 */
+    _Atomic u32 refs;        /* one for all users, and who looks */
     struct spinlock lock;
     u32 chunks;              /* slots in `chunk`; those not made yet are NULL */
     u32 made;                /* T4 */
@@ -59,6 +62,7 @@ fdtable_new(struct fdtable **out)
     struct fdtable *t = heap_alloc_zeroed(sizeof *t);
     if (t == NULL)
         return -E_NOMEM;
+    atomic_init(&t->users, 1);
     atomic_init(&t->refs, 1);
     t->chunks = t->made = 1;
     t->chunk = &t->only_chunk;
@@ -97,21 +101,52 @@ close_file(struct fdtable *t, struct file *f)
 }
 
 void
+fdtable_share(struct fdtable *t)
+{
+    atomic_fetch_add_explicit(&t->users, 1, memory_order_relaxed);
+}
+
+bool
+fdtable_shared(const struct fdtable *t)
+{
+    return atomic_load_explicit(&t->users, memory_order_relaxed) != 1;
+}
+
+void
+fdtable_drop(struct fdtable *t)
+{
+    if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
+        table_free(t);
+}
+
+/* Who looks does so under the lock; nobody comes any more, now that it is no thread's. */
+static struct file *
+take_last(struct fdtable *t, struct file **at, bool seen)
+{
+    if (seen)
+        spin_lock(&t->lock);
+    struct file *f = *at;
+    *at = NULL;
+    if (seen)
+        spin_unlock(&t->lock);
+    return f;
+}
+
+void
 fdtable_release(struct fdtable *t)
 {
-    if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) != 1)
+    if (atomic_fetch_sub_explicit(&t->users, 1, memory_order_acq_rel) != 1)
         return;
+    bool seen = atomic_load_explicit(&t->refs, memory_order_acquire) != 1;
     for (u32 i = 0; i < t->made; i++) {
         struct fd_chunk *c = t->chunk[i];
-        if (c == NULL)
-            continue;
-        for (u64 left = c->used; left != 0; left &= left - 1) {
-            struct file *f = c->file[__builtin_ctzll(left)];
+        for (u64 left = c != NULL ? c->used : 0; left != 0; left &= left - 1) {
+            struct file *f = take_last(t, &c->file[__builtin_ctzll(left)], seen);
             if (f != NULL)
                 close_file(t, f);
         }
     }
-    table_free(t);
+    fdtable_drop(t);
 }
 
 /* Room for `wanted` chunk slots.  Called without the lock; -E_NOMEM. */
@@ -316,6 +351,13 @@ fd_get(struct fdtable *t, int fd)
         file_hold(f);
     spin_unlock(&t->lock);
     return f;
+}
+
+struct file *
+fd_borrow(struct fdtable *t, int fd, bool *counted)
+{
+    *counted = fdtable_shared(t);
+    return *counted ? fd_get(t, fd) : fd_peek(t, fd);
 }
 
 struct file *

@@ -315,15 +315,22 @@ i64 file_seek(struct file *f, i64 offset, int whence);
 i64 file_ioctl(struct file *f, u32 request, uaddr arg);
 
 /* ---- descriptor tables ---- */
+/* Users are the threads whose table it is: with the last one all files are closed. Who only looks holds
+ * the table itself, and finds it empty then. */
 struct fdtable;
-int fdtable_new(struct fdtable **out) MUST_CHECK;
+int fdtable_new(struct fdtable **out) MUST_CHECK; /* one user */
 int fdtable_copy(struct fdtable *from, struct fdtable **out) MUST_CHECK; /* fork */
-void fdtable_hold(struct fdtable *t);
-void fdtable_release(struct fdtable *t);         /* the last one closes all */
+void fdtable_share(struct fdtable *t);            /* one user more */
+void fdtable_release(struct fdtable *t);          /* one less */
+bool fdtable_shared(const struct fdtable *t);     /* more than one: asked by a user */
+void fdtable_hold(struct fdtable *t);             /* to look */
+void fdtable_drop(struct fdtable *t);
 void fdtable_close_exec(struct fdtable *t);
 struct file *fd_get(struct fdtable *t, int fd);  /* a reference; NULL: EBADF */
 /* no lock, no reference: nobody else uses the table meanwhile */
 struct file *fd_peek(struct fdtable *t, int fd);
+/* One of both: a reference if others use the table, too. */
+struct file *fd_borrow(struct fdtable *t, int fd, bool *counted);
 /* takes f's reference; fd or -E_MFILE */
 int fd_install(struct fdtable *t, struct file *f, int lowest, bool cloexec);
 /* replaces; dup2 */
@@ -351,7 +358,8 @@ extern const struct cred *(*vfs_current_cred)(void);
 /* ---- paths ---- */
 /* A process's place: root, cwd, umask; refs for CLONE_FS. */
 struct fs_context {
-    _Atomic u32 refs;
+    _Atomic u32 refs;      /* users, and who only looks */
+    _Atomic u32 users;     /* threads whose place it is */
     struct spinlock lock;
     struct path root, cwd;
     u32 umask;
@@ -360,7 +368,10 @@ struct fs_context {
 /* at the root of the first mount */
 struct fs_context *fs_context_new(void);
 struct fs_context *fs_context_copy(struct fs_context *from);
-void fs_context_release(struct fs_context *c);
+void fs_context_share(struct fs_context *c);   /* one user more */
+void fs_context_release(struct fs_context *c); /* one less */
+void fs_context_hold(struct fs_context *c);    /* to look */
+void fs_context_drop(struct fs_context *c);
 
 #define WALK_FOLLOW 0x1u  /* follow a symbolic link at the end */
 /* stop before the last component, which is returned in `last` */

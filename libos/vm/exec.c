@@ -227,9 +227,9 @@ map_vdso(struct mm *m, uaddr *ehdr)
 /* A file to be executed, not read, and looked at before it is opened: to open a FIFO or a
  * terminal would wait, or do something. */
 static int
-open_by_name(struct process *p, const char *path, struct file **out)
+open_by_name(const char *path, struct file **out)
 {
-    struct walk w = { .context = p->fs, .cred = thread_current()->cred, .flags = WALK_FOLLOW };
+    struct walk w = { .context = thread_current()->fs, .cred = thread_current()->cred, .flags = WALK_FOLLOW };
     int rc = path_walk(&w, path);
     if (rc != 0)
         return rc;
@@ -249,7 +249,6 @@ open_by_name(struct process *p, const char *path, struct file **out)
 static int
 open_interp(const struct exec_head *program, const struct elf *e, struct file **out)
 {
-    struct process *p = proc_current();
     char *path = heap_alloc(e->interp->filesz);
     if (!path)
         return -E_NOMEM;
@@ -257,7 +256,7 @@ open_interp(const struct exec_head *program, const struct elf *e, struct file **
     if (rc == 0 && path[e->interp->filesz - 1] != '\0')
         rc = -E_NOEXEC;
     if (rc == 0)
-        rc = open_by_name(p, path, out);
+        rc = open_by_name(path, out);
     heap_free(path);
     if (rc != 0)
         return rc;
