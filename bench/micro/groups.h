@@ -7,7 +7,8 @@
 
 extern const struct group group_calls, group_files, group_names, group_memory,
     group_faults, group_pipes, group_waits, group_signals, group_processes, group_threads,
-    group_sockets, group_ipc, group_library, group_copies;
+    group_sockets, group_ipc, group_library, group_copies,
+    group_proctext;
 
 /*
  * A second process with a pipe to it (peer_there) and one back from it.  peer_start forks

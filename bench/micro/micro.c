@@ -13,6 +13,7 @@ main(int argc, char **argv)
         &group_calls,   &group_files,   &group_names,   &group_memory,    &group_faults,
         &group_pipes,   &group_waits,   &group_signals, &group_processes, &group_threads,
         &group_sockets, &group_ipc,     &group_library, &group_copies,
+        &group_proctext,
     };
 
     return bench_main(argc, argv, "", groups, COUNT_OF(groups));

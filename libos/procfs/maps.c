@@ -4,6 +4,7 @@
  * behind the last of them, so a reader sees each address at most once, whatever is mapped
  * meanwhile.  Cost: O(log areas) for each area; smaps: its pages besides.
  */
+#include "core/digits.h"
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/string.h"
@@ -15,6 +16,7 @@
 #define PIECE_BYTES 3072u
 #define NAME_BYTES 4096u
 #define NAME_COLUMN 73u
+#define LINE_BYTES 256u /* without its name */
 
 static u32
 dev_major(u64 dev)
@@ -68,15 +70,37 @@ area_line(struct text *t, const struct mm_area_info *a, char *buffer)
     const struct inode *i = a->file != NULL ? a->file->inode : a->inode;
     u64 dev = i != NULL && i->fs != NULL ? i->fs->dev : 0;
     u32 before = t->length;
-    text_add(t, "%08lx-%08lx %c%c%c%c %08lx %02x:%02x %lu ", a->start, a->end,
-             (a->prot & PROT_R) != 0 ? 'r' : '-', (a->prot & PROT_W) != 0 ? 'w' : '-',
-             (a->prot & PROT_X) != 0 ? 'x' : '-',
-             (a->flags & AREA_SHARED) != 0 ? 's' : 'p', a->offset, dev_major(dev),
-             dev_minor(dev), area_ino(a, i));
+    char *to = text_room(t, LINE_BYTES);
+    if (to == NULL)
+        return;
+    to = digits_hex(to, a->start, 8);
+    *to++ = '-';
+    to = digits_hex(to, a->end, 8);
+    const char rights[] = { ' ', (a->prot & PROT_R) != 0 ? 'r' : '-',
+                            (a->prot & PROT_W) != 0 ? 'w' : '-',
+                            (a->prot & PROT_X) != 0 ? 'x' : '-',
+                            (a->flags & AREA_SHARED) != 0 ? 's' : 'p', ' ' };
+    __builtin_memcpy(to, rights, sizeof rights);
+    to += sizeof rights;
+    if (i == NULL && a->offset == 0) {
+        static const char nowhere[] = "00000000 00:00 0 ";
+        __builtin_memcpy(to, nowhere, sizeof nowhere - 1);
+        to += sizeof nowhere - 1;
+    } else {
+        to = digits_hex(to, a->offset, 8);
+        *to++ = ' ';
+        to = digits_hex(to, dev_major(dev), 2);
+        *to++ = ':';
+        to = digits_hex(to, dev_minor(dev), 2);
+        t->length = (u32)(to - t->at);
+        u64 ino = area_ino(a, i);
+        text_numbers(t, &ino, 1);
+        to = t->at + t->length; /* where it was: LINE_BYTES are there */
+        *to++ = ' ';
+    }
+    t->length = (u32)(to - t->at);
     if (i != NULL || a->name != MM_NAME_NONE) {
-        u32 length = t->length - before;
-        if (length < NAME_COLUMN)
-            text_add(t, "%*s", (int)(NAME_COLUMN - length), "");
+        text_pad(t, before, NAME_COLUMN);
         area_name(t, a, buffer);
     }
     text_put(t, "\n", 1);
@@ -134,12 +158,13 @@ usage_lines(struct text *t, const struct mm_area_usage *u)
     text_kilobytes(t, "Anonymous", u->anonymous);
     text_kilobytes(t, "LazyFree", u->lazy);
     text_kilobytes(t, "AnonHugePages", u->large);
-    text_kilobytes(t, "ShmemPmdMapped", 0);
-    text_kilobytes(t, "FilePmdMapped", 0);
-    text_kilobytes(t, "Shared_Hugetlb", 0);
-    text_kilobytes(t, "Private_Hugetlb", 0);
-    text_kilobytes(t, "Swap", 0);
-    text_kilobytes(t, "SwapPss", 0);
+    static const char none[] = "ShmemPmdMapped:        0 kB\n"
+                               "FilePmdMapped:         0 kB\n"
+                               "Shared_Hugetlb:        0 kB\n"
+                               "Private_Hugetlb:       0 kB\n"
+                               "Swap:                  0 kB\n"
+                               "SwapPss:               0 kB\n";
+    text_put(t, none, sizeof none - 1);
     text_kilobytes(t, "Locked", u->locked);
 }
 
@@ -148,18 +173,21 @@ flag_line(struct text *t, const struct mm_area_info *a)
 {
     static const struct {
         u32 flag;
-        char name[3];
+        char name[4];
     } flags[] = {
-        { AREA_SHARED, "sh" },       { AREA_GROWSDOWN, "gd" },  { AREA_LOCKED, "lo" },
-        { AREA_NORESERVE, "nr" },    { AREA_DONTFORK, "dc" },   { AREA_DONTDUMP, "dd" },
-        { AREA_RANDOM, "rr" },       { AREA_SEQUENTIAL, "sr" }, { AREA_WIPEONFORK, "wf" },
-        { AREA_HUGEPAGE, "hg" },     { AREA_NOHUGEPAGE, "nh" }, { AREA_MERGEABLE, "mg" },
+        { AREA_SHARED, "sh " },       { AREA_GROWSDOWN, "gd " },  { AREA_LOCKED, "lo " },
+        { AREA_NORESERVE, "nr " },    { AREA_DONTFORK, "dc " },   { AREA_DONTDUMP, "dd " },
+        { AREA_RANDOM, "rr " },       { AREA_SEQUENTIAL, "sr " }, { AREA_WIPEONFORK, "wf " },
+        { AREA_HUGEPAGE, "hg " },     { AREA_NOHUGEPAGE, "nh " }, { AREA_MERGEABLE, "mg " },
     };
-    text_add(t, "VmFlags: %s%s%s", (a->prot & PROT_R) != 0 ? "rd " : "",
-             (a->prot & PROT_W) != 0 ? "wr " : "", (a->prot & PROT_X) != 0 ? "ex " : "");
+    static const char rights[] = "rd wr ex ";
+    text_put(t, "THPeligible:    0\nVmFlags: ", 27);
+    for (u32 i = 0; i < 3; i++)
+        if ((a->prot & (u32[]){ PROT_R, PROT_W, PROT_X }[i]) != 0)
+            text_put(t, rights + 3 * i, 3);
     for (u32 i = 0; i < ARRAY_SIZE(flags); i++)
         if ((a->flags & flags[i].flag) != 0)
-            text_add(t, "%s ", flags[i].name);
+            text_put(t, flags[i].name, 3);
     text_put(t, "\n", 1);
 }
 
@@ -171,10 +199,10 @@ show_smap(struct view *v, struct text *t, const struct mm_area_info *a, char *bu
         return; /* it has gone */
     area_line(t, a, buffer);
     text_kilobytes(t, "Size", a->end - a->start);
-    text_kilobytes(t, "KernelPageSize", PAGE_SIZE);
-    text_kilobytes(t, "MMUPageSize", PAGE_SIZE);
+    static const char sizes[] = "KernelPageSize:        4 kB\n"
+                                "MMUPageSize:           4 kB\n";
+    text_put(t, sizes, sizeof sizes - 1);
     usage_lines(t, &u);
-    text_add(t, "THPeligible:    0\n");
     flag_line(t, a);
 }
 

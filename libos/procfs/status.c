@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* /proc/PID/stat, statm, status, comm (proc_pid_stat(5) and its relatives). */
+#include "core/digits.h"
 #include "core/log.h"
 #include "core/string.h"
 #include "core/thread.h"
@@ -62,13 +63,17 @@ shown(struct view *v, struct facts *f)
     return 0;
 }
 
+/* " N" for each of them. */
+#define NUMBERS(t, ...) \
+    text_numbers(t, (const u64[]){ __VA_ARGS__ }, sizeof((u64[]){ __VA_ARGS__ }) / 8)
+
 static void
 stat_times(struct text *t, const struct facts *f)
 {
-    text_add(t, " %lu %lu %lu %lu %lu %lu %lu %lu", f->minor_faults,
-             f->children_minor_faults, f->major_faults, f->children_major_faults,
-             f->user_ns / NS_PER_TICK, f->system_ns / NS_PER_TICK,
-             f->children_user_ns / NS_PER_TICK, f->children_system_ns / NS_PER_TICK);
+    NUMBERS(t, f->minor_faults, f->children_minor_faults, f->major_faults,
+            f->children_major_faults, f->user_ns / NS_PER_TICK,
+            f->system_ns / NS_PER_TICK, f->children_user_ns / NS_PER_TICK,
+            f->children_system_ns / NS_PER_TICK);
 }
 
 /* startcode to kstkeip: where things are is for those who may look into the process. */
@@ -77,8 +82,8 @@ stat_places(struct text *t, const struct numbers *n)
 {
     bool may = n->may_inspect && n->has_memory;
     const struct mm_layout *l = &n->layout;
-    text_add(t, " %lu %lu %lu 0 0", may ? l->code_start : n->has_memory,
-             may ? l->code_end : n->has_memory, may ? l->stack_start : 0);
+    NUMBERS(t, may ? l->code_start : n->has_memory, may ? l->code_end : n->has_memory,
+            may ? l->stack_start : 0, 0, 0);
 }
 
 static void
@@ -87,9 +92,9 @@ stat_more_places(struct text *t, const struct numbers *n, const struct facts *f)
     struct mm_layout none = { 0 };
     bool may = n->may_inspect && n->has_memory;
     const struct mm_layout *l = may ? &n->layout : &none;
-    text_add(t, " %lu %lu %lu %lu %lu %lu %lu %d\n", l->data_start, l->data_end,
-             l->brk_start, l->arg_start, l->arg_end, l->env_start, l->env_end,
-             may || n->may_inspect ? f->exit_status : 0);
+    NUMBERS(t, l->data_start, l->data_end, l->brk_start, l->arg_start, l->arg_end,
+            l->env_start, l->env_end);
+    text_add(t, " %d\n", may || n->may_inspect ? f->exit_status : 0);
 }
 
 int
@@ -102,18 +107,20 @@ stat_show(struct view *v, struct text *t)
         return r;
     u32 flags = FLAG_RANDOM | (f.exiting ? FLAG_EXITING : 0) |
                 (n.executed ? 0 : FLAG_NO_EXEC);
-    text_add(t, "%d (%s) %c %d %d %d %lu %d %u", f.tid, f.name, f.state, f.ppid, f.pgid,
-             f.sid, f.tty, f.tpgid, flags);
+    text_add(t, "%d (%s) %c %d %d %d %lu %d", f.tid, f.name, f.state, f.ppid, f.pgid,
+             f.sid, f.tty, f.tpgid);
+    NUMBERS(t, flags);
     stat_times(t, &f);
-    text_add(t, " %d %d %u 0 %lu %lu %lu %lu", f.priority, f.nice, f.threads,
-             f.start_ns / NS_PER_TICK, n.counts.bytes_virtual, n.counts.pages_mapped,
-             f.resident_limit);
+    text_add(t, " %d %d", f.priority, f.nice);
+    NUMBERS(t, f.threads, 0, f.start_ns / NS_PER_TICK, n.counts.bytes_virtual,
+            n.counts.pages_mapped, f.resident_limit);
     stat_places(t, &n);
     /* These show the first 31 signals; all are in status. */
-    text_add(t, " %lu %lu %lu %lu", (f.pending | f.shared_pending) & 0x7fffffff,
-             f.blocked & 0x7fffffff, f.ignored & 0x7fffffff, f.caught & 0x7fffffff);
-    text_add(t, " %d 0 0 %d %u %u %u 0 0 0", n.may_inspect && f.asleep, f.exit_signal,
-             f.cpu, f.rt_priority, f.policy);
+    NUMBERS(t, (f.pending | f.shared_pending) & 0x7fffffff, f.blocked & 0x7fffffff,
+            f.ignored & 0x7fffffff, f.caught & 0x7fffffff, n.may_inspect && f.asleep, 0,
+            0);
+    text_add(t, " %d", f.exit_signal);
+    NUMBERS(t, f.cpu, f.rt_priority, f.policy, 0, 0, 0);
     stat_more_places(t, &n, &f);
     return shown(v, &f);
 }
@@ -158,10 +165,20 @@ state_words(char letter)
     }
 }
 
+#define kilobytes(t, key, bytes) \
+    text_kilobytes_line(t, key ":\t", sizeof key + 1, bytes)
+
+/* "KEY:\t" with a key of six letters, sixteen digits, and the end of the line. */
 static void
-kilobytes(struct text *t, const char *key, u64 bytes)
+mask(struct text *t, const char *key, u64 v)
 {
-    text_add(t, "%s:\t%8lu kB\n", key, bytes / 1024);
+    char *to = text_room(t, 8 + DIGITS_HEX_ROOM + 1);
+    if (to == NULL)
+        return;
+    __builtin_memcpy(to, key, 6);
+    __builtin_memcpy(to + 6, ":\t", 2);
+    *digits_hex(to + 8, v, 16) = '\n';
+    t->length += 8 + 16 + 1;
 }
 
 static void
@@ -210,13 +227,19 @@ static void
 status_rights(struct text *t, const struct facts *f)
 {
     const struct cred *c = &f->cred;
-    text_add(t, "SigQ:\t%lu/%lu\nSigPnd:\t%016lx\nShdPnd:\t%016lx\nSigBlk:\t%016lx\n",
-             f->queued, f->queue_limit, f->pending, f->shared_pending, f->blocked);
-    text_add(t, "SigIgn:\t%016lx\nSigCgt:\t%016lx\n", f->ignored, f->caught);
-    text_add(t, "CapInh:\t%016lx\nCapPrm:\t%016lx\nCapEff:\t%016lx\nCapBnd:\t%016lx\n",
-             c->inheritable, c->permitted, c->effective, c->bounding);
-    text_add(t, "CapAmb:\t%016lx\nNoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
-             c->ambient, f->no_new_privs);
+    text_add(t, "SigQ:\t%lu/%lu\n", f->queued, f->queue_limit);
+    mask(t, "SigPnd", f->pending);
+    mask(t, "ShdPnd", f->shared_pending);
+    mask(t, "SigBlk", f->blocked);
+    mask(t, "SigIgn", f->ignored);
+    mask(t, "SigCgt", f->caught);
+    mask(t, "CapInh", c->inheritable);
+    mask(t, "CapPrm", c->permitted);
+    mask(t, "CapEff", c->effective);
+    mask(t, "CapBnd", c->bounding);
+    mask(t, "CapAmb", c->ambient);
+    text_add(t, "NoNewPrivs:\t%d\nSeccomp:\t0\nSeccomp_filters:\t0\n",
+             f->no_new_privs);
 }
 
 static void

@@ -2,20 +2,22 @@
 /* Texts that grow: by doubling, so that n bytes cost O(n). */
 #include "procfs/text.h"
 
+#include "core/digits.h"
 #include "core/format.h"
 #include "core/heap.h"
 #include "core/string.h"
 
+#define KILOBYTES_COLUMN 8u
 #define TEXT_FIRST 1024u
 #define TEXT_MAX (16u << 20)
 
-static bool
-reserve(struct text *t, size_t more)
+static __attribute__((noinline, cold)) bool
+grow(struct text *t, size_t more)
 {
     if (t->failed || more > TEXT_MAX - t->length)
         t->failed = true;
-    if (t->failed || t->length + more <= t->size)
-        return !t->failed;
+    if (t->failed)
+        return false;
     u32 size = MAX(t->size, TEXT_FIRST);
     while (size < t->length + more)
         size *= 2;
@@ -32,12 +34,25 @@ reserve(struct text *t, size_t more)
     return true;
 }
 
+static inline bool
+reserve(struct text *t, size_t more)
+{
+    bool fits = more <= t->size - t->length && !t->failed;
+    return __builtin_expect(fits, 1) || grow(t, more);
+}
+
+char *
+text_room(struct text *t, size_t bytes)
+{
+    return reserve(t, bytes) ? t->at + t->length : NULL;
+}
+
 void
 text_put(struct text *t, const char *bytes, size_t count)
 {
     if (!reserve(t, count))
         return;
-    memcpy(t->at + t->length, bytes, count);
+    bytes_copy(t->at + t->length, bytes, count);
     t->length += (u32)count;
 }
 
@@ -72,10 +87,61 @@ text_quote(struct text *t, const char *s, const char *special)
 }
 
 void
-text_kilobytes(struct text *t, const char *key, u64 bytes)
+text_pad(struct text *t, u32 from, u32 width)
 {
-    text_add(t, "%s:%*s%8lu kB\n", key, (int)(15 - MIN(strlen(key), 15ul)), "",
-             bytes / 1024);
+    u32 length = t->length - from;
+    if (length >= width || !reserve(t, width - length))
+        return;
+    memset(t->at + t->length, ' ', width - length);
+    t->length += width - length;
+}
+
+
+void
+text_numbers(struct text *t, const u64 *v, u32 count)
+{
+    char digits[DIGITS_DECIMAL_MAX], *end = digits + sizeof digits;
+    char *to = text_room(t, count * (sizeof digits + 1));
+    if (to == NULL)
+        return;
+    for (u32 i = 0; i < count; i++) {
+        *to++ = ' ';
+        if (v[i] < 10) {
+            *to++ = (char)('0' + v[i]);
+            continue;
+        }
+        const char *at = digits_decimal(end, v[i]);
+        bytes_copy(to, at, (size_t)(end - at));
+        to += end - at;
+    }
+    t->length = (u32)(to - t->at);
+}
+
+/* Of less than 10 million KiB, in its column. */
+static void
+put_short(char *to, u64 v)
+{
+    __builtin_memcpy(to, "        ", KILOBYTES_COLUMN);
+    digits_decimal(to + KILOBYTES_COLUMN, v);
+}
+
+void
+text_kilobytes_line(struct text *t, const char *head, u32 length, u64 bytes)
+{
+    char *to = text_room(t, length + DIGITS_DECIMAL_MAX + sizeof " kB\n");
+    if (to == NULL)
+        return;
+    bytes_copy(to, head, length);
+    to += length;
+    if (bytes >> 30 >= 9) {
+        t->length += length;
+        text_add(t, "%8lu", bytes / 1024);
+        text_put(t, " kB\n", 4);
+        return;
+    }
+    put_short(to, bytes / 1024);
+    __builtin_memcpy(to + KILOBYTES_COLUMN, " kB\n", 4);
+    t->length += length + KILOBYTES_COLUMN + 4;
 }
 
 static bool

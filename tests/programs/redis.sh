@@ -16,7 +16,7 @@ printf 'multi\nincr n\nincr n\nexec\n' | r
 (r blpop queue 60 >popped) & sleep 0.3; r lpush queue item; wait $!; cat popped
 (timeout 60 redis-cli -s sock subscribe news | sed 6q >heard) & until [ "$(r publish news hello)" = 1 ]; do sleep 0.1; done; sleep 0.3; tail -n 1 heard
 r setex short 1 x; sleep 1.5; r exists short
-r bgsave; until r info persistence | grep -q 'rdb_bgsave_in_progress:0'; do sleep 0.1; done; r info persistence | grep -a last_bgsave_status; [ -s dump.rdb ] && echo saved
+r bgsave; until r info persistence | grep -q 'rdb_bgsave_in_progress:0'; do sleep 0.1; done; r info persistence | grep -a last_bgsave_status | tr -d "\r"; [ -s dump.rdb ] && echo saved
 for test in ping_inline ping_mbulk set get incr lpush rpop sadd hset mset lrange_100; do
     redis-benchmark -s "$PWD/sock" -q -n 1000 -c 20 -t $test | tr '\r' '\n' | grep -a 'requests per second' | tail -n 1 | awk -F'[: ]' '{ print $1, "done" }'
 done

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests of core/format.c, string.c, cmdline.c, uio.c, random.c. */
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "core/cmdline.h"
+#include "core/digits.h"
 #include "core/error.h"
 #include "core/host/host.h"
 #include "core/log.h"
@@ -40,6 +42,37 @@ test_format_small_buffer_is_cut(void)
     CHECK(format_text(buffer, 5, "%s", "abcdefgh") == 8 && strcmp(buffer, "abcd") == 0 &&
           buffer[5] == 'z');
     CHECK(format_text(NULL, 0, "%d", 123) == 3);
+}
+
+/* Verify that digits are the C library's, on both sides of each power, and that what is
+ * written stays within what the header says. */
+static void
+test_digits_are_those_of_the_c_library(void)
+{
+    char wanted[32], all[DIGITS_DECIMAL_MAX], hex[DIGITS_HEX_ROOM + 1];
+    for (u32 shift = 0; shift < 64; shift++) {
+        for (u64 step = 0; step < 3; step++) {
+            u64 v = (1ull << shift) - 1 + step;
+            char *end = all + sizeof all, *at = digits_decimal(end, v);
+            size_t length = (size_t)snprintf(wanted, sizeof wanted, "%lu", v);
+            CHECK((size_t)(end - at) == length && memcmp(at, wanted, length) == 0);
+            for (unsigned least = 1; least <= 16; least++) {
+                hex[DIGITS_HEX_ROOM] = '!';
+                end = digits_hex(hex, v, least);
+                length = (size_t)snprintf(wanted, sizeof wanted, "%0*lx", (int)least, v);
+                CHECK((size_t)(end - hex) == length && hex[DIGITS_HEX_ROOM] == '!' &&
+                      memcmp(hex, wanted, length) == 0);
+            }
+        }
+    }
+    for (u64 v = 9; v < 1ull << 60; v = v * 10 + 9) {
+        for (u64 n = v; n <= v + 1; n++) {
+            char *at = digits_decimal(all + sizeof all, n);
+            int length = snprintf(wanted, sizeof wanted, "%lu", n);
+            CHECK(memcmp(at, wanted, (size_t)length) == 0);
+        }
+    }
+    CHECK(digits_decimal(all + sizeof all, ~0ull) == all); /* all of its room */
 }
 
 /* Verify that numbers are parsed in each base, and overflow and rubbish are refused. */
@@ -232,6 +265,7 @@ main(void)
     host_init(8);
     RUN(test_format_conversions);
     RUN(test_format_small_buffer_is_cut);
+    RUN(test_digits_are_those_of_the_c_library);
     RUN(test_string_number_checks);
     RUN(test_cmdline_options);
     RUN(test_bytes_equal_sees_each_byte);
