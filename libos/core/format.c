@@ -90,7 +90,7 @@ static const char *
 parse_spec(const char *f, struct spec *spec, va_list *args)
 {
     *spec = (struct spec){ .precision = -1 };
-    if (*f > 'l') /* by far the most: %s and %u, without any of these */
+    if (*f > 'l' && *f != 'z') /* by far the most: %s and %u, without any of these */
         return f;
     for (;; f++) {
         if (*f == '0')
