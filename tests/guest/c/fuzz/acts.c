@@ -174,6 +174,46 @@ start_thread(struct stream *s)
           CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM, t);
 }
 
+/* Odd requests to a child that asks to be traced, and to one that does not. */
+static void
+trace_child(struct stream *s)
+{
+    static const unsigned short asks[] = {
+        0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 13, 14, 15, 16, 17, 18, 19, 24, 31, 32, 33, 0x4200,
+        0x4201, 0x4202, 0x4203, 0x4204, 0x4205, 0x4206, 0x4207, 0x4208, 0x4209, 0x420a, 0x420b,
+        0x420c, 0x420d, 0x420e, 0x420f, 0x4210,
+    };
+    u64 own = below(s, 3);
+    long child = RAW(SYS_fork, 0, 0, 0);
+
+    if (child == 0) {
+        struct stream inner = *s;
+        inner.depth++;
+        inner.state = next(s) | 1;
+        if (own != 0)
+            RAW(SYS_ptrace, 0, 0, 0);
+        if (own == 2)
+            RAW(SYS_kill, RAW(SYS_getpid, 0, 0, 0), SIGSTOP, 0);
+        many_calls(&inner, 10);
+        if (below(s, 3) == 0)
+            exec_spoilt(&inner);
+        RAW(SYS_exit_group, 0, 0, 0);
+    }
+    if (own == 0)
+        raw(SYS_ptrace, below(s, 2) ? 16 : 0x4206, (u64)child, 0, below(s, 2) * below(s, 256), 0, 0);
+    for (int i = 0; i < 40; i++) {
+        u64 ask = below(s, 20) == 0 ? edge(s) : asks[below(s, sizeof asks / sizeof asks[0])];
+        u64 where = below(s, 3) == 0 ? below(s, 1000) : below(s, 4) == 0 ? 0x202 : address(s);
+        raw(SYS_ptrace, ask, (u64)child, where, below(s, 3) ? address(s) : below(s, 65), 0, 0);
+        if (below(s, 3) == 0)
+            raw(SYS_ptrace, below(s, 2) ? 7 : below(s, 2) ? 24 : 9, (u64)child, 0,
+                below(s, 4) ? 0 : below(s, 65), 0, 0);
+        raw(SYS_wait4, (u64)child, 0, 0x40000003, 0, 0, 0);
+    }
+    if (below(s, 2))
+        RAW(SYS_kill, child, SIGKILL, 0);
+}
+
 static void
 start_child(struct stream *s, u64 how)
 {
@@ -203,6 +243,11 @@ start_child(struct stream *s, u64 how)
             } else if (how == 2) {
                 __asm__ volatile("mov %0, %%rsp; mov $15, %%eax; syscall; hlt"
                                  : : "r"(address(s)) : "memory");
+            } else if (how == 3) {
+                for (int i = 0; i < 3; i++)
+                    exec_spoilt(&inner);
+            } else if (how == 4) {
+                trace_child(&inner);
             } else {
                 many_calls(&inner, 20);
             }
@@ -235,7 +280,7 @@ many_calls(struct stream *s, int n)
         if (what == 0)
             start_thread(s);
         else if (what < 3)
-            start_child(s, below(s, 5));
+            start_child(s, below(s, 7));
         else
             one_call(s);
     }

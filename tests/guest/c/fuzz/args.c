@@ -16,7 +16,9 @@ enum kind {
     STACK = 'k', TYPE = 'T', FUTEX = 'q', WAIT = 'W', ZERO = '0',
     XATTR = 'X', SOCKADDR = 'D', MESSAGE = 'G', EVENT = 'E', OPTION = 'Y', KEY = 'K',
     GET = 'Z', SEMBUF = 'B', COMMAND = 'j', NOWAIT = 'N', NOTIFY = 'g', CLOCK = 'c',
-    CLONE = 'R', FAMILY = '1', SOCKET = 'C',
+    CLONE = 'R', FAMILY = '1', SOCKET = 'C', PRCTL = '2', ATTRIBUTES = '3', REQUESTS = '4',
+    CONTEXT = '5', CONTEXT_AT = '6', WATCH = '7', SEALS = '8', ADVICE = '9', EPOLL = 'e',
+    QUEUE = 'h', RESOURCE = 'y', HOW = 'H',
 };
 
 static const char *const paths[] = {
@@ -324,6 +326,75 @@ clone_arguments(struct stream *s)
     return below(s, 16) == 0 ? address(s) : (u64)a;
 }
 
+/* What sched_setattr(2) takes; of several sizes. */
+static u64
+attributes(struct stream *s)
+{
+    struct {
+        unsigned size, policy;
+        u64 flags;
+        int nice;
+        unsigned priority;
+        u64 runtime, deadline, period;
+        unsigned least, most;
+    } *a = somewhere(s);
+
+    a->size = (unsigned)(below(s, 6) == 0 ? edge(s) : below(s, 8) ? 48 : 56);
+    a->policy = (unsigned)(below(s, 16) == 0 ? edge(s) : below(s, 7));
+    a->flags = below(s, 8) == 0 ? next(s) : below(s, 3) == 0 ? 1ull << below(s, 8) : 0;
+    a->nice = (int)(below(s, 10) == 0 ? edge(s) : below(s, 41) - 20);
+    a->priority = (unsigned)(below(s, 10) == 0 ? edge(s) : below(s, 2) * below(s, 100));
+    a->runtime = below(s, 8) == 0 ? edge(s) : 1024 + below(s, 100000);
+    a->deadline = below(s, 8) == 0 ? edge(s) : a->runtime + below(s, 10000000);
+    a->period = below(s, 8) == 0 ? edge(s) : below(s, 2) * (a->deadline + below(s, 1000000));
+    return below(s, 16) == 0 ? address(s) : (u64)a;
+}
+
+/* Of io_submit(2): some requests, and where they lie. */
+static u64
+requests(struct stream *s)
+{
+    u64 *list = somewhere(s);
+
+    for (u64 i = 0, n = 1 + below(s, 8); i < n; i++) {
+        struct {
+            u64 data;
+            unsigned key, flags;
+            unsigned short opcode;
+            short priority;
+            unsigned fd;
+            u64 buffer, bytes, offset, reserved;
+            unsigned tell, counter;
+        } *q = (void *)((u64)list + 128 + i * 64);
+        list[i] = below(s, 24) == 0 ? address(s) : (u64)q;
+        memset(q, 0, sizeof *q);
+        q->data = next(s);
+        q->flags = (unsigned)(below(s, 8) == 0 ? 1u << below(s, 32) : 0);
+        q->opcode = (unsigned short)(below(s, 16) == 0 ? next(s) : below(s, 9));
+        q->fd = (unsigned)(below(s, 12) == 0 ? edge(s) : below(s, 44));
+        q->buffer = q->opcode == 5 ? below(s, 64) : q->opcode > 6 ? vector(s) : address(s);
+        q->bytes = q->opcode == 5 ? 0 : q->opcode > 6 ? below(s, 9) : below(s, 5000);
+        q->offset = q->opcode == 5 ? 0 : below(s, 8) == 0 ? edge(s) : below(s, 9000);
+        q->tell = (unsigned)(below(s, 6) == 0);
+        q->counter = (unsigned)below(s, 44);
+        if (below(s, 10) == 0)
+            ((unsigned char *)q)[below(s, 64)] = (unsigned char)next(s);
+    }
+    return below(s, 16) == 0 ? address(s) : (u64)list;
+}
+
+static u64
+queue_attributes(struct stream *s)
+{
+    long *a = somewhere(s);
+
+    a[0] = below(s, 4) == 0 ? (long)edge(s) : 04000;
+    a[1] = below(s, 6) == 0 ? (long)edge(s) : (long)(1 + below(s, 10));
+    a[2] = below(s, 6) == 0 ? (long)edge(s) : (long)(1 + below(s, 8192));
+    a[3] = (long)next(s);
+    return below(s, 3) == 0 ? 0 : (u64)a;
+}
+
 u64
 argument(struct stream *s, char kind)
 {
@@ -338,9 +409,38 @@ argument(struct stream *s, char kind)
         "user.a", "user.b", "trusted.a", "security.x", "system.posix_acl_access", "user.", "a",
     };
 
+    static const unsigned char settings[] = {
+        1, 2, 3, 4, 5, 6, 7, 8, 13, 14, 15, 16, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30,
+        33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 47, 52, 53, 55, 56, 57, 58, 65, 66, 67, 68,
+    };
+
     switch ((enum kind)kind) {
+    case PRCTL:
+        return below(s, 20) == 0 ? edge(s) : settings[below(s, sizeof settings)];
+    case ATTRIBUTES:
+        return attributes(s);
+    case REQUESTS:
+        return requests(s);
+    case CONTEXT_AT: /* of the first page, which others leave alone more often than not */
+        return below(s, 12) == 0 ? address(s) : (u64)ARENA + 16 + 8 * below(s, 4);
+    case CONTEXT:
+        return below(s, 12) == 0 ? address(s) : ((u64 *)ARENA)[2 + below(s, 4)];
+    case WATCH:
+        return below(s, 4) == 0 ? next(s) : below(s, 0x1000) | below(s, 8) << 29;
+    case SEALS:
+        return below(s, 3) == 0 ? 1u << below(s, 6) : below(s, 64);
+    case ADVICE:
+        return below(s, 12) == 0 ? edge(s) : below(s, 30);
+    case EPOLL: /* where a round has its own (round.c), one in the other */
+        return below(s, 3) == 0 ? below(s, 44) : 36 + below(s, 4);
+    case QUEUE:
+        return queue_attributes(s);
+    case RESOURCE:
+        return below(s, 20) == 0 ? edge(s) : below(s, 16);
+    case HOW:
+        return 1 + below(s, 3);
     case FD:
-        return below(s, 12) != 0 ? below(s, 38)
+        return below(s, 12) != 0 ? below(s, 44)
                : below(s, 2)     ? (u64)AT_FDCWD
                                  : edge(s);
     case FD_NEW:

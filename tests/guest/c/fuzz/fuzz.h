@@ -89,6 +89,18 @@ void on_signal(int number, siginfo_t *info, void *context);
 void fuzz_restorer(void);
 void many_calls(struct stream *s, int n);
 
+/* mutate.c: in a child: executes a file that was spoilt; comes back if that is refused. */
+void exec_spoilt(struct stream *s);
+
+/* watch.c: all threads of a process, on standard output; the children that are left, but
+ * for one, are ended: how many. */
+void tell_place(const char *why, int pid);
+int end_left(int spared, int say);
+
+/* neighbour.c */
+int neighbour_start(void);
+int neighbour_end(int pid);
+
 /* round.c: adds to *begun when it is about to call. */
 _Noreturn void run_round(u64 seed, int root, const char *directory, const char *self, int verbose,
                          int *begun);

@@ -124,6 +124,24 @@ const struct call calls[] = {
     { SYS_sched_setparam, 0, "Pb" }, { SYS_ioprio_set, 0, "iPi" }, { SYS_setpgid, 0, "PP" },
     { SYS_setsid, 0, "" }, { SYS_alarm, 0, "i" }, { SYS_getitimer, 0, "ib" },
     { SYS_prctl, 0, "iiiii" },
+    { SYS_prctl, 0, "2ibbb" }, { SYS_prctl, 0, "2bbbb" }, { SYS_prctl, 0, "2i000" },
+    { SYS_sched_setattr, 0, "P30" }, { SYS_sched_setattr, 0, "P30" },
+    { SYS_sched_getattr, 0, "Pb90" }, { SYS_sched_yield, 0, "" },
+    { SYS_madvise, 0, "an9" }, { SYS_fcntl, 0, "fF8" }, { SYS_setrlimit, 0, "yb" },
+    { SYS_prlimit64, 0, "Pybb" }, { SYS_clone3, 0, "Rn" },
+    /* asynchronous requests */
+    { SYS_io_setup, 0, "i6" }, { SYS_io_setup, 0, "i6" }, { SYS_io_submit, 0, "5i4" },
+    { SYS_io_submit, 0, "5i4" }, { SYS_io_submit, 0, "5i4" }, { SYS_io_cancel, 0, "5bb" },
+    { SYS_io_getevents, 0, "5iibt" }, { SYS_io_pgetevents, 0, "5iibtb" },
+    { SYS_io_destroy, 0, "5" },
+    /* queues, watches, epoll in epoll, sealed memory */
+    { SYS_mq_open, 0, "pOoh" }, { SYS_mq_open, 0, "pOoh" }, { SYS_mq_getsetattr, 0, "fhb" },
+    { SYS_mq_timedsend, 0, "fbnit" }, { SYS_mq_timedreceive, 0, "fbnbt" },
+    { SYS_mq_notify, 0, "fg" }, { SYS_inotify_add_watch, 0, "fp7" },
+    { SYS_inotify_add_watch, 0, "fp7" }, { SYS_epoll_ctl, 0, "eHeE" },
+    { SYS_epoll_ctl, 0, "eHeE" }, { SYS_epoll_ctl, 0, "eHfE" }, { SYS_epoll_ctl, 0, "eHfE" },
+    { SYS_epoll_pwait, 0, "eEitmi" }, { SYS_memfd_create, 0, "pH" },
+    { SYS_fcntl, 0, "fj8" },
     /* any number at all (any_call in acts.c) */
     { -1, 0, "bbbbbb" }, { -1, 0, "fbnixb" }, { -1, 0, "iiiiii" }, { -1, 0, "Pbfbib" },
 };
