@@ -325,7 +325,12 @@ sys_ptrace(struct user_frame *f)
     int r = trace_get(tid, true, &tr);
     if (r != 0)
         return r;
-    r = request_of_stopped(tr, request, at, data);
+    mutex_lock(&tr->asking);
+    /* Another thread may have let it go on meanwhile. */
+    r = __atomic_load_n(&tr->stopped, __ATOMIC_ACQUIRE)
+            ? request_of_stopped(tr, request, at, data)
+            : -E_SRCH;
+    mutex_unlock(&tr->asking);
     trace_drop(tr);
     return r;
 }

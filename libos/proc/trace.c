@@ -18,8 +18,10 @@ static struct trace *
 trace_new(void)
 {
     struct trace *tr = heap_alloc_zeroed(sizeof *tr);
-    if (tr != NULL && (tr->fpu = heap_alloc_zeroed(PAGE_SIZE)) != NULL)
+    if (tr != NULL && (tr->fpu = heap_alloc_zeroed(PAGE_SIZE)) != NULL) {
+        mutex_init(&tr->asking);
         return tr;
+    }
     heap_free(tr);
     return NULL;
 }
@@ -295,7 +297,8 @@ stop(struct thread *t, struct trace *tr, struct user_frame *f, i32 report, i32 n
     tr->stopped = false;
     tr->report = 0;
     spin_unlock(&family_lock);
-    take_changes(t, tr, f);
+    if (!must_go(t)) /* Y7: else somebody may be in the middle of them */
+        take_changes(t, tr, f);
     return true;
 }
 

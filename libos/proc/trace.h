@@ -13,12 +13,15 @@
  * Y5. While some thread is to stop at its calls, trace_calls_hook has told posix, which then
  *     asks trace_call before each call of any thread; else calls cost nothing more.
  * Y6. Who is traced gains no rights by exec that the tracer has not (trace_restricts).
- * Locks: family_lock, then process->lock. Costs: nothing for who is not traced but one
+ * Y7. Threads of a tracer ask one after the other, and see under `asking` whether it is
+ *     still stopped: what it takes when it goes on is whole.  Killed, it takes nothing.
+ * Locks: trace->asking (mutex; user memory under it), family_lock, then process->lock. Costs: nothing for who is not traced but one
  * look at thread->trace for each signal that is taken; O(tracees) for a tracer's wait.
  */
 #ifndef LIBOS_PROC_TRACE_H
 #define LIBOS_PROC_TRACE_H
 
+#include "core/lock.h"
 #include "proc/proc.h"
 #include "signal/signal.h"
 
@@ -40,6 +43,7 @@ struct trace {
     u32 options;
     i32 report;               /* a wait status that was not told yet; 0: none */
     i32 event;                /* to be told at the next chance; 0: none */
+    struct mutex asking;      /* whoever asks something of it while it is stopped (Y7) */
     /* While it is stopped (Y3): */
     struct user_frame regs;
     u64 fs_base, gs_base, mask;
@@ -57,8 +61,7 @@ struct trace {
 int trace_me(void) MUST_CHECK;
 /* -E_SRCH -E_PERM (who it is, or it is traced already) -E_NOMEM */
 int trace_attach(i32 tid, bool seize, u32 options) MUST_CHECK;
-/* A tracee of the current process, with a reference. stopped: it is. -E_SRCH.  Threads of a
- * tracer that ask at once for the same tracee get one answer or the other. */
+/* A tracee of the current process, with a reference. stopped: it is. -E_SRCH */
 int trace_get(i32 tid, bool stopped, struct trace **out) MUST_CHECK;
 void trace_drop(struct trace *tr);
 /* With what trace_get gave: it goes on with this signal (0: none), to its next instruction
