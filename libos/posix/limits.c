@@ -75,14 +75,15 @@ sys_prlimit64(struct user_frame *f)
     if (SYS_ARG2(f) != 0 && copy_from_user(&set, SYS_ARG2(f), sizeof set) != 0)
         return -E_FAULT;
     struct process *self = proc_current();
-    struct process *p = pid == 0 || pid == self->pid ? self : proc_find_thread(pid);
+    bool found = pid != 0 && pid != self->pid; /* it may be a thread of ours: then self, held */
+    struct process *p = found ? proc_find_thread(pid) : self;
     if (p == NULL)
         return -E_SRCH;
     int error = p != self && !same_owner(p) ? -E_PERM : 0;
     old = p->limits[which];
     if (error == 0 && SYS_ARG2(f) != 0)
         error = set_limit(p, (u32)which, &set);
-    if (p != self)
+    if (found)
         proc_release(p);
     if (error == 0 && SYS_ARG3(f) != 0)
         error = copy_to_user(SYS_ARG3(f), &old, sizeof old);

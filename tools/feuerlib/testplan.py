@@ -35,7 +35,7 @@ FEUER = os.path.join(TOOLS, "feuer")
 # More than 2.5 seconds each on an idle machine: storms, bombs, and real time that passes.
 LONG = {"test_bombs", "test_restart", "test_fd", "test_pipe_storm", "test_process_usage",
         "test_storms", "test_pty_storm", "test_poll", "test_tty_modes", "test_sched",
-        "test_poll_eventfd", "test_latency"}
+        "test_poll_eventfd", "test_latency", "test_exit_storm", "test_unix_hostile"}
 # Fork and memory bombs: what they leave in the kernel's stores must not meet others.
 OWN_GUEST = {"test_bombs"}
 PROGRAM_SECONDS = 300

@@ -275,6 +275,17 @@ remove_objects(void)
     }
 }
 
+/* Queues of POSIX have names, those of paths in args.c. */
+static void
+remove_queues(void)
+{
+    static const char *const names[] = { "a", "b", "d", "l", "loop", "deep", "new1", "new2",
+                                         "m", "hard", "self", "tmp", "null", "zero", "full",
+                                         "random", "proc" };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        raw(241, text(0, names[i]), 0, 0, 0, 0, 0);
+}
+
 static void
 one_round(u64 number)
 {
@@ -302,6 +313,7 @@ one_round(u64 number)
     }
     CHECK(raw(166, text(0, "/f"), 2, 0, 0, 0, 0) == 0);
     remove_objects();
+    remove_queues();
     doze(1000000000);
 }
 

@@ -40,6 +40,7 @@
 #define STACK_BYTES 0x8000ul
 #define CALLS_PER_ROUND 300
 #define ROUND_MS 1500
+#define START_MS 30000 /* more, until its first call: the host may be busy */
 #define WORKERS_MAX 16
 
 typedef uint64_t u64;
@@ -101,8 +102,8 @@ int end_left(int spared, int say);
 int neighbour_start(void);
 int neighbour_end(int pid);
 
-/* round.c: adds to *begun when it is about to call. */
+/* round.c: adds to *begun, and sets *mine in the same page, when it is about to call. */
 _Noreturn void run_round(u64 seed, int root, const char *directory, const char *self, int verbose,
-                         int *begun);
+                         int *begun, int *mine);
 
 #endif

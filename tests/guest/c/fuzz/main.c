@@ -66,7 +66,7 @@ end_round(struct worker *w)
 
 /* One look at all rounds: the number of those that have ended. */
 static int
-look(struct worker *workers, int count, int *hung)
+look(struct worker *workers, int count, const int *begun, int *hung)
 {
     int status, ended = 0;
     pid_t pid;
@@ -82,7 +82,8 @@ look(struct worker *workers, int count, int *hung)
             }
     }
     for (int i = 0; i < count; i++)
-        if (workers[i].pid != 0 && now_ms() > workers[i].end_ms) {
+        if (workers[i].pid != 0 && now_ms() > workers[i].end_ms +
+                (__atomic_load_n(&begun[1 + i], __ATOMIC_RELAXED) ? 0 : START_MS)) {
             tell_place("hung", workers[i].pid);
             kill(workers[i].pid, SIGKILL);
             kill(-workers[i].pid, SIGKILL);
@@ -143,7 +144,7 @@ run_rounds(u64 seed, int rounds, int count, const char *self, int verbose)
     struct worker workers[WORKERS_MAX] = { { 0 } };
     struct timespec pause_time = { 0, 1000000 };
     int started = 0, ended = 0, hung = 0;
-    /* How many rounds have come as far as their first call. */
+    /* How many rounds have come as far as their first call; and whether each worker's has. */
     int *begun = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
     CHECK(begun != MAP_FAILED);
@@ -157,14 +158,16 @@ run_rounds(u64 seed, int rounds, int count, const char *self, int verbose)
             snprintf(w->directory, sizeof w->directory, "/tmp/fuzz.%d.%d", (int)getpid(),
                      started);
             w->end_ms = now_ms() + ROUND_MS;
+            begun[1 + i] = 0;
             w->pid = fork();
             CHECK(w->pid >= 0);
             if (w->pid == 0)
-                run_round(seed + (u64)started, started % 2, w->directory, self, verbose, begun);
+                run_round(seed + (u64)started, started % 2, w->directory, self, verbose, begun,
+                          &begun[1 + i]);
             started++;
         }
         nanosleep(&pause_time, NULL);
-        ended += look(workers, count, &hung);
+        ended += look(workers, count, begun, &hung);
     }
     for (int i = 0; i < count; i++)
         if (workers[i].directory[0] != '\0')
