@@ -36,6 +36,20 @@ void sched_set_nice(struct thread *t, int nice); /* with the lock of t's queue h
 /* With the lock of t's queue held; t is requeued if it was queued. */
 void sched_change(struct lcpu *c, struct thread *t, const struct sched_params *to);
 void sched_boost(struct lcpu *c, struct thread *t, u32 priority); /* the same */
+/* A process's own class (sched/own.c): its threads that are fair ones use their turns in an order of its
+ * own. ORDERED: by a number for each thread in a page of the process, the least first;
+ * FIFO: as they became ready, each until it sleeps. */
+enum sched_own_kind { SCHED_OWN_FIFO, SCHED_OWN_ORDERED };
+#define SCHED_OWN_SLOTS 1024u /* numbers in a page */
+struct sched_party;
+/* Takes a holder of the page, which stays readable (FRAME_NONE: of a FIFO).  NULL: no memory */
+struct sched_party *sched_party_new(enum sched_own_kind kind, frame_t page);
+void sched_party_hold(struct sched_party *p);
+void sched_party_release(struct sched_party *p);
+enum sched_own_kind sched_party_kind(const struct sched_party *p);
+/* With the lock of t's queue held; takes a reference, and returns the one that t had. */
+struct sched_party *sched_set_party(struct lcpu *c, struct thread *t,
+                                    struct sched_party *party, u32 slot);
 /* With the lock held: take a queued thread out. */
 void sched_take(struct lcpu *c, struct thread *t);
 /* The longest turn of such a thread while others wait: TSC ticks; 0: it has no end. */

@@ -396,6 +396,16 @@ thread_set_policy(struct thread *t, const struct sched_params *to)
 }
 
 void
+thread_set_party(struct thread *t, struct sched_party *party, u32 slot)
+{
+    struct lcpu *c = lock_queue_of(t);
+    struct sched_party *before = sched_set_party(c, t, party, slot);
+    choose_again(c);
+    if (before != NULL)
+        sched_party_release(before);
+}
+
+void
 thread_boost(struct thread *t, u32 priority)
 {
     if (t->sched.lent_priority == priority)

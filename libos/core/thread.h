@@ -69,7 +69,7 @@ struct sched_reserve {
 };
 struct sched_entity {
     struct tree_node node; /* in the fair or the deadline queue of its vCPU */
-    struct list level;     /* in the real-time one */
+    struct list level;     /* in the real-time one; of RANK_OWN: among those that wait */
     u64 allowed;           /* vCPUs on which it may run, a bit each; changes under the
                               lock of its queue */
     u64 vruntime;
@@ -86,6 +86,10 @@ struct sched_entity {
     u8 lent_priority;      /* what others lend it (thread_boost) */
     bool reset_on_fork;
     struct sched_reserve reserve;
+    struct sched_party *party;  /* sched/own.c; NULL: its process has no class of its own */
+    struct tree_node own_node;
+    u64 own_key;
+    u32 own_slot;
 };
 
 struct process;
@@ -224,6 +228,8 @@ struct sched_params {
 void thread_set_policy(struct thread *t, const struct sched_params *to);
 /* It runs with this priority of the real-time class at least, 0: with its own. The caller
  * makes sure that t does not end. */
+/* A reference to party becomes t's; slot: where its key stands in the party's page. NULL: none any more. */
+void thread_set_party(struct thread *t, struct sched_party *party, u32 slot);
 void thread_boost(struct thread *t, u32 priority);
 void thread_set_allowed(struct thread *t, u64 allowed);
 /* For sched: t stood aside, and may run again if it still does. */

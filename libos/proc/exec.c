@@ -391,6 +391,8 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     mm_switch(p->mm);
     if (old != NULL)
         mm_release(old);
+    if (p->party != NULL)
+        proc_set_party(p, NULL);
     p->mm_shared = false;
     p->barriers = 0;
     process_vfork_done(p);

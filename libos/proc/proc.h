@@ -113,6 +113,7 @@ struct process {
     _Atomic i32 oom_score_adj;            /* -1000 (never) to 1000; vm/oom.c; inherited */
     u32 barriers;                         /* what membarrier has registered; inherited */
     u32 programs;                         /* how many it has executed */
+    struct sched_party *party;            /* lock; proc/party.c; NULL: no class of its own */
     struct proc_handle *handle;           /* proc/handle.h; set under lock, once */
     u64 reserved[8];
 };
@@ -212,6 +213,10 @@ void proc_undo_semaphores(void);
 bool proc_place_is_shared(struct process *p);
 /* The first process: path, argv, envp from the command line. -E_NOENT ... */
 int proc_start_init(const char *path, char **argv, char **envp) MUST_CHECK;
+/* A class of its own for all of p's threads; takes the reference, NULL: none any more. */
+void proc_set_party(struct process *p, struct sched_party *party);
+/* Which number of the party's page is the thread's, which is read now. -E_SRCH -E_INVAL */
+int proc_set_party_slot(struct process *p, i32 tid, u32 slot) MUST_CHECK;
 u64 proc_count(void);
 u64 proc_threads(void); /* of all processes */
 u64 proc_threads_max(void);

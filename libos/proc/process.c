@@ -4,6 +4,7 @@
 #include "core/heap.h"
 #include "core/log.h"
 #include "core/page.h"
+#include "core/sched.h"
 #include "core/string.h"
 #include "proc/handle.h"
 #include "proc/internal.h"
@@ -76,6 +77,8 @@ process_free_rest(struct process *p)
     usage_timers_free(p);
     if (p->cred != NULL)
         cred_release(p->cred);
+    if (p->party != NULL)
+        sched_party_release(p->party);
     if (p->handle != NULL)
         proc_handle_release(p->handle);
     heap_free(p->exe);
@@ -303,6 +306,7 @@ process_add_thread(struct process *p, struct thread *t)
         user_charge(t->charged_uid, 1);
     }
     pid_set_thread(t->tid, t);
+    process_party_enter_locked(p, t);
     if (p->group_stop)
         thread_set_work(t, WORK_SIGNAL);
     spin_unlock(&p->lock);

@@ -26,6 +26,7 @@
         ENTRY_FILE("status", 0444, .show = status_show),                                \
         ENTRY_FILE("personality", 0400, .show = personality_show, .open = inspect_open),                      \
         ENTRY_FILE("limits", 0444, .show = limits_show),                                \
+        ENTRY_FILE("sched_class", 0644, .show = sched_class_show, .store = sched_class_store),                \
         ENTRY_FILE("comm", 0644, .show = comm_show, .store = comm_store),               \
         ENTRY_FILE("syscall", 0400, .show = syscall_show, .open = inspect_open),                              \
         ENTRY_FILE("cmdline", 0444, .show = cmdline_show),        \

@@ -24,6 +24,9 @@ int cgroup_show(struct view *v, struct text *t);
 int oom_score_show(struct view *v, struct text *t);
 int oom_adjust_show(struct view *v, struct text *t);
 int oom_adjust_store(const struct node *n, char *text, size_t bytes);
+/* sched_class.c */
+int sched_class_show(struct view *v, struct text *t);
+int sched_class_store(const struct node *n, char *text, size_t bytes);
 int id_map_show(struct view *v, struct text *t);
 int setgroups_show(struct view *v, struct text *t);
 int children_show(struct view *v, struct text *t);

@@ -109,7 +109,7 @@ sched_place(struct thread *t, enum sched_why why)
     struct lcpu *c = place_at_sleeping(t);
     if (c != NULL)
         return c;
-    if (__builtin_expect(t->sched.rank != RANK_FAIR, 0))
+    if (__builtin_expect(!is_fair(t), 0))
         return place_by_precedence(t);
     return may && why != SCHED_NEW ? own : place_evenly(t);
 }
@@ -200,8 +200,8 @@ sched_balance(struct lcpu *c, u64 now)
     struct sched_queue *q = most != NULL ? queue_of(most) : NULL;
     if (q == NULL || !spin_try(&q->q.lock))
         return NULL;
-    struct thread *t = waiting_of(q, RANK_FAIR) == 0 ? NULL
-                                                  : fair_class.first(q, 1ull << c->id);
+    bool any = waiting_of(q, RANK_FAIR) + waiting_of(q, RANK_OWN) != 0;
+    struct thread *t = any ? fair_class.first(q, 1ull << c->id) : NULL;
     if (t != NULL)
         uproot(t, most, c);
     spin_unlock(&q->q.lock);

@@ -10,6 +10,7 @@
  *     wait are q.queued.
  * S3. Threads of rank 0 alone are the common case: sched.c calls the fair class by name
  *     there, so that a switch costs no indirect call.
+ *     RANK_OWN shares the fair queue and its order with rank 0 (own.c), and goes the other way.
  * S4. `top` is the precedence of who runs, `best` that of the best that waits (both 0: of
  *     rank 0, or nobody).  Other CPUs read them without the lock, as hints.
  * Locking: all functions are called with the lock of the queue held, and may take those of
@@ -20,7 +21,7 @@
 
 #include "core/sched.h"
 
-enum sched_rank { RANK_FAIR, RANK_RT, RANK_DEADLINE, SCHED_CLASSES };
+enum sched_rank { RANK_FAIR, RANK_OWN, RANK_RT, RANK_DEADLINE, SCHED_CLASSES };
 
 struct fair_queue {
     struct thread *first; /* the one of least vruntime: in no tree */
@@ -48,6 +49,12 @@ static inline struct sched_queue *
 queue_of(const struct lcpu *c)
 {
     return c->queue;
+}
+/* Of those two ranks, where neither goes before the other. */
+static inline bool
+is_fair(const struct thread *t)
+{
+    return t->sched.rank <= RANK_OWN;
 }
 static inline u32
 waiting_of(const struct sched_queue *q, u32 rank)
@@ -79,7 +86,7 @@ struct sched_class {
     /* sched_rr_get_interval: TSC ticks; 0: no end. */
     u64 (*interval)(const struct thread *t);
 };
-extern const struct sched_class fair_class, rt_class, deadline_class;
+extern const struct sched_class fair_class, own_class, rt_class, deadline_class;
 
 /* 0: of the fair class; 1 to 100: real-time; above: it has a deadline. */
 #define PRECEDENCE_DEADLINE 101u
@@ -95,6 +102,7 @@ precedence(const struct thread *t)
 void fair_charge(struct sched_queue *q, struct thread *t, u64 ticks, u64 now);
 bool fair_put(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now);
 void fair_take(struct sched_queue *q, struct thread *t);
+void fair_enqueue(struct sched_queue *q, struct thread *t); /* as its vruntime says */
 struct thread *fair_pick(struct sched_queue *q); /* the first; there is one */
 struct thread *fair_exchange(struct sched_queue *q, struct thread *t, enum sched_why why,
                              u64 now);

@@ -156,6 +156,12 @@ enqueue(struct sched_queue *q, struct thread *t)
         tree_insert_equal(&q->fair.tree, &t->sched.node);
 }
 
+void
+fair_enqueue(struct sched_queue *q, struct thread *t)
+{
+    enqueue(q, t);
+}
+
 bool
 fair_put(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now)
 {

@@ -16,6 +16,7 @@
 
 static const struct sched_class *const classes[SCHED_CLASSES] = {
     [RANK_FAIR] = &fair_class,
+    [RANK_OWN] = &own_class,
     [RANK_RT] = &rt_class,
     [RANK_DEADLINE] = &deadline_class,
 };
@@ -45,6 +46,7 @@ rank_of(const struct sched_entity *e)
 {
     return e->policy == SCHED_BY_DEADLINE ? RANK_DEADLINE
            : e->priority != 0          ? RANK_RT
+           : e->party != NULL          ? RANK_OWN
                                        : RANK_FAIR;
 }
 
@@ -79,6 +81,8 @@ sched_thread_ends(struct thread *t)
 {
     if (__builtin_expect(t->sched.reserve.timer.fire != NULL, 0))
         deadline_leave(t);
+    if (__builtin_expect(t->sched.party != NULL, 0))
+        thread_set_party(t, NULL, 0);
 }
 
 u64
@@ -190,7 +194,7 @@ charge(struct sched_queue *q, struct thread *t, u64 now)
 static __attribute__((noinline)) u64
 slice_end_of_all(struct sched_queue *q, struct thread *t, u64 now)
 {
-    u64 end = q->q.queued == 0 && t->sched.rank == RANK_FAIR
+    u64 end = q->q.queued == 0 && is_fair(t)
                   ? FB_FOREVER
                   : classes[t->sched.rank]->slice_end(q, t, now);
     u64 until;
@@ -266,7 +270,8 @@ set_rank(struct lcpu *c, struct thread *t)
     e->priority = e->policy == SCHED_BY_DEADLINE ? SCHED_RT_LEVELS - 1
                                               : MAX(e->own_priority, e->lent_priority);
     e->rank = rank_of(e);
-    if (e->rank != before || e->rank == RANK_DEADLINE)
+    bool fairs = before <= RANK_OWN && e->rank <= RANK_OWN; /* its vruntime goes on */
+    if ((e->rank != before && !fairs) || e->rank == RANK_DEADLINE)
         classes[e->rank]->join(queue_of(c), t, machine_tsc());
     if (c->current == t)
         queue_of(c)->top = precedence(t);
@@ -304,6 +309,23 @@ sched_change(struct lcpu *c, struct thread *t, const struct sched_params *to)
         (void)sched_put(queue_of(c), t, SCHED_NEW, machine_tsc());
 }
 
+struct sched_party *
+sched_set_party(struct lcpu *c, struct thread *t, struct sched_party *party, u32 slot)
+{
+    struct sched_entity *e = &t->sched;
+    struct sched_party *before = e->party;
+    bool queued = e->queued != 0;
+    if (queued)
+        sched_take(c, t);
+    e->party = party;
+    e->own_slot = slot;
+    e->own_key = 0;
+    set_rank(c, t);
+    if (queued)
+        (void)sched_put(queue_of(c), t, SCHED_PREEMPTED, machine_tsc());
+    return before;
+}
+
 bool
 sched_return(struct lcpu *c, struct thread *t)
 {
@@ -330,6 +352,8 @@ ready_of_all(struct sched_queue *q, struct thread *running, struct thread *t, u6
     u64 until;
     if (t->sched.rank == running->sched.rank)
         return class->preempts(running, t, now);
+    if (is_fair(t) && is_fair(running))
+        return fair_preempts(running, t, now);
     if (t->sched.rank > running->sched.rank &&
         (class->spent == NULL || !class->spent(q, now, &until)))
         return true;

@@ -13,6 +13,7 @@
 #include "core/error.h"
 #include "core/host/host.h"
 #include "core/machine.h"
+#include "core/page.h"
 #include "core/sched.h"
 #include "core/test/check.h"
 #include "core/thread.h"
@@ -488,13 +489,76 @@ random_actor(void)
     return a;
 }
 
+/* Two processes with classes of their own; in the first one's page there may be anything. */
+static struct sched_party *parties[2];
+static u32 *numbers;
+
+static void
+begin_parties(void)
+{
+    frame_t page = page_alloc_zeroed();
+    CHECK(page != FRAME_NONE);
+    numbers = page_ptr(page);
+    parties[0] = sched_party_new(SCHED_OWN_ORDERED, page);
+    parties[1] = sched_party_new(SCHED_OWN_FIFO, FRAME_NONE);
+    CHECK(parties[0] != NULL && parties[1] != NULL);
+}
+
+static void
+end_parties(void)
+{
+    sched_party_release(parties[0]);
+    sched_party_release(parties[1]);
+}
+
+static void
+join(struct actor *a, struct sched_party *party, u32 slot)
+{
+    if (party != NULL)
+        sched_party_hold(party);
+    thread_set_party(a->t, party, slot);
+}
+
+/* Verify that a process's order is what its own threads go by, and that others get what they
+ * get without it. */
+static void
+test_own_order_is_obeyed_and_nobody_elses_business(void)
+{
+    EACH_CPUS(k) {
+        u32 cpus = cpu_counts[k];
+        begin(cpus);
+        begin_parties();
+        for (u32 i = 0; i < 6 * cpus; i++) {
+            struct actor *a = actor(SCHED_FAIR, 0, 0, ~0ull, 0);
+            if (i % 2 == 0)
+                join(a, parties[0], i);
+        }
+        for (u32 i = 0; i < 6 * cpus; i++)
+            numbers[i] = i;
+        start_all();
+        run_for(6000 * MS);
+        u64 part = 6000 * MS * cpus / count, ours = 0;
+        for (u32 i = 0; i < count; i++) {
+            if (i % 2 == 0)
+                ours += actors[i].ran;
+            else
+                CHECK(actors[i].ran > part * 75 / 100 && actors[i].ran < part * 130 / 100);
+        }
+        CHECK(ours > 6000 * MS * cpus * 45 / 100 && ours < 6000 * MS * cpus * 55 / 100);
+        if (cpus == 1)
+            CHECK(actors[0].ran > ours * 95 / 100);
+        end();
+        end_parties();
+    }
+}
+
 /* What somebody else may do to a thread at any moment. */
 static void
 disturb(struct actor *a)
 {
     struct lcpu *c = a->t->cpu;
     struct sched_params to = { .policy = SCHED_FAIR, .nice = rand() % 40 - 20 };
-    u32 what = (u32)rand() % 4;
+    u32 what = (u32)rand() % 5;
     if (what == 0 && a->t->sched.policy != SCHED_BY_DEADLINE) {
         u64 mask = (u64)rand() % ((1u << lcpu_count) - 1) + 1;
         thread_set_allowed(a->t, mask);
@@ -505,6 +569,9 @@ disturb(struct actor *a)
         thread_set_policy(a->t, &to);
     } else if (what == 2) {
         thread_boost(a->t, (u32)rand() % 2 ? 0 : (u32)rand() % 100 + 1);
+    } else if (what == 3) {
+        numbers[(u32)rand() % 8] = (u32)rand();
+        join(a, (u32)rand() % 3 ? parties[(u32)rand() % 2] : NULL, (u32)rand() % 8);
     } else if (c->current == a->t) {
         switch_from(c, SCHED_YIELDED);
     }
@@ -527,6 +594,7 @@ test_random_threads_keep_the_invariants(void)
     for (u32 seed = 1; seed <= 12; seed++) {
         srand(seed);
         begin(cpu_counts[seed % 3]);
+        begin_parties();
         u32 n = (u32)rand() % 30 + 1;
         for (u32 i = 0; i < n; i++)
             random_actor();
@@ -540,12 +608,14 @@ test_random_threads_keep_the_invariants(void)
             CHECK(sched_reserve(actors[i].t, NULL) == 0);
             thread_set_policy(actors[i].t, &fair);
             thread_boost(actors[i].t, 0);
+            join(&actors[i], NULL, 0);
             actors[i].ran = 0;
         }
         run_for(2000 * MS);
         for (u32 i = 0; i < n; i++)
             CHECK(actors[i].ran > 0);
         end();
+        end_parties();
     }
 }
 
@@ -562,6 +632,7 @@ main(void)
     RUN(test_deadline_bandwidth_is_constant);
     RUN(test_deadlines_are_met_when_admitted);
     RUN(test_admission_counts_all_cpus);
+    RUN(test_own_order_is_obeyed_and_nobody_elses_business);
     RUN(test_random_threads_keep_the_invariants);
     DONE();
 }
