@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # image: vm
+# mem: 3000
 # A Java program, compiled and run: threads, a map, garbage, a file.
 
 cat >Hello.java <<'J'

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 # image: vm
+# mem: 3000
 # node with worker threads, child processes, streams and files.
 
 cat >work.js <<'J'
