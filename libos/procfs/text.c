@@ -78,12 +78,18 @@ text_add(struct text *t, const char *format, ...)
 void
 text_quote(struct text *t, const char *s, const char *special)
 {
+    const char *from = s; /* what is not there yet */
     for (; *s != '\0'; s++) {
-        if (*s == '\\' || strchr(special, *s) != NULL)
-            text_add(t, "\\%03o", (unsigned)(u8)*s);
-        else
-            text_put(t, s, 1);
+        bool quoted = *s == '\\';
+        for (const char *c = special; *c != '\0' && !quoted; c++)
+            quoted = *c == *s;
+        if (!quoted)
+            continue;
+        text_put(t, from, (size_t)(s - from));
+        text_add(t, "\\%03o", (unsigned)(u8)*s);
+        from = s + 1;
     }
+    text_put(t, from, (size_t)(s - from));
 }
 
 void
@@ -122,7 +128,10 @@ static void
 put_short(char *to, u64 v)
 {
     __builtin_memcpy(to, "        ", KILOBYTES_COLUMN);
-    digits_decimal(to + KILOBYTES_COLUMN, v);
+    if (v < 10) /* most are 0 or one page */
+        to[KILOBYTES_COLUMN - 1] = (char)('0' + v);
+    else
+        digits_decimal(to + KILOBYTES_COLUMN, v);
 }
 
 void
@@ -131,7 +140,10 @@ text_kilobytes_line(struct text *t, const char *head, u32 length, u64 bytes)
     char *to = text_room(t, length + DIGITS_DECIMAL_MAX + sizeof " kB\n");
     if (to == NULL)
         return;
-    bytes_copy(to, head, length);
+    if (length == 16)
+        __builtin_memcpy(to, head, 16);
+    else
+        bytes_copy(to, head, length);
     to += length;
     if (bytes >> 30 >= 9) {
         t->length += length;

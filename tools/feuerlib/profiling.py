@@ -21,6 +21,7 @@ IMAGES = (("kernel", "feuerbird"), ("libos", "libos.elf"), ("micro", "bench/micr
 # Samples of the two runs; rows of growth may take long, and some at most three samples.
 SAMPLES = {"micro": (4, 24), "growth": (1, 3)}
 SECONDS = 600
+UPPER_HALF = 1 << 63
 
 
 def program_of(row):
@@ -56,12 +57,17 @@ def plugin():
 
 def counts(samples, row, options, stores):
     """{address: count}, of the whole life of a guest that takes SAMPLES samples of ROW."""
+    return guest_counts(["/add/" + program_of(row), "-n", str(samples), row], options, stores)
+
+
+def guest_counts(command, options, stores=False):
+    """{address: count}, of the whole life of a guest that runs COMMAND; with /add."""
     with tempfile.TemporaryDirectory() as directory:
         out = os.path.join(directory, "counts")
         what = plugin() + ",out=" + out + (",stores=on" if stores else "")
         subprocess.run([FEUER, "exec", "--icount", "--timeout", str(SECONDS), *options,
                         "--add", os.path.join(build_dir(), "bench"), "--qemu-arg=-plugin",
-                        "--qemu-arg=" + what, "--", "/add/" + program_of(row), "-n", str(samples), row],
+                        "--qemu-arg=" + what, "--", *command],
                        check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         with open(out, "rb") as f:
             return {a: n for a, n in struct.iter_unpack("=QQ", f.read()) if n}
@@ -101,7 +107,12 @@ def symbols(program):
 
 
 def by_function(executed, program="micro"):
-    """{(image, name): sum}, {(image, name): count of its first instruction}; PROGRAM ran."""
+    """{(image, name): sum}, {(image, name): count of its first instruction}; PROGRAM ran.
+    Without one, whatever is in the lower half is of one function, `user`."""
+    if program is None:
+        user = sum(n for a, n in executed.items() if a < UPPER_HALF)
+        sums, entered = by_function({a: n for a, n in executed.items() if a >= UPPER_HALF})
+        return {**sums, ("user", "user"): user}, entered
     table = symbols(program)
     starts = [a for a, *_ in table]
     sums, entered = {}, {}
