@@ -4,6 +4,7 @@
  * vfs/notify.h; here are the calls, the layout of an event, and reading.
  */
 #include "core/heap.h"
+#include "core/log.h"
 #include "core/string.h"
 #include "posix/files.h"
 #include "ready/ready.h"
@@ -102,6 +103,22 @@ inotify_ioctl(struct file *f, u32 request, uaddr arg)
     return copy_to_user(arg, &n, sizeof n);
 }
 
+/* Linux's lines of fdinfo, without the handles of files. */
+static u32
+inotify_describe(struct file *f, char *to, u32 size)
+{
+    struct notify_watch_info w = { .wd = 0 };
+    u32 length = 0;
+    while (length < size && notify_watch_next(f->priv, w.wd, &w)) {
+        u64 dev = (w.dev >> 8 & 0xfff) << 20 | (w.dev & 0xff) | (w.dev >> 12 & 0xfff00);
+        length += (u32)format_text(to + length, size - length,
+                                   "inotify wd:%x ino:%lx sdev:%lx mask:%x "
+                                   "ignored_mask:0 \n",
+                                   (u32)w.wd, w.ino, dev, w.mask);
+    }
+    return length;
+}
+
 static void
 inotify_release(struct file *f)
 {
@@ -113,6 +130,7 @@ static const struct file_ops inotify_ops = {
     .poll = inotify_poll,
     .ioctl = inotify_ioctl,
     .release = inotify_release,
+    .describe = inotify_describe,
     .traits = FILE_STREAM | FILE_ASYNC,
     .kind_name = "anon_inode:inotify",
 };

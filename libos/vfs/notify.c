@@ -327,6 +327,23 @@ notify_watch_add(struct notify_group *g, struct inode *i, u32 mask, u32 how)
     return r;
 }
 
+bool
+notify_watch_next(struct notify_group *g, i32 wd, struct notify_watch_info *out)
+{
+    i32 least = wd + 1;
+    spin_lock(&notify_lock);
+    struct tree_node *n =
+        wd == INT32_MAX ? NULL : tree_at_or_after(&g->watches, &least, wd_key);
+    if (n != NULL) {
+        const struct notify_watch *w = container_of(n, struct notify_watch, node);
+        const struct inode *i = w->inode;
+        *out = (struct notify_watch_info){ .wd = w->wd, .mask = w->mask, .ino = i->ino };
+        out->dev = i->fs != NULL ? i->fs->dev : 0;
+    }
+    spin_unlock(&notify_lock);
+    return n != NULL;
+}
+
 int
 notify_watch_remove(struct notify_group *g, i32 wd)
 {

@@ -84,6 +84,13 @@ void notify_group_free(struct notify_group *g);
 i64 notify_watch_add(struct notify_group *g, struct inode *i, u32 mask,
                      u32 how) MUST_CHECK;
 int notify_watch_remove(struct notify_group *g, i32 wd) MUST_CHECK; /* -E_INVAL */
+/* Of the watch whose number is the next one above `wd`; false: there is none. */
+struct notify_watch_info {
+    i32 wd;
+    u32 mask;
+    u64 ino, dev;
+};
+bool notify_watch_next(struct notify_group *g, i32 wd, struct notify_watch_info *out);
 u64 notify_watches_max(void);                                       /* of a user */
 /* The oldest event if `size` bytes hold it as `bytes_of` counts; the caller frees it
  * with heap_free.  -E_AGAIN: none; -E_INVAL: it is larger. */

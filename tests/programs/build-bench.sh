@@ -13,7 +13,7 @@ growth: ; musl-gcc $flags -o \$@ \$(sort \$(wildcard bench/growth/*.c) \$(HARNES
 micro-glibc: ; gcc $flags -o \$@ \$(sort \$(wildcard bench/micro-glibc/*.c) \$(filter-out bench/micro/micro.c,\$(wildcard bench/micro/*.c)))
 M
 make -j4 >log 2>&1; echo "status $?"; grep -i error log | head -n 5
-for program in micro growth; do ./$program --list | awk 'END { print NR >= 20 ? "many rows" : "few rows" }'; done
+for program in micro growth; do ./$program --list | awk 'END { print (NR >= 20 ? "many rows" : "few rows") }'; done
 for program in micro micro-glibc; do
     ./$program -n 3 null_call pipe_round_trip 2>&1 | awk '{ print $1, $2 > 0 ? "measured" : $0 }'
 done

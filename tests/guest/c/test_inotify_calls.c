@@ -9,7 +9,10 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/inotify.h>
+#include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 static char buffer[4096] __attribute__((aligned(8)));
 
@@ -220,9 +223,43 @@ test_watches_when_racing_with_files_then_no_harm(void)
     CHECK(close(shared_fd) == 0);
 }
 
+/* Verify that fdinfo has a line for each watch, with the file's numbers and the mask. */
+static void
+test_fdinfo_when_watches_then_a_line_for_each(void)
+{
+    int fd = inotify_init1(IN_NONBLOCK), seen = 0;
+    char path[64], line[512];
+    make("one");
+    CHECK(mkdir("two", 0700) == 0);
+    int one = inotify_add_watch(fd, "one", IN_MODIFY | IN_ONESHOT);
+    int two = inotify_add_watch(fd, "two", IN_ALL_EVENTS | IN_EXCL_UNLINK);
+    CHECK(one > 0 && two > 0);
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+    FILE *f = fopen(path, "r");
+    CHECK(f != NULL);
+    while (fgets(line, sizeof line, f) != NULL) {
+        unsigned wd, device, mask;
+        unsigned long ino;
+        struct stat info;
+        if (strncmp(line, "inotify ", 8) != 0)
+            continue;
+        CHECK(sscanf(line, "inotify wd:%x ino:%lx sdev:%x mask:%x ignored_mask:0", &wd,
+                     &ino, &device, &mask) == 4);
+        CHECK(wd == (unsigned)one || wd == (unsigned)two);
+        CHECK(stat(wd == (unsigned)one ? "one" : "two", &info) == 0);
+        CHECK(ino == info.st_ino);
+        CHECK(device == (major(info.st_dev) << 20 | minor(info.st_dev)));
+        CHECK(mask == (wd == (unsigned)one ? IN_MODIFY | IN_ONESHOT
+                                           : IN_ALL_EVENTS | IN_EXCL_UNLINK));
+        seen++;
+    }
+    CHECK(seen == 2 && fclose(f) == 0 && close(fd) == 0);
+}
+
 int
 main(void)
 {
+    RUN_IN_NEW(test_fdinfo_when_watches_then_a_line_for_each, inotify_add_watch);
     RUN_IN_NEW(test_init_when_flags_then_obeyed, inotify_init, inotify_init1);
     RUN_IN_NEW(test_instances_when_128_then_emfile, inotify_init1);
     RUN_IN_NEW(test_add_when_wrong_then_error, inotify_add_watch, inotify_rm_watch);
