@@ -35,9 +35,11 @@ FEUER = os.path.join(TOOLS, "feuer")
 # More than 2.5 seconds each on an idle machine: storms, bombs, and real time that passes.
 LONG = {"test_bombs", "test_restart", "test_fd", "test_pipe_storm", "test_process_usage",
         "test_storms", "test_pty_storm", "test_poll", "test_tty_modes", "test_sched",
-        "test_poll_eventfd", "test_latency", "test_exit_storm", "test_unix_hostile"}
+        "test_poll_eventfd", "test_latency", "test_exit_storm", "test_unix_hostile",
+        "test_thread_bomb"}
 # Fork and memory bombs: what they leave in the kernel's stores must not meet others.
-OWN_GUEST = {"test_bombs"}
+OWN_GUEST = {"test_bombs", "test_thread_bomb"}
+OWN_GUEST_MB = "1536"  # 10,000 threads at 128 KiB each, and the rest
 PROGRAM_SECONDS = 300
 # Seconds on an idle machine, of those that take half a minute or more: the runner starts
 # them first, so that no core is idle at the end.
@@ -188,7 +190,7 @@ def program_jobs(options):
         for name in names:
             if name in OWN_GUEST:
                 yield several_job(options, "%s cpus=%d" % (name, cpus),
-                                  ["--cpus", str(cpus)], [name])
+                                  ["--cpus", str(cpus), "--mem", OWN_GUEST_MB], [name])
         rest = [name for name in names if name not in OWN_GUEST]
         for number, part in enumerate(shares(rest, BOOTS), 1):
             yield several_job(options, "programs %d cpus=%d" % (number, cpus),

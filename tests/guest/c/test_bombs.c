@@ -22,6 +22,7 @@
 #include <sys/mount.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <time.h>
 
 #define ANSWER_MS 1000
@@ -397,10 +398,11 @@ test_processes_when_10000_then_each_ends_with_its_status(void)
     struct rlimit limit = { 20000, 20000 };
     long begin = now_ms();
     int gate[2], status, wanted = PROCESSES;
+    struct sysinfo before, after;
     char byte;
 
     setrlimit(RLIMIT_NPROC, &limit);
-    CHECK(pipe(gate) == 0);
+    CHECK(pipe(gate) == 0 && sysinfo(&before) == 0);
     for (int i = 0; i < wanted; i++) {
         children[i] = fork();
         if (children[i] == 0) {
@@ -412,7 +414,9 @@ test_processes_when_10000_then_each_ends_with_its_status(void)
             wanted = i;
         }
     }
-    CHECK(wanted > 500);
+    CHECK(wanted > 500 && sysinfo(&after) == 0);
+    printf("# %d processes, %ld bytes each\n", wanted,
+           ((long)before.freeram - (long)after.freeram) * (long)before.mem_unit / wanted);
     if (wanted < PROCESSES) /* room for the answer */
         for (int i = 0; i < 10; i++) {
             kill(children[--wanted], SIGKILL);
