@@ -143,6 +143,10 @@ struct thread {
     struct fs_context *fs;
     struct sem_undo_group *sem_undo;
     u32 charged_uid;         /* process lock; proc/user.c, N1 */
+    u64 timer_slack_ns, default_slack_ns;
+    u8 mce_policy;           /* prctl's, kept */
+    bool no_new_privs;       /* exec gives it no rights that it has not */
+    bool io_flusher;         /* prctl's, kept */
     bool check_tasks;        /* it came to a user over RLIMIT_NPROC */
     struct lcpu *fpu_cpu;    /* where the vector state was loaded last */
     void *host;              /* the host stand-in's own */

@@ -59,7 +59,7 @@ sys_capget(struct user_frame *f)
     u64 sets[3];
     u32 words;
     int error = read_header(SYS_ARG0(f), &h, &words);
-    if (SYS_ARG1(f) == 0 && error == -E_INVAL)
+    if (SYS_ARG1(f) == 0 && (error == -E_INVAL || error == 0))
         return 0; /* it asked for the version */
     if (error != 0)
         return error;
@@ -72,7 +72,7 @@ sys_capget(struct user_frame *f)
         data[i] = (struct linux_cap_data){ (u32)(sets[0] >> (32 * i)),
                                            (u32)(sets[1] >> (32 * i)),
                                            (u32)(sets[2] >> (32 * i)) };
-    return SYS_ARG1(f) != 0 ? copy_to_user(SYS_ARG1(f), data, words * sizeof data[0]) : 0;
+    return copy_to_user(SYS_ARG1(f), data, words * sizeof data[0]);
 }
 
 long

@@ -15,13 +15,12 @@ enum {
     PR_SET_NAME = 15, PR_GET_NAME = 16, PR_GET_SECCOMP = 21, PR_CAPBSET_READ = 23,
     PR_CAPBSET_DROP = 24, PR_GET_TSC = 25, PR_SET_TSC = 26, PR_GET_SECUREBITS = 27,
     PR_SET_SECUREBITS = 28, PR_SET_TIMERSLACK = 29, PR_GET_TIMERSLACK = 30,
-    PR_MCE_KILL_GET = 34, PR_SET_CHILD_SUBREAPER = 36, PR_GET_CHILD_SUBREAPER = 37,
+    PR_MCE_KILL = 33, PR_MCE_KILL_GET = 34, PR_SET_CHILD_SUBREAPER = 36, PR_GET_CHILD_SUBREAPER = 37,
     PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39, PR_GET_TID_ADDRESS = 40,
-    PR_CAP_AMBIENT = 47
+    PR_CAP_AMBIENT = 47, PR_SET_IO_FLUSHER = 57, PR_GET_IO_FLUSHER = 58
 };
 #define TSC_ENABLE 1
-#define MCE_KILL_DEFAULT 2
-#define SLACK_DEFAULT 50000
+enum { MCE_KILL_LATE, MCE_KILL_EARLY, MCE_KILL_DEFAULT };
 
 static long
 put_u32(uaddr at, u32 value)
@@ -67,7 +66,7 @@ ambient(u64 what, u64 cap, u64 rest)
 
 /* Options of ids and capabilities; false: it is none of them. */
 static bool
-option_of_rights(struct process *p, struct user_frame *f, long *result)
+option_of_rights(struct thread *t, struct user_frame *f, long *result)
 {
     u64 arg = SYS_ARG1(f), rest = SYS_ARG2(f) | SYS_ARG3(f) | SYS_ARG4(f);
     switch (SYS_ARG0(f)) {
@@ -90,21 +89,46 @@ option_of_rights(struct process *p, struct user_frame *f, long *result)
         *result = cred_own()->securebits;
         return true;
     case PR_SET_SECUREBITS:
-        *result = cred_set_securebits((u32)arg);
+        *result = arg > UINT32_MAX ? -E_PERM : cred_set_securebits((u32)arg);
         return true;
     case PR_CAP_AMBIENT:
         *result = ambient(arg, SYS_ARG2(f), SYS_ARG3(f) | SYS_ARG4(f));
         return true;
     case PR_SET_NO_NEW_PRIVS:
         *result = arg != 1 || rest != 0 ? -E_INVAL : 0;
-        p->no_new_privs |= *result == 0;
+        t->no_new_privs |= *result == 0;
         return true;
     case PR_GET_NO_NEW_PRIVS:
-        *result = arg != 0 || rest != 0 ? -E_INVAL : p->no_new_privs;
+        *result = arg != 0 || rest != 0 ? -E_INVAL : t->no_new_privs;
         return true;
     default:
         return false;
     }
+}
+
+/* What to do about memory errors, of which none are reported here: kept and shown. The
+ * policy is kept as one more than it is, so that 0 is the default one. */
+static long
+mce_kill(struct thread *t, u64 what, u64 policy, u64 rest)
+{
+    if (rest != 0 || what > 1 || (what == 0 && policy != 0) || policy > MCE_KILL_DEFAULT)
+        return -E_INVAL;
+    t->mce_policy = what == 0 || policy == MCE_KILL_DEFAULT ? 0 : (u8)(policy + 1);
+    return 0;
+}
+
+/* Who writes pages back may use memory that others must leave; nobody does here. */
+static long
+io_flusher(struct thread *t, bool set, u64 arg, u64 rest)
+{
+    if (!cred_can(cred_own(), CAP_SYS_RESOURCE))
+        return -E_PERM;
+    if (rest != 0 || arg > set)
+        return -E_INVAL;
+    if (!set)
+        return t->io_flusher;
+    t->io_flusher = arg != 0;
+    return 0;
 }
 
 /* Options of what this machine has only one way of. */
@@ -123,7 +147,9 @@ fixed_option(struct user_frame *f)
     case PR_SET_TSC:
         return arg == TSC_ENABLE ? 0 : -E_INVAL;
     case PR_MCE_KILL_GET:
-        return arg != 0 || rest != 0 ? -E_INVAL : MCE_KILL_DEFAULT;
+        return arg != 0 || rest != 0          ? -E_INVAL
+               : thread_current()->mce_policy != 0 ? thread_current()->mce_policy - 1
+                                                   : MCE_KILL_DEFAULT;
     default:
         return -E_INVAL;
     }
@@ -136,7 +162,7 @@ sys_prctl(struct user_frame *f)
     struct process *p = t->process;
     u64 arg = SYS_ARG1(f);
     long result;
-    if (option_of_rights(p, f, &result) || memory_option(f, &result))
+    if (option_of_rights(t, f, &result) || memory_option(f, &result))
         return result;
     switch (SYS_ARG0(f)) {
     case PR_SET_PDEATHSIG:
@@ -158,15 +184,21 @@ sys_prctl(struct user_frame *f)
     case PR_GET_NAME:
         return copy_to_user(arg, t->name, sizeof t->name);
     case PR_GET_TIMERSLACK:
-        return (long)p->timer_slack_ns;
+        return (long)t->timer_slack_ns;
     case PR_SET_TIMERSLACK:
-        p->timer_slack_ns = (i64)arg <= 0 ? SLACK_DEFAULT : arg;
+        t->timer_slack_ns = arg == 0 ? t->default_slack_ns : arg;
         return 0;
     case PR_SET_CHILD_SUBREAPER:
         proc_set_subreaper(p, arg != 0);
         return 0;
     case PR_GET_CHILD_SUBREAPER:
         return put_u32(arg, p->subreaper);
+    case PR_MCE_KILL:
+        return mce_kill(t, arg, SYS_ARG2(f), SYS_ARG3(f) | SYS_ARG4(f));
+    case PR_SET_IO_FLUSHER:
+    case PR_GET_IO_FLUSHER:
+        return io_flusher(t, SYS_ARG0(f) == PR_SET_IO_FLUSHER, arg,
+                          SYS_ARG2(f) | SYS_ARG3(f) | SYS_ARG4(f));
     case PR_GET_TID_ADDRESS:
         return copy_to_user(arg, &t->clear_child_tid, sizeof t->clear_child_tid);
     default:

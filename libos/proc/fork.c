@@ -51,14 +51,12 @@ inherit_fields(struct process *p, struct process *from)
         usage_limit_changed(p);
     memcpy(p->name, from->name, sizeof p->name);
     p->nice = thread_current()->sched.nice;
-    p->timer_slack_ns = from->timer_slack_ns;
     p->io_priority = from->io_priority;
     p->oom_score_adj = from->oom_score_adj;
     p->barriers = from->barriers;
     p->personality = from->personality;
     p->dumpable = from->dumpable;
     p->stack_hint = from->stack_hint;
-    p->no_new_privs = from->no_new_privs;
     p->has_subreaper = from->has_subreaper || from->subreaper;
 }
 
@@ -101,6 +99,10 @@ make_thread(struct process *p, struct thread *from, struct user_frame *frame,
     }
     t->memory_policy = from->memory_policy;
     t->check_tasks = from->check_tasks;
+    t->no_new_privs = from->no_new_privs;
+    t->timer_slack_ns = t->default_slack_ns = from->timer_slack_ns;
+    t->mce_policy = from->mce_policy;
+    t->io_flusher = from->io_flusher;
     t->cred = from->cred;
     cred_hold(t->cred);
     if (from->rseq != 0 && !(args->flags & FORK_SHARE_MM)) {

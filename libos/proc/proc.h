@@ -84,7 +84,6 @@ struct process {
     u64 alarm_interval_ns;
     struct timer_table *timers;           /* signal/timer.h; set under lock */
     i32 nice;                             /* lock; of the first thread */
-    u64 timer_slack_ns;
     u16 io_priority;                      /* lock */
     u32 charged_uid;                      /* lock; user.c, N1 */
     u32 dumpable;
@@ -106,7 +105,6 @@ struct process {
     bool mm_shared;                       /* made or was made with FORK_SHARE_MM */
     bool init_may_die;                    /* pid 1 met a fault that it does not handle */
     u32 continues;                        /* lock; counts SIG_CONT and SIG_KILL */
-    bool no_new_privs;
     u64 max_pages;                        /* lock; the most resident ones, until now */
     struct process *dead_next;            /* exit.c */
     u32 personality;                      /* PERSONALITY_*; inherited */

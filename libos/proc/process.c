@@ -63,7 +63,6 @@ process_new(i32 number, int *error)
     waitq_init(&p->stop_wait);
     p->start_ns = clock_mono_ns();
     p->dumpable = 1;
-    p->timer_slack_ns = 50000;
     memcpy(p->limits, default_limits, sizeof p->limits);
     return p;
 }
@@ -286,6 +285,8 @@ process_may_grow(const struct process *parent)
     return user_tasks(c->uid) >= limit ? -E_AGAIN : 0;
 }
 
+#define SLACK_NS 50000u /* Linux's, of a program that does not ask for another */
+
 int
 process_add_thread(struct process *p, struct thread *t)
 {
@@ -297,6 +298,7 @@ process_add_thread(struct process *p, struct thread *t)
     if (t->cred == NULL) { /* the first one */
         t->cred = p->cred;
         cred_hold(t->cred);
+        t->timer_slack_ns = t->default_slack_ns = SLACK_NS;
     }
     list_push_back(&p->threads, &t->process_link);
     p->nthreads++;

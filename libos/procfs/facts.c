@@ -100,7 +100,7 @@ thread_facts(struct process *p, struct thread *t, struct facts *out)
     out->exit_status = p->exit_status;
     out->exiting = p->exiting;
     out->start_ns = p->start_ns;
-    out->no_new_privs = p->no_new_privs;
+    out->no_new_privs = t != NULL && t->no_new_privs;
     out->resident_limit = p->limits[LIMIT_RSS].soft;
     const struct cred *c = cred_of_locked(p, t);
     if (c != NULL)
