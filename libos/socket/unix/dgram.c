@@ -471,7 +471,8 @@ read_packet(struct unix_socket *u, struct unix_message *p, u64 skip,
         unix_message_detach(p, m, !peek);
     i32 offset = u->socket.peek_offset;
     if (offset >= 0 && r == 0)
-        u->socket.peek_offset = peek ? offset + (i32)n : MAX(offset - (i32)p->bytes, 0);
+        u->socket.peek_offset = peek ? (i32)MIN(offset + (i64)n, INT32_MAX)
+                                     : MAX(offset - (i32)p->bytes, 0);
     return r != 0 ? r : (m->flags & SOCKET_TRUNC) != 0 ? (i64)there : (i64)n;
 }
 

@@ -301,7 +301,8 @@ unix_stream_receive(struct socket *s, struct socket_message *m)
     mutex_lock(&u->reading);
     i64 n = stream_read(&r);
     if (n > 0 && __builtin_expect(offset >= 0, 0))
-        s->peek_offset = peek ? offset + (i32)n : MAX(offset - (i32)n, 0);
+        s->peek_offset = peek ? (i32)MIN(offset + (i64)n, INT32_MAX)
+                              : MAX(offset - (i32)n, 0);
     mutex_unlock(&u->reading);
     if (!wait_idle(&s->readable) && !list_empty(&u->queue))
         wait_wake(&s->readable, 1); /* L6 */
