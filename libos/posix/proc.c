@@ -53,7 +53,8 @@ static const struct {
     { CLONE_SETTLS, FORK_SET_TLS },        { CLONE_PARENT_SETTID, FORK_PARENT_TID },
     { CLONE_CHILD_SETTID, FORK_CHILD_TID }, { CLONE_CHILD_CLEARTID, FORK_CLEAR_TID },
     { CLONE_PARENT, FORK_SIBLING },        { CLONE_CLEAR_SIGHAND, FORK_CLEAR_SIGNALS },
-    { CLONE_SYSVSEM, FORK_SHARE_UNDO },
+    { CLONE_SYSVSEM, FORK_SHARE_UNDO },    { CLONE_UNTRACED, FORK_UNTRACED },
+    { CLONE_PTRACE, FORK_TRACED },
 };
 
 /* pidfd_at: where CLONE_PIDFD's descriptor goes. */
@@ -304,7 +305,8 @@ wait_flags(u32 options)
            (options & WUNTRACED ? WAIT_STOPPED : 0) |
            (options & WCONTINUED ? WAIT_CONTINUED : 0) |
            (options & WEXITED ? WAIT_EXITED : 0) | (options & WNOWAIT ? WAIT_NOREAP : 0) |
-           (options & W_ALL ? WAIT_ANY : 0) | (options & W_CLONE ? WAIT_CLONES : 0);
+           (options & W_ALL ? WAIT_ANY : 0) | (options & W_CLONE ? WAIT_CLONES : 0) |
+           (options & W_NOTHREAD ? WAIT_OWN : 0);
 }
 
 static int
@@ -398,8 +400,10 @@ sys_waitid(struct user_frame *f)
         info.u.child.pid = report.pid;
         info.u.child.uid = (u32)report.uid;
         info_of_status(&info, report.status);
-        if (report.trapped && (report.status & 0xff) == 0x7f)
+        if (report.trapped && (report.status & 0xff) == 0x7f) {
             info.code = SIGNAL_CLD_TRAPPED;
+            info.u.child.status = report.status >> 8; /* with the event */
+        }
         if (rusage_of_report(SYS_ARG4(f), &report) != 0)
             return -E_FAULT;
     }

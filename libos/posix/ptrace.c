@@ -16,11 +16,13 @@
 enum {
     TRACEME, PEEKTEXT, PEEKDATA, PEEKUSER, POKETEXT, POKEDATA, POKEUSER, CONT, KILL_TRACEE,
     SINGLESTEP, GETREGS = 12, SETREGS, GETFPREGS, SETFPREGS, ATTACH, DETACH,
-    SYSCALL_STOPS = 24,
+    OLD_SETOPTIONS = 21, SYSCALL_STOPS = 24, SYSEMU = 31, SYSEMU_SINGLESTEP,
     SETOPTIONS = 0x4200, GETEVENTMSG, GETSIGINFO, SETSIGINFO, GETREGSET, SETREGSET, SEIZE,
-    INTERRUPT, GETSIGMASK = 0x420a, SETSIGMASK,
+    INTERRUPT, LISTEN, PEEKSIGINFO, GETSIGMASK, SETSIGMASK, GET_SYSCALL_INFO = 0x420e,
+    GET_RSEQ_CONFIGURATION,
 };
-#define OPTIONS (TRACE_CALLS_MARKED | TRACE_EXEC | TRACE_EXIT_KILL)
+/* Not there: PTRACE_O_TRACESECCOMP, PTRACE_O_SUSPEND_SECCOMP. */
+#define OPTIONS (TRACE_CALLS_MARKED | TRACE_EVENTS_ALL | TRACE_EXIT_KILL)
 #define NT_PRSTATUS 1u
 #define NT_PRFPREG 2u
 #define NT_X86_XSTATE 0x202u
@@ -55,16 +57,11 @@ regs_set(struct trace *tr, const struct linux_regs *r)
     if (r->rip >= USER_TOP || r->fs_base >= USER_TOP || r->gs_base >= USER_TOP ||
         (r->cs & 0xffff) != f->cs || (r->ss & 0xffff) != f->ss)
         return -E_IO;
-    bool in_call = f->orig_rax != ~0ull;
     *f = (struct user_frame){
         .r15 = r->r15, .r14 = r->r14, .r13 = r->r13, .r12 = r->r12, .rbp = r->rbp,
         .rbx = r->rbx, .r11 = r->r11, .r10 = r->r10, .r9 = r->r9, .r8 = r->r8,
         .rax = r->rax, .rcx = r->rcx, .rdx = r->rdx, .rsi = r->rsi, .rdi = r->rdi,
-        /* What was no call becomes none; what was one may be made none.  Before a call it
-         * may become another; one that does not exist is none. */
-        .orig_rax = tr->calls && !tr->in_call && in_call ? MIN(r->orig_rax, POSIX_CALLS)
-                    : in_call && (i64)r->orig_rax >= 0   ? f->orig_rax
-                                                         : ~0ull,
+        .orig_rax = r->orig_rax, /* what it means: take_registers of trace_stop.c */
         .error = f->error, .rip = r->rip, .cs = f->cs,
         .rflags = (f->rflags & ~(u64)RFLAGS_SETTABLE) | (r->rflags & RFLAGS_SETTABLE),
         .rsp = r->rsp, .ss = f->ss,
@@ -116,7 +113,7 @@ set_write(struct set_copy *c, u64 type, struct trace *tr)
         return -E_NOMEM;
     memcpy(before, tr->fpu, PAGE_SIZE);
     memcpy(tr->fpu, c->data->area, c->bytes);
-    bool good = fpu_valid(tr->fpu);
+    bool good = fpu_valid(tr->fpu); /* who is killed meanwhile takes nothing (Y8) */
     if (!good)
         memcpy(tr->fpu, before, PAGE_SIZE);
     tr->fpu_changed |= good;
@@ -197,6 +194,8 @@ static int
 move_info(struct trace *tr, uaddr at, bool write)
 {
     struct linux_siginfo info;
+    if (!tr->has_info)
+        return -E_INVAL; /* a stop of its process */
     if (!write) {
         siginfo_to_linux(&info, &tr->info);
         return copy_to_user(at, &info, sizeof info);
@@ -218,7 +217,93 @@ move_mask(struct trace *tr, u64 bytes, uaddr at, bool write)
     int r = copy_from_user(&mask, at, sizeof mask);
     if (r == 0)
         tr->mask = mask & ~(SIG_BIT(SIG_KILL) | SIG_BIT(SIG_STOP));
+    tr->mask_changed |= r == 0;
     return r;
+}
+
+/* struct ptrace_syscall_info */
+struct linux_call_info {
+    u8 op, zero[3];
+    u32 machine;
+    u64 rip, rsp;
+    union {
+        struct {
+            u64 number, argument[6];
+        } entry;
+        struct {
+            i64 result;
+            u8 is_error;
+        } end;
+    } u;
+};
+#define MACHINE_X86_64 0xc000003eu
+
+/* How many bytes there are, of which the user has room for `room`. */
+static long
+call_info(struct trace *tr, u64 room, uaddr at)
+{
+    const struct user_frame *f = &tr->regs;
+    struct linux_call_info info = { .machine = MACHINE_X86_64, .rip = f->rip, .rsp = f->rsp };
+    u64 bytes = offsetof(struct linux_call_info, u);
+    if (tr->has_info && tr->info.code == (SIG_TRAP | 0x80)) {
+        if (tr->at == TRACE_AT_CALL) {
+            info.op = 1;
+            info.u.entry.number = f->orig_rax;
+            u64 arguments[6] = { f->rdi, f->rsi, f->rdx, f->r10, f->r8, f->r9 };
+            memcpy(info.u.entry.argument, arguments, sizeof arguments);
+            bytes += sizeof info.u.entry;
+        } else {
+            info.op = 2;
+            info.u.end.result = (i64)f->rax;
+            info.u.end.is_error = f->rax >= (u64)-4095ll;
+            bytes += offsetof(struct linux_call_info, u.end.is_error) + 1 -
+                     offsetof(struct linux_call_info, u);
+        }
+    }
+    int r = copy_to_user(at, &info, MIN(room, bytes));
+    return r != 0 ? r : (long)bytes;
+}
+
+struct linux_peek {
+    u64 from;
+    u32 flags;
+    i32 count;
+};
+#define PEEK_SHARED 1u
+
+static long
+peek_signals(struct trace *tr, uaddr from, uaddr at)
+{
+    struct linux_peek peek;
+    struct signal_info info = { 0 };
+    struct linux_siginfo out;
+    if (copy_from_user(&peek, from, sizeof peek) != 0)
+        return -E_FAULT;
+    if ((peek.flags & ~PEEK_SHARED) != 0 || peek.count < 0)
+        return -E_INVAL;
+    for (i32 i = 0; i < peek.count; i++) {
+        u64 index = peek.from + (u64)i;
+        if (index < peek.from ||
+            trace_peek_signal(tr, (peek.flags & PEEK_SHARED) != 0, index, &info) == 0)
+            return i;
+        siginfo_to_linux(&out, &info);
+        if (copy_to_user(at + (u64)i * sizeof out, &out, sizeof out) != 0)
+            return i != 0 ? i : -E_FAULT;
+    }
+    return peek.count;
+}
+
+#define RSEQ_BYTES 32u
+
+static long
+rseq_configuration(const struct trace *tr, u64 room, uaddr at)
+{
+    struct {
+        u64 at;
+        u32 bytes, signature, flags, zero;
+    } out = { tr->rseq, tr->rseq != 0 ? RSEQ_BYTES : 0, tr->rseq_signature, 0, 0 };
+    int r = copy_to_user(at, &out, MIN(room, sizeof out));
+    return r != 0 ? r : (long)sizeof out;
 }
 
 static int
@@ -226,12 +311,28 @@ set_options(struct trace *tr, u64 options)
 {
     if ((options & ~(u64)OPTIONS) != 0)
         return -E_INVAL;
-    tr->options = (u32)options;
+    trace_set_options(tr, (u32)options);
+    return 0;
+}
+
+static int
+go_on(struct trace *tr, u64 request, u64 number)
+{
+    if (number > SIG_MAX)
+        return -E_IO;
+    if (request == DETACH)
+        trace_detach(tr, (i32)number);
+    else
+        trace_resume(tr, (i32)number, request == SINGLESTEP          ? TRACE_STEP
+                                      : request == SYSCALL_STOPS     ? TRACE_TO_CALL
+                                      : request == SYSEMU            ? TRACE_EMULATE
+                                      : request == SYSEMU_SINGLESTEP ? TRACE_EMULATE_STEP
+                                                                     : TRACE_ON);
     return 0;
 }
 
 /* The tracee is stopped. */
-static int
+static long
 request_of_stopped(struct trace *tr, u64 request, uaddr at, u64 data)
 {
     u64 bytes = FPREGS_BYTES;
@@ -265,20 +366,23 @@ request_of_stopped(struct trace *tr, u64 request, uaddr at, u64 data)
     case GETEVENTMSG:
         return copy_to_user(data, &tr->message, sizeof tr->message);
     case SETOPTIONS:
+    case OLD_SETOPTIONS:
         return set_options(tr, data);
+    case LISTEN:
+        return trace_listen(tr);
+    case PEEKSIGINFO:
+        return peek_signals(tr, at, data);
+    case GET_SYSCALL_INFO:
+        return call_info(tr, at, data);
+    case GET_RSEQ_CONFIGURATION:
+        return rseq_configuration(tr, at, data);
     case CONT:
     case SINGLESTEP:
     case SYSCALL_STOPS:
+    case SYSEMU:
+    case SYSEMU_SINGLESTEP:
     case DETACH:
-        if (data > SIG_MAX)
-            return -E_IO;
-        if (request == DETACH)
-            trace_detach(tr, (i32)data);
-        else
-            trace_resume(tr, (i32)data, request == SINGLESTEP      ? TRACE_STEP
-                                        : request == SYSCALL_STOPS ? TRACE_TO_CALL
-                                                                   : TRACE_ON);
-        return 0;
+        return go_on(tr, request, data);
     default:
         return -E_IO;
     }
@@ -322,12 +426,13 @@ sys_ptrace(struct user_frame *f)
     default:
         break;
     }
-    int r = trace_get(tid, true, &tr);
+    long r = trace_get(tid, true, &tr);
     if (r != 0)
         return r;
     mutex_lock(&tr->asking);
     /* Another thread may have let it go on meanwhile. */
-    r = __atomic_load_n(&tr->stopped, __ATOMIC_ACQUIRE)
+    r = __atomic_load_n(&tr->stopped, __ATOMIC_ACQUIRE) &&
+                !__atomic_load_n(&tr->listening, __ATOMIC_ACQUIRE)
             ? request_of_stopped(tr, request, at, data)
             : -E_SRCH;
     mutex_unlock(&tr->asking);

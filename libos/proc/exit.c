@@ -98,6 +98,8 @@ process_end_others(struct process *p)
     }
     signal_recheck_locked(self);
     spin_unlock(&p->lock);
+    if (__builtin_expect(p->leader_trace != NULL, 0))
+        trace_leader_replaced(p);
     if (cred != NULL)
         cred_release(cred);
     return error;
@@ -269,7 +271,10 @@ static void
 become_zombie(struct process *p)
 {
     struct burial b = { .dead = NULL };
+    struct trace *gone = NULL;
     spin_lock(&family_lock);
+    if (__builtin_expect(p->leader_trace != NULL, 0))
+        gone = trace_leader_ends_locked(p);
     pgroup_orphans_locked(p);
     give_children_away(p, &b);
     if (p->session != NULL && p->session->leader == p)
@@ -285,6 +290,8 @@ become_zombie(struct process *p)
     if (tell_and_ask(p))
         bury(&b, p);
     spin_unlock(&family_lock);
+    if (gone != NULL)
+        trace_drop(gone);
     finish_burials(&b);
 }
 
@@ -298,7 +305,7 @@ end_process(struct process *p, struct thread_parts *parts)
     }
     session_leader_ends(); /* it takes the terminal with it */
     if (__builtin_expect(!list_empty(&p->tracees), 0))
-        trace_tracer_ends(p);
+        trace_tracer_ends(p, NULL);
     drop_resources(p, parts);
     become_zombie(p);
     /* Nobody asks for the actions of a process without children, and senders see
@@ -310,14 +317,19 @@ end_process(struct process *p, struct thread_parts *parts)
     signal_actions_release(actions);
 }
 
+/* status: of this thread, as wait tells it to a tracer. */
 static NORETURN void
-end_thread(struct thread *t)
+end_thread(struct thread *t, i32 status)
 {
     struct process *p = t->process;
+    if (__builtin_expect(t->trace != NULL, 0))
+        trace_exit(t, status);
     process_leave_memory(t, true);
     i32 tid = t->tid;
+    if (__builtin_expect(!list_empty(&p->tracees), 0))
+        trace_tracer_ends(p, t);
     if (__builtin_expect(t->trace != NULL, 0))
-        trace_thread_ends(t, p->exit_status);
+        trace_thread_ends(t, p->group_exit ? p->exit_status : status);
     struct thread_parts parts;
     /* Before an exec that waits for this thread looks who shares its descriptors. */
     if (__atomic_load_n(&p->nthreads, __ATOMIC_RELAXED) > 1) {
@@ -365,7 +377,7 @@ proc_exit_thread(i32 code)
     if (!p->group_exit && t->tid == p->pid)
         p->exit_status = (code & 0xff) << 8;
     spin_unlock(&p->lock);
-    end_thread(t);
+    end_thread(t, (code & 0xff) << 8);
 }
 
 NORETURN void
@@ -382,7 +394,7 @@ proc_exit_group(i32 status)
             end_threads_locked(p, t);
     }
     spin_unlock(&p->lock);
-    end_thread(t);
+    end_thread(t, p->group_exit ? p->exit_status : 0);
 }
 
 void
@@ -390,5 +402,5 @@ proc_exit_work(struct thread *t)
 {
     if (t->process == NULL)
         thread_exit(); /* fork gave it up before it ran */
-    end_thread(t);
+    end_thread(t, t->process->group_exit ? t->process->exit_status : 0);
 }

@@ -11,6 +11,7 @@
 #include "core/usercopy.h"
 #include "proc/internal.h"
 #include "proc/parts.h"
+#include "proc/trace.h"
 #include "signal/signal.h"
 #include "vm/mm.h"
 #include "vm/oom.h"
@@ -129,6 +130,22 @@ abandon_thread(struct thread *t)
     thread_start(t);
 }
 
+static int
+add_thread(struct process *p, struct thread *self, struct thread *t,
+           struct trace_birth *birth)
+{
+    if (__builtin_expect(birth->tr == NULL, 1))
+        return process_add_thread(p, t);
+    spin_lock(&family_lock);
+    spin_lock(&p->lock);
+    int error = process_add_thread_locked(p, t);
+    if (error == 0)
+        trace_birth_commit_locked(birth, self, p, t);
+    spin_unlock(&p->lock);
+    spin_unlock(&family_lock);
+    return error;
+}
+
 static i64
 fork_thread(struct user_frame *frame, const struct fork_args *args)
 {
@@ -149,14 +166,23 @@ fork_thread(struct user_frame *frame, const struct fork_args *args)
         copy_to_user(args->parent_tid, &tid, sizeof tid) != 0) {
         /* Linux ignores it too: the thread is made all the same. */
     }
-    int error = process_add_thread(p, t);
+    struct trace_birth birth = { .tr = NULL };
+    int error = 0;
+    if (__builtin_expect(self->trace != NULL, 0))
+        error = trace_birth_begin(self, args, &birth);
+    if (error == 0)
+        error = add_thread(p, self, t, &birth);
     if (error != 0) {
+        trace_birth_end(&birth, NULL);
         pid_drop(tid);
         abandon_thread(t);
         proc_release(p);
-        return -E_AGAIN;
+        return error == -E_NOMEM ? error : -E_AGAIN;
     }
+    trace_birth_end(&birth, t);
     thread_start(t);
+    if (__builtin_expect(birth.event != 0, 0))
+        trace_event(self, frame, birth.event, (u64)tid);
     return tid;
 }
 
@@ -202,7 +228,7 @@ must_look_first(struct thread *self)
  */
 static bool
 commit_process(struct process *p, struct process *parent, struct thread *self,
-               struct thread *t, bool sibling)
+               struct thread *t, bool sibling, struct trace_birth *birth)
 {
     spin_lock(&family_lock);
     if (must_look_first(self)) {
@@ -218,6 +244,8 @@ commit_process(struct process *p, struct process *parent, struct thread *self,
     p->nthreads = 1;
     process_count_thread();
     pid_set_thread(t->tid, t);
+    if (__builtin_expect(birth->tr != NULL, 0))
+        trace_birth_commit_locked(birth, self, p, t);
     spin_unlock(&p->lock);
     spin_unlock(&family_lock);
     return true;
@@ -244,7 +272,15 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
         process_discard(p);
         return error != 0 ? error : -E_NOMEM;
     }
+    struct trace_birth birth = { .tr = NULL };
+    if (__builtin_expect(self->trace != NULL, 0) &&
+        (error = trace_birth_begin(self, args, &birth)) != 0) {
+        abandon_thread(t);
+        process_discard(p);
+        return error;
+    }
     if (args->prepare != NULL && (error = args->prepare(p, args->arg)) != 0) {
+        trace_birth_end(&birth, NULL);
         abandon_thread(t);
         process_discard(p);
         return error;
@@ -255,7 +291,8 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
         copy_to_user(args->parent_tid, &pid, sizeof pid) != 0)
         error = 0; /* as on Linux, not an error of the fork */
     proc_hold(p); /* the thread's own */
-    if (!commit_process(p, parent, self, t, (args->flags & FORK_SIBLING) != 0)) {
+    if (!commit_process(p, parent, self, t, (args->flags & FORK_SIBLING) != 0, &birth)) {
+        trace_birth_end(&birth, NULL);
         abandon_thread(t);
         atomic_fetch_sub_explicit(&p->refs, 1, memory_order_relaxed);
         if (args->settle != NULL)
@@ -265,13 +302,22 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
     }
     if (args->settle != NULL)
         args->settle(true, args->arg);
+    trace_birth_end(&birth, t);
     if (args->flags & FORK_VFORK) {
         proc_hold(p);
         thread_start(t);
+        if (__builtin_expect(birth.event != 0, 0))
+            trace_event(self, frame, birth.event, (u64)pid);
         vfork_wait(self, p);
         proc_release(p);
+        if (__builtin_expect(self->trace != NULL, 0)) {
+            trace_event(self, frame, TRACE_EVENT_VFORK_DONE, (u64)pid);
+            thread_set_work(self, WORK_SIGNAL); /* what vfork_wait put off */
+        }
     } else {
         thread_start(t);
+        if (__builtin_expect(birth.event != 0, 0))
+            trace_event(self, frame, birth.event, (u64)pid);
     }
     return pid;
 }

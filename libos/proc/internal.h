@@ -39,6 +39,7 @@ u64 user_tasks(u32 uid);
 void user_charge(u32 uid, i64 tasks); /* may be negative */
 /* A new thread enters the process: -E_INTR when it is ending. */
 int process_add_thread(struct process *p, struct thread *t) MUST_CHECK;
+int process_add_thread_locked(struct process *p, struct thread *t) MUST_CHECK;
 /* party.c; p->lock is held */
 void process_party_enter_locked(struct process *p, struct thread *t);
 void process_remove_thread_locked(struct process *p, struct thread *t);

@@ -105,6 +105,8 @@ struct process {
     bool mm_shared;                       /* made or was made with FORK_SHARE_MM */
     bool init_may_die;                    /* pid 1 met a fault that it does not handle */
     u32 continues;                        /* lock; counts SIG_CONT and SIG_KILL */
+    u32 stops;                            /* lock; counts stop signals that were acted upon */
+    struct trace *leader_trace;           /* family_lock; trace_leader_ends_locked */
     u64 max_pages;                        /* lock; the most resident ones, until now */
     struct process *dead_next;            /* exit.c */
     u32 personality;                      /* PERSONALITY_*; inherited */
@@ -154,6 +156,8 @@ void proc_each_of_user(u32 uid, bool (*fn)(struct process *p, void *arg), void *
 #define FORK_CLEAR_TID 0x200u
 #define FORK_SIBLING 0x400u        /* the child's parent is the caller's */
 #define FORK_SHARE_UNDO 0x1000u    /* of System V semaphores */
+#define FORK_UNTRACED 0x2000u      /* no event of it is told to a tracer */
+#define FORK_TRACED 0x4000u        /* the tracer traces it, too */
 #define FORK_CLEAR_SIGNALS 0x800u  /* handlers become default; ignored ones stay */
 struct fork_args {
     u32 flags;
@@ -190,6 +194,7 @@ NORETURN void proc_exit_thread(i32 code);
 #define WAIT_NOREAP 0x10u
 #define WAIT_CLONES 0x20u  /* only children whose exit signal is not SIG_CHLD */
 #define WAIT_ANY 0x40u     /* both */
+#define WAIT_OWN 0x80u     /* of tracees only the calling thread's */
 struct wait_report {
     i32 pid, status, uid;
     bool trapped; /* it is a tracee's */

@@ -288,13 +288,10 @@ process_may_grow(const struct process *parent)
 #define SLACK_NS 50000u /* Linux's, of a program that does not ask for another */
 
 int
-process_add_thread(struct process *p, struct thread *t)
+process_add_thread_locked(struct process *p, struct thread *t)
 {
-    spin_lock(&p->lock);
-    if (p->group_exit || p->exec_thread != NULL) {
-        spin_unlock(&p->lock);
+    if (p->group_exit || p->exec_thread != NULL)
         return -E_INTR;
-    }
     if (t->cred == NULL) { /* the first one */
         t->cred = p->cred;
         cred_hold(t->cred);
@@ -311,8 +308,16 @@ process_add_thread(struct process *p, struct thread *t)
     process_party_enter_locked(p, t);
     if (p->group_stop)
         thread_set_work(t, WORK_SIGNAL);
-    spin_unlock(&p->lock);
     return 0;
+}
+
+int
+process_add_thread(struct process *p, struct thread *t)
+{
+    spin_lock(&p->lock);
+    int error = process_add_thread_locked(p, t);
+    spin_unlock(&p->lock);
+    return error;
 }
 
 void

@@ -1,18 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Tracing: trace.h has the invariants. */
-#include "proc/trace.h"
-
-#include "core/fpu.h"
+/* Tracing, who traces whom, and what a tracer asks: trace.h has the invariants. */
 #include "core/heap.h"
 #include "core/log.h"
-#include "core/machine.h"
-#include "core/page.h"
 #include "core/string.h"
-#include "proc/internal.h"
 #include "proc/pid.h"
-
-#define STATUS_STOPPED(n) ((n) << 8 | 0x7f)
-#define RFLAGS_TF 0x100u
+#include "proc/trace_private.h"
 
 static struct trace *
 trace_new(void)
@@ -33,8 +25,8 @@ trace_free(struct trace *tr)
     heap_free(tr);
 }
 
-static void
-put(struct trace *tr)
+void
+trace_put(struct trace *tr)
 {
     if (atomic_fetch_sub_explicit(&tr->refs, 1, memory_order_acq_rel) != 1)
         return;
@@ -45,7 +37,7 @@ put(struct trace *tr)
 void
 trace_drop(struct trace *tr)
 {
-    put(tr);
+    trace_put(tr);
 }
 
 /* ---- the relation ---- */
@@ -62,10 +54,18 @@ join_locked(struct trace *tr, struct process *tracer, struct process *p, struct 
     tr->thread = t;
     tr->process = p;
     tr->tid = t->tid;
+    tr->continues_seen = p->continues;
+    tr->stops_seen = p->group_stop ? p->stops - 1 : p->stops; /* it is to tell of this one */
     proc_hold(p);
     list_push_back(&tracer->tracees, &tr->link);
     p->traced++;
+    trace_count_locked(tr);
     __atomic_store_n(&t->trace, tr, __ATOMIC_RELEASE);
+    if (p->group_stop) { /* it may be parked */
+        thread_set_work(t, WORK_SIGNAL);
+        thread_poke(t);
+        wait_wake(&p->stop_wait, ~0u);
+    }
     return 0;
 }
 
@@ -100,6 +100,7 @@ trace_attach(i32 tid, bool seize, u32 options)
     if (r == 0) {
         tr->seized = seize;
         tr->options = options;
+        tr->by = thread_current();
         spin_lock(&family_lock);
         spin_lock(&p->lock);
         struct thread *t = process_thread_locked(p, tid);
@@ -118,30 +119,38 @@ trace_attach(i32 tid, bool seize, u32 options)
 }
 
 void (*trace_calls_hook)(bool any);
-static u32 calls_traced; /* family_lock; threads that stop at calls: Y5 */
+static u32 calls_traced; /* family_lock; threads that Y5 speaks of */
 
-static void
-set_calls_locked(struct trace *tr, bool on)
+void
+trace_count_locked(struct trace *tr)
 {
-    if (tr->calls == on)
+    bool on = tr->tracer != NULL && tr->thread != NULL &&
+              (tr->goes != TRACE_ON ||
+               (tr->options & TRACE_EVENT_BIT(TRACE_EVENT_EXIT)) != 0);
+    if (tr->whole == on)
         return;
-    tr->calls = on;
+    tr->whole = on;
     calls_traced += on ? 1u : -1u;
     if (trace_calls_hook != NULL)
         trace_calls_hook(calls_traced != 0);
 }
 
-/* With family_lock held: the tracer has nothing to do with it any more. The list's reference
- * is the caller's. */
-static void
-leave_locked(struct trace *tr)
+void
+trace_leave_locked(struct trace *tr)
 {
     list_remove(&tr->link);
-    set_calls_locked(tr, false);
     tr->tracer = NULL;
+    tr->by = NULL;
+    tr->goes = TRACE_ON;
+    trace_count_locked(tr);
     tr->stopped = false;
-    tr->event = 0;
+    tr->events = 0;
     tr->report = 0;
+    if (tr->thread != NULL) { /* it lets go of its side: trace_look */
+        thread_set_work(tr->thread, WORK_SIGNAL);
+        if (tr->process->group_stop) /* as all of its process it is to stop */
+            thread_poke(tr->thread);
+    }
     wait_wake(&tr->process->stop_wait, ~0u);
 }
 
@@ -153,7 +162,9 @@ trace_get(i32 tid, bool stopped, struct trace **out)
     spin_lock(&family_lock);
     list_for_each(it, &self->tracees) {
         struct trace *tr = container_of(it, struct trace, link);
-        if (tr->tid != tid || tr->ended || (stopped && !tr->stopped))
+        if (tr->tid != tid || tr->ended || tr->thread == NULL ||
+            (tr->by != NULL && tr->by != thread_current()) ||
+            (stopped && (!tr->stopped || tr->listening)))
             continue;
         atomic_fetch_add_explicit(&tr->refs, 1, memory_order_relaxed);
         *out = tr;
@@ -164,16 +175,40 @@ trace_get(i32 tid, bool stopped, struct trace **out)
     return r;
 }
 
+i32
+trace_tracer_of(struct process *p, i32 tid, bool *stopped)
+{
+    i32 number = 0;
+    *stopped = false;
+    if (__atomic_load_n(&p->traced, __ATOMIC_RELAXED) == 0)
+        return 0;
+    spin_lock(&family_lock);
+    spin_lock(&p->lock);
+    struct thread *t = process_thread_locked(p, tid);
+    struct trace *tr = t != NULL ? t->trace : NULL;
+    if (tr != NULL && tr->tracer != NULL) {
+        number = tr->by != NULL ? tr->by->tid : tr->tracer->pid;
+        *stopped = tr->stopped;
+    }
+    spin_unlock(&p->lock);
+    spin_unlock(&family_lock);
+    return number;
+}
+
+/* ---- requests ---- */
+
 void
 trace_resume(struct trace *tr, i32 number, enum trace_goes how)
 {
     spin_lock(&family_lock);
-    tr->signal = number;
-    tr->step = how == TRACE_STEP;
-    set_calls_locked(tr, how == TRACE_TO_CALL && tr->tracer != NULL);
-    tr->stopped = false;
-    tr->report = 0;
-    wait_wake(&tr->process->stop_wait, ~0u);
+    if (tr->tracer != NULL) {
+        tr->signal = number;
+        tr->goes = how;
+        trace_count_locked(tr);
+        tr->stopped = false;
+        tr->report = 0;
+        wait_wake(&tr->process->stop_wait, ~0u);
+    }
     spin_unlock(&family_lock);
 }
 
@@ -181,340 +216,112 @@ void
 trace_detach(struct trace *tr, i32 number)
 {
     spin_lock(&family_lock);
-    tr->signal = number;
-    tr->step = false;
     bool ours = tr->tracer != NULL;
-    if (ours)
-        leave_locked(tr);
+    if (ours) {
+        tr->signal = number;
+        trace_leave_locked(tr);
+    }
     spin_unlock(&family_lock);
     if (ours)
-        put(tr);
+        trace_put(tr);
 }
 
 void
 trace_interrupt(struct trace *tr)
 {
     spin_lock(&family_lock);
-    if (tr->thread != NULL && tr->event == 0 && !tr->stopped) {
-        tr->event = TRACE_EVENT_STOP;
+    if (tr->thread != NULL) {
+        tr->events |= WAITS_STOP;
         thread_set_work(tr->thread, WORK_SIGNAL);
         thread_poke(tr->thread);
+        if (tr->listening)
+            wait_wake(&tr->process->stop_wait, ~0u);
     }
     spin_unlock(&family_lock);
 }
-
-/* ---- stops ---- */
-
-static bool
-must_go(struct thread *t)
-{
-    return proc_is_ending(t) || ((t->signal_pending | t->process->signal_pending) &
-                                 SIG_BIT(SIG_KILL)) != 0;
-}
-
-static bool
-may_leave(struct thread *t, const struct trace *tr)
-{
-    return !__atomic_load_n(&tr->stopped, __ATOMIC_ACQUIRE) || must_go(t);
-}
-
-/* Who waits for it hears of it; family_lock is held. */
-static void
-tell_tracer_locked(struct trace *tr, i32 number)
-{
-    struct signal_info info = { .number = SIG_CHLD, .code = SIGNAL_CLD_TRAPPED,
-                                .pid = tr->tid, .status = number };
-    struct signal_action a = { .flags = SA_F_NOCLDSTOP };
-    if (tr->tracer->actions != NULL)
-        signal_action_get(tr->tracer, SIG_CHLD, &a);
-    if ((a.flags & SA_F_NOCLDSTOP) == 0)
-        signal_send_process(tr->tracer, SIG_CHLD, &info);
-    wait_wake(&tr->tracer->child_wait, ~0u);
-}
-
-/* Y3 */
-static void
-leave_copy(struct thread *t, struct trace *tr, struct user_frame *f)
-{
-    fpu_save(t);
-    memcpy(tr->fpu, t->fpu, PAGE_SIZE);
-    if (tr->stepping)
-        f->rflags &= ~(u64)RFLAGS_TF; /* the tracer's, not the program's */
-    tr->regs = *f;
-    tr->fs_base = t->fs_base;
-    tr->gs_base = t->gs_base;
-    tr->mask = t->signal_mask;
-}
-
-static void
-take_changes(struct thread *t, struct trace *tr, struct user_frame *f)
-{
-    if (tr->fpu_changed) {
-        memcpy(t->fpu, tr->fpu, PAGE_SIZE);
-        fpu_load(t);
-    }
-    if (tr->changed) {
-        *f = tr->regs;
-        fpu_set_fs(t, tr->fs_base);
-        fpu_set_gs(t, tr->gs_base);
-        if (f->orig_rax == ~0ull)
-            THREAD_RESTART_KIND(t) = 0;
-    }
-    if (tr->step || tr->stepping) {
-        f->rflags = tr->step ? f->rflags | RFLAGS_TF : f->rflags & ~(u64)RFLAGS_TF;
-        tr->changed = true;
-    }
-    tr->stepping = tr->step;
-    if (tr->changed) {
-        thread_set_work(t, WORK_FULL);
-        if (f->orig_rax != ~0ull)
-            machine_user_moved(t, f);
-    }
-    signal_mask_set(tr->mask);
-    tr->changed = tr->fpu_changed = false;
-}
-
-/* Y2. False: nobody traces it any more; it did not stop. */
-static bool
-stop(struct thread *t, struct trace *tr, struct user_frame *f, i32 report, i32 number)
-{
-    struct process *p = t->process;
-    leave_copy(t, tr, f);
-    spin_lock(&family_lock);
-    bool stops = tr->tracer != NULL && !must_go(t);
-    if (stops) {
-        tr->tid = t->tid;
-        tr->signal = number;
-        tr->report = report;
-        tr->stopped = true;
-        tell_tracer_locked(tr, report >> 8 & 0xff);
-    }
-    spin_unlock(&family_lock);
-    if (!stops)
-        return false;
-    (void)wait_until(&p->stop_wait, may_leave(t, tr), false, ~0ull);
-    spin_lock(&family_lock);
-    tr->stopped = false;
-    tr->report = 0;
-    spin_unlock(&family_lock);
-    if (!must_go(t)) /* Y7: else somebody may be in the middle of them */
-        take_changes(t, tr, f);
-    return true;
-}
-
-/* A stop at a call: a signal that the tracer gives then is sent as by it. */
-static void
-stop_at_call(struct thread *t, struct trace *tr, struct user_frame *f)
-{
-    i32 number = SIG_TRAP | ((tr->options & TRACE_CALLS_MARKED) != 0 ? 0x80 : 0);
-    tr->info = (struct signal_info){ .number = SIG_TRAP, .code = number };
-    if (stop(t, tr, f, STATUS_STOPPED(number), 0) && tr->signal != 0)
-        signal_send_thread(t, tr->signal, NULL);
-}
-
-#define LINUX_ENOSYS 38 /* what rax shows before a call */
 
 void
-trace_call(struct thread *t, struct user_frame *f)
+trace_set_options(struct trace *tr, u32 options)
 {
-    struct trace *tr = t->trace;
-    if (!tr->calls)
-        return;
-    f->rax = (u64)-(i64)LINUX_ENOSYS;
-    stop_at_call(t, tr, f);
-    tr->in_call = tr->calls;
-    if (tr->in_call)
-        thread_set_work(t, WORK_SIGNAL); /* its end */
+    spin_lock(&family_lock);
+    tr->options = options;
+    trace_count_locked(tr);
+    spin_unlock(&family_lock);
 }
 
 int
-trace_signal(struct thread *t, struct user_frame *f, int number, struct signal_info *info)
+trace_listen(struct trace *tr)
 {
-    struct trace *tr = t->trace;
-    tr->info = *info;
-    tr->info.number = number;
-    if (!stop(t, tr, f, STATUS_STOPPED(number), number))
-        return number;
-    if (tr->signal == number)
-        *info = tr->info;
-    else
-        *info = (struct signal_info){ .number = tr->signal, .code = SIGNAL_CODE_USER,
-                                      .pid = tr->process->pid };
-    return tr->signal;
-}
-
-void
-trace_group_stop(struct thread *t, struct user_frame *f, int number)
-{
-    struct trace *tr = t->trace;
-    i32 event = tr->seized ? TRACE_EVENT_STOP << 16 : 0;
-    tr->info = (struct signal_info){ .number = number };
-    (void)stop(t, tr, f, STATUS_STOPPED(number) | event, 0);
-}
-
-void
-trace_look(struct thread *t, struct user_frame *f)
-{
-    struct trace *tr = t->trace;
     spin_lock(&family_lock);
-    i32 event = tr->event;
-    tr->event = 0;
-    bool detached = tr->tracer == NULL;
-    if (detached) {
-        tr->thread = NULL;
-        spin_lock(&tr->process->lock);
-        tr->process->traced--;
-        spin_unlock(&tr->process->lock);
-        __atomic_store_n(&t->trace, NULL, __ATOMIC_RELAXED);
-    }
-    spin_unlock(&family_lock);
-    if (detached) {
-        if (tr->stepping) {
-            f->rflags &= ~(u64)RFLAGS_TF;
-            thread_set_work(t, WORK_FULL);
-            if (f->orig_rax != ~0ull)
-                machine_user_moved(t, f);
-        }
-        put(tr);
-        return;
-    }
-    if (event != 0) {
-        tr->info = (struct signal_info){ .number = SIG_TRAP, .code = SIG_TRAP | event << 8 };
-        (void)stop(t, tr, f, STATUS_STOPPED(SIG_TRAP) | event << 16, 0);
-    }
-    if (tr->in_call) {
-        tr->in_call = false;
-        if (tr->calls)
-            stop_at_call(t, tr, f);
-    }
-}
-
-/* ---- wait ---- */
-
-static bool
-is_asked(const struct process *self, const struct trace *tr, i32 which)
-{
-    if (which > 0)
-        return tr->tid == which;
-    if (which == -1)
-        return true;
-    return tr->process->pgid == (which == 0 ? self->pgid : -which);
-}
-
-int
-trace_report_locked(struct process *self, i32 which, u32 flags, struct wait_report *out,
-                    struct trace **gone)
-{
-    int r = -E_CHILD;
-    list_for_each_safe(it, &self->tracees) {
-        struct trace *tr = container_of(it, struct trace, link);
-        if (!is_asked(self, tr, which))
-            continue;
-        r = 0;
-        if (tr->ended ? !(flags & WAIT_EXITED) : tr->report == 0)
-            continue;
-        *out = (struct wait_report){ .pid = tr->tid, .status = tr->report, .trapped = true };
-        if ((flags & WAIT_NOREAP) != 0)
-            return 1;
+    int r = tr->seized && tr->stopped && tr->has_info &&
+                    tr->info.code >> 8 == TRACE_EVENT_STOP
+                ? 0 : -E_IO;
+    if (r == 0) {
         tr->report = 0;
-        if (tr->ended) {
-            list_remove(&tr->link);
-            tr->tracer = NULL;
-            *gone = tr;
-        }
-        return 1;
+        __atomic_store_n(&tr->listening, true, __ATOMIC_RELEASE);
+        wait_wake(&tr->process->stop_wait, ~0u); /* it may have changed already */
     }
+    spin_unlock(&family_lock);
     return r;
 }
 
-/* ---- ends ---- */
-
-void
-trace_thread_ends(struct thread *t, i32 status)
+int
+trace_peek_signal(struct trace *tr, bool shared, u64 index, struct signal_info *out)
 {
-    struct trace *tr = t->trace;
     spin_lock(&family_lock);
-    struct process *p = tr->process;
-    spin_lock(&p->lock);
-    p->traced--;
-    spin_unlock(&p->lock);
-    tr->thread = NULL;
-    set_calls_locked(tr, false);
-    /* A child's own end is told by its parent's wait. */
-    bool listed = tr->tracer != NULL, tells = listed && !(tr->tracer == p->parent &&
-                                                          t->tid == p->pid);
-    if (tells) {
-        tr->ended = true;
-        tr->report = status;
-        tell_tracer_locked(tr, status >> 8 & 0xff);
-    } else if (listed) {
-        list_remove(&tr->link);
-        tr->tracer = NULL;
-    }
+    int r = tr->thread != NULL ? signal_peek(tr->thread, shared, index, out) : 0;
     spin_unlock(&family_lock);
-    t->trace = NULL;
-    if (listed && !tells)
-        put(tr);
-    put(tr);
+    return r;
 }
 
-void
-trace_tracer_ends(struct process *p)
-{
-    for (;;) {
-        struct trace *tr = NULL;
-        spin_lock(&family_lock);
-        if (!list_empty(&p->tracees))
-            tr = container_of(p->tracees.next, struct trace, link);
-        bool kill = tr != NULL && (tr->options & TRACE_EXIT_KILL) != 0 && !tr->ended;
-        if (tr != NULL)
-            leave_locked(tr);
-        spin_unlock(&family_lock);
-        if (tr == NULL)
-            return;
-        if (kill)
-            signal_send_process(tr->process, SIG_KILL, NULL);
-        put(tr);
-    }
-}
+/* ---- births ---- */
 
-/* ---- exec ---- */
-
-void
-trace_exec(struct thread *t)
+int
+trace_birth_begin(struct thread *self, const struct fork_args *args,
+                  struct trace_birth *birth)
 {
-    struct trace *tr = t->trace;
-    bool plain = false;
+    struct trace *tr = self->trace;
+    i32 event = args->flags & FORK_VFORK         ? TRACE_EVENT_VFORK
+                : args->exit_signal != SIG_CHLD ? TRACE_EVENT_CLONE
+                                                : TRACE_EVENT_FORK;
     spin_lock(&family_lock);
-    tr->tid = t->tid;
-    if (tr->tracer != NULL && (tr->options & TRACE_EXEC) != 0) {
-        tr->event = TRACE_EVENT_EXEC;
-        tr->message = (u64)t->tid;
+    bool wanted = tr->tracer != NULL && (args->flags & FORK_UNTRACED) == 0 &&
+                  (tr->options & TRACE_EVENT_BIT(event)) != 0;
+    bool joins = tr->tracer != NULL && (wanted || (args->flags & FORK_TRACED) != 0);
+    spin_unlock(&family_lock);
+    if (joins && (birth->tr = trace_new()) == NULL)
+        return -E_NOMEM;
+    birth->event = wanted ? event : 0;
+    return 0;
+}
+
+void
+trace_birth_commit_locked(struct trace_birth *birth, struct thread *self,
+                          struct process *p, struct thread *t)
+{
+    struct trace *from = self->trace, *tr = birth->tr;
+    if (from->tracer == NULL)
+        return;
+    tr->seized = from->seized;
+    tr->options = from->options;
+    tr->by = from->by;
+    if (join_locked(tr, from->tracer, p, t) != 0)
+        return;
+    birth->joined = true;
+    if (tr->seized) {
+        tr->events |= WAITS_STOP;
         thread_set_work(t, WORK_SIGNAL);
-    } else {
-        plain = tr->tracer != NULL && !tr->seized;
-    }
-    spin_unlock(&family_lock);
-    if (plain) {
-        struct signal_info info = { .number = SIG_TRAP, .code = SIGNAL_CODE_USER,
-                                    .pid = t->process->pid };
-        signal_send_thread(t, SIG_TRAP, &info);
     }
 }
 
-bool
-trace_restricts(struct thread *t)
+void
+trace_birth_end(struct trace_birth *birth, struct thread *t)
 {
-    struct trace *tr = t->trace;
-    bool restricts = false;
-    if (tr == NULL)
-        return false;
-    spin_lock(&family_lock);
-    if (tr->tracer != NULL) {
-        spin_lock(&tr->tracer->lock);
-        restricts = tr->tracer->cred == NULL || !cred_can(tr->tracer->cred, CAP_SYS_PTRACE);
-        spin_unlock(&tr->tracer->lock);
-    }
-    spin_unlock(&family_lock);
-    return restricts;
+    struct signal_info info = { .number = SIG_STOP, .code = SIGNAL_CODE_USER };
+    if (birth->tr == NULL)
+        return;
+    if (!birth->joined)
+        trace_free(birth->tr);
+    else if (!birth->tr->seized)
+        signal_send_thread(t, SIG_STOP, &info);
 }

@@ -71,7 +71,8 @@ report_child(struct process *self, struct process *child, u32 flags,
         *dead = child;
         return true;
     }
-    if ((child->report & (i32)flags & (i32)WAIT_STOPPED) && child->state == PROC_STOPPED)
+    if ((child->report & (i32)flags & (i32)WAIT_STOPPED) &&
+        child->state == PROC_STOPPED && !trace_is_of_parent(self, child))
         fill_report(child, child->stop_signal << 8 | 0x7f, out);
     else if (child->report & (i32)flags & (i32)WAIT_CONTINUED)
         fill_report(child, 0xffff, out);
@@ -166,7 +167,7 @@ proc_stop_complete(struct process *p)
         set_report_locked(p, WAIT_STOPPED);
     }
     spin_unlock(&p->lock);
-    if (stopped && p->parent != NULL) {
+    if (stopped && p->parent != NULL && !trace_is_of_parent(p->parent, p)) {
         signal_tell_parent(p, SIGNAL_CLD_STOPPED, p->stop_signal);
         wait_wake(&p->parent->child_wait, ~0u);
     }

@@ -6,6 +6,7 @@
 #include "proc/cred.h"
 #include "proc/proc.h"
 #include "proc/session.h"
+#include "proc/trace.h"
 #include "procfs/private.h"
 #include "signal/signal.h"
 #include "tty/tty.h"
@@ -165,6 +166,10 @@ facts_get(const struct subject *s, struct facts *out)
     struct thread *t = process_thread_locked(p, out->tid);
     thread_facts(p, t, out);
     spin_unlock(&p->lock);
+    bool held;
+    out->tracer = trace_tracer_of(p, out->tid, &held);
+    if (held)
+        out->state = 't';
     usage_facts(p, s, out);
     struct fdtable *files = proc_files(p, s->tid);
     if (files != NULL) {

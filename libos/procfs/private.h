@@ -142,6 +142,7 @@ void subject_owner(struct process *p, bool always, u32 *uid, u32 *gid);
 
 struct facts {
     i32 pid, tid, ppid, pgid, sid, tpgid;
+    i32 tracer; /* 0: none */
     u64 tty; /* device number; 0: none */
     char name[16];
     char state;

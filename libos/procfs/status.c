@@ -156,6 +156,8 @@ state_words(char letter)
         return "S (sleeping)";
     case 'D':
         return "D (disk sleep)";
+    case 't':
+        return "t (tracing stop)";
     case 'T':
         return "T (stopped)";
     case 'Z':
@@ -189,7 +191,7 @@ status_identity(struct text *t, const struct facts *f)
     text_quote(t, f->name, "\n");
     text_add(t, "\nUmask:\t%04o\nState:\t%s\nTgid:\t%d\nNgid:\t0\nPid:\t%d\nPPid:\t%d\n",
              f->umask, state_words(f->state), f->pid, f->tid, f->ppid);
-    text_add(t, "TracerPid:\t0\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", c->uid,
+    text_add(t, "TracerPid:\t%d\nUid:\t%u\t%u\t%u\t%u\nGid:\t%u\t%u\t%u\t%u\n", f->tracer, c->uid,
              c->euid, c->suid, c->fsuid, c->gid, c->egid, c->sgid, c->fsgid);
     text_add(t, "FDSize:\t%u\nGroups:\t", f->fd_slots);
     for (u32 i = 0; c->groups != NULL && i < c->groups->count; i++)

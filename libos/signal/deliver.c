@@ -30,7 +30,7 @@ unblocked(const struct thread *t)
 static inline void
 recheck(struct thread *t)
 {
-    if (unblocked(t) || t->process->group_stop)
+    if (unblocked(t) || t->process->group_stop || t->trace != NULL)
         thread_set_work(t, WORK_SIGNAL);
 }
 
@@ -125,6 +125,21 @@ take_locked(struct thread *t, struct process *p, u64 set, struct signal_info *ou
 }
 
 int
+signal_peek(struct thread *t, bool shared, u64 index, struct signal_info *out)
+{
+    struct process *p = t->process;
+    spin_lock(&p->lock);
+    struct signal_queue *last = shared ? p->signal_queue : t->signal_queue;
+    struct signal_queue *e = last != NULL ? last->next : NULL;
+    for (; e != NULL && index != 0; index--)
+        e = e == last ? NULL : e->next;
+    if (e != NULL)
+        *out = e->info;
+    spin_unlock(&p->lock);
+    return e != NULL;
+}
+
+int
 signal_take(struct thread *t, u64 set, struct signal_info *out)
 {
     struct process *p = t->process;
@@ -182,30 +197,34 @@ park(struct thread *t, struct process *p)
     spin_unlock(&p->lock);
     if (all)
         proc_stop_complete(p);
-    (void)wait_until(&p->stop_wait, !p->group_stop || proc_is_ending(t), false, ~0ull);
+    (void)wait_until(&p->stop_wait,
+                     !p->group_stop || proc_is_ending(t) ||
+                         __atomic_load_n(&t->trace, __ATOMIC_ACQUIRE) != NULL,
+                     false, ~0ull);
     spin_lock(&p->lock);
     p->nstopped--;
+    bool over = !p->group_stop || proc_is_ending(t); /* else a tracer took it over */
     spin_unlock(&p->lock);
-    proc_continued(p);
+    if (over)
+        proc_continued(p);
 }
 
 /* A stop signal's default action; before: p->continues when it was taken, since which a
  * SIG_CONT may have come. Orphaned groups do not stop for the terminal's (POSIX,
  * 2.4.3). */
 static void
-stop_process(struct thread *t, struct user_frame *f, struct process *p, int number, u32 before)
+stop_process(struct thread *t, struct process *p, int number, u32 before)
 {
-    if (__builtin_expect(t->trace != NULL, 0)) { /* its tracer holds it, not its group */
-        trace_group_stop(t, f, number);
-        return;
-    }
     if (number != SIG_STOP && session_group_orphaned(p->pgid))
         return;
     spin_lock(&p->lock);
     bool stop = p->continues == before && !proc_is_ending(t);
-    if (stop && !p->group_stop) {
+    /* Another one while the first holds: a tracer let this thread run. */
+    if (stop && (!p->group_stop || t->trace != NULL)) {
+        p->stops++;
+        if (!p->group_stop)
+            p->stop_signal = number;
         p->group_stop = 1;
-        p->stop_signal = number;
         list_for_each(it, &p->threads) {
             struct thread *other = container_of(it, struct thread, process_link);
             if (other == t)
@@ -214,8 +233,11 @@ stop_process(struct thread *t, struct user_frame *f, struct process *p, int numb
             thread_poke(other);
         }
     }
+    if (__builtin_expect(p->traced != 0, 0))
+        wait_wake(&p->stop_wait, ~0u); /* tracees that tell of it though they are stopped */
     spin_unlock(&p->lock);
-    park(t, p);
+    if (__builtin_expect(t->trace == NULL, 1))
+        park(t, p); /* else trace_look stops it (proc/trace.h, Y7) */
 }
 
 enum taken { TAKEN_NONE, TAKEN_IGNORE, TAKEN_STOP, TAKEN_END, TAKEN_HANDLER, TAKEN_TRACED };
@@ -377,7 +399,7 @@ signal_work(struct thread *t, struct user_frame *f)
         if (what == TAKEN_HANDLER)
             enter_handler(t, f, number, &action, &info);
         else if (what == TAKEN_STOP)
-            stop_process(t, f, p, number, continues);
+            stop_process(t, p, number, continues);
         else if (what == TAKEN_END)
             proc_exit_group(number);
     }

@@ -66,6 +66,18 @@ drop_everywhere(struct process *p, u64 set)
     }
 }
 
+/* Tracers hear of each SIG_CONT (proc/trace.h). */
+static __attribute__((noinline, cold)) void
+tell_traced(struct process *p)
+{
+    list_for_each(it, &p->threads) {
+        struct thread *t = container_of(it, struct thread, process_link);
+        if (__atomic_load_n(&t->trace, __ATOMIC_RELAXED) != NULL)
+            look_now(t);
+    }
+    wait_wake(&p->stop_wait, ~0u);
+}
+
 /* What the mere sending of a signal does. */
 static void
 act_on_sending(struct process *p, int number)
@@ -82,6 +94,8 @@ act_on_sending(struct process *p, int number)
             p->group_stop = 0;
             wait_wake(&p->stop_wait, ~0u);
         }
+        if (number == SIG_CONT && __builtin_expect(p->traced != 0, 0))
+            tell_traced(p);
     }
 }
 

@@ -138,6 +138,9 @@ bool signal_is_blocked_or_ignored(int number);
 u64 signal_pending_set(struct thread *t);
 /* Take a pending signal of `set` (sigtimedwait); 0: none. */
 int signal_take(struct thread *t, u64 set, struct signal_info *out);
+/* A copy of the index-th entry of t's queue or (shared) its process's, which stays: 1; 0:
+ * there are not so many. O(index) */
+int signal_peek(struct thread *t, bool shared, u64 index, struct signal_info *out);
 /* A copy of a process's action. */
 void signal_action_get(struct process *p, int number, struct signal_action *out);
 /* Which signals p ignores and catches, by its own wish; p->lock is held. */
