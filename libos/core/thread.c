@@ -568,8 +568,8 @@ thread_do_work(struct thread *t, struct user_frame *f)
             atomic_fetch_and(&t->work, ~WORK_RSEQ);
             libos_hooks.rseq_work(t, f);
         }
-        if (work & WORK_SIGNAL) {
-            atomic_fetch_and(&t->work, ~WORK_SIGNAL);
+        if (work & (WORK_SIGNAL | WORK_TRACE)) {
+            atomic_fetch_and(&t->work, ~(WORK_SIGNAL | WORK_TRACE));
             libos_hooks.signal_work(t, f);
             if (t->rseq != 0) /* it may have been stopped */
                 atomic_fetch_or(&t->work, WORK_RSEQ);

@@ -44,6 +44,7 @@ enum thread_state { THREAD_NEW, THREAD_RUNNABLE, THREAD_RUNNING, THREAD_SLEEPING
 #define WORK_RESCHED 0x2u  /* someone else should run */
 #define WORK_FULL 0x4u     /* the frame was changed: return with all registers */
 #define WORK_RSEQ 0x10u    /* posix/rseq.c: it lost its CPU, or came onto another */
+#define WORK_TRACE 0x20u   /* as WORK_SIGNAL, but it wakes nobody: the end of a traced call */
 #define WORK_EXIT 0x8u     /* the process is ending: the thread ends, too */
 
 /* Which class chooses when a thread runs, and how: libos/sched. */

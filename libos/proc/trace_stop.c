@@ -223,7 +223,7 @@ trace_call(struct thread *t, struct user_frame *f)
     bool emulate = emulates(tr), makes = true;
     tr->step_in_call = tr->stepping && !emulate;
     if (tr->step_in_call)
-        thread_set_work(t, WORK_SIGNAL); /* its end */
+        thread_set_work(t, WORK_TRACE); /* its end */
     if (!stops_at_calls(tr) && !emulate)
         return true;
     f->rax = (u64)-(i64)LINUX_ENOSYS;
@@ -236,7 +236,7 @@ trace_call(struct thread *t, struct user_frame *f)
     }
     tr->in_call = stops_at_calls(tr);
     if (tr->in_call || tr->emulated)
-        thread_set_work(t, WORK_SIGNAL);
+        thread_set_work(t, WORK_TRACE);
     return makes;
 }
 
@@ -252,7 +252,7 @@ trace_event(struct thread *t, struct user_frame *f, int event, u64 message)
     if (stop(t, tr, f, STATUS_STOPPED(SIG_TRAP) | event << 16, 0, STOP_IN_CALL) &&
         stops_at_calls(tr)) {
         tr->in_call = true;
-        thread_set_work(t, WORK_SIGNAL);
+        thread_set_work(t, WORK_TRACE);
     }
 }
 
