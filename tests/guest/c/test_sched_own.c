@@ -207,6 +207,13 @@ test_fifo_when_several_work_then_one_after_the_other(void)
         CHECK(begin_at[i] >= end_at[i - 1]);
 }
 
+static void
+set_policy(int policy, int priority)
+{
+    struct sched_param p = { .sched_priority = priority };
+    CHECK(syscall(SYS_sched_setscheduler, 0, policy, &p) == 0);
+}
+
 /* A process beside, on the same CPU: what part of its time it gets, in percent. */
 static unsigned
 part_of_neighbour(void)
@@ -216,6 +223,7 @@ part_of_neighbour(void)
     CHECK(pipe(p) == 0);
     pid_t child = fork();
     if (child == 0) {
+        set_policy(SCHED_OTHER, 0);
         uint64_t begin = ns_of(CLOCK_MONOTONIC), used = ns_of(CLOCK_PROCESS_CPUTIME_ID);
         while (ns_of(CLOCK_MONOTONIC) - begin < 600000000)
             ;
@@ -259,6 +267,9 @@ test_neighbour_when_the_order_is_anything_then_its_part_stays(void)
     keys = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     CHECK(put(FILE_OF_SELF, text) == 0); /* for `slot` */
     start_spinners();
+    /* An order may keep any of its process's own threads from ever running: not this one, and the one
+     * that writes. */
+    set_policy(SCHED_FIFO, 1);
     CHECK(put(FILE_OF_SELF, "fair") == 0);
     unsigned before = part_of_neighbour();
     CHECK(put(FILE_OF_SELF, text) == 0);
@@ -325,12 +336,11 @@ test_file_when_bad_input_then_error(void)
 static void
 test_class_when_a_thread_is_real_time_then_that_goes_first(void)
 {
-    struct sched_param one = { .sched_priority = 1 }, zero = { 0 };
     CHECK(put(FILE_OF_SELF, "fifo") == 0);
     for (int i = 0; i < 100; i++) {
-        CHECK(syscall(SYS_sched_setscheduler, 0, SCHED_FIFO, &one) == 0);
+        set_policy(SCHED_FIFO, 1);
         sched_yield();
-        CHECK(syscall(SYS_sched_setscheduler, 0, SCHED_OTHER, &zero) == 0);
+        set_policy(SCHED_OTHER, 0);
         CHECK(nice(0) == 0);
         sched_yield();
     }
