@@ -46,7 +46,7 @@ static const char manual[] =
     "(50%)\n"
     "                          back; after SECONDS (1) it is taken by force. TO gets "
     "it.\n"
-    "       console NAME       Give the terminal to it.\n"
+    "       console NAME       Give the terminal to it; returns when it has it.\n"
     "       log NAME           What it said without a terminal: its last 16 KiB. The "
     "name\n"
     "                          `steward` is the steward's own log.\n"
@@ -296,6 +296,32 @@ reclaim(struct options *o, char *answer)
         printf("asked; `zonectl log steward` says what came of it\n");
 }
 
+static int
+has_terminal(const char *name)
+{
+    static char answer[ANSWER_MAX];
+    char *at = ask(answer, "list"), *line, *f[LIST_FIELDS];
+
+    while ((line = next_line(&at)))
+        if (split(line, f, LIST_FIELDS) == LIST_FIELDS && strcmp(f[NAME], name) == 0)
+            return strcmp(f[TERMINAL], "yes") == 0;
+    return 0;
+}
+
+/* Who has the terminal lets go of it first, for which it has half a second. */
+static void
+give_terminal(const char *name, char *answer)
+{
+    struct timespec look = { 0, 10000000 };
+
+    ask(answer, "console %s", name);
+    for (int i = 0; !has_terminal(name); i++) {
+        if (i == 300)
+            fail(STATUS_REFUSED, "%s has not got the terminal", name);
+        nanosleep(&look, NULL);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -329,12 +355,13 @@ main(int argc, char **argv)
     case 'c' << 8 | 'p': caps(name); break;
     case 't' << 8 | 'p': top(o.seconds < 0 ? 1 : o.seconds, o.once); break;
     case 'r' << 8 | 'c': reclaim(&o, answer); break;
+    case 'c' << 8 | 'n': give_terminal(name, answer); break;
     case 's' << 8 | 'o': stop(name, seconds); break;
     case 'r' << 8 | 's':
         stop(name, seconds);
         ask(answer, "start %s", name);
         break;
-    default: ask(answer, "%s %s", o.word[0], name); break; /* start, kill, console */
+    default: ask(answer, "%s %s", o.word[0], name); break; /* start, kill */
     }
     return 0;
 }
