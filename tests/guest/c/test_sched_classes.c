@@ -2,7 +2,7 @@
 /* SCHED_DEADLINE, the part that real-time threads leave to others, and balance over CPUs
  * (sched(7), sched_setattr(2)).  Times are compared loosely: the machine may be slow. */
 #define _GNU_SOURCE
-#include "check.h"
+#include "clocks.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -11,7 +11,6 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-#include <time.h>
 
 #define DEADLINE 6
 #define MS 1000000ull
@@ -42,14 +41,6 @@ try_reserve(uint64_t runtime, uint64_t deadline, uint64_t period)
 {
     struct attr a = reserve(runtime, deadline, period);
     return set_attr(0, &a);
-}
-
-static uint64_t
-now_ns(clockid_t clock)
-{
-    struct timespec t;
-    CHECK(clock_gettime(clock, &t) == 0);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 static void

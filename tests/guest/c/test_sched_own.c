@@ -14,9 +14,8 @@
 #include <stdint.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 
-#include "check.h"
+#include "clocks.h"
 
 #define THREADS 4
 #define FILE_OF_SELF "/proc/self/sched_class"
@@ -41,14 +40,6 @@ shows(const char *path, const char *text)
     CHECK(fd >= 0 && read(fd, line, sizeof line - 1) > 0);
     close(fd);
     return strcmp(line, text) == 0;
-}
-
-static uint64_t
-ns_of(clockid_t clock)
-{
-    struct timespec t;
-    CHECK(clock_gettime(clock, &t) == 0);
-    return (uint64_t)t.tv_sec * 1000000000 + (uint64_t)t.tv_nsec;
 }
 
 static void
@@ -92,7 +83,7 @@ spin(void *arg)
     CHECK(put("/proc/thread-self/sched_class", text) == 0);
     begun++;
     while (!over)
-        s->used = ns_of(CLOCK_THREAD_CPUTIME_ID);
+        s->used = now_ns(CLOCK_THREAD_CPUTIME_ID);
     return NULL;
 }
 
@@ -185,11 +176,11 @@ static void *
 work(void *arg)
 {
     unsigned n = (unsigned)(uintptr_t)arg;
-    begin_at[n] = ns_of(CLOCK_MONOTONIC);
-    for (uint64_t end = ns_of(CLOCK_THREAD_CPUTIME_ID) + 60000000;
-         ns_of(CLOCK_THREAD_CPUTIME_ID) < end;)
+    begin_at[n] = now_ns(CLOCK_MONOTONIC);
+    for (uint64_t end = now_ns(CLOCK_THREAD_CPUTIME_ID) + 60000000;
+         now_ns(CLOCK_THREAD_CPUTIME_ID) < end;)
         ;
-    end_at[n] = ns_of(CLOCK_MONOTONIC);
+    end_at[n] = now_ns(CLOCK_MONOTONIC);
     return NULL;
 }
 
@@ -224,11 +215,11 @@ part_of_neighbour(void)
     pid_t child = fork();
     if (child == 0) {
         set_policy(SCHED_OTHER, 0);
-        uint64_t begin = ns_of(CLOCK_MONOTONIC), used = ns_of(CLOCK_PROCESS_CPUTIME_ID);
-        while (ns_of(CLOCK_MONOTONIC) - begin < 600000000)
+        uint64_t begin = now_ns(CLOCK_MONOTONIC), used = now_ns(CLOCK_PROCESS_CPUTIME_ID);
+        while (now_ns(CLOCK_MONOTONIC) - begin < 600000000)
             ;
-        result[0] = ns_of(CLOCK_MONOTONIC) - begin;
-        result[1] = ns_of(CLOCK_PROCESS_CPUTIME_ID) - used;
+        result[0] = now_ns(CLOCK_MONOTONIC) - begin;
+        result[1] = now_ns(CLOCK_PROCESS_CPUTIME_ID) - used;
         CHECK(write(p[1], result, sizeof result) == sizeof result);
         _exit(0);
     }

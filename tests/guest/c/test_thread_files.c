@@ -16,7 +16,7 @@
 #include <sys/sem.h>
 #include <sys/syscall.h>
 
-#include "check.h"
+#include "in_thread.h"
 
 #define FUTEX_WAIT 0
 #define UNSHARE 2u /* CLOSE_RANGE_UNSHARE */
@@ -134,25 +134,6 @@ test_exit_when_the_table_is_a_threads_own_then_closed(void)
     wait_thread();
 }
 
-static pid_t worker_tid;
-static void (*todo)(void);
-static void *
-worker(void *arg)
-{
-    (void)arg;
-    worker_tid = (pid_t)syscall(SYS_gettid);
-    todo();
-    return NULL;
-}
-
-static void
-in_thread(void (*fn)(void))
-{
-    pthread_t t;
-    todo = fn;
-    CHECK(pthread_create(&t, NULL, worker, NULL) == 0 && pthread_join(t, NULL) == 0);
-}
-
 /* Open descriptors as /proc shows them. */
 static int
 count_shown(const char *path)
@@ -175,7 +156,7 @@ unshare_files(void)
     for (int i = 0; i < 10; i++)
         CHECK(open("/dev/null", O_RDONLY) >= 0);
     CHECK(dup2(0, 300) == 300);
-    snprintf(path, sizeof path, "/proc/self/task/%d/fd", worker_tid);
+    snprintf(path, sizeof path, "/proc/self/task/%d/fd", (int)syscall(SYS_gettid));
     shown_thread = count_shown(path);
     shown_process = count_shown("/proc/self/fd");
     CHECK(access("/proc/thread-self/fd/300", F_OK) == 0);

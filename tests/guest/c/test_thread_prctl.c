@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* Options of prctl(2) that are a thread's, their inheritance and their bad input. */
 #define _GNU_SOURCE
-#include <pthread.h>
 #include <stdint.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
-#include "check.h"
+#include "in_thread.h"
 
 #define IO_FLUSHER_SET 57
 #define IO_FLUSHER_GET 58
@@ -16,23 +15,6 @@ static long
 call(int option, unsigned long a, unsigned long b, unsigned long c, unsigned long d)
 {
     return syscall(SYS_prctl, option, a, b, c, d);
-}
-
-static void (*todo)(void);
-static void *
-run(void *arg)
-{
-    (void)arg;
-    todo();
-    return NULL;
-}
-
-static void
-in_thread(void (*fn)(void))
-{
-    pthread_t t;
-    todo = fn;
-    CHECK(pthread_create(&t, NULL, run, NULL) == 0 && pthread_join(t, NULL) == 0);
 }
 
 static void

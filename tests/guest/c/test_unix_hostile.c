@@ -6,36 +6,18 @@
  * before, and a pair that was there all the while works.
  */
 #define _GNU_SOURCE
-#include "check.h"
+#include "unix_help.h"
 
-#include <fcntl.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 #define MANY 10000
 #define THREADS 8
 
 static _Atomic int over;
-
-static int
-sockets(void)
-{
-    FILE *f = fopen("/proc/net/unix", "r");
-    int lines = -1, c;
-
-    CHECK(f != NULL);
-    while ((c = getc(f)) != EOF)
-        lines += c == '\n';
-    fclose(f);
-    return lines;
-}
 
 static void
 allow_many(void)
@@ -82,12 +64,6 @@ receive_files(int fd, int *files, int flags)
     return count;
 }
 
-static void
-new_pair(int *fds)
-{
-    CHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
-}
-
 /* Lost circles are found by who closes sockets later. */
 static void
 check_sockets(int wanted)
@@ -114,7 +90,7 @@ test_sockets_when_ten_thousand_then_each_works(void)
 
     allow_many();
     for (int i = 0; i < MANY; i += 2) {
-        new_pair(fds + i);
+        new_pair(SOCK_STREAM, fds + i);
         e.data.u32 = (uint32_t)i;
         CHECK(epoll_ctl(all, EPOLL_CTL_ADD, fds[i], &e) == 0);
     }
@@ -172,12 +148,12 @@ test_circles_when_many_make_and_break_them_then_none_is_left(void)
     pthread_t thread[THREADS];
     int before = sockets(), keep[2], inner[2], got[64], n = 0;
 
-    new_pair(keep);
+    new_pair(SOCK_STREAM, keep);
     for (uintptr_t i = 0; i < THREADS; i++)
         CHECK(pthread_create(&thread[i], NULL, mix, (void *)i) == 0);
     /* What is on its way, but not lost, arrives; its own queue is whole. */
     for (int i = 0; i < 300; i++) {
-        new_pair(inner);
+        new_pair(SOCK_STREAM, inner);
         CHECK(write(inner[0], "inside", 6) == 6);
         CHECK(send_files(keep[0], inner, 2) == 0);
         close(inner[0]);
@@ -232,9 +208,9 @@ test_nests_when_deep_then_taken_apart(void)
     int before = sockets(), outer[2], inner[2];
 
     for (int i = 0; i < 20; i++) {
-        new_pair(inner);
+        new_pair(SOCK_STREAM, inner);
         for (int depth = 0; depth < 600; depth++) {
-            new_pair(outer);
+            new_pair(SOCK_STREAM, outer);
             CHECK(send_files(outer[0], inner, 2) == 0);
             close(inner[0]);
             close(inner[1]);
@@ -329,7 +305,7 @@ test_headers_when_they_change_meanwhile_then_no_harm(void)
     pthread_t thread;
     int before = sockets(), p[2], got[64];
 
-    new_pair(p);
+    new_pair(SOCK_STREAM, p);
     control.header = (struct cmsghdr){ CMSG_LEN(8), SOL_SOCKET, SCM_RIGHTS };
     racing_iov[0] = racing_iov[1] = (struct iovec){ data, 1 };
     racing = (struct msghdr){ .msg_iov = racing_iov, .msg_iovlen = 1,

@@ -244,20 +244,6 @@ test_credentials_when_asked_for_then_true(void)
     close(l);
 }
 
-/* How many local sockets there are. */
-static int
-sockets(void)
-{
-    FILE *f = fopen("/proc/net/unix", "r");
-    int lines = -1, c;
-
-    CHECK(f != NULL);
-    while ((c = getc(f)) != EOF)
-        lines += c == '\n';
-    fclose(f);
-    return lines;
-}
-
 /* Verify that sockets which are on their way to each other only are let go of. */
 static void
 test_cycles_when_lost_then_collected(void)
