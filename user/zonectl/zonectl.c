@@ -179,19 +179,15 @@ list(void)
                    strcmp(f[TERMINAL], "yes") == 0 ? "  (has the terminal)" : "");
 }
 
-/* The state of an instance, copied out. */
+/* What `list` says of one instance; the fields lie in `answer`. */
 static void
-state_of(const char *name, char state[32], char ended[96])
+fields_of(const char *name, char answer[ANSWER_MAX], char *f[LIST_FIELDS])
 {
-    static char answer[ANSWER_MAX];
-    char *at = ask(answer, "list"), *line, *f[LIST_FIELDS];
+    char *at = ask(answer, "list"), *line;
 
     while ((line = next_line(&at)))
-        if (split(line, f, LIST_FIELDS) == LIST_FIELDS && strcmp(f[NAME], name) == 0) {
-            snprintf(state, 32, "%s", f[STATE]);
-            snprintf(ended, 96, "%s", f[ENDED]);
+        if (split(line, f, LIST_FIELDS) == LIST_FIELDS && strcmp(f[NAME], name) == 0)
             return;
-        }
     fail(STATUS_REFUSED, "there is no instance: %s", name);
 }
 
@@ -199,20 +195,20 @@ static void
 stop(const char *name, double seconds)
 {
     static char answer[ANSWER_MAX];
-    char state[32], ended[96];
+    char *f[LIST_FIELDS];
     const struct timespec look = { .tv_nsec = 20000000 };
 
     ask(answer, "stop %s %.0f", name, seconds * 1000);
     for (double waited = 0; waited < seconds + 10; waited += 0.02) {
-        state_of(name, state, ended);
-        if (strcmp(state, "down") == 0) {
+        fields_of(name, answer, f);
+        if (strcmp(f[STATE], "down") == 0) {
             if (!plain)
-                printf("%s is down: %s\n", name, ended);
+                printf("%s is down: %s\n", name, f[ENDED]);
             return;
         }
         nanosleep(&look, NULL);
     }
-    fail(STATUS_REFUSED, "%s is still %s", name, state);
+    fail(STATUS_REFUSED, "%s is still %s", name, f[STATE]);
 }
 
 static void
@@ -296,30 +292,21 @@ reclaim(struct options *o, char *answer)
         printf("asked; `zonectl log steward` says what came of it\n");
 }
 
-static int
-has_terminal(const char *name)
-{
-    static char answer[ANSWER_MAX];
-    char *at = ask(answer, "list"), *line, *f[LIST_FIELDS];
-
-    while ((line = next_line(&at)))
-        if (split(line, f, LIST_FIELDS) == LIST_FIELDS && strcmp(f[NAME], name) == 0)
-            return strcmp(f[TERMINAL], "yes") == 0;
-    return 0;
-}
-
 /* Who has the terminal lets go of it first, for which it has half a second. */
 static void
 give_terminal(const char *name, char *answer)
 {
-    struct timespec look = { 0, 10000000 };
+    const struct timespec look = { .tv_nsec = 10000000 };
+    char *f[LIST_FIELDS];
 
     ask(answer, "console %s", name);
-    for (int i = 0; !has_terminal(name); i++) {
-        if (i == 300)
-            fail(STATUS_REFUSED, "%s has not got the terminal", name);
+    for (int i = 0; i < 300; i++) {
+        fields_of(name, answer, f);
+        if (strcmp(f[TERMINAL], "yes") == 0)
+            return;
         nanosleep(&look, NULL);
     }
+    fail(STATUS_REFUSED, "%s has not got the terminal", name);
 }
 
 int
