@@ -158,7 +158,7 @@ facts_get(const struct subject *s, struct facts *out)
         return -E_SRCH;
     memset(out, 0, sizeof *out);
     out->pid = p->pid;
-    out->tid = s->tid != 0 ? s->tid : p->pid;
+    out->tid = subject_tid(s);
     spin_lock(&family_lock);
     family_facts(p, out);
     spin_unlock(&family_lock);

@@ -13,7 +13,7 @@ node_ino(const struct entry *e, const struct subject *who, u64 number)
     u64 low = ((u32)((uintptr_t)e >> 3) + (u32)number * 0x9e3779b1u) & 0x3fffffffu;
     if (e->group != 0)
         low = 0x80000000u | (u64)(e->group & 7) << 28 | (number & 0xfffffffu);
-    u64 id = who == NULL ? 0 : (u64)(who->tid != 0 ? who->tid : who->pid);
+    u64 id = who == NULL ? 0 : (u64)subject_tid(who);
     /* A thread's files are not the process's. */
     u64 thread = who != NULL && who->tid != 0 ? 1ull << 52 : 0;
     return thread | id << 32 | low | (e->group != 0 ? 0 : 0x40000000u);

@@ -38,6 +38,13 @@ struct subject {
     u64 start_ns;
 };
 
+/* The thread itself, or the process's first one. */
+static inline i32
+subject_tid(const struct subject *s)
+{
+    return s->tid != 0 ? s->tid : s->pid;
+}
+
 struct entry {
     const char *name;
     u8 type; /* enum inode_type */

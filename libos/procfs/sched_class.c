@@ -27,7 +27,7 @@ sched_class_show(struct view *v, struct text *t)
     u32 slot = 0;
     bool any, ordered = false;
     spin_lock(&p->lock);
-    const struct thread *th = process_thread_locked(p, who->tid != 0 ? who->tid : p->pid);
+    const struct thread *th = process_thread_locked(p, subject_tid(who));
     any = p->party != NULL;
     if (any)
         ordered = sched_party_kind(p->party) == SCHED_OWN_ORDERED;
@@ -105,8 +105,7 @@ sched_class_store(const struct node *n, char *text, size_t bytes)
     if (number_after(text, "slot", &number))
         return number >= SCHED_OWN_SLOTS
                    ? -E_INVAL
-                   : proc_set_party_slot(proc_current(),
-                                         n->who.tid != 0 ? n->who.tid : n->who.pid,
+                   : proc_set_party_slot(proc_current(), subject_tid(&n->who),
                                          (u32)number);
     if (!number_after(text, "ordered", &number) || number > INT32_MAX)
         return -E_INVAL;

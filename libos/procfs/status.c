@@ -299,7 +299,7 @@ comm_store(const struct node *n, char *text, size_t bytes)
     }
     memcpy(name, text, MIN(bytes, sizeof name - 1));
     spin_lock(&p->lock);
-    i32 tid = n->who.tid != 0 ? n->who.tid : p->pid;
+    i32 tid = subject_tid(&n->who);
     struct thread *t = process_thread_locked(p, tid);
     if (t != NULL)
         memcpy(t->name, name, sizeof name);

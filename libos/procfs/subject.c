@@ -3,7 +3,6 @@
  * checking", as far as it is about reading). */
 #include "core/log.h"
 #include "proc/cred.h"
-#include "proc/pid.h"
 #include "proc/proc.h"
 #include "procfs/private.h"
 

@@ -116,8 +116,7 @@ syscall_show(struct view *v, struct text *t)
     struct user_frame f = { .orig_rax = 0 };
     bool asleep = false;
     spin_lock(&p->lock);
-    i32 tid = view_who(v)->tid != 0 ? view_who(v)->tid : p->pid;
-    struct thread *th = process_thread_locked(p, tid);
+    struct thread *th = process_thread_locked(p, subject_tid(view_who(v)));
     if (th != NULL) {
         asleep = atomic_load(&th->state) == THREAD_SLEEPING;
         f = *thread_frame(th);
