@@ -123,7 +123,7 @@ mutex_lock_slow(struct mutex *m)
     spin_lock(&m->guard);
     if (!take_or_mark(m, t)) {
         list_push_back(&m->waiters, &w.link);
-        do {
+        for (;;) {
             w.told = false;
             thread_prepare(false);
             spin_unlock(&m->guard);
@@ -133,7 +133,7 @@ mutex_lock_slow(struct mutex *m)
             if (ours || take_or_mark(m, t))
                 break;
             w.came_late++;
-        } while (true);
+        }
         leave(m, &w);
     }
     spin_unlock(&m->guard);

@@ -198,7 +198,7 @@ sys_pidfd_send_signal(struct user_frame *f)
     if (error == 0 && (number < 0 || number > SIG_MAX))
         error = -E_INVAL;
     if (error == 0)
-        error = posix_may_signal(p, number);
+        error = cred_may_signal(p, number);
     if (error == 0 && number != 0)
         error = signal_queue_process(p, number, &info);
     proc_release(p);

@@ -15,7 +15,8 @@ enum {
     PR_SET_NAME = 15, PR_GET_NAME = 16, PR_GET_SECCOMP = 21, PR_CAPBSET_READ = 23,
     PR_CAPBSET_DROP = 24, PR_GET_TSC = 25, PR_SET_TSC = 26, PR_GET_SECUREBITS = 27,
     PR_SET_SECUREBITS = 28, PR_SET_TIMERSLACK = 29, PR_GET_TIMERSLACK = 30,
-    PR_MCE_KILL = 33, PR_MCE_KILL_GET = 34, PR_SET_CHILD_SUBREAPER = 36, PR_GET_CHILD_SUBREAPER = 37,
+    PR_MCE_KILL = 33, PR_MCE_KILL_GET = 34,
+    PR_SET_CHILD_SUBREAPER = 36, PR_GET_CHILD_SUBREAPER = 37,
     PR_SET_NO_NEW_PRIVS = 38, PR_GET_NO_NEW_PRIVS = 39, PR_GET_TID_ADDRESS = 40,
     PR_CAP_AMBIENT = 47, PR_SET_IO_FLUSHER = 57, PR_GET_IO_FLUSHER = 58
 };
@@ -117,6 +118,14 @@ mce_kill(struct thread *t, u64 what, u64 policy, u64 rest)
     return 0;
 }
 
+static long
+mce_kill_shown(const struct thread *t, u64 rest)
+{
+    if (rest != 0)
+        return -E_INVAL;
+    return t->mce_policy != 0 ? t->mce_policy - 1 : MCE_KILL_DEFAULT;
+}
+
 /* Who writes pages back may use memory that others must leave; nobody does here. */
 static long
 io_flusher(struct thread *t, bool set, u64 arg, u64 rest)
@@ -135,7 +144,7 @@ io_flusher(struct thread *t, bool set, u64 arg, u64 rest)
 static long
 fixed_option(struct user_frame *f)
 {
-    u64 arg = SYS_ARG1(f), rest = SYS_ARG2(f) | SYS_ARG3(f) | SYS_ARG4(f);
+    u64 arg = SYS_ARG1(f);
     switch (SYS_ARG0(f)) {
     case PR_GET_TIMING:
     case PR_GET_SECCOMP:
@@ -146,10 +155,6 @@ fixed_option(struct user_frame *f)
         return put_u32(arg, TSC_ENABLE);
     case PR_SET_TSC:
         return arg == TSC_ENABLE ? 0 : -E_INVAL;
-    case PR_MCE_KILL_GET:
-        return arg != 0 || rest != 0          ? -E_INVAL
-               : thread_current()->mce_policy != 0 ? thread_current()->mce_policy - 1
-                                                   : MCE_KILL_DEFAULT;
     default:
         return -E_INVAL;
     }
@@ -195,6 +200,8 @@ sys_prctl(struct user_frame *f)
         return put_u32(arg, p->subreaper);
     case PR_MCE_KILL:
         return mce_kill(t, arg, SYS_ARG2(f), SYS_ARG3(f) | SYS_ARG4(f));
+    case PR_MCE_KILL_GET:
+        return mce_kill_shown(t, arg | SYS_ARG2(f) | SYS_ARG3(f) | SYS_ARG4(f));
     case PR_SET_IO_FLUSHER:
     case PR_GET_IO_FLUSHER:
         return io_flusher(t, SYS_ARG0(f) == PR_SET_IO_FLUSHER, arg,

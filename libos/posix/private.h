@@ -97,8 +97,6 @@ int clock_for_timer(i32 clock, bool *real) MUST_CHECK;
 
 /* To the current thread, as if it had sent it itself: SIG_PIPE, SIG_XFSZ. */
 void posix_raise(int number);
-/* May the calling thread signal p?  0 or -E_PERM. */
-int posix_may_signal(struct process *p, int number);
 /* futex.c */
 void futex_init(void);
 void futex_wake_word(uaddr at);

@@ -272,12 +272,6 @@ sys_rt_sigtimedwait(struct user_frame *f)
 
 /* ---- sending ---- */
 
-int
-posix_may_signal(struct process *p, int number)
-{
-    return cred_may_signal(p, number);
-}
-
 static struct signal_info
 info_of_sender(int number, int code)
 {
@@ -321,7 +315,7 @@ kill_one(struct process *p, void *arg)
 {
     struct kill_group *k = arg;
     k->seen++;
-    if (posix_may_signal(p, k->number) != 0)
+    if (cred_may_signal(p, k->number) != 0)
         return true;
     k->sent++;
     if (k->number != 0)
@@ -360,7 +354,7 @@ sys_kill(struct user_frame *f)
         struct process *p = find_any(pid);
         if (p == NULL)
             return -E_SRCH;
-        int error = posix_may_signal(p, number);
+        int error = cred_may_signal(p, number);
         if (error == 0 && number != 0)
             signal_send_process(p, number, &info);
         proc_release(p);
@@ -431,7 +425,7 @@ sys_rt_sigqueueinfo(struct user_frame *f)
     struct process *p = find_any(pid);
     if (p == NULL)
         return -E_SRCH;
-    error = posix_may_signal(p, number);
+    error = cred_may_signal(p, number);
     if (error == 0 && number != 0)
         error = signal_queue_process(p, number, &info);
     proc_release(p);

@@ -236,6 +236,14 @@ program_name(struct exec_state *e)
     return name;
 }
 
+/* It gets no rights that its caller has not. */
+static bool
+is_bound(void)
+{
+    struct thread *t = thread_current();
+    return t->no_new_privs || trace_restricts(t);
+}
+
 static int
 ids_of_program(struct process *p, struct exec_state *e)
 {
@@ -243,7 +251,7 @@ ids_of_program(struct process *p, struct exec_state *e)
     /* Who may move the program's working directory under it (CLONE_FS) gets it no rights
      * that its caller has not, as on Linux. */
     bool shared = proc_place_is_shared(p);
-    bool bound = thread_current()->no_new_privs || trace_restricts(thread_current());
+    bool bound = is_bound();
     bool honour = !bound && (!shared || cred_can(by, CAP_SETUID)) &&
                   !mount_has(e->program->path.mount, MOUNT_NO_SET_IDS);
     struct file_caps caps = { .there = false };
@@ -265,7 +273,7 @@ gains(const struct cred *from, const struct cred *to)
 static bool
 decision_holds(struct process *p, const struct exec_state *e)
 {
-    if ((thread_current()->no_new_privs || trace_restricts(thread_current())) != e->bound)
+    if (is_bound() != e->bound)
         return false;
     return !gains(cred_own(), e->cred) || cred_can(cred_own(), CAP_SETUID) ||
            !proc_place_is_shared(p);
