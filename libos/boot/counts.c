@@ -16,6 +16,7 @@
 #include "core/log.h"
 #include "core/page.h"
 #include "core/format.h"
+#include "core/work.h"
 #include "fs/dev/dev.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "proc/proc.h"
@@ -28,6 +29,7 @@ write_counts(char *to, size_t size)
     struct heap_counts heap;
     struct tmpfs_counts files;
 
+    work_queue_drain(&work_shared); /* what is about to be let go of is not held */
     page_count(&pages);
     heap_count(&heap);
     tmpfs_count(&files);

@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/hw.h"
 #include "core/log.h"
+#include "core/work.h"
 #include "fs/cpio/cpio.h"
 #include "fs/dev/dev.h"
 #include "fs/tmpfs/tmpfs.h"
@@ -42,6 +43,7 @@ mount_root(void)
 void
 boot_rooms(void)
 {
+    work_init_shared();
     vdso_init();
     vm_init();
     vfs_init();

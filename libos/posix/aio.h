@@ -11,10 +11,9 @@
  * R3. All files are in memory, so that a transfer is made where it is submitted, as on
  *     Linux for files that its page cache has.  Only polls wait.
  * R4. A poll stands in ctx->polls and in its file's queues until it ends; both under
- *     ctx->mutex.  A wake-up puts it on the list of the thread that asks such files
- *     again, with a reference, once.
+ *     ctx->mutex.  A wake-up adds work that asks the file again, with a reference.
  * Locks: ctx->mutex, then the ring's inode mutex, the mm's, those that polling a file takes;
- * a file's wait queue, then fired_lock.  contexts_lock and fired_lock are spinlocks.
+ * a file's wait queue, then the work queue's.  contexts_lock is a spinlock.
  */
 #ifndef LIBOS_POSIX_AIO_H
 #define LIBOS_POSIX_AIO_H

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Asynchronous requests that wait for a file to be ready; posix/aio.h: R4. */
 #include "core/heap.h"
+#include "core/work.h"
 #include "posix/aio.h"
 #include "posix/files.h"
 
@@ -10,8 +11,8 @@
 
 struct aio_poll {
     struct list link;        /* ctx->mutex; in ctx->polls */
-    struct list fired_link;  /* fired_lock; alone when not on the list */
-    _Atomic u32 refs;        /* that of ctx->polls, that of the list of the fired */
+    struct work work;        /* a waker cannot ask, since files may sleep when asked */
+    _Atomic u32 refs;        /* that of ctx->polls, those of wake-ups */
     struct aio_context *ctx; /* a reference */
     struct file *file, *counter;
     struct aio_event event;
@@ -23,11 +24,6 @@ struct aio_poll {
         struct aio_poll *poll;
     } slot[SLOTS];
 };
-
-static struct spinlock fired_lock = SPINLOCK_INIT;
-static struct list fired = LIST_INIT(fired);
-static struct waitq fired_wait = WAITQ_INIT(fired_wait);
-static _Atomic bool asker_runs;
 
 static void
 put(struct aio_poll *p)
@@ -41,20 +37,14 @@ put(struct aio_poll *p)
     heap_free(p);
 }
 
-/* The queue's lock is held. */
+/* The queue's lock is held, so that the poll still has the reference of ctx->polls. */
 static bool
 slot_wake(struct waiter *w)
 {
     struct aio_poll *p = container_of(w, struct aio_slot, waiter)->poll;
-    spin_lock(&fired_lock);
-    bool fresh = list_empty(&p->fired_link);
-    if (fresh) {
-        atomic_fetch_add(&p->refs, 1);
-        list_push_back(&fired, &p->fired_link);
-    }
-    spin_unlock(&fired_lock);
-    if (fresh)
-        wait_wake(&fired_wait, ~0u);
+    atomic_fetch_add(&p->refs, 1);
+    if (!work_add(&p->work))
+        atomic_fetch_sub(&p->refs, 1);
     return true;
 }
 
@@ -101,8 +91,9 @@ end_locked(struct aio_poll *p, u32 mask)
 }
 
 static void
-ask_again(struct aio_poll *p)
+ask_again(struct work *w)
 {
+    struct aio_poll *p = container_of(w, struct aio_poll, work);
     bool ended = false;
     mutex_lock(&p->ctx->mutex);
     if (!p->over) {
@@ -115,62 +106,20 @@ ask_again(struct aio_poll *p)
     mutex_unlock(&p->ctx->mutex);
     if (ended)
         put(p);
-}
-
-static struct aio_poll *
-fired_take(void)
-{
-    struct aio_poll *p = NULL;
-    spin_lock(&fired_lock);
-    if (!list_empty(&fired)) {
-        p = container_of(fired.next, struct aio_poll, fired_link);
-        list_remove(&p->fired_link);
-        list_init(&p->fired_link);
-    }
-    spin_unlock(&fired_lock);
-    return p;
-}
-
-/* The thread that asks: a queue's waker cannot, since files may sleep when asked. */
-static void
-asker(void *arg)
-{
-    (void)arg;
-    for (;;) {
-        (void)!wait_until(&fired_wait, !list_empty(&fired), false, ~0ull);
-        for (struct aio_poll *p; (p = fired_take()) != NULL;) {
-            ask_again(p);
-            put(p);
-        }
-    }
-}
-
-static int
-asker_start(void)
-{
-    if (atomic_exchange(&asker_runs, true))
-        return 0;
-    struct thread *t = thread_create("aio", asker, NULL);
-    if (t == NULL) {
-        atomic_store(&asker_runs, false);
-        return -E_NOMEM;
-    }
-    thread_start(t);
-    return 0;
+    put(p);
 }
 
 int
 aio_poll(struct aio_context *c, struct file *file, u32 events, const struct aio_event *e,
          struct file *counter)
 {
-    int r = asker_start();
-    struct aio_poll *p = r == 0 ? heap_alloc_zeroed(sizeof *p) : NULL;
+    struct aio_poll *p = heap_alloc_zeroed(sizeof *p);
     if (p == NULL)
         return -E_NOMEM;
     *p = (struct aio_poll){ .refs = 1, .ctx = c, .file = file, .counter = counter,
                             .event = *e, .events = events | POLL_ERR | POLL_HUP,
                             .table.add = slot_add };
-    list_init(&p->fired_link);
+    work_init(&p->work, &work_shared, ask_again);
     atomic_fetch_add(&c->refs, 1);
     mutex_lock(&c->mutex);
     list_push_back(&c->polls, &p->link);

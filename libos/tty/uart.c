@@ -76,28 +76,31 @@ interrupt(void *arg)
         set_interrupts(u, IER_RX);
     }
     spin_unlock(&u->lock);
-    wait_wake(&u->arrived, ~0u);
+    work_add(&u->arrived);
     if (sent)
         wait_wake(&u->sent, ~0u);
 }
 
-static void
-receiver(void *arg)
+static u32
+take(struct uart *u, u8 *bytes, u32 room)
 {
-    struct uart *u = arg;
-    u8 bytes[256];
+    u32 n = 0;
+    spin_lock(&u->lock);
+    while (n < room && u->tail != u->head)
+        bytes[n++] = u->ring[u->tail++ % UART_RING];
+    if (u->held)
+        u->held = drain(u);
+    spin_unlock(&u->lock);
+    return n;
+}
 
-    for (;;) {
-        u32 n = 0;
-        wait_until(&u->arrived, u->head != u->tail, false, ~0ull);
-        spin_lock(&u->lock);
-        while (n < sizeof(bytes) && u->tail != u->head)
-            bytes[n++] = u->ring[u->tail++ % UART_RING];
-        if (u->held)
-            u->held = drain(u);
-        spin_unlock(&u->lock);
+static void
+hand_over(struct work *w)
+{
+    struct uart *u = container_of(w, struct uart, arrived);
+    u8 bytes[256];
+    for (u32 n; (n = take(u, bytes, sizeof(bytes))) != 0;)
         u->receive(u, bytes, n);
-    }
 }
 
 /* Until the transmitter is empty.  A host that reads takes a byte at once; one that does
@@ -179,11 +182,8 @@ uart_init(struct uart *u, u16 port, u32 line, const char *name,
     u->port = port;
     u->line = line;
     u->receive = receive;
-    waitq_init(&u->arrived);
     waitq_init(&u->sent);
-    struct thread *t = thread_create(name, receiver, u);
-    if (t == NULL)
-        return -E_NOMEM;
-    thread_start(t);
+    work_queue_start(&u->queue, name, 1);
+    work_init(&u->arrived, &u->queue, hand_over);
     return uart_attach(u);
 }

@@ -27,11 +27,13 @@
 #include "core/random.h"
 #include "core/sched.h"
 #include "core/string.h"
+#include "core/work.h"
 
 #define STACK_BYTES (512u * 1024)
 #define FIRST_FRAME 0x1200ull /* not zero, so that a frame is not taken for an index */
 
 struct fiber {
+    struct fiber *next, **at; /* all of them: threads, in whose memory no leak is looked for, have most */
     ucontext_t context;
     void *stack;
     size_t stack_bytes;
@@ -59,7 +61,7 @@ u32 lcpu_count;
 static u64 now_tsc = 1000000;
 static struct thread *current;
 static _Alignas(THREAD_STACK) char main_thread[THREAD_STACK], idle_thread[THREAD_STACK];
-static struct fiber main_fiber;
+static struct fiber main_fiber, *fibers;
 static struct fb_cb control_block;
 void (*host_user_entry)(struct thread *t, struct user_frame *f);
 
@@ -197,6 +199,11 @@ fiber_make(struct thread *t)
     f->context.uc_stack.ss_size = STACK_BYTES;
     f->context.uc_link = NULL;
     makecontext(&f->context, fiber_start, 0);
+    f->next = fibers;
+    f->at = &fibers;
+    if (fibers != NULL)
+        fibers->at = &f->next;
+    fibers = f;
     t->host = f;
 }
 
@@ -211,6 +218,9 @@ machine_thread_release(struct thread *t)
 {
     struct fiber *f = t->host;
     munmap(f->stack, f->stack_bytes);
+    *f->at = f->next;
+    if (f->next != NULL)
+        f->next->at = f->at;
     free(f);
 }
 
@@ -398,6 +408,7 @@ host_init(unsigned megabytes)
     m->host = &main_fiber;
     main_stack();
     random_init();
+    work_init_shared();
 }
 
 struct host_counts

@@ -4,6 +4,7 @@
 #include "vfs/test/setup.h"
 
 #include "core/string.h"
+#include "core/work.h"
 #include "socket/socket.h"
 
 static void
@@ -176,6 +177,7 @@ test_rights_when_cycles_then_collected(void)
     }
     for (int i = 0; i < 200; i++)
         file_release(new_socket(SOCKET_STREAM));
+    work_queue_drain(&work_shared);
     struct unix_facts facts;
     CHECK(!unix_next(0, &facts));
 }

@@ -2,18 +2,23 @@
 /*
  * Files on their way.  A socket whose file is only on its way to sockets that are
  * themselves only on their way is lost: nobody can ever receive it.  Closing a socket
- * while files are on their way looks for such ones.
+ * while files are on their way looks for such ones: at once while they are few; else the
+ * search is work, since those who close did not cause how much there is to look at.
  */
 #include "socket/unix/unix.h"
 
+#include "core/work.h"
 #include "vfs/usage.h"
+
+#define FEW 64u
 
 static struct spinlock flight_lock = SPINLOCK_INIT;
 static struct list flying = LIST_INIT(flying); /* sockets with flights != 0 */
 static _Atomic u32 flying_count;               /* how many they are */
 static u32 search_at = 1024;                   /* flight_lock; with so many there is a search */
 
-static void collect(void);
+static void collect(struct work *unused);
+static struct work search = { .queue = &work_shared, .fn = collect };
 
 static struct unix_socket *
 unix_of_file(const struct file *f)
@@ -54,7 +59,7 @@ unix_flight_begin(struct socket_rights *r)
         search_at = MAX(search_at / 2, 1024u);
     spin_unlock(&flight_lock);
     if (many)
-        collect();
+        work_add(&search);
     return 0;
 }
 
@@ -192,9 +197,10 @@ take_lost_locked(struct list *to)
 }
 
 static void
-collect(void)
+collect(struct work *unused)
 {
     struct list lost;
+    (void)unused;
     list_init(&lost);
     spin_lock(&flight_lock);
     mark_lost_locked();
@@ -219,7 +225,10 @@ unix_collect(void)
     if (atomic_fetch_add_explicit(&closed, 1, memory_order_relaxed) < flights / 16)
         return;
     atomic_store_explicit(&closed, 0, memory_order_relaxed);
-    collect();
+    if (flights < FEW)
+        collect(NULL);
+    else
+        work_add(&search);
 }
 
 struct socket_rights *
