@@ -297,21 +297,13 @@ thread_block(u64 deadline_ns)
     return deadline_ns == ~0ull ? block(t) : block_until(t, deadline_ns);
 }
 
-/* Let another thread run if there is one that should. */
-static inline void
-give_way(enum sched_why why)
+static __attribute__((noinline)) void
+give_way_to_others(struct thread *t, struct lcpu *c, enum sched_why why)
 {
-    struct thread *t = thread_current();
-    struct lcpu *c = t->cpu;
     struct runq *q = runq_of(c);
-    bool allowed = sched_allowed(t, c);
-    atomic_fetch_and(&t->work, ~WORK_RESCHED); /* before the look at the queue */
-    if (__atomic_load_n(&q->queued, __ATOMIC_RELAXED) == 0 && allowed &&
-        t->sched.policy != SCHED_BY_DEADLINE)
-        return;
     spin_lock(&q->lock);
     atomic_store_explicit(&t->state, THREAD_RUNNABLE, memory_order_relaxed);
-    if (__builtin_expect(!allowed, 0) ||
+    if (__builtin_expect(!sched_allowed(t, c), 0) ||
         (lcpu_count > 1 && why == SCHED_PREEMPTED && sched_is_better_off(t, c))) {
         c->leaving = t; /* it is put into another queue when its stack is left (Q2) */
         t->switches_involuntary++;
@@ -320,6 +312,18 @@ give_way(enum sched_why why)
     give_cpu(c, t, why);
     if (t->rseq != 0)
         atomic_fetch_or(&t->work, WORK_RSEQ);
+}
+
+/* Let another thread run if there is one that should. */
+static inline void
+give_way(enum sched_why why)
+{
+    struct thread *t = thread_current();
+    struct lcpu *c = t->cpu;
+    atomic_fetch_and(&t->work, ~WORK_RESCHED); /* before the look at the queue */
+    if (__atomic_load_n(&runq_of(c)->queued, __ATOMIC_RELAXED) != 0 ||
+        !sched_allowed(t, c) || t->sched.policy == SCHED_BY_DEADLINE)
+        give_way_to_others(t, c, why);
 }
 
 void
@@ -454,20 +458,18 @@ thread_cpu_ns(struct thread *t)
 }
 
 static struct thread *
-thread_make(const char *name)
+thread_make(void)
 {
     frame_t f = page_alloc_core_run(STACK_ORDER);
     if (f == FRAME_NONE)
         return NULL;
     struct thread *t = page_ptr(f);
     memset(t, 0, sizeof(*t));
-    memset(thread_frame(t), 0, sizeof(struct user_frame));
     t->canary = THREAD_CANARY;
     t->cpu = lcpu_current();
     t->cb = t->cpu->cb;
     list_init(&t->process_link);
     t->start_ns = clock_mono_ns();
-    string_copy(t->name, name, sizeof(t->name));
     sched_init_thread(t, thread_current());
     machine_thread_setup(t);
     return t;
@@ -476,8 +478,9 @@ thread_make(const char *name)
 struct thread *
 thread_create(const char *name, void (*entry)(void *), void *arg)
 {
-    struct thread *t = thread_make(name);
+    struct thread *t = thread_make();
     if (t) {
+        string_copy(t->name, name, sizeof(t->name));
         t->entry = entry;
         t->arg = arg;
     }
@@ -485,12 +488,12 @@ thread_create(const char *name, void (*entry)(void *), void *arg)
 }
 
 struct thread *
-thread_create_user(struct process *p)
+thread_create_user(struct process *p, const struct user_frame *like)
 {
     frame_t fpu = page_alloc();
     if (fpu == FRAME_NONE)
         return NULL;
-    struct thread *t = thread_make("user");
+    struct thread *t = thread_make();
     if (!t) {
         page_free(fpu);
         return NULL;
@@ -501,9 +504,10 @@ thread_create_user(struct process *p)
     if (libos_hooks.process_space)
         t->space = libos_hooks.process_space(p);
     struct user_frame *f = thread_frame(t);
-    f->cs = USER_CS;
-    f->ss = USER_SS;
-    f->rflags = 0x202;
+    if (like != NULL)
+        *f = *like;
+    else
+        *f = (struct user_frame){ .cs = USER_CS, .ss = USER_SS, .rflags = 0x202 };
     f->orig_rax = ~0ull; /* the frame is whole */
     atomic_store(&t->work, WORK_FULL);
     return t;

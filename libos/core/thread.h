@@ -93,6 +93,7 @@ struct sched_entity {
     u32 own_slot;
 };
 
+struct cpu_watch;
 struct process;
 struct lcpu;
 struct thread {
@@ -151,7 +152,9 @@ struct thread {
     bool check_tasks;        /* it came to a user over RLIMIT_NPROC */
     struct lcpu *fpu_cpu;    /* where the vector state was loaded last */
     void *host;              /* the host stand-in's own */
-    u64 reserved[8];
+    struct cpu_watch *cpu_watch; /* proc/cpu_timer.h, T1 */
+    uaddr set_tid;           /* write the tid here on the first way to the user; 0: nowhere */
+    u64 restart_kind;        /* E_RESTART_* of the call that was just interrupted, or 0 */
     u64 canary;              /* THREAD_CANARY: the stack ends above it */
 };
 
@@ -196,9 +199,9 @@ thread_frame(struct thread *t)
 
 /* A thread of the LibOS; runs entry(arg), ends by returning.  NULL: out of memory. */
 struct thread *thread_create(const char *name, void (*entry)(void *), void *arg);
-/* A thread of a process, not yet runnable: its user frame is to be filled in; it starts
- * by returning to the user with all registers. */
-struct thread *thread_create_user(struct process *p);
+/* A thread of a process, not yet runnable: its user frame is a copy of *like (NULL: empty), and may
+ * be changed; it starts by returning to the user with all registers. */
+struct thread *thread_create_user(struct process *p, const struct user_frame *like);
 void thread_start(struct thread *t);
 NORETURN void thread_exit(void); /* the stack is freed by the next thread on this vCPU */
 void thread_yield(void);

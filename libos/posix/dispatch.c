@@ -25,7 +25,7 @@ posix_call_error(long result)
     int error = (int)-result;
     if (error >= E_RESTART) {
         struct thread *t = thread_current();
-        THREAD_RESTART_KIND(t) = (u64)error;
+        t->restart_kind = (u64)error;
         thread_set_work(t, WORK_SIGNAL);
     }
     return -(long)posix_errnos[error];
@@ -34,8 +34,8 @@ posix_call_error(long result)
 void
 posix_restart(struct thread *t, struct user_frame *f, const struct signal_action *action)
 {
-    u64 kind = THREAD_RESTART_KIND(t);
-    THREAD_RESTART_KIND(t) = 0;
+    u64 kind = t->restart_kind;
+    t->restart_kind = 0;
     if (f->orig_rax == ~0ull)
         return; /* not in a call */
     bool again = action == NULL || kind == E_RESTART_ALWAYS ||
@@ -62,6 +62,8 @@ sys_restart_syscall(struct user_frame *f)
 static void
 trace_calls(bool any)
 {
+    __atomic_store_n(&libos_hooks.call_whole, any ? posix_call_traced : posix_call_whole,
+                     __ATOMIC_RELAXED);
     __atomic_store_n(&libos_hooks.calls, any ? posix_traced_calls : posix_calls,
                      __ATOMIC_RELAXED);
 }

@@ -432,7 +432,7 @@ sys_rt_sigreturn(struct user_frame *f)
     struct context_head head;
     /* The handler's `ret` took the restorer's address off. */
     uaddr at = machine_user_rsp(t) - sizeof(u64) + offsetof(struct linux_rt_sigframe, uc);
-    THREAD_RESTART_KIND(t) = 0;
+    t->restart_kind = 0;
     int error = get_frame(at, f, &head);
     if (error == 0)
         f->orig_rax = ~0ull; /* the frame is the interrupted program's, whatever comes */

@@ -42,28 +42,35 @@ static const char *const names[POSIX_CALLS] = {
 #undef SYSCALL
 #undef SYSCALL_WHOLE
 
-/* While some thread is traced at its calls, all go by posix_call_whole. */
+#define SYSCALL(number, name) [number] = sys_##name,
+#define SYSCALL_WHOLE SYSCALL
+static const syscall_fn handlers[POSIX_CALLS] = {
+#include "posix/syscalls.def"
+    [335 ... 423] = sys_missing,
+};
+#undef SYSCALL
+#undef SYSCALL_WHOLE
+
+/* While some thread is traced at its calls, all go by posix_call_traced. */
 const syscall_fn posix_traced_calls[POSIX_CALLS] = { [0 ... POSIX_CALLS - 1] =
                                                          machine_call_whole };
 
-/* SYSCALL_WHOLE: where machine_call_whole comes out. */
+/* SYSCALL_WHOLE: where machine_call_whole comes out. Any call may: the tables were changed while it
+ * was under way. */
 long
 posix_call_whole(struct user_frame *f)
 {
-    struct thread *t = thread_current();
-    if (__builtin_expect(t->trace != NULL, 0) && !trace_call(t, f))
-        return -E_NOSYS; /* what it gives comes from the tracer: trace_look */
-    switch (f->orig_rax) {
-#define SYSCALL(number, name)
-#define SYSCALL_WHOLE(number, name)                                                      \
-    case number:                                                                         \
-        return sys_##name(f);
-#include "posix/syscalls.def"
-    }
-    return f->orig_rax < POSIX_CALLS ? posix_calls[f->orig_rax](f) : -E_NOSYS;
+    return f->orig_rax < POSIX_CALLS ? handlers[f->orig_rax](f) : -E_NOSYS;
 }
-#undef SYSCALL
-#undef SYSCALL_WHOLE
+
+long
+posix_call_traced(struct user_frame *f)
+{
+    struct thread *t = thread_current();
+    if (t->trace != NULL && !trace_call(t, f))
+        return -E_NOSYS; /* what it gives comes from the tracer: trace_look */
+    return posix_call_whole(f);
+}
 
 bool
 posix_call_exists(u32 number)

@@ -87,8 +87,8 @@ watch_end(struct cpu_watch *w)
 void
 cpu_watch_thread_ends(struct thread *t)
 {
-    struct cpu_watch *w = THREAD_CPU_WATCH(t);
-    THREAD_CPU_WATCH_SET(t, NULL);
+    struct cpu_watch *w = t->cpu_watch;
+    t->cpu_watch = NULL;
     watch_end(w);
 }
 
@@ -168,13 +168,13 @@ cpu_watch_of_thread(i32 tid, struct cpu_watch **out)
     struct thread *t = thread_locked(p, tid);
     if (t == NULL) {
         r = -E_INVAL;
-    } else if (THREAD_CPU_WATCH(t) == NULL) {
+    } else if (t->cpu_watch == NULL) {
         note_thread(t, made);
-        THREAD_CPU_WATCH_SET(t, made);
+        t->cpu_watch = made;
         made = NULL;
     }
     if (t != NULL) {
-        *out = THREAD_CPU_WATCH(t);
+        *out = t->cpu_watch;
         cpu_watch_hold(*out);
     }
     spin_unlock(&p->lock);
@@ -198,7 +198,7 @@ cpu_watch_read(struct cpu_watch *w, enum cpu_time time, u64 *ns)
     } else {
         spin_lock(&p->lock);
         struct thread *t = thread_locked(p, w->tid);
-        if (t == NULL || THREAD_CPU_WATCH(t) != w)
+        if (t == NULL || t->cpu_watch != w)
             r = -E_SRCH;
         else if (time == CPU_TIME_ALL)
             usage_of_thread_locked(t, &used);
@@ -298,7 +298,7 @@ void
 cpu_watch_tick(struct thread *t)
 {
     struct process *p = t->process;
-    struct cpu_watch *own = THREAD_CPU_WATCH(t), *all = p->cpu_watch;
+    struct cpu_watch *own = t->cpu_watch, *all = p->cpu_watch;
     if (own != NULL) {
         note_thread(t, own);
         look(own, CPU_TIME_USER, own->sampled_ns[CPU_TIME_USER]);

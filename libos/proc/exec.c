@@ -37,7 +37,6 @@ struct exec_state {
     bool bound;            /* no_new_privs when it was made */
     bool secure;           /* AT_SECURE: proc/cred.h */
     struct exec_image image;
-    char *exe;
 };
 
 /* A program of this name, from the place of `at` (NULL: as any path); nobody may have it
@@ -219,21 +218,6 @@ drop_state(struct exec_state *e)
         cred_release(e->cred);
     if (e->image.mm != NULL)
         mm_release(e->image.mm);
-    heap_free(e->exe);
-}
-
-/* The absolute name of the program, for /proc/self/exe. */
-static char *
-program_name(struct exec_state *e)
-{
-    char *buffer = heap_alloc(PAGE_SIZE);
-    if (buffer == NULL)
-        return NULL;
-    if (path_name(place_own(), &e->program->path, buffer, PAGE_SIZE) < 0)
-        string_copy(buffer, e->path, PAGE_SIZE);
-    char *name = heap_string(buffer);
-    heap_free(buffer);
-    return name;
 }
 
 /* It gets no rights that its caller has not. */
@@ -320,7 +304,6 @@ prepare(struct process *p, struct exec_state *e)
     int error = ids_of_program(p, e);
     if (error != 0)
         return error;
-    e->exe = program_name(e);
     struct exec_ids ids = { e->cred->uid, e->cred->euid, e->cred->gid, e->cred->egid,
                             e->secure };
     return exec_load(&head, &e->args, &ids, &e->image);
@@ -410,9 +393,6 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     signal_thread_exec(t);
     take_name(p, t, name);
     spin_lock(&p->lock);
-    char *exe = p->exe;
-    p->exe = e->exe;
-    e->exe = exe;
     spin_unlock(&p->lock);
     p->exit_signal = SIG_CHLD;
     p->stack_hint = e->image.stack;
@@ -444,7 +424,7 @@ process_first_program(struct process *p, const char *path, const struct exec_arg
     struct thread *t = NULL;
     if (error == 0) {
         p->mm = e.image.mm;
-        t = thread_create_user(p);
+        t = thread_create_user(p, NULL);
         if (t == NULL) {
             p->mm = NULL;
             error = -E_NOMEM;
@@ -453,12 +433,8 @@ process_first_program(struct process *p, const char *path, const struct exec_arg
     if (error == 0) {
         e.image.mm = NULL;
         t->tid = p->pid;
-        struct thread_parts parts;
-        parts_leave(self, &parts);
-        parts_give(&parts, t);
+        parts_move(self, t);
         take_name(p, t, path);
-        p->exe = e.exe;
-        e.exe = NULL;
         p->stack_hint = e.image.stack;
         thread_frame(t)->rip = e.image.entry;
         thread_frame(t)->rsp = e.image.stack;

@@ -130,7 +130,7 @@ process_leave_memory(struct thread *t, bool end)
 }
 
 static void
-drop_resources(struct process *p, struct thread_parts *parts)
+drop_resources(struct process *p, struct thread *t, bool ended)
 {
     posix_timers_end(p);
     if (p->alarm != NULL) {
@@ -147,12 +147,13 @@ drop_resources(struct process *p, struct thread_parts *parts)
     spin_unlock(&p->lock);
     if (mm != NULL) {
         usage_memory_goes(p, mm);
-        thread_current()->space = NULL; /* any space will do until the thread has gone */
+        t->space = NULL; /* any space will do until the thread has gone */
         mm_switch(NULL);
         mm_release(mm);
     }
     process_vfork_done(p);
-    parts_drop(parts, p->pid);
+    if (!ended)
+        parts_end(t);
 }
 
 /* A process whose parent ended: the nearest living ancestor that asked for it, else pid
@@ -296,7 +297,7 @@ become_zombie(struct process *p)
 }
 
 static void
-end_process(struct process *p, struct thread_parts *parts)
+end_process(struct process *p, struct thread *t, bool ended)
 {
     if (p == proc_init_process) {
         if (libos_hooks.init_ended != NULL)
@@ -306,7 +307,7 @@ end_process(struct process *p, struct thread_parts *parts)
     session_leader_ends(); /* it takes the terminal with it */
     if (__builtin_expect(!list_empty(&p->tracees), 0))
         trace_tracer_ends(p, NULL);
-    drop_resources(p, parts);
+    drop_resources(p, t, ended);
     become_zombie(p);
     /* Nobody asks for the actions of a process without children, and senders see
      * `exiting` first. */
@@ -330,17 +331,12 @@ end_thread(struct thread *t, i32 status)
         trace_tracer_ends(p, t);
     if (__builtin_expect(t->trace != NULL, 0))
         trace_thread_ends(t, p->group_exit ? p->exit_status : status);
-    struct thread_parts parts;
     /* Before an exec that waits for this thread looks who shares its descriptors. */
-    if (__atomic_load_n(&p->nthreads, __ATOMIC_RELAXED) > 1) {
-        spin_lock(&p->lock);
-        parts_leave(t, &parts);
-        spin_unlock(&p->lock);
-        parts_drop(&parts, p->pid);
-    }
+    bool ended = __atomic_load_n(&p->nthreads, __ATOMIC_RELAXED) > 1;
+    if (ended)
+        parts_end(t);
     spin_lock(&p->lock);
     process_remove_thread_locked(p, t);
-    parts_leave(t, &parts);
     bool last = p->nthreads == 0;
     if (last) {
         p->exiting = true;
@@ -357,8 +353,8 @@ end_thread(struct thread *t, i32 status)
     if (tid != p->pid)
         pid_drop(tid);
     if (last)
-        end_process(p, &parts);
-    ASSERT(parts.files == NULL);
+        end_process(p, t, ended);
+    parts_drop(t);
     t->space = NULL;
     t->process = NULL;
     cred_release(t->cred);

@@ -61,28 +61,40 @@ inherit_fields(struct process *p, struct process *from)
     p->has_subreaper = from->has_subreaper || from->subreaper;
 }
 
+/* thread_create_user gave a thread that never ran: let it start only to end. */
+static void
+abandon_thread(struct thread *t)
+{
+    parts_end(t);
+    parts_drop(t);
+    t->process = NULL;
+    t->space = NULL;
+    cred_release(t->cred);
+    t->cred = NULL;
+    thread_set_work(t, WORK_EXIT);
+    thread_start(t);
+}
+
 /* The child's first thread, or a further one of the same process: registers and what
  * POSIX lets it inherit. */
 static struct thread *
 make_thread(struct process *p, struct thread *from, struct user_frame *frame,
             const struct fork_args *args, i32 tid)
 {
-    struct thread_parts parts;
-    if (parts_take(from, args->flags, &parts) != 0)
+    struct thread *t = thread_create_user(p, frame);
+    if (t == NULL)
         return NULL;
-    struct thread *t = thread_create_user(p);
-    if (t == NULL) {
-        parts_drop(&parts, 0);
+    t->tid = tid;
+    t->cred = from->cred;
+    cred_hold(t->cred);
+    if (parts_take(from, args->flags, t) != 0) {
+        abandon_thread(t);
         return NULL;
     }
-    parts_give(&parts, t);
     struct user_frame *f = thread_frame(t);
-    *f = *frame;
     f->rax = 0;
-    f->orig_rax = ~0ull;
     if (args->stack != 0)
         f->rsp = args->stack;
-    t->tid = tid;
     fpu_fork(t);
     if (args->flags & FORK_SET_TLS)
         t->fs_base = args->tls;
@@ -95,7 +107,7 @@ make_thread(struct process *p, struct thread *from, struct user_frame *frame,
     if (args->flags & FORK_CLEAR_TID)
         t->clear_child_tid = args->child_tid;
     if (args->flags & FORK_CHILD_TID) {
-        THREAD_SET_TID(t) = args->child_tid;
+        t->set_tid = args->child_tid;
         thread_set_work(t, WORK_SIGNAL);
     }
     t->memory_policy = from->memory_policy;
@@ -104,8 +116,6 @@ make_thread(struct process *p, struct thread *from, struct user_frame *frame,
     t->timer_slack_ns = t->default_slack_ns = from->timer_slack_ns;
     t->mce_policy = from->mce_policy;
     t->io_flusher = from->io_flusher;
-    t->cred = from->cred;
-    cred_hold(t->cred);
     if (from->rseq != 0 && !(args->flags & FORK_SHARE_MM)) {
         t->rseq = from->rseq;
         t->rseq_signature = from->rseq_signature;
@@ -113,21 +123,6 @@ make_thread(struct process *p, struct thread *from, struct user_frame *frame,
     }
     memcpy(t->name, from->name, sizeof t->name);
     return t;
-}
-
-/* thread_create_user gave a thread that never ran: let it start only to end. */
-static void
-abandon_thread(struct thread *t)
-{
-    struct thread_parts parts;
-    parts_leave(t, &parts);
-    parts_drop(&parts, t->tid);
-    t->process = NULL;
-    t->space = NULL;
-    cred_release(t->cred);
-    t->cred = NULL;
-    thread_set_work(t, WORK_EXIT);
-    thread_start(t);
 }
 
 static int
@@ -179,7 +174,8 @@ fork_thread(struct user_frame *frame, const struct fork_args *args)
         proc_release(p);
         return error == -E_NOMEM ? error : -E_AGAIN;
     }
-    trace_birth_end(&birth, t);
+    if (__builtin_expect(birth.tr != NULL, 0))
+        trace_birth_end(&birth, t);
     thread_start(t);
     if (__builtin_expect(birth.event != 0, 0))
         trace_event(self, frame, birth.event, (u64)tid);
@@ -264,8 +260,6 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
         return error;
     inherit_fields(p, parent);
     p->exit_signal = args->exit_signal;
-    if (parent->exe != NULL)
-        p->exe = heap_string(parent->exe);
     error = inherit_resources(p, parent, args->flags);
     struct thread *t = error == 0 ? make_thread(p, self, frame, args, p->pid) : NULL;
     if (t == NULL) {
@@ -302,7 +296,8 @@ fork_process(struct user_frame *frame, const struct fork_args *args)
     }
     if (args->settle != NULL)
         args->settle(true, args->arg);
-    trace_birth_end(&birth, t);
+    if (__builtin_expect(birth.tr != NULL, 0))
+        trace_birth_end(&birth, t);
     if (args->flags & FORK_VFORK) {
         proc_hold(p);
         thread_start(t);

@@ -69,9 +69,8 @@ init_resources(struct process *p)
 static void
 drop_resources(struct process *p)
 {
-    struct thread_parts parts;
-    parts_leave(thread_current(), &parts);
-    parts_drop(&parts, 0);
+    parts_end(thread_current());
+    parts_drop(thread_current());
     if (p->actions != NULL)
         signal_actions_release(p->actions);
     if (p->cred != NULL)
@@ -106,6 +105,7 @@ proc_start_init(const char *path, char **argv, char **envp)
     if (p == NULL)
         return error;
     ASSERT(p->pid == 1 && proc_init_process == NULL);
+    process_limits_default(p);
     p->exit_signal = SIG_CHLD;
     struct pgroup *g = pgroup_new(p->pid, NULL);
     error = g == NULL ? -E_NOMEM : init_resources(p);

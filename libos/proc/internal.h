@@ -13,7 +13,8 @@
 
 /* A process with a number (0: any), in no table, family or group yet; nothing inherited.
  * NULL and *error on failure. */
-struct process *process_new(i32 number, int *error);
+struct process *process_new(i32 number, int *error); /* its limits are to be set */
+void process_limits_default(struct process *p);
 /* Undo process_new (and what was put into it) before it was ever visible. */
 void process_discard(struct process *p);
 /* Make it visible: table, parent's children, group.  family_lock is held. */
@@ -48,11 +49,7 @@ void process_remove_thread_locked(struct process *p, struct thread *t);
 struct exec_args;
 int process_first_program(struct process *p, const char *path, const struct exec_args *args,
                           struct thread **out) MUST_CHECK;
-/* proc/cpu_timer.h, T1: a word of thread->reserved. */
-#define THREAD_CPU_WATCH(t) ((struct cpu_watch *)(uintptr_t)(t)->reserved[5])
-#define THREAD_CPU_WATCH_SET(t, w) ((t)->reserved[5] = (u64)(uintptr_t)(w))
 /* usage.c: p->lock is held; is there anything to look at with each sample? */
 void usage_watch_locked(struct process *p);
-char *heap_string(const char *s); /* a copy on the heap, NULL: no memory */
 
 #endif

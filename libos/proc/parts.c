@@ -4,83 +4,105 @@
 
 #include "ipc/sem.h"
 
+static void
+undo_semaphores(struct thread *t)
+{
+    struct process *p = t->process;
+    spin_lock(&p->lock); /* kcmp looks */
+    struct sem_undo_group *g = t->sem_undo;
+    t->sem_undo = NULL;
+    spin_unlock(&p->lock);
+    if (g != NULL)
+        sem_undo_group_leave(g, p->pid);
+}
+
 /* The parent may need its group only later: both have it from now on. */
 static int
-take_undo(struct thread *from, u32 flags, struct thread_parts *out)
+share_undo(struct thread *from, struct thread *t)
 {
-    if ((flags & FORK_SHARE_UNDO) == 0)
-        return 0;
-    out->undo = sem_undo_group_of(&from->sem_undo);
-    if (out->undo == NULL)
+    t->sem_undo = sem_undo_group_of(&from->sem_undo);
+    if (t->sem_undo == NULL)
         return -E_NOMEM;
-    sem_undo_group_hold(out->undo);
+    sem_undo_group_hold(t->sem_undo);
     return 0;
 }
 
 static int
-take_files(struct thread *from, u32 flags, struct thread_parts *out)
+take_files(struct thread *from, u32 flags, struct fdtable **out)
 {
     if ((flags & FORK_SHARE_FILES) == 0)
-        return fdtable_copy(from->files, &out->files);
+        return fdtable_copy(from->files, out);
     fdtable_share(from->files);
-    out->files = from->files;
+    *out = from->files;
     return 0;
 }
 
 static int
-take_place(struct thread *from, u32 flags, struct thread_parts *out)
+take_place(struct thread *from, u32 flags, struct fs_context **out)
 {
     if ((flags & FORK_SHARE_FS) == 0) {
-        out->fs = fs_context_copy(from->fs);
-        return out->fs != NULL ? 0 : -E_NOMEM;
+        *out = fs_context_copy(from->fs);
+        return *out != NULL ? 0 : -E_NOMEM;
     }
     fs_context_share(from->fs);
-    out->fs = from->fs;
+    *out = from->fs;
     return 0;
 }
 
 int
-parts_take(struct thread *from, u32 flags, struct thread_parts *out)
+parts_take(struct thread *from, u32 flags, struct thread *t)
 {
-    *out = (struct thread_parts){ NULL, NULL, NULL };
-    int error = take_files(from, flags, out);
+    int error = take_files(from, flags, &t->files);
     if (error == 0)
-        error = take_place(from, flags, out);
-    if (error == 0)
-        error = take_undo(from, flags, out);
-    if (error != 0)
-        parts_drop(out, 0);
+        error = take_place(from, flags, &t->fs);
+    if (error == 0 && (flags & FORK_SHARE_UNDO) != 0)
+        error = share_undo(from, t);
     return error;
 }
 
 void
-parts_give(struct thread_parts *from, struct thread *t)
+parts_move(struct thread *from, struct thread *to)
 {
-    t->files = from->files;
-    t->fs = from->fs;
-    t->sem_undo = from->undo;
-    *from = (struct thread_parts){ NULL, NULL, NULL };
+    to->files = from->files;
+    to->fs = from->fs;
+    to->sem_undo = from->sem_undo;
+    from->files = NULL;
+    from->fs = NULL;
+    from->sem_undo = NULL;
+}
+
+static void
+end_use(struct fdtable *files, struct fs_context *place)
+{
+    if (files != NULL)
+        fdtable_leave(files);
+    if (place != NULL)
+        fs_context_leave(place);
+}
+
+static void
+drop(struct fdtable *files, struct fs_context *place)
+{
+    if (files != NULL)
+        fdtable_drop(files);
+    if (place != NULL)
+        fs_context_drop(place);
 }
 
 void
-parts_leave(struct thread *t, struct thread_parts *out)
+parts_end(struct thread *t)
 {
-    *out = (struct thread_parts){ t->files, t->fs, t->sem_undo };
+    if (__builtin_expect(t->sem_undo != NULL, 0))
+        undo_semaphores(t);
+    end_use(t->files, t->fs);
+}
+
+void
+parts_drop(struct thread *t)
+{
+    drop(t->files, t->fs);
     t->files = NULL;
     t->fs = NULL;
-    t->sem_undo = NULL;
-}
-
-void
-parts_drop(struct thread_parts *parts, i32 pid)
-{
-    if (parts->undo != NULL)
-        sem_undo_group_leave(parts->undo, pid);
-    if (parts->files != NULL)
-        fdtable_release(parts->files);
-    if (parts->fs != NULL)
-        fs_context_release(parts->fs);
-    *parts = (struct thread_parts){ NULL, NULL, NULL };
 }
 
 /* ---- the calling thread's own ---- */
@@ -89,37 +111,39 @@ int
 proc_unshare(bool files, bool place)
 {
     struct thread *t = thread_current();
-    struct thread_parts own = { NULL, NULL, NULL };
+    struct fdtable *own_files = NULL, *files_before = NULL;
+    struct fs_context *own_place = NULL, *place_before = NULL;
     int error = 0;
     if (place && atomic_load_explicit(&t->fs->users, memory_order_relaxed) != 1)
-        error = take_place(t, 0, &own);
+        error = take_place(t, 0, &own_place);
     if (error == 0 && files && fdtable_shared(t->files))
-        error = take_files(t, 0, &own);
-    if (error == 0) {
-        spin_lock(&t->process->lock); /* PA1 */
-        struct fdtable *files_before = own.files != NULL ? t->files : NULL;
-        struct fs_context *place_before = own.fs != NULL ? t->fs : NULL;
-        if (own.files != NULL)
-            t->files = own.files;
-        if (own.fs != NULL)
-            t->fs = own.fs;
-        spin_unlock(&t->process->lock);
-        own = (struct thread_parts){ files_before, place_before, NULL };
+        error = take_files(t, 0, &own_files);
+    if (error != 0) {
+        end_use(NULL, own_place);
+        drop(NULL, own_place);
+        return error;
     }
-    parts_drop(&own, 0);
-    return error;
+    if (own_files == NULL && own_place == NULL)
+        return 0;
+    spin_lock(&t->process->lock); /* PA1 */
+    if (own_files != NULL) {
+        files_before = t->files;
+        t->files = own_files;
+    }
+    if (own_place != NULL) {
+        place_before = t->fs;
+        t->fs = own_place;
+    }
+    spin_unlock(&t->process->lock);
+    end_use(files_before, place_before);
+    drop(files_before, place_before);
+    return 0;
 }
 
 void
 proc_undo_semaphores(void)
 {
-    struct thread *t = thread_current();
-    spin_lock(&t->process->lock); /* kcmp looks */
-    struct sem_undo_group *g = t->sem_undo;
-    t->sem_undo = NULL;
-    spin_unlock(&t->process->lock);
-    if (g != NULL)
-        sem_undo_group_leave(g, t->process->pid);
+    undo_semaphores(thread_current());
 }
 
 bool

@@ -7,26 +7,23 @@
  *
  * PA1. The thread alone replaces its parts, under process->lock, under which others look; so it
  *      reads its own without a lock.
- * PA2. They leave a thread before it leaves process->threads, and when it does if it is the last:
- *      who looks may find none.
+ * PA2. Before a thread leaves process->threads it ends the use of its parts, unless it is the last;
+ *      they are its own still, so who finds it there finds them, perhaps without an open file.
  */
 #ifndef LIBOS_PROC_PARTS_H
 #define LIBOS_PROC_PARTS_H
 
 #include "proc/proc.h"
 
-struct thread_parts {
-    struct fdtable *files;
-    struct fs_context *fs;
-    struct sem_undo_group *undo; /* NULL: never needed */
-};
-/* Those of a thread that `from`, the caller, makes: by FORK_SHARE_FILES, _FS and _UNDO its own, else
- * copies. -E_NOMEM: *out is empty. */
-int parts_take(struct thread *from, u32 flags, struct thread_parts *out) MUST_CHECK;
-/* From here into a thread that has none, and out of it; p->lock is held if it can be seen. */
-void parts_give(struct thread_parts *from, struct thread *t);
-void parts_leave(struct thread *t, struct thread_parts *out);
-/* Files may be closed, so this may sleep. pid: who gave back to the semaphores. */
-void parts_drop(struct thread_parts *parts, i32 pid);
+/* t, which nobody can see yet, gets its own: by FORK_SHARE_FILES, _FS and _UNDO those of `from`, the
+ * caller, else copies.  -E_NOMEM: it may have some of them; as at its end. */
+int parts_take(struct thread *from, u32 flags, struct thread *t) MUST_CHECK;
+/* All of from's become those of `to`, which has none; nobody can see them. */
+void parts_move(struct thread *from, struct thread *to);
+/* t, the caller or one that nobody sees, uses its parts no more: of what it was the last to use
+ * files are closed, and semaphores given back to. May sleep. */
+void parts_end(struct thread *t);
+/* After parts_end, when nobody can see t any more. */
+void parts_drop(struct thread *t);
 
 #endif

@@ -44,7 +44,6 @@ struct process {
     struct list children, sibling;        /* family_lock */
     struct list threads;                  /* lock */
     struct list tracees;                  /* family_lock; trace.h */
-    u32 traced;                           /* lock; threads of it that are traced */
     u32 nthreads;
     struct spinlock lock;
     _Atomic u32 state;
@@ -59,14 +58,12 @@ struct process {
     struct signal_queue *signal_queue;
     struct signal_queue *signal_spare;    /* lock; an unused entry */
     struct tty *tty;                      /* controlling terminal */
-    u32 umask_unused;
     bool exiting, group_exit, execed;
     bool vfork_child;
     struct waitq vfork_wait;              /* the parent of vfork sleeps here */
     i32 exit_signal;                      /* to the parent */
     bool parent_execed;                   /* family_lock; it is told by SIG_CHLD then */
     char name[16];
-    char *exe;                            /* path, heap */
     struct rlimit_pair limits[PROC_RLIMITS];
     u64 start_ns;
     /* proc/usage.h */
@@ -96,8 +93,13 @@ struct process {
     struct waitq threads_wait;
     struct waitq stop_wait;               /* stopped threads sleep here */
     struct thread *exec_thread;           /* lock; all other threads are ending */
-    /* lock; threads park on their way to the user */
-    _Atomic u32 group_stop;
+    union {
+        struct {
+            _Atomic u32 group_stop; /* lock; threads park on their way to the user */
+            u32 traced;             /* lock; threads of it that are traced */
+        };
+        _Atomic u64 stops_or_traced; /* both at once: 0 is the usual case */
+    };
     bool stop_killed;                     /* lock; SIG_KILL ended the last stop: no continue */
     u32 nstopped;                         /* lock; threads that are parked */
     u32 signals_queued;                   /* lock; for RLIMIT_SIGPENDING */
@@ -115,7 +117,6 @@ struct process {
     u32 programs;                         /* how many it has executed */
     struct sched_party *party;            /* lock; proc/party.c; NULL: no class of its own */
     struct proc_handle *handle;           /* proc/handle.h; set under lock, once */
-    u64 reserved[8];
 };
 extern struct process *proc_init_process; /* pid 1 */
 

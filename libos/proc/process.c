@@ -37,6 +37,12 @@ static const struct rlimit_pair default_limits[PROC_RLIMITS] = {
     [15] = { ~0ull, ~0ull },
 };
 
+void
+process_limits_default(struct process *p)
+{
+    memcpy(p->limits, default_limits, sizeof p->limits);
+}
+
 struct process *
 process_new(i32 number, int *error)
 {
@@ -63,7 +69,6 @@ process_new(i32 number, int *error)
     waitq_init(&p->stop_wait);
     p->start_ns = clock_mono_ns();
     p->dumpable = 1;
-    memcpy(p->limits, default_limits, sizeof p->limits);
     return p;
 }
 
@@ -80,7 +85,6 @@ process_free_rest(struct process *p)
         sched_party_release(p->party);
     if (p->handle != NULL)
         proc_handle_release(p->handle);
-    heap_free(p->exe);
     heap_free(p);
 }
 
@@ -330,14 +334,4 @@ process_remove_thread_locked(struct process *p, struct thread *t)
     usage_thread_ends_locked(p, t);
     if (t->tid != p->pid)
         user_charge(t->charged_uid, -1);
-}
-
-char *
-heap_string(const char *s)
-{
-    size_t bytes = strlen(s) + 1;
-    char *copy = heap_alloc(bytes);
-    if (copy != NULL)
-        memcpy(copy, s, bytes);
-    return copy;
 }

@@ -86,8 +86,8 @@ leave_copy(struct thread *t, struct trace *tr, struct user_frame *f)
     if (tr->stepping)
         f->rflags &= ~(u64)RFLAGS_TF; /* the tracer's, not the program's */
     tr->regs = *f;
-    if (f->orig_rax != ~0ull && THREAD_RESTART_KIND(t) != 0)
-        tr->regs.rax = restart_shown(THREAD_RESTART_KIND(t));
+    if (f->orig_rax != ~0ull && t->restart_kind != 0)
+        tr->regs.rax = restart_shown(t->restart_kind);
     tr->fs_base = t->fs_base;
     tr->gs_base = t->gs_base;
     tr->mask = t->restore_mask ? t->saved_mask : t->signal_mask;
@@ -116,10 +116,10 @@ take_registers(struct thread *t, struct trace *tr, struct user_frame *f, enum st
             f->rax = again == E_RESTART_BLOCK ? CALL_RESTART : shown;
         }
     } else if ((i64)shown >= 0) {
-        THREAD_RESTART_KIND(t) = again;
+        t->restart_kind = again;
         f->orig_rax = MIN(shown, (u64)UINT32_MAX);
     } else {
-        THREAD_RESTART_KIND(t) = 0;
+        t->restart_kind = 0;
         f->orig_rax = ~0ull;
     }
 }
@@ -365,7 +365,7 @@ trace_look(struct thread *t, struct user_frame *f)
     if (tr->emulated) {
         tr->emulated = false;
         f->rax = tr->result;
-        THREAD_RESTART_KIND(t) = 0;
+        t->restart_kind = 0;
     }
     spin_lock(&family_lock);
     bool executed = (tr->events & WAITS_EXEC) != 0;

@@ -152,17 +152,16 @@ usage_thread_ends_locked(struct process *p, struct thread *t)
     add_thread(&p->ended, &p->ended_ticks, t);
     u64 rest = p->ended_ticks - before - (t->user_ticks + t->system_ticks);
     atomic_store_explicit(&p->unsampled, p->unsampled + rest, memory_order_relaxed);
-    if (THREAD_CPU_WATCH(t) != NULL)
+    if (t->cpu_watch != NULL)
         cpu_watch_thread_ends(t);
 }
 
 void
 usage_memory_goes(struct process *p, struct mm *mm)
 {
-    struct mm_counts counts;
-    mm_count(mm, &counts);
+    u64 pages = mm_peak(mm);
     spin_lock(&p->lock);
-    p->max_pages = MAX(p->max_pages, counts.pages_peak);
+    p->max_pages = MAX(p->max_pages, pages);
     spin_unlock(&p->lock);
 }
 

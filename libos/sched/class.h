@@ -100,6 +100,7 @@ precedence(const struct thread *t)
 
 /* ---- fair.c, by name (S3) ---- */
 void fair_charge(struct sched_queue *q, struct thread *t, u64 ticks, u64 now);
+/* For sched.c alone, whose hottest path it is part of; others go by the class. */
 bool fair_put(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now);
 void fair_take(struct sched_queue *q, struct thread *t);
 void fair_enqueue(struct sched_queue *q, struct thread *t); /* as its vruntime says */

@@ -162,7 +162,7 @@ fair_enqueue(struct sched_queue *q, struct thread *t)
     enqueue(q, t);
 }
 
-bool
+__attribute__((always_inline)) inline bool
 fair_put(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now)
 {
     place(q, t, why, now);

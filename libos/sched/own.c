@@ -104,7 +104,7 @@ own_put(struct sched_queue *q, struct thread *t, enum sched_why why, u64 now)
 {
     struct own_queue *own = own_queue_of(t);
     struct sched_entity *e = &t->sched;
-    fair_put(q, t, why, now);
+    fair_class.put(q, t, why, now);
     /* Of FIFO who did not give its turn away keeps its place; else equals take turns. */
     bool keeps = why == SCHED_PREEMPTED && e->party->kind == SCHED_OWN_FIFO;
     u64 place = keeps ? e->own_key : ++own->came;

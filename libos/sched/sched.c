@@ -50,11 +50,26 @@ rank_of(const struct sched_entity *e)
                                        : RANK_FAIR;
 }
 
+/* A child is what it is, but for its place and what it had. */
+static inline bool
+is_plain(const struct sched_entity *e)
+{
+    return e->policy == SCHED_FAIR && e->own_priority == 0 && !e->reset_on_fork &&
+           e->allowed != 0;
+}
+
 void
 sched_init_thread(struct thread *t, const struct thread *parent)
 {
     struct sched_entity *e = &t->sched;
     e->allowed = ~0ull;
+    if (parent != NULL && is_plain(&parent->sched)) {
+        e->nice = parent->sched.nice;
+        e->allowed = parent->sched.allowed;
+        e->weight = parent->sched.weight;
+        fair_class.join(queue_of(t->cpu), t, 0);
+        return;
+    }
     if (parent) {
         const struct sched_entity *from = &parent->sched;
         e->nice = from->nice;

@@ -30,7 +30,7 @@ unblocked(const struct thread *t)
 static inline void
 recheck(struct thread *t)
 {
-    if (unblocked(t) || t->process->group_stop || t->trace != NULL)
+    if (unblocked(t) || t->process->stops_or_traced != 0)
         thread_set_work(t, WORK_SIGNAL);
 }
 
@@ -108,8 +108,8 @@ signal_thread_exec(struct thread *t)
     t->altstack_size = 0;
     t->altstack_flags = 0;
     t->restore_mask = false;
-    THREAD_RESTART_KIND(t) = 0;
-    THREAD_SET_TID(t) = 0;
+    t->restart_kind = 0;
+    t->set_tid = 0;
 }
 
 /* The thread's own come before the process's; p->lock is held. */
@@ -323,7 +323,7 @@ enter_handler(struct thread *t, struct user_frame *f, int number,
               const struct signal_action *action, const struct signal_info *info)
 {
     u64 mask = t->restore_mask ? t->saved_mask : t->signal_mask;
-    if (THREAD_RESTART_KIND(t) != 0)
+    if (t->restart_kind != 0)
         signal_abi.restart(t, f, action);
     if (signal_abi.push(t, f, number, action, info, mask) != 0) {
         /* The frame cannot be written. If that was for SIG_SEGV itself its handler is of
@@ -368,10 +368,19 @@ signal_fault_at(struct thread *t, struct user_frame *f, int number,
 static void
 write_tid(struct thread *t)
 {
-    uaddr at = THREAD_SET_TID(t);
-    THREAD_SET_TID(t) = 0;
+    uaddr at = t->set_tid;
+    t->set_tid = 0;
     if (copy_to_user(at, &t->tid, sizeof t->tid) != 0)
         return; /* as on Linux: the child finds no number there */
+}
+
+static __attribute__((noinline)) void
+stop_or_look(struct thread *t, struct process *p, struct user_frame *f)
+{
+    if (t->trace != NULL)
+        trace_look(t, f);
+    if (p->group_stop && t->trace == NULL)
+        park(t, p);
 }
 
 void
@@ -382,15 +391,13 @@ signal_work(struct thread *t, struct user_frame *f)
     struct signal_action action;
     int number;
     u32 continues;
-    if (THREAD_SET_TID(t) != 0)
+    if (t->set_tid != 0)
         write_tid(t);
     for (;;) {
         if (proc_is_ending(t))
             proc_exit_work(t);
-        if (__builtin_expect(t->trace != NULL, 0))
-            trace_look(t, f);
-        if (p->group_stop && t->trace == NULL)
-            park(t, p);
+        if (__builtin_expect(p->stops_or_traced != 0, 0))
+            stop_or_look(t, p, f);
         enum taken what = take_one(t, p, &info, &action, &number, &continues);
         if (what == TAKEN_NONE)
             break;
@@ -403,7 +410,7 @@ signal_work(struct thread *t, struct user_frame *f)
         else if (what == TAKEN_END)
             proc_exit_group(number);
     }
-    if (THREAD_RESTART_KIND(t) != 0)
+    if (t->restart_kind != 0)
         signal_abi.restart(t, f, NULL);
     if (t->restore_mask) {
         t->restore_mask = false;

@@ -194,10 +194,5 @@ struct signal_abi {
                     const struct signal_action *action);
 };
 extern struct signal_abi signal_abi;
-/* Words of thread->reserved that these rooms use. */
-#define THREAD_SET_TID(t)                                                                \
-    ((t)->reserved[6]) /* write the tid here on the first way to the user */
-#define THREAD_RESTART_KIND(t)                                                           \
-    ((t)->reserved[7]) /* E_RESTART_* of the call that was just interrupted, or 0 */
 
 #endif

@@ -68,10 +68,9 @@ fs_context_share(struct fs_context *c)
 }
 
 void
-fs_context_release(struct fs_context *c)
+fs_context_leave(struct fs_context *c)
 {
     atomic_fetch_sub_explicit(&c->users, 1, memory_order_relaxed);
-    fs_context_drop(c);
 }
 
 void

@@ -28,9 +28,9 @@ struct fd_chunk {
     u64 used, cloexec;
     struct file *file[CHUNK];
 };
+#define A_USER (1ull << 32)
 struct fdtable {
-    _Atomic u32 users;       /* T5 */
-    _Atomic u32 refs;        /* one for all users, and who looks */
+    _Atomic u64 counts;      /* T5: users, times A_USER; and who holds it, users or not */
     struct spinlock lock;
     u32 chunks;              /* slots in `chunk`; those not made yet are NULL */
     u32 made;                /* T4 */
@@ -62,8 +62,7 @@ fdtable_new(struct fdtable **out)
     struct fdtable *t = heap_alloc_zeroed(sizeof *t);
     if (t == NULL)
         return -E_NOMEM;
-    atomic_init(&t->users, 1);
-    atomic_init(&t->refs, 1);
+    atomic_init(&t->counts, A_USER + 1);
     t->chunks = t->made = 1;
     t->chunk = &t->only_chunk;
     t->chunk[0] = &t->first;
@@ -75,7 +74,7 @@ fdtable_new(struct fdtable **out)
 void
 fdtable_hold(struct fdtable *t)
 {
-    atomic_fetch_add_explicit(&t->refs, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->counts, 1, memory_order_relaxed);
 }
 
 static void
@@ -103,19 +102,19 @@ close_file(struct fdtable *t, struct file *f)
 void
 fdtable_share(struct fdtable *t)
 {
-    atomic_fetch_add_explicit(&t->users, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->counts, A_USER + 1, memory_order_relaxed);
 }
 
 bool
 fdtable_shared(const struct fdtable *t)
 {
-    return atomic_load_explicit(&t->users, memory_order_relaxed) != 1;
+    return atomic_load_explicit(&t->counts, memory_order_relaxed) / A_USER != 1;
 }
 
 void
 fdtable_drop(struct fdtable *t)
 {
-    if (atomic_fetch_sub_explicit(&t->refs, 1, memory_order_acq_rel) == 1)
+    if (atomic_fetch_sub_explicit(&t->counts, 1, memory_order_acq_rel) == 1)
         table_free(t);
 }
 
@@ -133,11 +132,12 @@ take_last(struct fdtable *t, struct file **at, bool seen)
 }
 
 void
-fdtable_release(struct fdtable *t)
+fdtable_leave(struct fdtable *t)
 {
-    if (atomic_fetch_sub_explicit(&t->users, 1, memory_order_acq_rel) != 1)
+    u64 before = atomic_fetch_sub_explicit(&t->counts, A_USER, memory_order_acq_rel);
+    if (before / A_USER != 1)
         return;
-    bool seen = atomic_load_explicit(&t->refs, memory_order_acquire) != 1;
+    bool seen = before != A_USER + 1;
     for (u32 i = 0; i < t->made; i++) {
         struct fd_chunk *c = t->chunk[i];
         for (u64 left = c != NULL ? c->used : 0; left != 0; left &= left - 1) {
@@ -146,7 +146,6 @@ fdtable_release(struct fdtable *t)
                 close_file(t, f);
         }
     }
-    fdtable_drop(t);
 }
 
 /* Room for `wanted` chunk slots.  Called without the lock; -E_NOMEM. */

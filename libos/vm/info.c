@@ -115,6 +115,14 @@ mm_count(struct mm *m, struct mm_counts *out)
     out->pages_peak = MAX(load(&m->rss_peak), out->pages_mapped);
 }
 
+u64
+mm_peak(struct mm *m)
+{
+    u64 now = load(&m->rss[RSS_ANONYMOUS]) + load(&m->rss[RSS_FILE]) +
+              load(&m->rss[RSS_SHARED]);
+    return MAX(load(&m->rss_peak), now);
+}
+
 /* ---- areas ---- */
 
 static enum mm_area_name

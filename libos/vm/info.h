@@ -65,6 +65,7 @@ struct mm_counts {
     u64 pages_locked;
 };
 void mm_count(struct mm *m, struct mm_counts *out);
+u64 mm_peak(struct mm *m); /* pages_peak alone */
 
 /* Where things are, since exec. */
 #define MM_AUX_WORDS 48u

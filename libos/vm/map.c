@@ -228,7 +228,8 @@ check_limits(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags)
     return mm_may_grow(m, prot, flags, pages - mm_pages_in(m, at, at + bytes));
 }
 
-int
+/* Both are a part of the system call that is most of their use. */
+__attribute__((always_inline)) inline int
 mm_map(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file,
        u64 offset, uaddr *out)
 {
@@ -281,7 +282,7 @@ mm_map(struct mm *m, uaddr at, u64 bytes, u32 prot, u32 flags, struct file *file
     return rc;
 }
 
-int
+__attribute__((always_inline)) inline int
 mm_unmap(struct mm *m, uaddr at, u64 bytes)
 {
     if (bytes == 0 || at % PAGE_SIZE != 0 || bytes > USER_TOP ||

@@ -15,6 +15,8 @@
 extern u32 memory_wide;
 void *wide_memcpy(void *to, const void *from, size_t bytes);
 void wide_page_clear(void *page);
+/* `memset` with the arguments in the order of the copies: the byte is the low one of `from` */
+void wide_memset(void *to, const void *byte, size_t bytes);
 size_t usercopy_exact(void *to, const void *from, size_t bytes);
 typedef void call_fn(void *fn, void *to, const void *from, size_t bytes, void *regs);
 call_fn call_ymm, call_zmm;
@@ -44,6 +46,16 @@ check_registers(call_fn *call, size_t width)
             memset(to, 0xee, sizeof to);
             call(copies[f], to + 3, from + 1, sizes[i], regs);
             CHECK(memcmp(to + 3, from + 1, sizes[i]) == 0);
+            CHECK(to[2] == 0xee && to[3 + sizes[i]] == 0xee);
+            CHECK(memcmp(regs, before, REGISTERS * width) == 0);
+        }
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        for (uintptr_t byte = 0; byte < 2; byte++) {
+            memcpy(regs, before, sizeof regs);
+            memset(to, 0xee, sizeof to);
+            call((void *)wide_memset, to + 3, (void *)(byte * 0x5a), sizes[i], regs);
+            for (size_t k = 0; k < sizes[i]; k++)
+                CHECK(to[3 + k] == byte * 0x5a);
             CHECK(to[2] == 0xee && to[3 + sizes[i]] == 0xee);
             CHECK(memcmp(regs, before, REGISTERS * width) == 0);
         }

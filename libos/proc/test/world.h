@@ -69,6 +69,8 @@ world_first(program_fn program)
 {
     int error = 0;
     struct process *p = process_new(0, &error);
+    if (p != NULL)
+        process_limits_default(p);
     CHECK(p != NULL && p->pid == 1);
     p->exit_signal = SIG_CHLD;
     p->cred = cred_new();
@@ -76,7 +78,7 @@ world_first(program_fn program)
     CHECK(p->cred != NULL && p->actions != NULL);
     CHECK(mm_create(&p->mm) == 0);
     struct pgroup *g = pgroup_new(p->pid, NULL);
-    struct thread *t = thread_create_user(p);
+    struct thread *t = thread_create_user(p, NULL);
     CHECK(g != NULL && t != NULL);
     t->tid = p->pid;
     t->fs = fs_context_new();

@@ -154,7 +154,7 @@ test_restart_follows_signal7(void)
             struct user_frame f = { .orig_rax = 35, .rip = 0x1002, .rax = (u64)-4 };
             struct signal_action a = { .handler = 1,
                                        .flags = with == 2 ? SA_F_RESTART : 0 };
-            THREAD_RESTART_KIND(t) = cases[i].kind;
+            t->restart_kind = cases[i].kind;
             signal_abi.restart(t, &f, with == 0 ? NULL : &a);
             bool again = with == 0   ? cases[i].none
                          : with == 1 ? cases[i].plain
@@ -162,7 +162,7 @@ test_restart_follows_signal7(void)
             CHECK(f.rip == (again ? 0x1000u : 0x1002u));
             u64 number = cases[i].kind == E_RESTART_BLOCK ? 219 : 35;
             CHECK(f.rax == (again ? number : (u64)-4));
-            CHECK(THREAD_RESTART_KIND(t) == 0);
+            CHECK(t->restart_kind == 0);
         }
     }
     reset();

@@ -58,6 +58,32 @@ memory_wide:
         vzeroupper
 .Lused\@:
         .endm
+/* The same for one register; on the way to `narrow` rdx is `bytes` again, or nothing. */
+        .macro wide_begin_one narrow, bytes, back
+        mov     $XINUSE_AVX, %r11d
+        cmpl    $2, memory_wide(%rip)
+        jne     .Lsave\@
+        mov     $1, %ecx
+        xgetbv
+        .ifnb   \back
+        mov     \bytes, \back
+        .endif
+        test    $XINUSE_ZMM, %eax
+        jnz     \narrow
+        mov     %eax, %r11d
+.Lsave\@:
+        sub     $32, %rsp
+        vmovdqu %ymm0, (%rsp)
+        .endm
+
+        .macro wide_end_one
+        vmovdqu (%rsp), %ymm0
+        add     $32, %rsp
+        test    $XINUSE_AVX, %r11d
+        jnz     .Lused\@
+        vzeroupper
+.Lused\@:
+        .endm
         .macro fixup at, to
         .pushsection .fixups, "aw", @progbits
         .quad   \at, \to
@@ -165,7 +191,9 @@ memmove:
         .globl  memset
         .type   memset, @function
 memset:
-        mov     %rdi, %r8
+        cmp     $WIDE_BYTES, %rdx
+        jae     2f
+3:      mov     %rdi, %r8
         movzbl  %sil, %eax
         mov     $0x0101010101010101, %rcx
         imul    %rcx, %rax
@@ -180,6 +208,28 @@ memset:
 1:      mov     %edx, %ecx
         rep stosb
         mov     %r8, %rax
+        ret
+2:      cmpl    $0, memory_wide(%rip)
+        je      3b
+        test    %sil, %sil
+        jnz     3b
+        mov     %rdx, %r8
+        wide_begin_one 3b, %r8, %rdx
+        vpxor   %xmm0, %xmm0, %xmm0     /* and all above */
+        mov     %rdi, %rax
+        lea     -128(%rdi,%r8), %rdx    /* where the last block begins */
+4:      vmovdqu %ymm0, (%rdi)
+        vmovdqu %ymm0, 32(%rdi)
+        vmovdqu %ymm0, 64(%rdi)
+        vmovdqu %ymm0, 96(%rdi)
+        sub     $-128, %rdi
+        cmp     %rdx, %rdi
+        jb      4b
+        vmovdqu %ymm0, (%rdx)
+        vmovdqu %ymm0, 32(%rdx)
+        vmovdqu %ymm0, 64(%rdx)
+        vmovdqu %ymm0, 96(%rdx)
+        wide_end_one
         ret
         .size   memset, . - memset
 
@@ -270,7 +320,7 @@ page_copy:
 page_clear:
         cmpl    $0, memory_wide(%rip)
         je      2f
-        wide_begin 2f
+        wide_begin_one 2f
         vpxor   %xmm0, %xmm0, %xmm0     /* and all above */
         mov     $16, %ecx
 1:
@@ -280,7 +330,7 @@ page_clear:
         add     $256, %rdi
         dec     %ecx
         jnz     1b
-        wide_end
+        wide_end_one
         ret
 2:      xor     %eax, %eax
         mov     $512, %ecx
