@@ -297,7 +297,7 @@ thread_block(u64 deadline_ns)
     return deadline_ns == ~0ull ? block(t) : block_until(t, deadline_ns);
 }
 
-static __attribute__((noinline)) void
+static inline __attribute__((always_inline)) void
 give_way_to_others(struct thread *t, struct lcpu *c, enum sched_why why)
 {
     struct runq *q = runq_of(c);
@@ -314,28 +314,36 @@ give_way_to_others(struct thread *t, struct lcpu *c, enum sched_why why)
         atomic_fetch_or(&t->work, WORK_RSEQ);
 }
 
-/* Let another thread run if there is one that should. */
-static inline void
-give_way(enum sched_why why)
+/* Is there another thread that should run? */
+static inline bool
+should_give_way(struct thread *t, struct lcpu *c)
 {
-    struct thread *t = thread_current();
-    struct lcpu *c = t->cpu;
     atomic_fetch_and(&t->work, ~WORK_RESCHED); /* before the look at the queue */
-    if (__atomic_load_n(&runq_of(c)->queued, __ATOMIC_RELAXED) != 0 ||
-        !sched_allowed(t, c) || t->sched.policy == SCHED_BY_DEADLINE)
-        give_way_to_others(t, c, why);
+    return __atomic_load_n(&runq_of(c)->queued, __ATOMIC_RELAXED) != 0 ||
+           !sched_allowed(t, c) || t->sched.policy == SCHED_BY_DEADLINE;
 }
 
 void
 thread_preempt(void)
 {
-    give_way(SCHED_PREEMPTED);
+    struct thread *t = thread_current();
+    struct lcpu *c = t->cpu;
+    if (should_give_way(t, c))
+        give_way_to_others(t, c, SCHED_PREEMPTED);
+}
+
+static __attribute__((noinline)) void
+yield_to_others(struct thread *t)
+{
+    give_way_to_others(t, t->cpu, SCHED_YIELDED);
 }
 
 void
 thread_yield(void)
 {
-    give_way(SCHED_YIELDED);
+    struct thread *t = thread_current();
+    if (should_give_way(t, t->cpu)) /* seldom, for who yields in a loop */
+        yield_to_others(t);
 }
 
 void

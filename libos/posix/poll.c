@@ -169,6 +169,7 @@ static i64
 poll_once(uaddr at, u32 n)
 {
     bool counted = must_count();
+    struct fdtable *t = files_own();
     i64 ready = 0;
     for (uaddr end = at + n * sizeof(struct linux_pollfd); at != end;
          at += sizeof(struct linux_pollfd)) {
@@ -180,7 +181,7 @@ poll_once(uaddr at, u32 n)
         if (user_load64(at, &u.word) != 0)
             return -E_FAULT;
         if (u.fields.fd >= 0) {
-            struct file *f = entry_file(files_own(), u.fields.fd, counted);
+            struct file *f = entry_file(t, u.fields.fd, counted);
             revents = f == NULL ? POLL_NVAL
                                 : state_of(f, NULL, (u16)u.fields.events);
             if (counted && f != NULL)
@@ -323,12 +324,11 @@ set_word(uaddr at, u32 w, u32 n, u64 *word)
 
 /* The part of a look that is about one word. */
 static inline int
-select_word(bool counted, u32 w, const u64 in[3], u64 out[3])
+select_word(struct fdtable *t, bool counted, u32 w, const u64 in[3], u64 out[3])
 {
     u64 is_in = 0, is_out = 0, is_ex = 0;
     for (u64 any = in[0] | in[1] | in[2]; any != 0; any &= any - 1) {
-        struct file *f = entry_file(files_own(), (int)(w * 64) + __builtin_ctzll(any),
-                                    counted);
+        struct file *f = entry_file(t, (int)(w * 64) + __builtin_ctzll(any), counted);
         if (f == NULL)
             return -E_BADF;
         u32 mask = file_poll(f, NULL);
@@ -356,13 +356,14 @@ static i64
 select_once(u32 n, const uaddr at[3], struct select_sets *s)
 {
     bool counted = must_count();
+    struct fdtable *t = files_own();
     i64 ready = 0;
     for (u32 w = 0; w < s->words; w++) {
         u64 in[3], out[3];
         if (set_word(at[0], w, n, &in[0]) != 0 || set_word(at[1], w, n, &in[1]) != 0 ||
             set_word(at[2], w, n, &in[2]) != 0)
             return -E_FAULT;
-        int r = select_word(counted, w, in, out);
+        int r = select_word(t, counted, w, in, out);
         if (r != 0)
             return r;
         for (u32 k = 0; k < 3; k++) {

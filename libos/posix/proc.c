@@ -43,19 +43,27 @@
      CLONE_IO | CLONE_PARENT | CLONE_CLEAR_SIGHAND | CLONE_PIDFD)
 #define CLONE_SIGNAL_MASK 0xffull
 
-static const struct {
-    u64 clone;
-    u32 fork;
-} clone_flags[] = {
-    { CLONE_VM, FORK_SHARE_MM },           { CLONE_FS, FORK_SHARE_FS },
-    { CLONE_FILES, FORK_SHARE_FILES },     { CLONE_SIGHAND, FORK_SHARE_SIGNALS },
-    { CLONE_VFORK, FORK_VFORK },           { CLONE_THREAD, FORK_THREAD },
-    { CLONE_SETTLS, FORK_SET_TLS },        { CLONE_PARENT_SETTID, FORK_PARENT_TID },
-    { CLONE_CHILD_SETTID, FORK_CHILD_TID }, { CLONE_CHILD_CLEARTID, FORK_CLEAR_TID },
-    { CLONE_PARENT, FORK_SIBLING },        { CLONE_CLEAR_SIGHAND, FORK_CLEAR_SIGNALS },
-    { CLONE_SYSVSEM, FORK_SHARE_UNDO },    { CLONE_UNTRACED, FORK_UNTRACED },
-    { CLONE_PTRACE, FORK_TRACED },
-};
+/* Most of proc's flags are those of the call, so that they are taken over at once. */
+#define CLONE_SAME                                                                       \
+    (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_PTRACE | CLONE_VFORK |    \
+     CLONE_PARENT | CLONE_THREAD | CLONE_SYSVSEM | CLONE_SETTLS | CLONE_PARENT_SETTID |  \
+     CLONE_CHILD_CLEARTID | CLONE_UNTRACED | CLONE_CHILD_SETTID)
+#define CLONE_SHIFT 8
+#define SAME(clone, fork) _Static_assert((clone) >> CLONE_SHIFT == (fork), #clone)
+SAME(CLONE_VM, FORK_SHARE_MM);
+SAME(CLONE_FS, FORK_SHARE_FS);
+SAME(CLONE_FILES, FORK_SHARE_FILES);
+SAME(CLONE_SIGHAND, FORK_SHARE_SIGNALS);
+SAME(CLONE_PTRACE, FORK_TRACED);
+SAME(CLONE_VFORK, FORK_VFORK);
+SAME(CLONE_PARENT, FORK_SIBLING);
+SAME(CLONE_THREAD, FORK_THREAD);
+SAME(CLONE_SYSVSEM, FORK_SHARE_UNDO);
+SAME(CLONE_SETTLS, FORK_SET_TLS);
+SAME(CLONE_PARENT_SETTID, FORK_PARENT_TID);
+SAME(CLONE_CHILD_CLEARTID, FORK_CLEAR_TID);
+SAME(CLONE_UNTRACED, FORK_UNTRACED);
+SAME(CLONE_CHILD_SETTID, FORK_CHILD_TID);
 
 /* pidfd_at: where CLONE_PIDFD's descriptor goes. */
 static long
@@ -73,10 +81,8 @@ do_clone(struct user_frame *f, u64 flags, struct fork_args *args, uaddr pidfd_at
         return -E_INVAL;
     if ((flags & CLONE_SETTLS) && args->tls >= USER_TOP)
         return -E_PERM;
-    for (size_t i = 0; i < ARRAY_SIZE(clone_flags); i++) {
-        if (flags & clone_flags[i].clone)
-            args->flags |= clone_flags[i].fork;
-    }
+    args->flags = (u32)((flags & CLONE_SAME) >> CLONE_SHIFT) |
+                  (flags & CLONE_CLEAR_SIGHAND ? FORK_CLEAR_SIGNALS : 0);
     if (flags & CLONE_PIDFD)
         pidfd_for_clone(&pidfd, args, pidfd_at);
     return proc_fork(f, args);

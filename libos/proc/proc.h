@@ -145,21 +145,21 @@ u32 proc_each_in_group(i32 pgid, bool (*fn)(struct process *p, void *arg), void 
  * lock, until it says false. */
 void proc_each_of_user(u32 uid, bool (*fn)(struct process *p, void *arg), void *arg);
 
-#define FORK_VFORK 0x1u
-#define FORK_SHARE_MM 0x2u
+#define FORK_SHARE_MM 0x1u
+#define FORK_SHARE_FS 0x2u
 #define FORK_SHARE_FILES 0x4u
-#define FORK_SHARE_FS 0x8u
-#define FORK_SHARE_SIGNALS 0x10u
-#define FORK_THREAD 0x20u
-#define FORK_SET_TLS 0x40u
-#define FORK_PARENT_TID 0x80u
-#define FORK_CHILD_TID 0x100u
-#define FORK_CLEAR_TID 0x200u
-#define FORK_SIBLING 0x400u        /* the child's parent is the caller's */
-#define FORK_SHARE_UNDO 0x1000u    /* of System V semaphores */
-#define FORK_UNTRACED 0x2000u      /* no event of it is told to a tracer */
-#define FORK_TRACED 0x4000u        /* the tracer traces it, too */
-#define FORK_CLEAR_SIGNALS 0x800u  /* handlers become default; ignored ones stay */
+#define FORK_SHARE_SIGNALS 0x8u
+#define FORK_TRACED 0x20u          /* the tracer traces it, too */
+#define FORK_VFORK 0x40u
+#define FORK_SIBLING 0x80u         /* the child's parent is the caller's */
+#define FORK_THREAD 0x100u
+#define FORK_SHARE_UNDO 0x400u     /* of System V semaphores */
+#define FORK_SET_TLS 0x800u
+#define FORK_PARENT_TID 0x1000u
+#define FORK_CLEAR_TID 0x2000u
+#define FORK_UNTRACED 0x8000u      /* no event of it is told to a tracer */
+#define FORK_CHILD_TID 0x10000u
+#define FORK_CLEAR_SIGNALS 0x20000u /* handlers become default; ignored ones stay */
 struct fork_args {
     u32 flags;
     i32 exit_signal;

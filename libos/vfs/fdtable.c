@@ -28,9 +28,9 @@ struct fd_chunk {
     u64 used, cloexec;
     struct file *file[CHUNK];
 };
-#define A_USER (1ull << 32)
+#define A_HOLDER (1ull << 32)
 struct fdtable {
-    _Atomic u64 counts;      /* T5: users, times A_USER; and who holds it, users or not */
+    _Atomic u64 counts;      /* T5: users, and who holds it, user or not, times A_HOLDER */
     struct spinlock lock;
     u32 chunks;              /* slots in `chunk`; those not made yet are NULL */
     u32 made;                /* T4 */
@@ -62,7 +62,7 @@ fdtable_new(struct fdtable **out)
     struct fdtable *t = heap_alloc_zeroed(sizeof *t);
     if (t == NULL)
         return -E_NOMEM;
-    atomic_init(&t->counts, A_USER + 1);
+    atomic_init(&t->counts, A_HOLDER + 1);
     t->chunks = t->made = 1;
     t->chunk = &t->only_chunk;
     t->chunk[0] = &t->first;
@@ -74,7 +74,7 @@ fdtable_new(struct fdtable **out)
 void
 fdtable_hold(struct fdtable *t)
 {
-    atomic_fetch_add_explicit(&t->counts, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->counts, A_HOLDER, memory_order_relaxed);
 }
 
 static void
@@ -102,19 +102,19 @@ close_file(struct fdtable *t, struct file *f)
 void
 fdtable_share(struct fdtable *t)
 {
-    atomic_fetch_add_explicit(&t->counts, A_USER + 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->counts, A_HOLDER + 1, memory_order_relaxed);
 }
 
 bool
 fdtable_shared(const struct fdtable *t)
 {
-    return atomic_load_explicit(&t->counts, memory_order_relaxed) / A_USER != 1;
+    return (u32)atomic_load_explicit(&t->counts, memory_order_relaxed) != 1;
 }
 
 void
 fdtable_drop(struct fdtable *t)
 {
-    if (atomic_fetch_sub_explicit(&t->counts, 1, memory_order_acq_rel) == 1)
+    if (atomic_fetch_sub_explicit(&t->counts, A_HOLDER, memory_order_acq_rel) == A_HOLDER)
         table_free(t);
 }
 
@@ -134,10 +134,10 @@ take_last(struct fdtable *t, struct file **at, bool seen)
 void
 fdtable_leave(struct fdtable *t)
 {
-    u64 before = atomic_fetch_sub_explicit(&t->counts, A_USER, memory_order_acq_rel);
-    if (before / A_USER != 1)
+    u64 before = atomic_fetch_sub_explicit(&t->counts, 1, memory_order_acq_rel);
+    if ((u32)before != 1)
         return;
-    bool seen = before != A_USER + 1;
+    bool seen = before != A_HOLDER + 1;
     for (u32 i = 0; i < t->made; i++) {
         struct fd_chunk *c = t->chunk[i];
         for (u64 left = c != NULL ? c->used : 0; left != 0; left &= left - 1) {

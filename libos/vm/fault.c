@@ -575,11 +575,10 @@ process_space(struct process *p)
 static void
 own_vdso(void)
 {
-    int rc = vdso_image_pages() ? page_cache_own(vdso_data_frame()) : 0;
-    for (u32 i = 0; rc == 0 && i < vdso_image_pages(); i++)
-        rc = page_cache_own(vdso_image_frame(i));
-    if (rc != 0)
-        libos_panic("vm: no memory for the vDSO's marks");
+    if (vdso_image_pages() != 0)
+        page_cache_own(vdso_data_frame());
+    for (u32 i = 0; i < vdso_image_pages(); i++)
+        page_cache_own(vdso_image_frame(i));
 }
 
 void

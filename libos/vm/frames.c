@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Owner bits (frames.h): a directory of leaves of one frame each, made when first needed,
- * never freed.
+ * Owner bits (frames.h): a directory of leaves of one frame each, made for memory when it
+ * comes, never freed.
  * Locking: bits and leaves are atomic; a leaf is published with release and read with
  * acquire.
  */
@@ -9,32 +9,37 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/machine.h"
 #include "core/page.h"
 
 _Atomic(_Atomic u64 *) frame_leaves[FRAME_LEAVES];
 static frame_t zero_frame = FRAME_NONE;
 
 int
+frames_cover(frame_t lo, frame_t hi)
+{
+    ASSERT(lo < hi && (hi - 1) / FRAMES_OF_LEAF < FRAME_LEAVES);
+    for (u64 i = lo / FRAMES_OF_LEAF; i <= (hi - 1) / FRAMES_OF_LEAF; i++) {
+        if (frame_leaves[i] != NULL)
+            continue;
+        frame_t leaf = page_alloc_zeroed();
+        if (leaf == FRAME_NONE)
+            return -E_NOMEM;
+        atomic_store_explicit(&frame_leaves[i], page_ptr(leaf), memory_order_release);
+    }
+    return 0;
+}
+
+void
 page_cache_own(frame_t frame)
 {
-    u64 i = frame / FRAMES_OF_LEAF;
-    ASSERT(i < FRAME_LEAVES);
-    _Atomic u64 *leaf = atomic_load_explicit(&frame_leaves[i], memory_order_acquire);
-    if (!leaf) {
-        frame_t new = page_alloc_zeroed();
-        if (new == FRAME_NONE)
-            return -E_NOMEM;
-        _Atomic u64 *mine = page_ptr(new);
-        if (atomic_compare_exchange_strong(&frame_leaves[i], &leaf, mine))
-            leaf = mine;
-        else
-            page_free(new);
-    }
+    _Atomic u64 *leaf =
+        atomic_load_explicit(&frame_leaves[frame / FRAMES_OF_LEAF], memory_order_acquire);
+    ASSERT(leaf);
     u64 bit = 1ull << (frame % 64);
     u64 old = atomic_fetch_or_explicit(&leaf[frame % FRAMES_OF_LEAF / 64], bit,
                                        memory_order_relaxed);
     ASSERT(!(old & bit)); /* O1 */
-    return 0;
 }
 
 void
@@ -67,7 +72,11 @@ frame_zero(void)
 void
 frames_init(void)
 {
+    for (u32 i = 0; i < machine_memory_ranges; i++)
+        if (frames_cover(machine_memory[i].lo, machine_memory[i].hi) != 0)
+            libos_panic("vm: no memory for the marks of frames");
     zero_frame = page_alloc_zeroed();
-    if (zero_frame == FRAME_NONE || page_cache_own(zero_frame) != 0)
+    if (zero_frame == FRAME_NONE)
         libos_panic("vm: no memory for the page of zeros");
+    page_cache_own(zero_frame);
 }

@@ -21,8 +21,11 @@
 
 #include "core/types.h"
 
-/* The frame belongs to a file from now on. -E_NOMEM: nothing has changed. */
-int page_cache_own(frame_t frame) MUST_CHECK;
+/* Frames from lo to hi may be cached from now on; those of the memory that is there from the start
+ * may.  A page for 128 MiB.  One call at a time. -E_NOMEM */
+int frames_cover(frame_t lo, frame_t hi) MUST_CHECK;
+/* The frame belongs to a file from now on. */
+void page_cache_own(frame_t frame);
 /* O3: the caller frees the frame, or goes on using it as its own. */
 void page_cache_disown(frame_t frame);
 #define FRAMES_OF_LEAF (PAGE_SIZE * 8)

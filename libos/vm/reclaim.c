@@ -353,7 +353,8 @@ take_over(u32 k)
     struct chunk_info c;
     machine_chunk_listed(k, &cap, &lo, &hi);
     chunk_info(k, &c);
-    if (cap && !c.cap && cap != gone[k] && chunk_add(k, cap, lo, hi) != 0)
+    if (cap && !c.cap && cap != gone[k] &&
+        (frames_cover(lo, hi) != 0 || chunk_add(k, cap, lo, hi) != 0))
         log_error("no memory for the list of a chunk's frames: it is not used");
 }
 

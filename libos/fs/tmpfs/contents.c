@@ -78,8 +78,7 @@ take_from_source(struct contents *c, u64 index)
         return FRAME_NONE;
     frame_t frame = page_frame(data);
     /* Owned before it is taken: a taken page has no other copy that a failure could leave. */
-    if (page_cache_own(frame) != 0)
-        return FRAME_NONE;
+    page_cache_own(frame);
     if (c->source->take(c->source, frame))
         return frame;
     page_cache_disown(frame);
@@ -104,21 +103,19 @@ make_window(struct contents *c, u64 index)
         if (pages_get(&c->pages, i) != FRAME_NONE)
             return false;
     u64 *slot = pages_slot(&c->pages, first); /* 16 of the 64 of one node */
-    u64 charged = 0, owned = 0;
+    u64 charged = 0;
     frame_t run = slot ? page_alloc_run(WINDOW_ORDER) : FRAME_NONE;
     if (run == FRAME_NONE)
         return false;
     while (charged < WINDOW && charge_page(c))
         charged++;
-    while (charged == WINDOW && owned < WINDOW && page_cache_own(run + owned) == 0)
-        owned++;
-    if (owned < WINDOW) {
-        while (owned)
-            page_cache_disown(run + --owned);
+    if (charged < WINDOW) {
         uncharge_pages(c, charged);
         page_free_run(run, WINDOW_ORDER);
         return false;
     }
+    for (u64 i = 0; i < WINDOW; i++)
+        page_cache_own(run + i);
     source_copy(c->source, c->source_offset + (first << PAGE_SHIFT), page_ptr(run),
                 (u64)WINDOW << PAGE_SHIFT);
     for (u64 i = 0; i < WINDOW; i++)
@@ -150,12 +147,12 @@ file_make_page(struct contents *c, u64 index, bool raw, frame_t *out)
             return -E_NOSPC;
         frame = page_alloc();
     }
-    if (!taken && (frame == FRAME_NONE || page_cache_own(frame) != 0)) {
-        if (frame != FRAME_NONE)
-            page_free(frame);
+    if (frame == FRAME_NONE) {
         uncharge_pages(c, 1);
         return -E_NOMEM;
     }
+    if (!taken)
+        page_cache_own(frame);
     if (!taken && !raw) {
         u8 *page = page_ptr(frame);
         if (bytes)
