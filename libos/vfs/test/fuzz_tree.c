@@ -478,7 +478,6 @@ main(int argc, char **argv)
     u64 steps = argc > 2 ? strtoull(argv[2], NULL, 0) : 6000;
     struct tmpfs_counts c;
     setup_root();
-    vm_init(); /* the page of zeros, which holes are read from */
     for (u64 i = 0; i < 3; i++)
         run(seed + i, steps);
     tmpfs_count(&c);

@@ -9,6 +9,7 @@
 #include "core/test/check.h"
 #include "fs/tmpfs/tmpfs.h"
 #include "vfs/mount.h"
+#include "vm/mm.h"
 
 static struct fs_context *context; /* of the tests: root and cwd at first / */
 static const struct cred *who;     /* NULL: root */
@@ -25,6 +26,7 @@ setup_root(void)
 {
     struct filesystem *fs;
     host_init(64);
+    vm_init();
     vfs_init();
     CHECK(tmpfs_create(&fs) == 0);
     CHECK(vfs_mount_root(fs) == 0);
