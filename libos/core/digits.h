@@ -28,6 +28,58 @@ digits_decimal(char *end, u64 v)
     return end;
 }
 
+/* The eight decimal digits of v, below 10^8, as bytes 0 to 9, the highest one in the lowest
+ * byte: halves, pairs and single digits are parted in all places of the word at once. */
+static inline u64
+digits_eight(u32 v)
+{
+    u32 high = v / 10000;
+    u64 x = high | (u64)(v - high * 10000) << 32;
+    u64 hundreds = x * 10486 >> 20 & 0x0000007f0000007full; /* below 10^4: / 100 */
+    x = hundreds | (x - hundreds * 100) << 16;
+    u64 tens = x * 103 >> 10 & 0x000f000f000f000full; /* below 100: / 10 */
+    return tens | (x - tens * 10) << 8;
+}
+
+#define DIGITS_PUT_ROOM 27u /* bytes that digits_put may write at `to` */
+#define DIGITS_ZEROS 0x3030303030303030ull
+
+static inline char *
+digits_put_word(char *to, u64 word)
+{
+    __builtin_memcpy(to, &word, 8);
+    return to + 8;
+}
+
+/* v below 10^8, without zeros in front. */
+static inline char *
+digits_put_first(char *to, u32 v)
+{
+    u64 word = digits_eight(v);
+    u32 skip = (u32)__builtin_ctzll(word | 1ull << 56) & ~7u; /* in bits */
+    return digits_put_word(to, (word + DIGITS_ZEROS) >> skip) - skip / 8;
+}
+
+/* Writes v's digits, and anything behind them up to DIGITS_PUT_ROOM; where the first byte behind
+ * them is. */
+static inline char *
+digits_put(char *to, u64 v)
+{
+    if (v < 100000000)
+        return digits_put_first(to, (u32)v);
+    u64 above = v / 100000000;
+    u32 low = (u32)(v - above * 100000000);
+    if (above < 100000000) {
+        to = digits_put_first(to, (u32)above);
+    } else {
+        u32 first = (u32)(above / 100000000);
+        to = digits_put_first(to, first);
+        above -= (u64)first * 100000000;
+        to = digits_put_word(to, digits_eight((u32)above) + DIGITS_ZEROS);
+    }
+    return digits_put_word(to, digits_eight(low) + DIGITS_ZEROS);
+}
+
 /* The eight hexadecimal digits of v, the highest one in the lowest byte. */
 static inline u64
 digits_hex_word(u32 v)

@@ -43,11 +43,13 @@ numbers_get(const struct view *v, struct facts *f, struct numbers *n)
     int r = facts_get(view_who(v), f);
     if (r != 0)
         return r;
-    memset(n, 0, sizeof *n);
     struct mm *m = memory_of(v, &n->may_inspect, &n->executed);
-    if (m == NULL)
+    n->has_memory = m != NULL;
+    if (m == NULL) {
+        memset(&n->counts, 0, sizeof n->counts);
+        memset(&n->layout, 0, sizeof n->layout);
         return 0;
-    n->has_memory = true;
+    }
     mm_count(m, &n->counts);
     mm_layout(m, &n->layout);
     mm_drop(m);
@@ -66,6 +68,28 @@ shown(struct view *v, struct facts *f)
 /* " N" for each of them. */
 #define NUMBERS(t, ...) \
     text_numbers(t, (const u64[]){ __VA_ARGS__ }, sizeof((u64[]){ __VA_ARGS__ }) / 8)
+
+#define SIGNED(t, ...) \
+    text_signed(t, (const i64[]){ __VA_ARGS__ }, sizeof((i64[]){ __VA_ARGS__ }) / 8)
+
+/* "TID (NAME) STATE" */
+static void
+stat_head(struct text *t, const struct facts *f)
+{
+    size_t length = strlen(f->name);
+    char *to = text_room(t, DIGITS_PUT_ROOM + length + sizeof " () X");
+    if (to == NULL)
+        return;
+    to = digits_put(to, (u64)f->tid);
+    *to++ = ' ';
+    *to++ = '(';
+    bytes_copy(to, f->name, length);
+    to += length;
+    *to++ = ')';
+    *to++ = ' ';
+    *to++ = f->state;
+    t->length = (u32)(to - t->at);
+}
 
 static void
 stat_times(struct text *t, const struct facts *f)
@@ -94,7 +118,8 @@ stat_more_places(struct text *t, const struct numbers *n, const struct facts *f)
     const struct mm_layout *l = may ? &n->layout : &none;
     NUMBERS(t, l->data_start, l->data_end, l->brk_start, l->arg_start, l->arg_end,
             l->env_start, l->env_end);
-    text_add(t, " %d\n", may || n->may_inspect ? f->exit_status : 0);
+    SIGNED(t, may || n->may_inspect ? f->exit_status : 0);
+    text_put(t, "\n", 1);
 }
 
 int
@@ -107,11 +132,11 @@ stat_show(struct view *v, struct text *t)
         return r;
     u32 flags = FLAG_RANDOM | (f.exiting ? FLAG_EXITING : 0) |
                 (n.executed ? 0 : FLAG_NO_EXEC);
-    text_add(t, "%d (%s) %c %d %d %d %lu %d", f.tid, f.name, f.state, f.ppid, f.pgid,
-             f.sid, f.tty, f.tpgid);
+    stat_head(t, &f);
+    SIGNED(t, f.ppid, f.pgid, f.sid, (i64)f.tty, f.tpgid);
     NUMBERS(t, flags);
     stat_times(t, &f);
-    text_add(t, " %d %d", f.priority, f.nice);
+    SIGNED(t, f.priority, f.nice);
     NUMBERS(t, f.threads, 0, f.start_ns / NS_PER_TICK, n.counts.bytes_virtual,
             n.counts.pages_mapped, f.resident_limit);
     stat_places(t, &n);
@@ -119,7 +144,7 @@ stat_show(struct view *v, struct text *t)
     NUMBERS(t, (f.pending | f.shared_pending) & 0x7fffffff, f.blocked & 0x7fffffff,
             f.ignored & 0x7fffffff, f.caught & 0x7fffffff, n.may_inspect && f.asleep, 0,
             0);
-    text_add(t, " %d", f.exit_signal);
+    SIGNED(t, f.exit_signal);
     NUMBERS(t, f.cpu, f.rt_priority, f.policy, 0, 0, 0);
     stat_more_places(t, &n, &f);
     return shown(v, &f);

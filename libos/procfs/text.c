@@ -106,19 +106,30 @@ text_pad(struct text *t, u32 from, u32 width)
 void
 text_numbers(struct text *t, const u64 *v, u32 count)
 {
-    char digits[DIGITS_DECIMAL_MAX], *end = digits + sizeof digits;
-    char *to = text_room(t, count * (sizeof digits + 1));
+    char *to = text_room(t, count * (DIGITS_DECIMAL_MAX + 1) + DIGITS_PUT_ROOM);
     if (to == NULL)
         return;
     for (u32 i = 0; i < count; i++) {
         *to++ = ' ';
-        if (v[i] < 10) {
+        if (v[i] < 10)
             *to++ = (char)('0' + v[i]);
-            continue;
-        }
-        const char *at = digits_decimal(end, v[i]);
-        bytes_copy(to, at, (size_t)(end - at));
-        to += end - at;
+        else
+            to = digits_put(to, v[i]);
+    }
+    t->length = (u32)(to - t->at);
+}
+
+void
+text_signed(struct text *t, const i64 *v, u32 count)
+{
+    char *to = text_room(t, count * (DIGITS_DECIMAL_MAX + 2) + DIGITS_PUT_ROOM);
+    if (to == NULL)
+        return;
+    for (u32 i = 0; i < count; i++) {
+        *to++ = ' ';
+        if (v[i] < 0)
+            *to++ = '-';
+        to = digits_put(to, v[i] < 0 ? -(u64)v[i] : (u64)v[i]);
     }
     t->length = (u32)(to - t->at);
 }

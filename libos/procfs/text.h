@@ -20,6 +20,7 @@ char *text_room(struct text *t, size_t bytes);
 void text_quote(struct text *t, const char *s, const char *special);
 /* " N" for each of them, in decimal. */
 void text_numbers(struct text *t, const u64 *v, u32 count);
+void text_signed(struct text *t, const i64 *v, u32 count);
 /* Spaces up to `width` bytes behind `from`, an offset in the text. */
 void text_pad(struct text *t, u32 from, u32 width);
 /* A line: the head, then KiB right-aligned in 8, and " kB". */

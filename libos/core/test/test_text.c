@@ -67,12 +67,21 @@ test_digits_are_those_of_the_c_library(void)
     }
     for (u64 v = 9; v < 1ull << 60; v = v * 10 + 9) {
         for (u64 n = v; n <= v + 1; n++) {
-            char *at = digits_decimal(all + sizeof all, n);
+            char put[DIGITS_PUT_ROOM], *at = digits_decimal(all + sizeof all, n);
+            CHECK((size_t)(digits_put(put, n) - put) == (size_t)(all + sizeof all - at) &&
+                  memcmp(put, at, (size_t)(all + sizeof all - at)) == 0);
             int length = snprintf(wanted, sizeof wanted, "%lu", n);
             CHECK(memcmp(at, wanted, (size_t)length) == 0);
         }
     }
     CHECK(digits_decimal(all + sizeof all, ~0ull) == all); /* all of its room */
+    for (u64 v = 0, n = 0; n < 400000; n++, v = n < 200000 ? n : v * 6364136223846793005ull + 1) {
+        char put[DIGITS_PUT_ROOM];
+        u64 small = n < 200000 ? v : v >> n % 64;
+        *digits_put(put, small) = 0;
+        snprintf(wanted, sizeof wanted, "%lu", small);
+        CHECK(strcmp(put, wanted) == 0);
+    }
 }
 
 /* Verify that numbers are parsed in each base, and overflow and rubbish are refused. */
