@@ -52,12 +52,10 @@ frame_stamp(u32 *stamp)
     }
 }
 
-/* The straight case of frame_count_in: a DATA frame with room. */
+/* The straight case of frame_count_in: a DATA frame with room.  f is below frame_count. */
 static inline int
-frame_count_page(frame_t f, u64 delta, bool write)
+frame_count_there(frame_t f, u64 delta, bool write)
 {
-    if (__builtin_expect(f >= frame_count, 0))
-        return -FB_E_RANGE;
     struct fb_frame_record *r = frame_record(f);
     u64 word = __atomic_load_n(&r->word, __ATOMIC_RELAXED);
     if (FB_FRAME_TYPE(word) == FB_FRAME_DATA && word < FRAME_MAPS_FULL &&
@@ -72,10 +70,23 @@ frame_count_page(frame_t f, u64 delta, bool write)
 }
 
 static inline int
+frame_count_page(frame_t f, u64 delta, bool write)
+{
+    return __builtin_expect(f >= frame_count, 0) ? -FB_E_RANGE
+                                                 : frame_count_there(f, delta, write);
+}
+
+/* What a mapping counts. */
+static inline u64
+frame_map_one(bool write)
+{
+    return write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE;
+}
+
+static inline int
 frame_map_page(frame_t f, bool write)
 {
-    return frame_count_page(f, write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE,
-                            write);
+    return frame_count_page(f, frame_map_one(write), write);
 }
 
 static inline bool
@@ -84,9 +95,7 @@ frame_unmap_page(frame_t f, bool write)
     struct fb_frame_record *r = frame_record(f);
     if (write)
         frame_stamp(&r->stamp);
-    u64 word = __atomic_fetch_sub(&r->word,
-                                  write ? FRAME_MAP_ONE + FRAME_WMAP_ONE : FRAME_MAP_ONE,
-                                  __ATOMIC_ACQ_REL);
+    u64 word = __atomic_fetch_sub(&r->word, frame_map_one(write), __ATOMIC_ACQ_REL);
     ASSERT(FB_FRAME_MAPS(word) != 0);
     return FB_FRAME_MAPS(word) == 1;
 }

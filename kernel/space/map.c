@@ -181,8 +181,8 @@ pages_check(u64 va, const struct frames *m, u32 flags, u64 count)
  * list is loaded once: its owner may change it meanwhile.
  */
 static inline __attribute__((always_inline)) int
-map_pages(struct space *s, u64 va, const struct frames *m, frame_t f, const u64 *list,
-          u32 flags, u64 count, u64 *done)
+map_pages(struct space *s, u64 va, const struct frames *m, bool listed, frame_t f,
+          const u64 *list, u32 flags, u64 count, u64 *done)
 {
     struct change c;
     struct tree t = { s, s->domain };
@@ -190,8 +190,11 @@ map_pages(struct space *s, u64 va, const struct frames *m, frame_t f, const u64 
     if (error)
         return error;
     bool all = count <= FB_RANGE_STEP;
-    u64 bits = pte_of_rights(flags), from = va,
+    u64 bits = pte_of_rights(flags), from = va, lo = m->lo,
+        hi = m->hi < frame_count ? m->hi : frame_count,
         stop = va + (all ? count : FB_RANGE_STEP) * PAGE_SIZE;
+    bool write = bits & PTE_W;
+    u64 one = frame_map_one(write);
     do {
         unsigned level;
         u64 *entry = tree_walk(t, va, 0, &level), *e = entry;
@@ -199,20 +202,24 @@ map_pages(struct space *s, u64 va, const struct frames *m, frame_t f, const u64 
             error = no_table(pte_load(entry), level, done);
             break;
         }
+        u64 *table_end = (u64 *)((u64)entry & ~(PAGE_SIZE - 1)) + PTE_ENTRIES;
+        u64 *end = entry + (stop - va) / PAGE_SIZE;
+        if (end > table_end)
+            end = table_end;
         do {
-            if (list)
+            if (listed)
                 f = __atomic_load_n(list++, __ATOMIC_RELAXED);
             if (pte_load(e) != 0)
                 error = -FB_E_MAPPED;
-            else if (list && (f < m->lo || f >= m->hi))
+            else if (f < lo || f >= hi)
                 error = -FB_E_RANGE;
             else
-                error = frame_map_page(f, bits & PTE_W);
+                error = frame_count_there(f, one, write);
             if (error)
                 break;
             pte_store(e++, f++ << PAGE_SHIFT | bits);
-            va += PAGE_SIZE;
-        } while (va != stop && va % pte_span(1));
+        } while (e != end);
+        va += (u64)(e - entry) * PAGE_SIZE;
         *node_used(entry) += (u16)(e - entry);
     } while (!error && va != stop);
     tree_unlock(t);
@@ -230,7 +237,7 @@ space_map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 
     int error = pages_check(va, m, flags, count);
     if (!error && (frame < m->lo || frame >= m->hi || count > m->hi - frame))
         error = -FB_E_RANGE;
-    return error ? error : map_pages(t.space, va, m, frame, NULL, flags, count, done);
+    return error ? error : map_pages(t.space, va, m, false, frame, NULL, flags, count, done);
 }
 
 int
@@ -241,5 +248,5 @@ space_map_list(struct tree t, u64 va, const struct frames *m, const u64 *list, u
     if (!t.space || (flags & ~MAP_RIGHTS))
         return -FB_E_ARG;
     int error = pages_check(va, m, flags, count);
-    return error ? error : map_pages(t.space, va, m, 0, list, flags, count, done);
+    return error ? error : map_pages(t.space, va, m, true, 0, list, flags, count, done);
 }
