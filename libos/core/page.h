@@ -106,6 +106,7 @@ u64 page_maps(frame_t f);
 
 struct page_counts {
     u64 total, free, tables, tables_free;
+    u64 table_chunks; /* heap objects of the table pool, one for each 2 MiB of it */
 };
 void page_count(struct page_counts *out);
 void page_count_tables(struct page_counts *out); /* the table pool's part */

@@ -152,6 +152,7 @@ page_count_tables(struct page_counts *out)
     spin_lock(&pool_lock);
     out->tables = tables.frames + roots.frames;
     out->tables_free = tables.free + roots.free;
+    out->table_chunks = out->tables / CHUNK_FRAMES;
     spin_unlock(&pool_lock);
 }
 

@@ -263,7 +263,9 @@ posix_timer_create(struct process *p, const struct timer_plan *plan)
     t->process = p;
     t->plan = *plan;
     clock_timer_init(&t->clock, clock_fired);
-    t->cpu = (struct cpu_timer){ .time = plan->time, .due = cpu_due, .fire = cpu_fired };
+    /* All of it before it has a number: another thread may end it as soon as it has. */
+    t->cpu = (struct cpu_timer){ .watch = plan->watch, .time = plan->time, .due = cpu_due,
+                                 .fire = cpu_fired };
     u64 limit = p->limits[SIGNAL_LIMIT_PENDING].soft;
     int error = 0;
     i32 id = -1;
@@ -287,8 +289,6 @@ posix_timer_create(struct process *p, const struct timer_plan *plan)
     }
     if (error != 0)
         heap_free(t);
-    else
-        t->cpu.watch = plan->watch;
     return error != 0 ? error : id;
 }
 
