@@ -48,9 +48,10 @@ i64 sem_get(const struct cred *c, const struct ipc_wanted *wanted);
 int sem_operate(const struct sem_who *who, i32 id, const struct sem_operation *op,
                 u32 count, u64 deadline_ns) MUST_CHECK;
 int sem_remove(const struct cred *c, i32 id) MUST_CHECK;
-/* As many values as the set has. -E_RANGE */
-int sem_set_all(const struct sem_who *who, i32 id, const u16 *values) MUST_CHECK;
-int sem_get_all(const struct cred *c, i32 id, u16 *values) MUST_CHECK;
+/* As many values as the set has. -E_RANGE; -E_IDRM: it has another number, and so is another
+ * set than the one that was asked how many it has. */
+int sem_set_all(const struct sem_who *who, i32 id, const u16 *values, u32 count) MUST_CHECK;
+int sem_get_all(const struct cred *c, i32 id, u16 *values, u32 count) MUST_CHECK;
 struct sem_facts {
     struct ipc_facts ipc;
     u64 operated_ns, changed_ns;

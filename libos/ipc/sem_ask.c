@@ -39,17 +39,18 @@ sem_change(const struct cred *c, i32 id, u32 uid, u32 gid, u32 mode)
 }
 
 int
-sem_get_all(const struct cred *c, i32 id, u16 *values)
+sem_get_all(const struct cred *c, i32 id, u16 *values, u32 count)
 {
     struct ipc_object *o;
     int r = ipc_look(&sem_table, (struct ipc_which){ false, id }, c, &o);
     if (r != 0)
         return r;
     const struct sem_set *s = set_of(o);
-    for (u32 i = 0; i < s->count; i++)
+    r = s->count == count ? 0 : -E_IDRM;
+    for (u32 i = 0; i < s->count && r == 0; i++)
         values[i] = (u16)s->sem[i].value;
     ipc_leave(&sem_table, o);
-    return 0;
+    return r;
 }
 
 static void
@@ -70,7 +71,7 @@ set_all_locked(struct sem_set *s, const u16 *values, i32 pid)
 }
 
 int
-sem_set_all(const struct sem_who *who, i32 id, const u16 *values)
+sem_set_all(const struct sem_who *who, i32 id, const u16 *values, u32 count)
 {
     struct ipc_object *o;
     int r = ipc_look(&sem_table, (struct ipc_which){ false, id }, NULL, &o);
@@ -78,6 +79,8 @@ sem_set_all(const struct sem_who *who, i32 id, const u16 *values)
         return r;
     struct sem_set *s = set_of(o);
     r = ipc_access(o, who->cred, IPC_WRITE);
+    if (r == 0 && s->count != count)
+        r = -E_IDRM;
     for (u32 i = 0; i < s->count && r == 0; i++)
         r = values[i] > SEM_VALUE_MAX ? -E_RANGE : 0;
     if (r == 0)

@@ -146,9 +146,9 @@ all_values(i32 id, bool set, uaddr at)
         return -E_NOMEM;
     if (set) {
         r = copy_from_user(values, at, s.count * sizeof *values);
-        r = r != 0 ? r : sem_set_all(&who, id, values);
+        r = r != 0 ? r : sem_set_all(&who, id, values, s.count);
     } else {
-        r = sem_get_all(who.cred, id, values);
+        r = sem_get_all(who.cred, id, values, s.count);
         r = r != 0 ? r : copy_to_user(at, values, s.count * sizeof *values);
     }
     heap_free(values);

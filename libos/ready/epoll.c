@@ -195,6 +195,8 @@ entry_free(struct watch_entry *e)
 {
     struct watch_set *s = e->set;
     struct waitq *queue[SLOTS_INLINE];
+    if (watch_set_is(e->file))
+        watch_nest_unlink(e);
     for (u32 i = 0; i < SLOTS_INLINE; i++)
         queue[i] = e->slot[i].waiter.queue;
     leave_queues(e);
@@ -290,6 +292,8 @@ add_entry(struct watch_set *s, struct file *file, i32 fd, const struct watch_eve
     spin_lock(&watchers_lock);
     list_push_back(file->watchers, &e->file_link);
     spin_unlock(&watchers_lock);
+    if (watch_set_is(file))
+        watch_nest_link(e);
     u32 state = state_of(file, &e->table);
     if (e->error != 0) {
         entry_free(e);
@@ -529,6 +533,7 @@ watch_set_create(u32 flags, struct file **out)
     mutex_init(&s->mutex);
     tree_init(&s->entries, compare_entries);
     list_init(&s->ready);
+    list_init(&s->above);
     waitq_init(&s->wait);
     atomic_init(&s->refs, 1);
     *out = anon_file(&watch_set_ops, flags, s);

@@ -24,9 +24,11 @@ struct watch_set {
     struct waitq wait;       /* who waits, and who watches this set */
     struct usage *usage;     /* [I] of the user who made it: P5 */
     _Atomic u32 refs;        /* the file's, and of those who remove an entry (P3) */
-    u32 above;               /* nest_mutex; the longest line of sets above it, ever */
+    struct list above;       /* links_mutex; entries of other sets that watch this one */
     u64 seen;                /* nest_mutex; the walk that was here last, and what */
     u32 depth;               /* it found: the longest line from here down */
+    u64 climbed;             /* nest_mutex; the same for the walk up */
+    u32 height;              /* sets in the longest line above */
 };
 struct watch_entry {
     struct tree_node node;   /* in set->entries */
@@ -35,6 +37,7 @@ struct watch_entry {
     u32 used;                /* slots; [I] after watch_add */
     struct watch_set *set;   /* [I] */
     struct list file_link;   /* watchers_lock; in *file->watchers */
+    struct list above_link;  /* links_mutex; in the watched set's `above` */
     struct list ready_link;  /* set->lock; alone when not on the list */
     struct watch_event event; /* set->mutex to change; events readable without */
     u32 modes;               /* set->mutex */
@@ -49,5 +52,8 @@ struct watch_entry {
  * -E_LOOP, and it is not held. */
 int watch_nest_begin(struct watch_set *s, struct watch_set *below) MUST_CHECK;
 void watch_nest_done(void);
+/* An entry of a set that watches a set came, or goes; its own set's mutex is held. */
+void watch_nest_link(struct watch_entry *e);
+void watch_nest_unlink(struct watch_entry *e);
 
 #endif

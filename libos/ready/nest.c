@@ -5,6 +5,7 @@
 #define MAX_LINE 5u
 
 static struct mutex nest_mutex = MUTEX_INIT(nest_mutex);
+static struct mutex links_mutex = MUTEX_INIT(links_mutex);
 static u64 walks; /* nest_mutex */
 
 /* The longest line of sets from s down, s included; MAX_LINE + 1: longer, or one that
@@ -29,20 +30,38 @@ depth_below(struct watch_set *s, const struct watch_set *target, u32 budget)
     return s->depth;
 }
 
-/* s stands below `above` sets now. nest_mutex is held. */
-static void
-tell_below(struct watch_set *s, u32 above)
+/* How many sets stand in the longest line above s.  nest_mutex and links_mutex are held; each
+ * set is walked once, and no line is longer than MAX_LINE. */
+static u32
+height_above(struct watch_set *s)
 {
-    if (s->above >= above)
-        return;
-    s->above = above;
-    mutex_lock(&s->mutex);
-    for (struct tree_node *n = tree_first(&s->entries); n != NULL; n = tree_next(n)) {
-        struct watch_entry *e = container_of(n, struct watch_entry, node);
-        if (watch_set_is(e->file))
-            tell_below(e->file->priv, above + 1);
+    u32 height = 0;
+    if (s->climbed == walks)
+        return s->height;
+    list_for_each(it, &s->above) {
+        struct watch_entry *e = container_of(it, struct watch_entry, above_link);
+        height = MAX(height, 1 + height_above(e->set));
     }
-    mutex_unlock(&s->mutex);
+    s->climbed = walks;
+    s->height = height;
+    return height;
+}
+
+void
+watch_nest_link(struct watch_entry *e)
+{
+    struct watch_set *below = e->file->priv;
+    mutex_lock(&links_mutex);
+    list_push_back(&below->above, &e->above_link);
+    mutex_unlock(&links_mutex);
+}
+
+void
+watch_nest_unlink(struct watch_entry *e)
+{
+    mutex_lock(&links_mutex);
+    list_remove(&e->above_link);
+    mutex_unlock(&links_mutex);
 }
 
 int
@@ -50,11 +69,13 @@ watch_nest_begin(struct watch_set *s, struct watch_set *below)
 {
     mutex_lock(&nest_mutex);
     walks++;
-    if (s->above + 1 + depth_below(below, s, MAX_LINE) > MAX_LINE) {
+    mutex_lock(&links_mutex);
+    u32 height = height_above(s);
+    mutex_unlock(&links_mutex);
+    if (height + 1 + depth_below(below, s, MAX_LINE) > MAX_LINE) {
         mutex_unlock(&nest_mutex);
         return -E_LOOP;
     }
-    tell_below(below, s->above + 1);
     return 0;
 }
 

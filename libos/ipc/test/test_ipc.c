@@ -96,9 +96,13 @@ test_rights(void)
     as = &user;
     struct ipc_wanted w = wanted(79, 1, 0640);
     i32 id = which.number = (i32)sem_get(as, &w);
-    CHECK(id >= 0 && sem_get_all(as, id, values) == 0);
+    CHECK(id >= 0 && sem_get_all(as, id, values, 1) == 0);
+    /* room for another set's values, which had the number before: nothing is written */
+    struct sem_who own = who(NULL);
+    CHECK(sem_get_all(as, id, values, 0) == -E_IDRM);
+    CHECK(sem_set_all(&own, id, values, 0) == -E_IDRM);
     as = &other;
-    CHECK(sem_get_all(as, id, values) == -E_ACCES);
+    CHECK(sem_get_all(as, id, values, 1) == -E_ACCES);
     w.mode = 0; /* nothing is asked for: it is found */
     CHECK(sem_get(as, &w) == id);
     w.mode = 0400;
@@ -107,7 +111,7 @@ test_rights(void)
     CHECK(sem_change(as, id, 4712, 4712, 0666) == -E_PERM);
     CHECK(sem_stat(as, which, &facts) == -E_ACCES && sem_stat(NULL, which, &facts) == 0);
     other.gid = other.egid = other.fsgid = 4711; /* the group may read, not write */
-    CHECK(sem_get_all(as, id, values) == 0);
+    CHECK(sem_get_all(as, id, values, 1) == 0);
     struct sem_who me = who(NULL);
     CHECK(sem_set_value(&me, id, 0, 1) == -E_ACCES);
     other.gid = other.egid = other.fsgid = 4712;

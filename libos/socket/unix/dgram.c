@@ -38,9 +38,9 @@ void
 unix_unblock(struct unix_socket *u)
 {
     atomic_thread_fence(memory_order_seq_cst); /* the queue first: L7 */
-    if (list_empty(&u->blocked))
+    if (list_empty(&u->blocked) && !u->dead)
         return;
-    spin_lock(&blocked_lock);
+    spin_lock(&blocked_lock); /* of a dead one always: who saw it alive has it in the list */
     list_for_each_safe(it, &u->blocked) {
         struct unix_socket *b = container_of(it, struct unix_socket, blocked_link);
         list_remove(&b->blocked_link);

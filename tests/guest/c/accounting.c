@@ -3,7 +3,7 @@
  * Runs a command several times and sees whether the instance then holds more than it did:
  * what is lost in each run grows with each run.
  *
- *   accounting [-r ROUNDS] FILE... -- COMMAND [ARGUMENT...]
+ *   accounting [-s SECONDS] FILE... -- COMMAND [ARGUMENT...]
  *
  * What must not be taken for a loss, and how it is kept apart:
  * A1. A page of a program becomes a page of its file when it is touched for the first
@@ -18,6 +18,8 @@
  *     compared; a pool may still take a step in a later run.  So the counts must be what
  *     they were COMPARED runs before, once within ROUNDS_MAX runs: a step passes, and what
  *     is lost (or given back twice) in each run, or in each second or third, never does.
+ * A5. With -s it runs the command for SECONDS, with ROUND=1, 2, ... in its environment; the
+ *     counts at the end must be those after a third of that time.
  *
  * Frames that the heap's slabs hold, and clean ones of the pool of page tables, are free.
  * Prints "ok" or "not ok", and the counts of each run that changed some.
@@ -143,22 +145,63 @@ run(char **command)
 }
 
 static void
-show(int round, const struct counts *c)
+show(const char *what, int round, const struct counts *c)
 {
-    printf("# %d:", round);
+    printf("# %s%d:", what, round);
     for (int i = 0; i < KINDS; i++)
         printf(" %s=%ld", names[i], c->of[i]);
     printf("\n");
     fflush(stdout);
 }
 
+static long
+seconds_now(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec;
+}
+
+/* A5 */
+static int
+run_for(long seconds, int device, long processes, char **command)
+{
+    static char number[32];
+    struct counts now, compared;
+    long began = seconds_now(), passed = 0;
+    int third = 0;
+
+    for (int round = 1; passed < seconds; round++) {
+        snprintf(number, sizeof number, "ROUND=%d", round);
+        putenv(number);
+        run(command);
+        now = quiet_counts(device, processes);
+        passed = seconds_now() - began;
+        printf("# %ld s: ", passed);
+        show("round ", round, &now);
+        if (third == 0 && passed >= seconds / 3) {
+            compared = now;
+            third = round;
+        }
+    }
+    show("compared with round ", third, &compared);
+    printf("%s - the counts are those after a third of %ld s\n",
+           same(&now, &compared) ? "ok" : "not ok", seconds);
+    return !same(&now, &compared);
+}
+
 int
 main(int argc, char **argv)
 {
     int device = open("/dev/feuer", O_RDONLY | O_CLOEXEC), at = 1;
+    long seconds = 0;
 
     if (device < 0)
         fail("cannot open", "/dev/feuer");
+    if (argc > 2 && strcmp(argv[1], "-s") == 0) {
+        seconds = strtol(argv[2], NULL, 10);
+        at = 3;
+    }
     for (; at < argc && strcmp(argv[at], "--") != 0; at++)
         touch_all_of(argv[at]);
     if (at + 1 >= argc)
@@ -166,11 +209,13 @@ main(int argc, char **argv)
     if (mlockall(MCL_CURRENT) != 0)
         fail("cannot lock", "its memory");
     long processes = read_counts(device).of[PROCESSES];
+    if (seconds > 0)
+        return run_for(seconds, device, processes, argv + at + 1);
     for (int round = 0; round <= ROUNDS_MAX; round++) {
         run(argv + at + 1);
         after[round] = quiet_counts(device, processes);
         if (round == 0 || !same(&after[round], &after[round - 1]))
-            show(round, &after[round]);
+            show("", round, &after[round]);
         if (round > COMPARED && same(&after[round], &after[round - COMPARED])) {
             printf("ok - all is accounted for after %d runs\n", round);
             return 0;

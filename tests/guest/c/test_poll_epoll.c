@@ -209,6 +209,29 @@ test_epoll_when_nested_in_a_circle_or_deep_then_eloop(void)
     CHECK(depth >= 4 && depth <= 6);
 }
 
+/* Only what watches it now counts, not what once did. */
+static void
+test_epoll_when_line_was_cut_then_may_grow_again(void)
+{
+    int line[24], last = 0;
+
+    for (int i = 0; i < 24; i++)
+        line[i] = epoll_create1(0);
+    while (last < 23 && watch(line[last], EPOLL_CTL_ADD, line[last + 1], EPOLLIN) == 0)
+        last++;
+    CHECK(errno == ELOOP && last >= 3 && last <= 6);
+    for (int i = 0; last < 23; i++, last++) { /* the first goes, one more comes below */
+        CHECK_ERROR(watch(line[last], EPOLL_CTL_ADD, line[last + 1], EPOLLIN), ELOOP);
+        if (i % 2 == 0)
+            CHECK(close(line[i]) == 0);
+        else
+            CHECK(watch(line[i], EPOLL_CTL_DEL, line[i + 1], 0) == 0);
+        CHECK(watch(line[last], EPOLL_CTL_ADD, line[last + 1], EPOLLIN) == 0);
+    }
+    for (int i = 0; i < 24; i++)
+        close(line[i]);
+}
+
 static void
 test_epoll_when_arguments_are_wrong_then_errors(void)
 {
@@ -340,6 +363,7 @@ main(void)
     RUN(test_epoll_when_waiting_then_woken, epoll_wait);
     RUN(test_epoll_when_nested_then_outer_tells, epoll_ctl);
     RUN(test_epoll_when_nested_in_a_circle_or_deep_then_eloop, epoll_ctl);
+    RUN(test_epoll_when_line_was_cut_then_may_grow_again, epoll_ctl);
     RUN(test_epoll_when_arguments_are_wrong_then_errors, epoll_create, epoll_create1,
         epoll_ctl, epoll_wait);
     RUN(test_epoll_pwait_when_masked_then_signal_after, epoll_pwait, epoll_pwait2);

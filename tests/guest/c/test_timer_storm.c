@@ -8,11 +8,16 @@
 #include <mqueue.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "check.h"
 
@@ -212,9 +217,76 @@ test_queue_storm(void)
     CHECK(mq_unlink("/storm") == 0);
 }
 
+static _Atomic int ender_ends;
+
+/* Ends whatever timer there is, as soon as it has a number. */
+static void *
+end_timers(void *arg)
+{
+    (void)arg;
+    while (!ender_ends)
+        for (int id = 0; id < 4; id++)
+            syscall(SYS_timer_delete, id);
+    return NULL;
+}
+
+static long
+held(const char *name)
+{
+    char line[64];
+    long value = -1;
+    FILE *f = fopen("/dev/feuer", "r");
+    while (f != NULL && fgets(line, sizeof line, f) != NULL)
+        if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ' ')
+            value = atol(line + strlen(name));
+    if (f != NULL)
+        fclose(f);
+    return value;
+}
+
+/* A timer whose number another thread guesses may go while it is being made. */
+static void
+race_child(void)
+{
+    pthread_t ender;
+    struct sigevent e = { .sigev_notify = SIGEV_NONE };
+    int id;
+
+    CHECK(pthread_create(&ender, NULL, end_timers, NULL) == 0);
+    for (int i = 0; i < 3000; i++) {
+        CHECK(syscall(SYS_timer_create, CLOCK_PROCESS_CPUTIME_ID, &e, &id) == 0);
+        syscall(SYS_timer_delete, id);
+    }
+    ender_ends = 1;
+    CHECK(pthread_join(ender, NULL) == 0);
+    _exit(check_failures != 0);
+}
+
+static void
+test_timer_when_deleted_while_made_then_nothing_is_lost(void)
+{
+    long before = 0;
+    int status;
+
+    for (int i = 0; i < 6; i++) {
+        pid_t child = fork();
+        if (child == 0)
+            race_child();
+        CHECK(waitpid(child, &status, 0) == child && status == 0);
+        if (i == 1) {
+            usleep(100000);
+            before = held("heap_objects");
+        }
+    }
+    for (int i = 0; i < 50 && held("heap_objects") > before; i++)
+        usleep(20000);
+    CHECK(held("heap_objects") <= before); /* -1 where nothing tells */
+}
+
 int
 main(void)
 {
+    RUN(test_timer_when_deleted_while_made_then_nothing_is_lost, timer_create, timer_delete);
     RUN(test_storm, timer_create, timer_settime, timer_delete, setitimer);
     RUN(test_queue_storm, mq_timedsend, mq_timedreceive, mq_notify);
     return check_failures != 0;
