@@ -38,9 +38,10 @@ void
 unix_unblock(struct unix_socket *u)
 {
     atomic_thread_fence(memory_order_seq_cst); /* the queue first: L7 */
-    if (list_empty(&u->blocked) && !u->dead)
+    if (list_empty(&u->blocked) && (!u->dead || unix_is_connected_kind(u)))
         return;
-    spin_lock(&blocked_lock); /* of a dead one always: who saw it alive has it in the list */
+    /* Of a dead one always: who saw it alive, under this lock, stands in the list then. */
+    spin_lock(&blocked_lock);
     list_for_each_safe(it, &u->blocked) {
         struct unix_socket *b = container_of(it, struct unix_socket, blocked_link);
         list_remove(&b->blocked_link);
