@@ -89,13 +89,13 @@ def child(channel, name, done):
     support.verbose = False
     with open(done) as file:
         passed = set(file.read().split("\n"))
-    try:
-        suite = unittest.defaultTestLoader.loadTestsFromName("test." + name)
-    except unittest.SkipTest:
-        return
-    result = Teller(channel)
     with tempfile.TemporaryDirectory() as folder:
-        os.chdir(folder)
+        os.chdir(folder)  # before the file is loaded: some ask then where they are
+        try:
+            suite = unittest.defaultTestLoader.loadTestsFromName("test." + name)
+        except unittest.SkipTest:
+            return
+        result = Teller(channel)
         unittest.TestSuite(one for one in flat(suite)
                            if one.id() not in passed)(result)
         os.chdir("/")
