@@ -39,6 +39,7 @@ struct file_async {
 
 #define POLLIN_BAND 0x41    /* POLLIN | POLLRDNORM */
 #define POLLOUT_BAND 0x104  /* POLLOUT | POLLWRNORM */
+#define POLLMSG_BAND 0x441  /* POLLIN | POLLRDNORM | POLLMSG */
 
 struct async_send {
     struct signal_info info; /* number 0: none that carries information was asked for */
@@ -164,8 +165,11 @@ turn_off(struct file_async *a)
 }
 
 static void
-async_file_gone(struct file *f)
+async_file_gone(struct file *f, const struct fdtable *closing)
 {
+    dnotify_forget(f, closing);
+    if (closing != NULL)
+        return;
     mutex_lock(&f->async->changing);
     turn_off(f->async);
     mutex_unlock(&f->async->changing);
@@ -249,6 +253,33 @@ async_get_owner(struct file *f, struct async_owner *out)
     spin_lock(&a->lock);
     *out = a->owner;
     spin_unlock(&a->lock);
+}
+
+int
+async_own(struct file *f)
+{
+    struct async_owner owner;
+    async_get_owner(f, &owner);
+    if (owner.id != 0)
+        return 0;
+    owner = (struct async_owner){ .kind = ASYNC_PROCESS, .id = proc_current()->pid };
+    return async_set_owner(f, &owner);
+}
+
+void
+async_message(struct file *f, i32 fd)
+{
+    struct file_async *a = __atomic_load_n(&f->async, __ATOMIC_ACQUIRE);
+    struct async_send s = {
+        .plain = SIG_IO,
+        .info = { .code = SIGNAL_POLL_MESSAGE, .value = POLLMSG_BAND, .status = fd },
+    };
+    if (a == NULL)
+        return;
+    spin_lock(&a->lock);
+    s.info.number = a->number;
+    spin_unlock(&a->lock);
+    send_owner(a, &s);
 }
 
 int

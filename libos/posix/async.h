@@ -22,5 +22,15 @@ int async_set_signal(struct file *f, u64 number) MUST_CHECK;
 i32 async_get_signal(struct file *f);
 /* Something came out of band: SIGURG to the owner. */
 void async_urgent(struct file *f);
+/* The caller's process becomes the owner if there is none.  -E_NOMEM */
+int async_own(struct file *f) MUST_CHECK;
+/* What the file is about changed: the signal that F_SETSIG chose, with the descriptor.
+ * After async_own. */
+void async_message(struct file *f, i32 fd);
+
+/* fcntl's F_NOTIFY (dnotify.c).  -E_NOTDIR -E_MFILE -E_NOSPC -E_NOMEM */
+int dnotify_ask(struct file *f, const struct fdtable *t, int fd, u32 what) MUST_CHECK;
+/* What was asked for through the table's descriptors of it; NULL: any table's. */
+void dnotify_forget(const struct file *f, const struct fdtable *t);
 
 #endif

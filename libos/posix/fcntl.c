@@ -91,6 +91,7 @@ enum {
     F_OFD_SETLK = 37,
     F_OFD_SETLKW = 38,
     F_GETLEASE = 1025,
+    F_NOTIFY = 1026,
     F_DUPFD_CLOEXEC = 1030,
     F_SETPIPE_SZ = 1031,
     F_GETPIPE_SZ = 1032,
@@ -333,6 +334,8 @@ fcntl_file(struct file *file, int fd, u32 command, u64 arg)
         return pipe_is(file) ? (i64)pipe_capacity(file) : -E_BADF;
     case F_GETLEASE:
         return LINUX_UNLOCK; /* nobody can take one */
+    case F_NOTIFY:
+        return dnotify_ask(file, files_own(), fd, (u32)arg);
     case F_ADD_SEALS:
         return seals_add(file, (u32)arg);
     case F_GET_SEALS:

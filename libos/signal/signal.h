@@ -165,6 +165,7 @@ enum {
 };
 #define SIGNAL_POLL_IN 1
 #define SIGNAL_POLL_OUT 2
+#define SIGNAL_POLL_MESSAGE 3
 #define SIGNAL_POLL_HUP 6
 #define SIGNAL_CODE_USER 0
 #define SIGNAL_CODE_KERNEL 0x80

@@ -96,6 +96,8 @@ close_file(struct fdtable *t, struct file *f)
         f->ops->flush(f);
     if (f->inode != NULL && f->inode->locks != NULL)
         locks_drop_owner(f->inode, t);
+    if (f->async != NULL)
+        file_async_hook(f, t);
     file_release(f);
 }
 

@@ -25,7 +25,7 @@ vfs_init(void)
 }
 
 void (*file_watchers_hook)(struct file *f);
-void (*file_async_hook)(struct file *f);
+void (*file_async_hook)(struct file *f, const struct fdtable *closing);
 
 _Atomic u64 file_count;
 u64 file_count_max = ~0ull;
@@ -77,7 +77,7 @@ file_release(struct file *f)
     if (f->watchers != NULL)
         file_watchers_hook(f);
     if (f->async != NULL)
-        file_async_hook(f);
+        file_async_hook(f, NULL);
     if (f->opened)
         notify_dentry(f->path.dentry, (f->flags & OPEN_WRITE) != 0
                                           ? NOTIFY_CLOSE_WRITE

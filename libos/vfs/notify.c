@@ -50,18 +50,21 @@ overflow_locked(struct notify_group *g)
     wait_wake(&g->wait, ~0u);
 }
 
-/* V4.  Without memory for it an event is lost as with a full queue, and said to be. */
-static void
+/* V4, V5.  Without memory for it an event is lost as with a full queue, and said to be.
+ * false: whom the watch is for does not count it. */
+static bool
 queue_locked(struct notify_group *g, i32 wd, u32 mask, u32 cookie, const char *name,
              u32 length)
 {
+    if (g->told != NULL)
+        return g->told(g->priv, mask, cookie);
     if (same_as_last(g, wd, mask, name, length))
-        return;
+        return true;
     struct notify_event *e =
         g->count >= NOTIFY_EVENTS_MAX ? NULL : heap_alloc(sizeof *e + length);
     if (e == NULL) {
         overflow_locked(g);
-        return;
+        return true;
     }
     *e = (struct notify_event){ .wd = wd, .mask = mask, .cookie = cookie };
     e->name_bytes = length;
@@ -70,6 +73,7 @@ queue_locked(struct notify_group *g, i32 wd, u32 mask, u32 cookie, const char *n
     list_push_back(&g->events, &e->link);
     g->count++;
     wait_wake(&g->wait, ~0u);
+    return true;
 }
 
 /* Take a watch out of both its places (V1); the caller frees it after the lock. */
@@ -81,7 +85,7 @@ unlink_locked(struct notify_watch *w)
         l = &(*l)->next;
     *l = w->next;
     tree_remove(&w->group->watches, &w->node);
-    queue_locked(w->group, w->wd, NOTIFY_IGNORED, 0, "", 0);
+    (void)queue_locked(w->group, w->wd, NOTIFY_IGNORED, 0, "", 0);
     usage_sub(w->group->usage, USAGE_WATCHES, 1);
 }
 
@@ -105,8 +109,8 @@ tell_locked(struct inode *i, u32 event, u32 cookie, const char *name, u32 length
         if ((w->mask & event & NOTIFY_ALL) == 0 ||
             (unlinked && (w->mask & NOTIFY_EXCLUDE_UNLINKED) != 0))
             continue;
-        queue_locked(w->group, w->wd, event, cookie, name, length);
-        if ((w->mask & NOTIFY_ONCE) != 0) {
+        if (queue_locked(w->group, w->wd, event, cookie, name, length) &&
+            (w->mask & NOTIFY_ONCE) != 0) {
             unlink_locked(w);
             w->next = *ended;
             *ended = w;
@@ -196,7 +200,7 @@ notify_unmounted(const struct filesystem *fs)
             next = tree_next(n);
             if (w->inode->fs != fs)
                 continue;
-            queue_locked(g, w->wd, NOTIFY_UNMOUNT, 0, "", 0);
+            (void)queue_locked(g, w->wd, NOTIFY_UNMOUNT, 0, "", 0);
             unlink_locked(w);
             w->next = ended;
             ended = w;

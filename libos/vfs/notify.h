@@ -12,6 +12,8 @@
  *     dentry clears its mark, so a file that nobody watches costs one comparison.
  * V4. An event that equals the last one of the queue in all but its cookie is dropped; a
  *     full queue takes one more, which says that events were lost.
+ * V5. A group with `told` has no queue: it is asked about each event, under notify_lock,
+ *     and a watch of NOTIFY_ONCE ends with the first that it answers with true.
  *
  * Lock: notify_lock (spin) guards all of it; queues of waiters are woken under it.  It is
  * taken under mutexes and never together with dentry_lock.
@@ -64,6 +66,8 @@ struct notify_group {
     struct notify_event *overflow;
     struct waitq wait;
     struct usage *usage;
+    bool (*told)(void *priv, u32 mask, u32 cookie); /* [I]; V5; NULL: it has a queue */
+    void *priv;                                     /* [I]; for told */
 };
 struct notify_watch {
     struct notify_watch *next; /* of the inode */

@@ -262,8 +262,9 @@ struct file {
 
 /* Set by who sets file->watchers: the last reference to f has gone, nothing of it yet. */
 extern void (*file_watchers_hook)(struct file *f);
-/* The same for file->async. */
-extern void (*file_async_hook)(struct file *f);
+struct fdtable;
+/* The same for file->async; and with the table when one lets go of a descriptor of it. */
+extern void (*file_async_hook)(struct file *f, const struct fdtable *closing);
 
 /* ---- open files ---- */
 /* One reference; holds the inode (may be NULL) by itself; NULL: no memory. */
@@ -317,7 +318,6 @@ i64 file_ioctl(struct file *f, u32 request, uaddr arg);
 /* ---- descriptor tables ---- */
 /* Users are the threads whose table it is: with the last one all files are closed. Who only looks holds
  * the table itself, and finds it empty then. */
-struct fdtable;
 int fdtable_new(struct fdtable **out) MUST_CHECK; /* one user */
 int fdtable_copy(struct fdtable *from, struct fdtable **out) MUST_CHECK; /* fork */
 void fdtable_share(struct fdtable *t);            /* one user more */
