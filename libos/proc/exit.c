@@ -153,7 +153,7 @@ drop_resources(struct process *p, struct thread *t, bool ended)
     }
     process_vfork_done(p);
     if (!ended)
-        parts_end(t);
+        parts_end(t, false);
 }
 
 /* A process whose parent ended: the nearest living ancestor that asked for it, else pid
@@ -334,7 +334,7 @@ end_thread(struct thread *t, i32 status)
     /* Before an exec that waits for this thread looks who shares its descriptors. */
     bool ended = __atomic_load_n(&p->nthreads, __ATOMIC_RELAXED) > 1;
     if (ended)
-        parts_end(t);
+        parts_end(t, true);
     spin_lock(&p->lock);
     process_remove_thread_locked(p, t);
     bool last = p->nthreads == 0;

@@ -65,7 +65,7 @@ inherit_fields(struct process *p, struct process *from)
 static void
 abandon_thread(struct thread *t)
 {
-    parts_end(t);
+    parts_end(t, false);
     parts_drop(t);
     t->process = NULL;
     t->space = NULL;

@@ -69,7 +69,7 @@ init_resources(struct process *p)
 static void
 drop_resources(struct process *p)
 {
-    parts_end(thread_current());
+    parts_end(thread_current(), false);
     parts_drop(thread_current());
     if (p->actions != NULL)
         signal_actions_release(p->actions);

@@ -72,10 +72,10 @@ parts_move(struct thread *from, struct thread *to)
 }
 
 static void
-end_use(struct fdtable *files, struct fs_context *place)
+end_use(struct fdtable *files, struct fs_context *place, bool visible)
 {
     if (files != NULL)
-        fdtable_leave(files);
+        fdtable_leave(files, visible);
     if (place != NULL)
         fs_context_leave(place);
 }
@@ -90,11 +90,11 @@ drop(struct fdtable *files, struct fs_context *place)
 }
 
 void
-parts_end(struct thread *t)
+parts_end(struct thread *t, bool visible)
 {
     if (__builtin_expect(t->sem_undo != NULL, 0))
         undo_semaphores(t);
-    end_use(t->files, t->fs);
+    end_use(t->files, t->fs, visible);
 }
 
 void
@@ -119,7 +119,7 @@ proc_unshare(bool files, bool place)
     if (error == 0 && files && fdtable_shared(t->files))
         error = take_files(t, 0, &own_files);
     if (error != 0) {
-        end_use(NULL, own_place);
+        end_use(NULL, own_place, false);
         drop(NULL, own_place);
         return error;
     }
@@ -135,7 +135,7 @@ proc_unshare(bool files, bool place)
         t->fs = own_place;
     }
     spin_unlock(&t->process->lock);
-    end_use(files_before, place_before);
+    end_use(files_before, place_before, false);
     drop(files_before, place_before);
     return 0;
 }

@@ -21,8 +21,8 @@ int parts_take(struct thread *from, u32 flags, struct thread *t) MUST_CHECK;
 /* All of from's become those of `to`, which has none; nobody can see them. */
 void parts_move(struct thread *from, struct thread *to);
 /* t, the caller or one that nobody sees, uses its parts no more: of what it was the last to use
- * files are closed, and semaphores given back to. May sleep. */
-void parts_end(struct thread *t);
+ * files are closed, and semaphores given back to. May sleep. visible: others may find t meanwhile. */
+void parts_end(struct thread *t, bool visible);
 /* After parts_end, when nobody can see t any more. */
 void parts_drop(struct thread *t);
 

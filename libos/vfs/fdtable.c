@@ -120,7 +120,7 @@ fdtable_drop(struct fdtable *t)
         table_free(t);
 }
 
-/* Who looks does so under the lock; nobody comes any more, now that it is no thread's. */
+/* Who looks does so under the lock, and may come while the table is visible as a thread's. */
 static struct file *
 take_last(struct fdtable *t, struct file **at, bool seen)
 {
@@ -134,12 +134,12 @@ take_last(struct fdtable *t, struct file **at, bool seen)
 }
 
 void
-fdtable_leave(struct fdtable *t)
+fdtable_leave(struct fdtable *t, bool visible)
 {
     u64 before = atomic_fetch_sub_explicit(&t->counts, 1, memory_order_acq_rel);
     if ((u32)before != 1)
         return;
-    bool seen = before != A_HOLDER + 1;
+    bool seen = visible || before != A_HOLDER + 1;
     for (u32 i = 0; i < t->made; i++) {
         struct fd_chunk *c = t->chunk[i];
         for (u64 left = c != NULL ? c->used : 0; left != 0; left &= left - 1) {

@@ -322,7 +322,8 @@ int fdtable_new(struct fdtable **out) MUST_CHECK; /* one user */
 int fdtable_copy(struct fdtable *from, struct fdtable **out) MUST_CHECK; /* fork */
 void fdtable_share(struct fdtable *t);            /* one user more */
 /* One user less; who it was still holds the table, until fdtable_drop. May sleep. */
-void fdtable_leave(struct fdtable *t);
+/* visible: others may come to look meanwhile (it is the table of a thread that they find). */
+void fdtable_leave(struct fdtable *t, bool visible);
 bool fdtable_shared(const struct fdtable *t);     /* more than one: asked by a user */
 void fdtable_hold(struct fdtable *t);             /* to look */
 void fdtable_drop(struct fdtable *t);

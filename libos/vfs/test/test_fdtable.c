@@ -117,7 +117,7 @@ test_fdtable_agrees_with_model(void)
             check_all(t);
     }
     check_all(t);
-    fdtable_leave(t);
+    fdtable_leave(t, false);
     fdtable_drop(t);
     memset(model, 0, sizeof model);
     CHECK(host_count().objects == before.objects);
@@ -137,7 +137,7 @@ test_fdtable_copy_and_exec(void)
     }
     CHECK(fdtable_copy(t, &copy) == 0);
     check_all(copy);
-    fdtable_leave(t);
+    fdtable_leave(t, false);
     fdtable_drop(t);
     check_all(copy);
     fdtable_close_exec(copy);
@@ -155,7 +155,7 @@ test_fdtable_copy_and_exec(void)
     check_all(copy);
     CHECK(fd_next(copy, 0) == 3 && fd_next(copy, 100) == 201 &&
           fd_next(copy, 2000) == -1);
-    fdtable_leave(copy);
+    fdtable_leave(copy, false);
     fdtable_drop(copy);
     memset(model, 0, sizeof model);
 }
@@ -183,7 +183,7 @@ test_fdtable_limits(void)
     }
     CHECK(fd_install(t, f, 0, false) == -E_MFILE);
     file_release(f);
-    fdtable_leave(t);
+    fdtable_leave(t, false);
     fdtable_drop(t);
     limit = MODEL;
 }
@@ -206,11 +206,11 @@ test_fdtable_out_of_memory(void)
         host_fail_heap_after(~0ull);
         CHECK(r == 0 || r == -E_NOMEM);
         if (r == 0) {
-            fdtable_leave(copy);
+            fdtable_leave(copy, false);
             fdtable_drop(copy);
         }
     }
-    fdtable_leave(t);
+    fdtable_leave(t, false);
     fdtable_drop(t);
 }
 
