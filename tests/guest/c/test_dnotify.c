@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* F_NOTIFY of fcntl(2): signals about what happens in a directory. */
 #define _GNU_SOURCE
-#include "check.h"
+#include "files.h"
 
 #include <fcntl.h>
 #include <signal.h>
@@ -19,13 +19,6 @@ on_signal(int number, siginfo_t *info, void *context)
     count++;
     last_fd = info->si_fd;
     last_code = info->si_code;
-}
-
-static void
-make(const char *path)
-{
-    int fd = open(path, O_RDWR | O_CREAT, 0644);
-    CHECK(fd >= 0 && close(fd) == 0);
 }
 
 /* How many signals came since it was last asked. */

@@ -8,7 +8,7 @@
  * usage: test_exit_storm [ROUNDS]
  */
 #define _GNU_SOURCE
-#include "check.h"
+#include "held.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -168,21 +168,6 @@ free_memory(void)
     return (s.freeram + s.bufferram) * s.mem_unit / 4096;
 }
 
-static long
-named(const char *name)
-{
-    FILE *f = fopen("/dev/feuer", "r");
-    char text[64];
-    long value, result = -1;
-
-    while (f != NULL && fscanf(f, "%63s %ld", text, &value) == 2)
-        if (strcmp(text, name) == 0)
-            result = value;
-    if (f != NULL)
-        fclose(f);
-    return result;
-}
-
 enum way { EXIT, EXEC, KILL, FAULT, EXITS, EXECS, EXEC_EXIT };
 
 static void
@@ -264,12 +249,12 @@ test_memory_when_all_have_ended_then_it_is_back(void)
 
     for (int i = 0; i < 50; i++) {
         now = free_memory();
-        if (now + 2000 > free_before && named("processes") <= processes_before)
+        if (now + 2000 > free_before && held("processes") <= processes_before)
             return;
         usleep(20000);
     }
     dprintf(2, "# %lu pages were free, now %lu; %ld processes, now %ld\n", free_before, now,
-            processes_before, named("processes"));
+            processes_before, held("processes"));
     CHECK(0);
 }
 
@@ -284,7 +269,7 @@ main(int argc, char **argv)
         return 1;
     end_children(EXIT); /* what is kept from the first time on is kept now */
     free_before = free_memory();
-    processes_before = named("processes") + 1; /* the test's own */
+    processes_before = held("processes") + 1; /* the test's own */
     RUN(test_exit_when_a_thousand_are_at_work_then_all_end, exit_group, clone);
     RUN(test_exec_when_a_thousand_are_at_work_then_it_is_alone, execve);
     RUN(test_kill_when_a_thousand_are_at_work_then_all_end, kill);

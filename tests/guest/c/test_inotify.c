@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* inotify(7): which events come, in which order, with which names; reading them. */
 #define _GNU_SOURCE
-#include "check.h"
+#include "files.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -22,13 +22,6 @@ instance(void)
     int fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     CHECK(fd >= 0);
     return fd;
-}
-
-static void
-make(const char *path)
-{
-    int fd = open(path, O_RDWR | O_CREAT, 0644);
-    CHECK(fd >= 0 && close(fd) == 0);
 }
 
 /* The next event; its name is "" when there is none. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* inotify's calls: flags, errors, reading, waiting, limits; races of all of them. */
 #define _GNU_SOURCE
-#include "check.h"
+#include "files.h"
 
 #include <fcntl.h>
 #include <limits.h>
@@ -15,13 +15,6 @@
 #include <sys/sysmacros.h>
 
 static char buffer[4096] __attribute__((aligned(8)));
-
-static void
-make(const char *path)
-{
-    int fd = open(path, O_RDWR | O_CREAT, 0644);
-    CHECK(fd >= 0 && close(fd) == 0);
-}
 
 static void
 test_init_when_flags_then_obeyed(void)

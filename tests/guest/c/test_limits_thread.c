@@ -2,28 +2,13 @@
 /* prlimit by the number of a thread, own or another's, that is not a process's: the process is
  * found, and let go of again. */
 #define _GNU_SOURCE
-#include "check.h"
+#include "held.h"
 
 #include <pthread.h>
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
-
-static long
-heap_objects(void)
-{
-    FILE *f = fopen("/dev/feuer", "r");
-    char text[64];
-    long value, result = 0;
-
-    while (f != NULL && fscanf(f, "%63s %ld", text, &value) == 2)
-        if (strcmp(text, "heap_objects") == 0)
-            result = value;
-    if (f != NULL)
-        fclose(f);
-    return result;
-}
 
 static void *
 ask_for_own(void *arg)
@@ -48,7 +33,7 @@ test_limits_when_asked_by_a_threads_number_then_the_process_goes(void)
     for (int i = 0; i < CHILDREN + 20; i++) {
         pid_t child = fork();
         if (i == 20)
-            before = heap_objects();
+            before = held("heap_objects");
         if (child == 0) {
             pthread_t t;
             void *result;
@@ -58,7 +43,7 @@ test_limits_when_asked_by_a_threads_number_then_the_process_goes(void)
         }
         CHECK_EXIT(child, 0);
     }
-    long more = heap_objects() - before;
+    long more = held("heap_objects") - before;
     if (more >= CHILDREN / 2)
         dprintf(2, "# %ld objects more\n", more);
     CHECK(more < CHILDREN / 2);

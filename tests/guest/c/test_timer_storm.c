@@ -8,9 +8,6 @@
 #include <mqueue.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
@@ -19,7 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "check.h"
+#include "held.h"
 
 enum { PROCESSES = 4, THREADS = 3, TIMERS = 8, STEPS = 150 };
 #define MS 1000000l
@@ -228,20 +225,6 @@ end_timers(void *arg)
         for (int id = 0; id < 4; id++)
             syscall(SYS_timer_delete, id);
     return NULL;
-}
-
-static long
-held(const char *name)
-{
-    char line[64];
-    long value = -1;
-    FILE *f = fopen("/dev/feuer", "r");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL)
-        if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ' ')
-            value = atol(line + strlen(name));
-    if (f != NULL)
-        fclose(f);
-    return value;
 }
 
 /* A timer whose number another thread guesses may go while it is being made. */

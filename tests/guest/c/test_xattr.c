@@ -5,7 +5,7 @@
  * they are.  trusted.* and security.* are there in any case.
  */
 #define _GNU_SOURCE
-#include "check.h"
+#include "files.h"
 
 #include <fcntl.h>
 #include <sys/mount.h>
@@ -22,13 +22,6 @@ has_user(const char *path)
     }
     CHECK(errno == EOPNOTSUPP);
     return 0;
-}
-
-static void
-make(const char *path)
-{
-    int fd = open(path, O_RDWR | O_CREAT, 0644);
-    CHECK(fd >= 0 && close(fd) == 0);
 }
 
 static void
