@@ -86,7 +86,6 @@ work(void *arg)
     struct work_queue *q = r->queue;
     for (;;) {
         spin_lock(&q->lock);
-        q->done += r->current != NULL;
         struct work *w = take_locked(q, r);
         void (*fn)(struct work *) = w != NULL ? w->fn : NULL;
         spin_unlock(&q->lock);

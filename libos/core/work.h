@@ -59,7 +59,6 @@ struct work_queue {
     struct waitq arrived;       /* idle workers */
     struct waitq ended;         /* work_cancel, work_queue_drain */
     u64 number;                 /* how many were added */
-    u64 done;                   /* how many runs have ended */
     u32 workers;                /* [I] */
     _Atomic u32 enders;         /* who stands in `ended` */
     struct worker worker[WORKERS_MAX];

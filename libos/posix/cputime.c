@@ -48,11 +48,8 @@ sys_getrusage(struct user_frame *f)
         usage_of_children(p, &used);
     else
         return -E_INVAL;
-    if (who != RUSAGE_CHILDREN) {
-        struct mm_counts counts;
-        mm_count(p->mm, &counts);
-        used.max_pages = MAX(used.max_pages, counts.pages_peak);
-    }
+    if (who != RUSAGE_CHILDREN)
+        used.max_pages = MAX(used.max_pages, mm_peak(p->mm));
     return rusage_to_user(SYS_ARG1(f), &used);
 }
 

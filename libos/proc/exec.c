@@ -392,8 +392,6 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     posix_timers_end(p);
     signal_thread_exec(t);
     take_name(p, t, name);
-    spin_lock(&p->lock);
-    spin_unlock(&p->lock);
     p->exit_signal = SIG_CHLD;
     p->stack_hint = e->image.stack;
     spin_lock(&family_lock);

@@ -130,7 +130,7 @@ process_leave_memory(struct thread *t, bool end)
 }
 
 static void
-drop_resources(struct process *p, struct thread *t, bool ended)
+drop_resources(struct process *p, struct thread *t)
 {
     posix_timers_end(p);
     if (p->alarm != NULL) {
@@ -152,8 +152,6 @@ drop_resources(struct process *p, struct thread *t, bool ended)
         mm_release(mm);
     }
     process_vfork_done(p);
-    if (!ended)
-        parts_end(t, false);
 }
 
 /* A process whose parent ended: the nearest living ancestor that asked for it, else pid
@@ -307,7 +305,9 @@ end_process(struct process *p, struct thread *t, bool ended)
     session_leader_ends(); /* it takes the terminal with it */
     if (__builtin_expect(!list_empty(&p->tracees), 0))
         trace_tracer_ends(p, NULL);
-    drop_resources(p, t, ended);
+    drop_resources(p, t);
+    if (!ended)
+        parts_end(t, false);
     become_zombie(p);
     /* Nobody asks for the actions of a process without children, and senders see
      * `exiting` first. */

@@ -71,36 +71,24 @@ parts_move(struct thread *from, struct thread *to)
     from->sem_undo = NULL;
 }
 
-static void
-end_use(struct fdtable *files, struct fs_context *place, bool visible)
-{
-    if (files != NULL)
-        fdtable_leave(files, visible);
-    if (place != NULL)
-        fs_context_leave(place);
-}
-
-static void
-drop(struct fdtable *files, struct fs_context *place)
-{
-    if (files != NULL)
-        fdtable_drop(files);
-    if (place != NULL)
-        fs_context_drop(place);
-}
-
 void
 parts_end(struct thread *t, bool visible)
 {
     if (__builtin_expect(t->sem_undo != NULL, 0))
         undo_semaphores(t);
-    end_use(t->files, t->fs, visible);
+    if (t->files != NULL)
+        fdtable_leave(t->files, visible);
+    if (t->fs != NULL)
+        fs_context_leave(t->fs);
 }
 
 void
 parts_drop(struct thread *t)
 {
-    drop(t->files, t->fs);
+    if (t->files != NULL)
+        fdtable_drop(t->files);
+    if (t->fs != NULL)
+        fs_context_drop(t->fs);
     t->files = NULL;
     t->fs = NULL;
 }
@@ -119,8 +107,8 @@ proc_unshare(bool files, bool place)
     if (error == 0 && files && fdtable_shared(t->files))
         error = take_files(t, 0, &own_files);
     if (error != 0) {
-        end_use(NULL, own_place, false);
-        drop(NULL, own_place);
+        if (own_place != NULL)
+            fs_context_release(own_place);
         return error;
     }
     if (own_files == NULL && own_place == NULL)
@@ -135,8 +123,10 @@ proc_unshare(bool files, bool place)
         t->fs = own_place;
     }
     spin_unlock(&t->process->lock);
-    end_use(files_before, place_before, false);
-    drop(files_before, place_before);
+    if (files_before != NULL)
+        fdtable_release(files_before);
+    if (place_before != NULL)
+        fs_context_release(place_before);
     return 0;
 }
 

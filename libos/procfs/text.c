@@ -103,35 +103,36 @@ text_pad(struct text *t, u32 from, u32 width)
 }
 
 
-void
-text_numbers(struct text *t, const u64 *v, u32 count)
-{
-    char *to = text_room(t, count * (DIGITS_DECIMAL_MAX + 1) + DIGITS_PUT_ROOM);
-    if (to == NULL)
-        return;
-    for (u32 i = 0; i < count; i++) {
-        *to++ = ' ';
-        if (v[i] < 10)
-            *to++ = (char)('0' + v[i]);
-        else
-            to = digits_put(to, v[i]);
-    }
-    t->length = (u32)(to - t->at);
-}
-
-void
-text_signed(struct text *t, const i64 *v, u32 count)
+static inline __attribute__((always_inline)) void
+put_numbers(struct text *t, const u64 *v, u32 count, bool has_sign)
 {
     char *to = text_room(t, count * (DIGITS_DECIMAL_MAX + 2) + DIGITS_PUT_ROOM);
     if (to == NULL)
         return;
     for (u32 i = 0; i < count; i++) {
+        bool negative = has_sign && (i64)v[i] < 0;
+        u64 n = negative ? -v[i] : v[i];
         *to++ = ' ';
-        if (v[i] < 0)
+        if (negative)
             *to++ = '-';
-        to = digits_put(to, v[i] < 0 ? -(u64)v[i] : (u64)v[i]);
+        if (n < 10)
+            *to++ = (char)('0' + n);
+        else
+            to = digits_put(to, n);
     }
     t->length = (u32)(to - t->at);
+}
+
+void
+text_numbers(struct text *t, const u64 *v, u32 count)
+{
+    put_numbers(t, v, count, false);
+}
+
+void
+text_signed(struct text *t, const i64 *v, u32 count)
+{
+    put_numbers(t, (const u64 *)v, count, true);
 }
 
 /* Of less than 10 million KiB, in its column. */

@@ -167,8 +167,7 @@ tty_init(void)
     console.ldisc.t.cflag = 0xcbdu;
     console.ldisc.t.ispeed = console.ldisc.t.ospeed = 9600;
     read_window_size();
-    if (uart_init(&com1, 0x3f8, 4, "com1", console_receive) == -E_NOMEM)
-        libos_panic("no memory for the console");
+    (void)!uart_init(&com1, 0x3f8, 4, "com1", console_receive); /* where none is, nothing shows */
     tty_job_init();
     dev_caller_is_root = tty_is_root;
     for (u32 i = 0; i < ARRAY_SIZE(devices); i++)

@@ -74,6 +74,13 @@ fs_context_leave(struct fs_context *c)
 }
 
 void
+fs_context_release(struct fs_context *c)
+{
+    fs_context_leave(c);
+    fs_context_drop(c);
+}
+
+void
 fs_context_drop(struct fs_context *c)
 {
     if (atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)

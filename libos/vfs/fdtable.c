@@ -150,6 +150,13 @@ fdtable_leave(struct fdtable *t, bool visible)
     }
 }
 
+void
+fdtable_release(struct fdtable *t)
+{
+    fdtable_leave(t, false);
+    fdtable_drop(t);
+}
+
 /* Room for `wanted` chunk slots.  Called without the lock; -E_NOMEM. */
 static int
 table_grow(struct fdtable *t, u32 wanted)

@@ -321,9 +321,10 @@ i64 file_ioctl(struct file *f, u32 request, uaddr arg);
 int fdtable_new(struct fdtable **out) MUST_CHECK; /* one user */
 int fdtable_copy(struct fdtable *from, struct fdtable **out) MUST_CHECK; /* fork */
 void fdtable_share(struct fdtable *t);            /* one user more */
-/* One user less; who it was still holds the table, until fdtable_drop. May sleep. */
-/* visible: others may come to look meanwhile (it is the table of a thread that they find). */
+/* One user less; who it was still holds the table, until fdtable_drop. May sleep. visible: others may
+ * come to look meanwhile (it is the table of a thread that they find). */
 void fdtable_leave(struct fdtable *t, bool visible);
+void fdtable_release(struct fdtable *t);          /* both; nobody can come */
 bool fdtable_shared(const struct fdtable *t);     /* more than one: asked by a user */
 void fdtable_hold(struct fdtable *t);             /* to look */
 void fdtable_drop(struct fdtable *t);
@@ -372,6 +373,7 @@ struct fs_context *fs_context_new(void);
 struct fs_context *fs_context_copy(struct fs_context *from);
 void fs_context_share(struct fs_context *c);   /* one user more */
 void fs_context_leave(struct fs_context *c);   /* one less, who holds it until fs_context_drop */
+void fs_context_release(struct fs_context *c); /* both */
 void fs_context_hold(struct fs_context *c);    /* to look */
 void fs_context_drop(struct fs_context *c);
 

@@ -83,8 +83,7 @@ cpio_target_free(struct cpio_target *t)
         inode_release(d->inode);
         heap_free(d);
     }
-    fs_context_leave(t->context);
-    fs_context_drop(t->context);
+    fs_context_release(t->context);
     heap_free(t);
 }
 

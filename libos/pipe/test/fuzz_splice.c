@@ -233,7 +233,6 @@ main(int argc, char **argv)
     }
     setup_root();
     RUN(test_pipes_agree_with_queues);
-    fs_context_leave(context);
-    fs_context_drop(context);
+    fs_context_release(context);
     DONE();
 }

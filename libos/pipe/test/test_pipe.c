@@ -253,7 +253,6 @@ main(void)
     RUN(test_pipe_ends);
     RUN(test_fifo_open);
     RUN(test_pipe_out_of_memory);
-    fs_context_leave(context);
-    fs_context_drop(context);
+    fs_context_release(context);
     DONE();
 }

@@ -221,7 +221,6 @@ main(void)
     RUN(test_rights_when_cycles_then_collected);
     RUN(test_names_when_taken_then_refused);
     CHECK(host_count().objects == before.objects);
-    fs_context_leave(context);
-    fs_context_drop(context);
+    fs_context_release(context);
     DONE();
 }

@@ -459,8 +459,7 @@ main(int argc, char **argv)
     struct tmpfs_counts c;
     tmpfs_count(&c);
     CHECK(c.inodes == 1); /* the root: what was removed is gone, in the cache as well */
-    fs_context_leave(context);
-    fs_context_drop(context);
+    fs_context_release(context);
     check_tests = 1;
     printf("ok 1 %lu random sequences of path operations from seed %lu agree with the "
            "model\n",

@@ -482,8 +482,7 @@ main(int argc, char **argv)
         run(seed + i, steps);
     tmpfs_count(&c);
     CHECK(c.inodes == 1 && c.pages == 0);
-    fs_context_leave(context);
-    fs_context_drop(context);
+    fs_context_release(context);
     check_tests = 1;
     printf("ok 1 %lu steps on files, names and attributes from seed %lu agree with the "
            "model\n", (unsigned long)steps_done, (unsigned long)seed);

@@ -117,8 +117,7 @@ test_fdtable_agrees_with_model(void)
             check_all(t);
     }
     check_all(t);
-    fdtable_leave(t, false);
-    fdtable_drop(t);
+    fdtable_release(t);
     memset(model, 0, sizeof model);
     CHECK(host_count().objects == before.objects);
 }
@@ -137,8 +136,7 @@ test_fdtable_copy_and_exec(void)
     }
     CHECK(fdtable_copy(t, &copy) == 0);
     check_all(copy);
-    fdtable_leave(t, false);
-    fdtable_drop(t);
+    fdtable_release(t);
     check_all(copy);
     fdtable_close_exec(copy);
     for (u32 i = 0; i < 1000; i++)
@@ -155,8 +153,7 @@ test_fdtable_copy_and_exec(void)
     check_all(copy);
     CHECK(fd_next(copy, 0) == 3 && fd_next(copy, 100) == 201 &&
           fd_next(copy, 2000) == -1);
-    fdtable_leave(copy, false);
-    fdtable_drop(copy);
+    fdtable_release(copy);
     memset(model, 0, sizeof model);
 }
 
@@ -183,8 +180,7 @@ test_fdtable_limits(void)
     }
     CHECK(fd_install(t, f, 0, false) == -E_MFILE);
     file_release(f);
-    fdtable_leave(t, false);
-    fdtable_drop(t);
+    fdtable_release(t);
     limit = MODEL;
 }
 
@@ -205,13 +201,10 @@ test_fdtable_out_of_memory(void)
         int r = fdtable_copy(t, &copy);
         host_fail_heap_after(~0ull);
         CHECK(r == 0 || r == -E_NOMEM);
-        if (r == 0) {
-            fdtable_leave(copy, false);
-            fdtable_drop(copy);
-        }
+        if (r == 0)
+            fdtable_release(copy);
     }
-    fdtable_leave(t, false);
-    fdtable_drop(t);
+    fdtable_release(t);
 }
 
 int
@@ -224,7 +217,6 @@ main(void)
     RUN(test_fdtable_copy_and_exec);
     RUN(test_fdtable_limits);
     RUN(test_fdtable_out_of_memory);
-    fs_context_leave(context);
-    fs_context_drop(context);
+    fs_context_release(context);
     DONE();
 }

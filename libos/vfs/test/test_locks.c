@@ -154,7 +154,6 @@ main(void)
     file_release(file);
     CHECK(do_unlink("/locked", false) == 0);
     CHECK(host_count().objects <= before.objects + 2); /* the directory's tables */
-    fs_context_leave(context);
-    fs_context_drop(context);
+    fs_context_release(context);
     DONE();
 }

@@ -189,7 +189,6 @@ main(void)
     RUN(test_queue_when_full_then_one_overflow);
     RUN(test_groups_when_limit_reached_then_emfile);
     RUN(test_dentry_when_not_watched_then_marked_until_a_watch);
-    fs_context_leave(context);
-    fs_context_drop(context);
+    fs_context_release(context);
     DONE();
 }

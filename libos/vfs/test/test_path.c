@@ -335,8 +335,7 @@ test_chroot_confines(void)
     CHECK(do_chdir("/in") == 0 &&
           path_name(context, &context->cwd, text, sizeof text) == 3 &&
           strcmp(text, "/in") == 0);
-    fs_context_leave(context);
-    fs_context_drop(context);
+    fs_context_release(context);
     context = old;
     CHECK(do_stat("/jail/in/link", true, &a) == 0);
 }
@@ -448,7 +447,6 @@ main(void)
     RUN(test_device_nodes);
     RUN(test_out_of_memory);
     RUN(test_many_files);
-    fs_context_leave(context);
-    fs_context_drop(context);
+    fs_context_release(context);
     DONE();
 }

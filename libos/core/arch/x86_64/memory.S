@@ -28,9 +28,9 @@
 memory_wide:
         .long   0
 
-/* Clobbers eax, ecx, edx; r11d keeps XINUSE until wide_end. To `narrow`, with nothing
- * done: W3. */
-        .macro wide_begin narrow
+/* Saves the registers 0 to `last`.  Clobbers eax, ecx, edx; r11d keeps XINUSE until wide_end. To
+ * `narrow`, with nothing done: W3. */
+        .macro wide_begin narrow, last=3
         mov     $XINUSE_AVX, %r11d
         cmpl    $2, memory_wide(%rip)
         jne     .Lsave\@
@@ -40,45 +40,21 @@ memory_wide:
         jnz     \narrow
         mov     %eax, %r11d
 .Lsave\@:
-        sub     $128, %rsp
-        vmovdqu %ymm0, (%rsp)
-        vmovdqu %ymm1, 32(%rsp)
-        vmovdqu %ymm2, 64(%rsp)
-        vmovdqu %ymm3, 96(%rsp)
-        .endm
-
-        .macro wide_end
-        vmovdqu (%rsp), %ymm0
-        vmovdqu 32(%rsp), %ymm1
-        vmovdqu 64(%rsp), %ymm2
-        vmovdqu 96(%rsp), %ymm3
-        add     $128, %rsp
-        test    $XINUSE_AVX, %r11d
-        jnz     .Lused\@
-        vzeroupper
-.Lused\@:
-        .endm
-/* The same for one register; on the way to `narrow` rdx is `bytes` again, or nothing. */
-        .macro wide_begin_one narrow, bytes, back
-        mov     $XINUSE_AVX, %r11d
-        cmpl    $2, memory_wide(%rip)
-        jne     .Lsave\@
-        mov     $1, %ecx
-        xgetbv
-        .ifnb   \back
-        mov     \bytes, \back
+        sub     $(32 * (\last + 1)), %rsp
+        .irp    n, 0, 1, 2, 3
+        .if     \n <= \last
+        vmovdqu %ymm\n, 32 * \n(%rsp)
         .endif
-        test    $XINUSE_ZMM, %eax
-        jnz     \narrow
-        mov     %eax, %r11d
-.Lsave\@:
-        sub     $32, %rsp
-        vmovdqu %ymm0, (%rsp)
+        .endr
         .endm
 
-        .macro wide_end_one
-        vmovdqu (%rsp), %ymm0
-        add     $32, %rsp
+        .macro wide_end last=3
+        .irp    n, 0, 1, 2, 3
+        .if     \n <= \last
+        vmovdqu 32 * \n(%rsp), %ymm\n
+        .endif
+        .endr
+        add     $(32 * (\last + 1)), %rsp
         test    $XINUSE_AVX, %r11d
         jnz     .Lused\@
         vzeroupper
@@ -214,7 +190,7 @@ memset:
         test    %sil, %sil
         jnz     3b
         mov     %rdx, %r8
-        wide_begin_one 3b, %r8, %rdx
+        wide_begin 5f, 0
         vpxor   %xmm0, %xmm0, %xmm0     /* and all above */
         mov     %rdi, %rax
         lea     -128(%rdi,%r8), %rdx    /* where the last block begins */
@@ -229,8 +205,10 @@ memset:
         vmovdqu %ymm0, 32(%rdx)
         vmovdqu %ymm0, 64(%rdx)
         vmovdqu %ymm0, 96(%rdx)
-        wide_end_one
+        wide_end 0
         ret
+5:      mov     %r8, %rdx
+        jmp     3b
         .size   memset, . - memset
 
         .globl  memcmp
@@ -320,7 +298,7 @@ page_copy:
 page_clear:
         cmpl    $0, memory_wide(%rip)
         je      2f
-        wide_begin_one 2f
+        wide_begin 2f, 0
         vpxor   %xmm0, %xmm0, %xmm0     /* and all above */
         mov     $16, %ecx
 1:
@@ -330,7 +308,7 @@ page_clear:
         add     $256, %rdi
         dec     %ecx
         jnz     1b
-        wide_end_one
+        wide_end 0
         ret
 2:      xor     %eax, %eax
         mov     $512, %ecx
