@@ -122,7 +122,7 @@ unregister(struct thread *t, uaddr at, u32 bytes, u32 signature)
         return -E_PERM;
     int error = copy_to_user(at, cpu, sizeof cpu);
     if (error == 0)
-        t->rseq = 0;
+        t->rseq = t->rseq_signature = 0;
     return error;
 }
 

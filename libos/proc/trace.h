@@ -77,6 +77,7 @@ struct trace {
     bool step_in_call;        /* its end is the end of a step */
     bool emulated;            /* it was not made: this is what it gave */
     u64 result;
+    uaddr handler;            /* that a step enters: it ends there; 0: none */
     bool changed;             /* registers were */
     bool fpu_changed, mask_changed;
     u64 message;
@@ -106,6 +107,8 @@ i32 trace_tracer_of(struct process *p, i32 tid, bool *stopped);
 /* t, traced, is about to take a signal: stops. The signal to take, 0: none; *info may be
  * another. */
 int trace_signal(struct thread *t, struct user_frame *f, int number, struct signal_info *info);
+/* The signal that trace_signal gave enters a handler at this address: a step ends there. */
+void trace_handler(struct thread *t, struct user_frame *f, uaddr at);
 /* t stops for what is no signal: the end of a call, a stop of its process, or an event
  * that waits. */
 void trace_look(struct thread *t, struct user_frame *f);

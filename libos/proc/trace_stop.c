@@ -12,7 +12,7 @@
 
 #define RFLAGS_TF 0x100u
 #define LINUX_ENOSYS 38 /* what rax shows while a call is under way */
-#define CODE_STEPPED 2  /* TRAP_TRACE */
+#define CODE_STEPPED 1  /* TRAP_BRKPT: over a call, not by the processor */
 /* What rax shows where a call was interrupted that may be made again. */
 #define CODE_RESTART 512
 #define CODE_RESTART_ALWAYS 513
@@ -216,26 +216,33 @@ stop_at_call(struct thread *t, struct trace *tr, struct user_frame *f, enum trac
         signal_send_thread(t, tr->signal, NULL);
 }
 
+/* It goes on within a call: is the tracer told of its end, or does a step end there? */
+static void
+watch_end(struct thread *t, struct trace *tr)
+{
+    tr->in_call = stops_at_calls(tr);
+    tr->step_in_call = tr->stepping && !emulates(tr);
+    if (tr->in_call || tr->step_in_call)
+        thread_set_work(t, WORK_TRACE);
+}
+
 bool
 trace_call(struct thread *t, struct user_frame *f)
 {
     struct trace *tr = t->trace;
     bool emulate = emulates(tr), makes = true;
-    tr->step_in_call = tr->stepping && !emulate;
-    if (tr->step_in_call)
-        thread_set_work(t, WORK_TRACE); /* its end */
-    if (!stops_at_calls(tr) && !emulate)
-        return true;
-    f->rax = (u64)-(i64)LINUX_ENOSYS;
-    tr->regs.orig_rax = f->orig_rax;
-    stop_at_call(t, tr, f, TRACE_AT_CALL);
-    makes = !emulate && (i64)tr->regs.orig_rax >= 0;
+    if (stops_at_calls(tr) || emulate) {
+        f->rax = (u64)-(i64)LINUX_ENOSYS;
+        tr->regs.orig_rax = f->orig_rax;
+        stop_at_call(t, tr, f, TRACE_AT_CALL);
+        makes = !emulate && (i64)tr->regs.orig_rax >= 0;
+    }
     if (!makes) {
         tr->emulated = true;
         tr->result = f->rax;
     }
-    tr->in_call = stops_at_calls(tr);
-    if (tr->in_call || tr->emulated)
+    watch_end(t, tr);
+    if (tr->emulated)
         thread_set_work(t, WORK_TRACE);
     return makes;
 }
@@ -249,11 +256,8 @@ trace_event(struct thread *t, struct user_frame *f, int event, u64 message)
     f->rax = (u64)-(i64)LINUX_ENOSYS;
     set_info(tr, SIG_TRAP | event << 8, TRACE_AT_OTHER);
     tr->message = message;
-    if (stop(t, tr, f, STATUS_STOPPED(SIG_TRAP) | event << 16, 0, STOP_IN_CALL) &&
-        stops_at_calls(tr)) {
-        tr->in_call = true;
-        thread_set_work(t, WORK_TRACE);
-    }
+    if (stop(t, tr, f, STATUS_STOPPED(SIG_TRAP) | event << 16, 0, STOP_IN_CALL))
+        watch_end(t, tr);
 }
 
 void
@@ -294,6 +298,16 @@ trace_signal(struct thread *t, struct user_frame *f, int number, struct signal_i
         return 0;
     }
     return taken;
+}
+
+void
+trace_handler(struct thread *t, struct user_frame *f, uaddr at)
+{
+    struct trace *tr = t->trace;
+    if (!tr->stepping)
+        return;
+    f->rflags &= ~(u64)RFLAGS_TF; /* what it returns to does not step */
+    tr->handler = at;
 }
 
 /* Y7. True: it stopped. */
@@ -373,9 +387,9 @@ trace_look(struct thread *t, struct user_frame *f)
     spin_unlock(&family_lock);
     if (executed) {
         set_info(tr, SIG_TRAP | TRACE_EVENT_EXEC << 8, TRACE_AT_OTHER);
-        (void)stop(t, tr, f, STATUS_STOPPED(SIG_TRAP) | TRACE_EVENT_EXEC << 16, 0,
-                   STOP_ON_THE_WAY);
-        tr->in_call |= stops_at_calls(tr);
+        if (stop(t, tr, f, STATUS_STOPPED(SIG_TRAP) | TRACE_EVENT_EXEC << 16, 0,
+                 STOP_ON_THE_WAY))
+            watch_end(t, tr);
     }
     if (tr->in_call) {
         tr->in_call = false;
@@ -388,6 +402,14 @@ trace_look(struct thread *t, struct user_frame *f)
         tr->step_in_call = false;
         if (tr->stepping)
             signal_fault(SIG_TRAP, &info);
+    }
+    if (tr->handler != 0) {
+        bool entered = f->rip == tr->handler; /* else its frame could not be written */
+        tr->handler = 0;
+        if (entered) {
+            set_info(tr, SIG_TRAP, TRACE_AT_OTHER);
+            (void)stop(t, tr, f, STATUS_STOPPED(SIG_TRAP), 0, STOP_ON_THE_WAY);
+        }
     }
     while (__atomic_load_n(&tr->tracer, __ATOMIC_ACQUIRE) != NULL &&
            look_at_group(t, tr, f)) {

@@ -288,6 +288,8 @@ ask_tracer(struct thread *t, struct user_frame *f, struct signal_info *info,
     spin_lock(&t->process->lock);
     enum taken what = decide_locked(t->process, *number, action);
     spin_unlock(&t->process->lock);
+    if (what == TAKEN_HANDLER && t->trace != NULL)
+        trace_handler(t, f, action->handler);
     return what;
 }
 
