@@ -150,6 +150,7 @@ struct thread {
     bool no_new_privs;       /* exec gives it no rights that it has not */
     bool io_flusher;         /* prctl's, kept */
     bool check_tasks;        /* it came to a user over RLIMIT_NPROC */
+    bool parked;             /* process lock; it sleeps since its process is stopped */
     struct lcpu *fpu_cpu;    /* where the vector state was loaded last */
     void *host;              /* the host stand-in's own */
     struct cpu_watch *cpu_watch; /* proc/cpu_timer.h, T1 */

@@ -60,6 +60,7 @@ join_locked(struct trace *tr, struct process *tracer, struct process *p, struct 
     list_push_back(&tracer->tracees, &tr->link);
     p->traced++;
     trace_count_locked(tr);
+    tr->arriving = t->parked;
     __atomic_store_n(&t->trace, tr, __ATOMIC_RELEASE);
     if (p->group_stop) { /* it may be parked */
         thread_set_work(t, WORK_SIGNAL);
@@ -87,6 +88,17 @@ trace_me(void)
     return r;
 }
 
+/* What follows once it is a tracee; a reference of tr is ours. */
+static int
+attached(struct process *self, struct trace *tr, i32 tid)
+{
+    int r = tr->seized || signal_send_tid(0, tid, SIG_STOP, NULL, NULL) == 0 ? 0 : -E_SRCH;
+    (void)wait_until(&self->child_wait, !__atomic_load_n(&tr->arriving, __ATOMIC_ACQUIRE),
+                     false, ~0ull);
+    trace_put(tr);
+    return r;
+}
+
 int
 trace_attach(i32 tid, bool seize, u32 options)
 {
@@ -107,13 +119,15 @@ trace_attach(i32 tid, bool seize, u32 options)
         r = t == NULL                                 ? -E_SRCH
             : !cred_may_inspect_locked(p, t, true) ? -E_PERM
                                                    : join_locked(tr, self, p, t);
+        if (r == 0)
+            atomic_fetch_add_explicit(&tr->refs, 1, memory_order_relaxed);
         spin_unlock(&p->lock);
         spin_unlock(&family_lock);
     }
     if (r != 0 && tr != NULL)
         trace_free(tr);
-    else if (r == 0 && !seize)
-        r = signal_send_tid(0, tid, SIG_STOP, NULL, NULL) == 0 ? 0 : -E_SRCH;
+    else if (r == 0)
+        r = attached(self, tr, tid);
     proc_release(p);
     return r;
 }
@@ -136,8 +150,17 @@ trace_count_locked(struct trace *tr)
 }
 
 void
+trace_arrived_locked(struct trace *tr)
+{
+    __atomic_store_n(&tr->arriving, false, __ATOMIC_RELEASE);
+    if (tr->tracer != NULL)
+        wait_wake(&tr->tracer->child_wait, ~0u);
+}
+
+void
 trace_leave_locked(struct trace *tr)
 {
+    trace_arrived_locked(tr);
     list_remove(&tr->link);
     tr->tracer = NULL;
     tr->by = NULL;

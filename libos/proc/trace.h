@@ -20,6 +20,8 @@
  *     though their tracer may have let them run.
  * Y8. Threads of a tracer ask one after the other, and see under `asking` whether it is
  *     still stopped: what it takes when it goes on is whole.  Killed, it takes nothing.
+ * Y9. Who attaches to a thread that is stopped with its process has it held when the call
+ *     returns: the thread says when it has come to trace_look.
  * Locks: trace->asking (mutex; user memory under it), family_lock, then process->lock. Costs: nothing for who is not traced but one
  * look at thread->trace for each signal that is taken; O(tracees) for a tracer's wait.
  */
@@ -51,6 +53,7 @@ struct trace {
     struct process *process;  /* [I] the thread's: a reference */
     i32 tid;
     bool seized, stopped, ended;
+    bool arriving;            /* it was parked when it was attached to: Y9 */
     bool listening;           /* it is stopped, and tells of what becomes of its group's stop */
     bool stepping;            /* the thread's own: TF is set by us */
     bool whole;               /* it counts in Y5 */

@@ -119,6 +119,7 @@ trace_thread_ends(struct thread *t, i32 status)
     __atomic_store_n(&t->trace, NULL, __ATOMIC_RELAXED);
     spin_unlock(&p->lock);
     tr->thread = NULL;
+    trace_arrived_locked(tr);
     trace_count_locked(tr);
     bool listed = tr->tracer != NULL, first = t->tid == p->pid, drops = false;
     if (listed && first && (replaced || tr->tracer == p->parent)) {

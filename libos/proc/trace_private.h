@@ -18,6 +18,8 @@ void trace_put(struct trace *tr);
 void trace_leave_locked(struct trace *tr);
 /* Does it count in Y5? After a change; family_lock is held. */
 void trace_count_locked(struct trace *tr);
+/* Y9; family_lock is held. */
+void trace_arrived_locked(struct trace *tr);
 /* Who waits for it hears of it; family_lock is held. code: SIGNAL_CLD_* */
 void trace_tell_locked(struct trace *tr, i32 code, i32 number);
 

@@ -165,6 +165,7 @@ stop(struct thread *t, struct trace *tr, struct user_frame *f, i32 report, i32 n
         tr->report = report;
         tr->events &= ~WAITS_STOP; /* any stop will do for who asked for one */
         tr->stopped = true;
+        __atomic_store_n(&tr->arriving, false, __ATOMIC_RELEASE);
         trace_tell_locked(tr, tr->has_info && tr->info.code >> 8 != TRACE_EVENT_STOP
                                   ? SIGNAL_CLD_TRAPPED : SIGNAL_CLD_STOPPED,
                           report >> 8 & 0xff);
@@ -413,6 +414,11 @@ trace_look(struct thread *t, struct user_frame *f)
     }
     while (__atomic_load_n(&tr->tracer, __ATOMIC_ACQUIRE) != NULL &&
            look_at_group(t, tr, f)) {
+    }
+    if (__builtin_expect(tr->arriving, false)) { /* its process's stop was over already */
+        spin_lock(&family_lock);
+        trace_arrived_locked(tr);
+        spin_unlock(&family_lock);
     }
     if (__atomic_load_n(&tr->tracer, __ATOMIC_ACQUIRE) == NULL)
         let_go(t, tr, f);

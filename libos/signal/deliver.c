@@ -193,6 +193,7 @@ park(struct thread *t, struct process *p)
         return;
     }
     p->nstopped++;
+    t->parked = true;
     bool all = p->nstopped == p->nthreads;
     spin_unlock(&p->lock);
     if (all)
@@ -203,6 +204,7 @@ park(struct thread *t, struct process *p)
                      false, ~0ull);
     spin_lock(&p->lock);
     p->nstopped--;
+    t->parked = false;
     bool over = !p->group_stop || proc_is_ending(t); /* else a tracer took it over */
     spin_unlock(&p->lock);
     if (over)
