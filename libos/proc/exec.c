@@ -228,6 +228,13 @@ is_bound(void)
     return t->no_new_privs || trace_restricts(t);
 }
 
+static bool
+has_set_ids(const struct inode *i, const struct cred *by)
+{
+    return ((i->mode & 04000) != 0 && i->uid != by->uid) ||
+           ((i->mode & 02010) == 02010 && i->gid != by->gid);
+}
+
 static int
 ids_of_program(struct process *p, struct exec_state *e)
 {
@@ -242,8 +249,12 @@ ids_of_program(struct process *p, struct exec_state *e)
     e->bound = bound;
     if (!mount_has(e->program->path.mount, MOUNT_NO_SET_IDS))
         xattr_caps(e->program->inode, &caps);
-    return cred_for_exec(by, e->program->inode, &caps, honour, !bound && !shared, &e->cred,
-                         &e->secure);
+    int error = cred_for_exec(by, e->program->inode, &caps, honour, !bound && !shared,
+                              &e->cred, &e->secure);
+    /* Whose bits a tracer or a sharer makes void is not shaped by its caller either. */
+    e->secure |= has_set_ids(e->program->inode, by) && !thread_current()->no_new_privs &&
+                 !mount_has(e->program->path.mount, MOUNT_NO_SET_IDS);
+    return error;
 }
 
 static bool
@@ -365,7 +376,7 @@ commit(struct process *p, struct thread *t, struct user_frame *f, struct exec_st
     p->mm = e->image.mm;
     p->cred = t->cred = e->cred; /* it is the first one by now */
     cred_hold(p->cred);
-    p->dumpable = secure || elevated || mixed || hidden ? 0 : 1;
+    p->dumpable = elevated || mixed || hidden ? 0 : 1;
     if (secure || elevated)
         p->pdeath_signal = 0;
     if (secure) { /* its caller does not say how its memory is laid out */

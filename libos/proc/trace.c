@@ -12,6 +12,7 @@ trace_new(void)
     struct trace *tr = heap_alloc_zeroed(sizeof *tr);
     if (tr != NULL && (tr->fpu = heap_alloc_zeroed(PAGE_SIZE)) != NULL) {
         mutex_init(&tr->asking);
+        tr->capable = cred_can(cred_own(), CAP_SYS_PTRACE);
         return tr;
     }
     heap_free(tr);
@@ -326,6 +327,7 @@ trace_birth_commit_locked(struct trace_birth *birth, struct thread *self,
     if (from->tracer == NULL)
         return;
     tr->seized = from->seized;
+    tr->capable = from->capable;
     tr->options = from->options;
     tr->by = from->by;
     if (join_locked(tr, from->tracer, p, t) != 0)

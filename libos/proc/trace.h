@@ -14,7 +14,9 @@
  * Y5. While some thread is to stop at its calls, steps, or tells of its end,
  *     trace_calls_hook has told posix, which then asks trace_call before each call of any
  *     thread; else calls cost nothing more.
- * Y6. Who is traced gains no rights by exec that the tracer has not (trace_restricts).
+ * Y6. Who is traced gains no rights by exec (trace_restricts), unless who made the relation,
+ *     the tracer by attaching or the tracee by trace_me, could trace anybody then; what the
+ *     tracer becomes later counts for nothing. A child traced from birth is as its parent.
  * Y7. A stop signal's action stops the whole process: traced threads stop in their own way,
  *     once for each stop (process->stops), and count as stopped until the stop is over,
  *     though their tracer may have let them run.
@@ -53,6 +55,7 @@ struct trace {
     struct process *process;  /* [I] the thread's: a reference */
     i32 tid;
     bool seized, stopped, ended;
+    bool capable;             /* Y6: who made the relation had CAP_SYS_PTRACE then */
     bool arriving;            /* it was parked when it was attached to: Y9 */
     bool listening;           /* it is stopped, and tells of what becomes of its group's stop */
     bool stepping;            /* the thread's own: TF is set by us */

@@ -225,15 +225,10 @@ bool
 trace_restricts(struct thread *t)
 {
     struct trace *tr = t->trace;
-    bool restricts = false;
     if (tr == NULL)
         return false;
     spin_lock(&family_lock);
-    if (tr->tracer != NULL) {
-        spin_lock(&tr->tracer->lock);
-        restricts = tr->tracer->cred == NULL || !cred_can(tr->tracer->cred, CAP_SYS_PTRACE);
-        spin_unlock(&tr->tracer->lock);
-    }
+    bool restricts = tr->tracer != NULL && !tr->capable;
     spin_unlock(&family_lock);
     return restricts;
 }
