@@ -58,14 +58,15 @@ sys_restart_syscall(struct user_frame *f)
     return go_on != NULL ? go_on(f) : -E_INTR;
 }
 
-/* family_lock is held.  A call that has looked into the other table already goes on. */
+/* family_lock is held.  A call that has looked into the other table already goes on; the
+ * table of traced calls leads to call_whole, which is stored first for it. */
 static void
 trace_calls(bool any)
 {
     __atomic_store_n(&libos_hooks.call_whole, any ? posix_call_traced : posix_call_whole,
                      __ATOMIC_RELAXED);
     __atomic_store_n(&libos_hooks.calls, any ? posix_traced_calls : posix_calls,
-                     __ATOMIC_RELAXED);
+                     __ATOMIC_RELEASE);
 }
 
 void

@@ -235,17 +235,14 @@ static int
 memory_of(i32 pid, struct mm **out)
 {
     struct process *p = proc_current();
-    *out = NULL;
     if (pid != 0)
         p = proc_find_thread(pid);
     if (p == NULL)
         return -E_SRCH;
-    int r = cred_may_inspect(p, true) ? 0 : -E_PERM;
-    if (r == 0)
-        *out = mm_of(p);
+    int r = mm_of_inspected(p, true, out);
     if (pid != 0)
         proc_release(p);
-    return r == 0 && *out == NULL ? -E_INVAL : r;
+    return r != 0 ? -E_PERM : *out == NULL ? -E_INVAL : 0;
 }
 
 /* Where one page is: 0, our node; or minus what Linux says of it. */

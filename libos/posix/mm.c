@@ -299,13 +299,15 @@ memory_of_pidfd(int fd, struct mm **out)
     int r = pidfd_process(fd, &p, &nonblocking);
     if (r != 0)
         return r;
-    if (!cred_may_inspect(p, false))
-        r = -E_ACCES;
-    else if (p != proc_current() && !cred_can(cred_own(), CAP_SYS_NICE))
-        r = -E_PERM;
-    *out = r == 0 ? mm_of(p) : NULL;
+    bool nice = p == proc_current() || cred_can(cred_own(), CAP_SYS_NICE);
+    r = mm_of_inspected(p, false, out);
     proc_release(p);
-    return r == 0 && !*out ? -E_SRCH : r;
+    if (r != 0 || *out == NULL)
+        return r != 0 ? r : -E_SRCH;
+    if (nice)
+        return 0;
+    mm_drop(*out);
+    return -E_PERM;
 }
 
 long

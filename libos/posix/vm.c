@@ -25,10 +25,9 @@ memory_of(i32 tid, struct mm **out)
     struct process *p = proc_find_thread(tid);
     if (p == NULL)
         return -E_SRCH;
-    int r = cred_may_inspect(p, true) ? 0 : -E_PERM;
-    *out = r == 0 ? mm_of(p) : NULL;
+    int r = mm_of_inspected(p, true, out);
     proc_release(p);
-    return r == 0 && *out == NULL ? -E_SRCH : r;
+    return r != 0 ? -E_PERM : *out == NULL ? -E_SRCH : 0;
 }
 
 /* One piece at `at` of the other side: how many bytes, or an error. */

@@ -139,10 +139,10 @@ take_root_caps(struct cred *c, const struct file_caps *file, bool *effective)
 }
 
 int
-cred_for_exec(const struct cred *from, const struct inode *program,
-              const struct file_caps *caps, bool honour, bool may_gain, struct cred **out,
-              bool *secure)
+cred_for_exec(const struct cred *from, const struct file_rights *program, bool honour,
+              bool may_gain, struct cred **out, bool *secure)
 {
+    const struct file_caps *caps = &program->caps;
     bool effective = false;
     int r = 0;
     struct cred *c = *out = cred_copy(from);

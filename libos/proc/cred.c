@@ -386,11 +386,13 @@ cred_may_signal(struct process *p, int number)
 bool
 cred_may_inspect_locked(const struct process *p, const struct thread *t, bool by_real_ids)
 {
+    if (proc_current() == NULL)
+        return false;
     const struct cred *of = cred_of_locked(p, t), *by = cred_own();
     u32 uid = by_real_ids ? by->uid : by->fsuid, gid = by_real_ids ? by->gid : by->fsgid;
     if (p == proc_current() || cred_can(by, CAP_SYS_PTRACE))
         return true;
-    if (of == NULL || p->dumpable != 1 ||
+    if (of == NULL || p->dumpable != 1 || p->elevates ||
         (of->permitted & ~(by_real_ids ? by->permitted : by->effective)) != 0)
         return false;
     return uid == of->uid && uid == of->euid && uid == of->suid && gid == of->gid &&
@@ -400,8 +402,6 @@ cred_may_inspect_locked(const struct process *p, const struct thread *t, bool by
 bool
 cred_may_inspect(struct process *p, bool by_real_ids)
 {
-    if (proc_current() == NULL)
-        return false;
     spin_lock(&p->lock);
     bool may = cred_may_inspect_locked(p, NULL, by_real_ids);
     spin_unlock(&p->lock);

@@ -54,13 +54,12 @@ int cred_raise_ambient(enum capability cap) MUST_CHECK; /* -E_PERM */
 int cred_lower_ambient(u64 caps) MUST_CHECK;
 
 /* The set that a program will run with. honour: its set-id bits count; may_gain: it may
- * have capabilities that `from` has not; caps: those of its file. *secure: it gets rights
+ * have capabilities that `from` has not. *secure: it gets rights
  * that its caller has not, who shall not shape it (AT_SECURE).  -E_NOMEM; -E_PERM: its
  * file says that it needs capabilities that are out of bounds. */
-struct file_caps;
-int cred_for_exec(const struct cred *from, const struct inode *program,
-                  const struct file_caps *caps, bool honour, bool may_gain,
-                  struct cred **out, bool *secure) MUST_CHECK;
+struct file_rights;
+int cred_for_exec(const struct cred *from, const struct file_rights *program, bool honour,
+                  bool may_gain, struct cred **out, bool *secure) MUST_CHECK;
 /* For this room: the calling thread's set from now on; takes the reference. */
 void cred_install(struct cred *fresh);
 /* The set of a thread of p, NULL: of p itself; p->lock is held. NULL: it has none any more. */

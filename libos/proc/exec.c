@@ -229,10 +229,10 @@ is_bound(void)
 }
 
 static bool
-has_set_ids(const struct inode *i, const struct cred *by)
+has_set_ids(const struct file_rights *r, const struct cred *by)
 {
-    return ((i->mode & 04000) != 0 && i->uid != by->uid) ||
-           ((i->mode & 02010) == 02010 && i->gid != by->gid);
+    return ((r->mode & 04000) != 0 && r->uid != by->uid) ||
+           ((r->mode & 02010) == 02010 && r->gid != by->gid);
 }
 
 static int
@@ -243,17 +243,14 @@ ids_of_program(struct process *p, struct exec_state *e)
      * that its caller has not, as on Linux. */
     bool shared = proc_place_is_shared(p);
     bool bound = is_bound();
-    bool honour = !bound && (!shared || cred_can(by, CAP_SETUID)) &&
-                  !mount_has(e->program->path.mount, MOUNT_NO_SET_IDS);
-    struct file_caps caps = { .there = false };
+    bool honour = !bound && (!shared || cred_can(by, CAP_SETUID));
+    struct file_rights rights = { .mode = 0 };
     e->bound = bound;
     if (!mount_has(e->program->path.mount, MOUNT_NO_SET_IDS))
-        xattr_caps(e->program->inode, &caps);
-    int error = cred_for_exec(by, e->program->inode, &caps, honour, !bound && !shared,
-                              &e->cred, &e->secure);
+        xattr_rights(e->program->inode, &rights);
+    int error = cred_for_exec(by, &rights, honour, !bound && !shared, &e->cred, &e->secure);
     /* Whose bits a tracer or a sharer makes void is not shaped by its caller either. */
-    e->secure |= has_set_ids(e->program->inode, by) && !thread_current()->no_new_privs &&
-                 !mount_has(e->program->path.mount, MOUNT_NO_SET_IDS);
+    e->secure |= has_set_ids(&rights, by) && !thread_current()->no_new_privs;
     return error;
 }
 
@@ -264,10 +261,21 @@ gains(const struct cred *from, const struct cred *to)
            (to->permitted & ~from->permitted) != 0;
 }
 
-/* The other threads have ended: did one of them change what the decision rests on? */
+static void
+set_elevates(struct process *p, bool on)
+{
+    spin_lock(&p->lock);
+    p->elevates = on;
+    spin_unlock(&p->lock);
+}
+
+/* The other threads have ended: did one of them change what the decision rests on?  From
+ * here on nobody else comes who would. */
 static bool
 decision_holds(struct process *p, const struct exec_state *e)
 {
+    if (e->secure || gains(cred_own(), e->cred))
+        set_elevates(p, true);
     if (is_bound() != e->bound)
         return false;
     return !gains(cred_own(), e->cred) || cred_can(cred_own(), CAP_SETUID) ||
@@ -481,6 +489,8 @@ proc_exec(struct user_frame *frame, const char *path, const struct exec_args *ar
         process_leave_memory(t, false);
         commit(p, t, frame, &e, path);
     }
+    if (__builtin_expect(p->elevates, 0))
+        set_elevates(p, false);
     drop_state(&e);
     return error;
 }

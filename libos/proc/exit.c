@@ -272,6 +272,11 @@ become_zombie(struct process *p)
     struct burial b = { .dead = NULL };
     struct trace *gone = NULL;
     spin_lock(&family_lock);
+    while (__builtin_expect(!list_empty(&p->tracees), 0)) { /* no more come: it is exiting */
+        spin_unlock(&family_lock);
+        trace_tracer_ends(p, NULL);
+        spin_lock(&family_lock);
+    }
     if (__builtin_expect(p->leader_trace != NULL, 0))
         gone = trace_leader_ends_locked(p);
     pgroup_orphans_locked(p);
@@ -303,8 +308,6 @@ end_process(struct process *p, struct thread *t, bool ended)
         libos_panic("attempted to kill init: wait status 0x%x", (unsigned)p->exit_status);
     }
     session_leader_ends(); /* it takes the terminal with it */
-    if (__builtin_expect(!list_empty(&p->tracees), 0))
-        trace_tracer_ends(p, NULL);
     drop_resources(p, t);
     if (!ended)
         parts_end(t, false);
@@ -329,13 +332,16 @@ end_thread(struct thread *t, i32 status)
     i32 tid = t->tid;
     if (__builtin_expect(!list_empty(&p->tracees), 0))
         trace_tracer_ends(p, t);
-    if (__builtin_expect(t->trace != NULL, 0))
-        trace_thread_ends(t, p->group_exit ? p->exit_status : status);
     /* Before an exec that waits for this thread looks who shares its descriptors. */
     bool ended = __atomic_load_n(&p->nthreads, __ATOMIC_RELAXED) > 1;
     if (ended)
         parts_end(t, true);
     spin_lock(&p->lock);
+    while (__builtin_expect(t->trace != NULL, 0)) { /* nobody attaches to it once it is out */
+        spin_unlock(&p->lock);
+        trace_thread_ends(t, p->group_exit ? p->exit_status : status);
+        spin_lock(&p->lock);
+    }
     process_remove_thread_locked(p, t);
     bool last = p->nthreads == 0;
     if (last) {

@@ -93,6 +93,7 @@ struct process {
     struct waitq threads_wait;
     struct waitq stop_wait;               /* stopped threads sleep here */
     struct thread *exec_thread;           /* lock; all other threads are ending */
+    bool elevates;                        /* lock; exec gives it rights: nobody looks in */
     union {
         struct {
             _Atomic u32 group_stop; /* lock; threads park on their way to the user */

@@ -41,17 +41,19 @@ place_of(struct inode *link, struct path *(*which)(struct fs_context *), struct 
         return -E_NOENT;
     int r = subject_may_inspect(p);
     struct fs_context *c = r == 0 ? proc_place(p, node_of(link)->who.tid) : NULL;
+    if (c != NULL) {
+        spin_lock(&c->lock);
+        *out = *which(c);
+        path_hold(out);
+        spin_unlock(&c->lock);
+        fs_context_drop(c);
+        /* Once more: a set-id program that it executed meanwhile may have gone there. */
+        r = subject_may_inspect(p);
+        if (r != 0)
+            path_release(out);
+    }
     proc_release(p);
-    if (r != 0)
-        return r;
-    if (c == NULL)
-        return -E_NOENT;
-    spin_lock(&c->lock);
-    *out = *which(c);
-    path_hold(out);
-    spin_unlock(&c->lock);
-    fs_context_drop(c);
-    return 0;
+    return r == 0 && c == NULL ? -E_NOENT : r;
 }
 
 static int
@@ -108,8 +110,8 @@ exe_follow(struct inode *link, struct path *out)
     struct process *p = subject_get(&node_of(link)->who);
     if (p == NULL)
         return -E_NOENT;
-    int r = subject_may_inspect(p);
-    struct mm *m = r == 0 ? mm_of(p) : NULL;
+    struct mm *m;
+    int r = mm_of_inspected(p, false, &m);
     proc_release(p);
     if (r != 0)
         return r;

@@ -21,9 +21,8 @@ memory_of(const struct view *v, bool *may_inspect, bool *executed)
     struct mm *m = NULL;
     *may_inspect = *executed = false;
     if (p != NULL) {
-        *may_inspect = subject_may_inspect(p) == 0;
         *executed = p->execed;
-        m = mm_of(p);
+        m = mm_of_asked(p, false, may_inspect);
         proc_release(p);
     }
     return m;

@@ -136,18 +136,8 @@ view_open_memory(struct view *v)
     struct process *p = subject_get(view_who(v));
     if (p == NULL)
         return -E_SRCH;
-    int r = subject_may_inspect(p);
-    /* Checked first: if it executes a set-id program in between, that memory is not the
-     * one whose rights were checked, so it is checked once more. */
-    struct mm *m = r == 0 ? mm_of(p) : NULL;
-    if (r == 0)
-        r = subject_may_inspect(p);
-    if (r != 0 && m != NULL) {
-        mm_drop(m);
-        m = NULL;
-    }
+    int r = mm_of_inspected(p, false, &v->mm);
     proc_release(p);
-    v->mm = m;
     return r;
 }
 

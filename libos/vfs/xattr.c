@@ -284,18 +284,13 @@ struct caps_value {
 };
 #define CAPS_EFFECTIVE 1u
 
-void
-xattr_caps(struct inode *i, struct file_caps *out)
+static void
+caps_locked(struct inode *i, struct file_caps *out)
 {
     struct caps_value v = { .root = 0 };
-    *out = (struct file_caps){ .there = false };
-    if (__builtin_expect(!i->has_caps, 1))
-        return;
-    mutex_lock(&i->mutex);
     const struct xattr *x = *find_link(i, CAPS_NAME);
     if (x != NULL)
         memcpy(&v, x->data + x->name_bytes + 1, MIN(x->value_bytes, (u32)sizeof v));
-    mutex_unlock(&i->mutex);
     if (x == NULL || v.root != 0)
         return;
     *out = (struct file_caps){
@@ -304,6 +299,21 @@ xattr_caps(struct inode *i, struct file_caps *out)
         .permitted = (v.permitted_low | (u64)v.permitted_high << 32) & CAPS_ALL,
         .inheritable = (v.inheritable_low | (u64)v.inheritable_high << 32) & CAPS_ALL,
     };
+}
+
+void
+xattr_rights(struct inode *i, struct file_rights *out)
+{
+    *out = (struct file_rights){ .mode = i->mode };
+    if (__builtin_expect((out->mode & 06000) == 0 && !i->has_caps, 1))
+        return;
+    mutex_lock(&i->mutex);
+    out->mode = i->mode;
+    out->uid = i->uid;
+    out->gid = i->gid;
+    if (i->has_caps)
+        caps_locked(i, &out->caps);
+    mutex_unlock(&i->mutex);
 }
 
 void

@@ -44,7 +44,13 @@ struct file_caps {
     bool there, effective;
     u64 permitted, inheritable;
 };
-void xattr_caps(struct inode *i, struct file_caps *out);
+/* What a program's file says of the rights that it gives, as it was at one time.  Takes
+ * i->mutex, unless the file gives none. */
+struct file_rights {
+    u32 mode, uid, gid;
+    struct file_caps caps;
+};
+void xattr_rights(struct inode *i, struct file_rights *out);
 /* The file is written to or given away: it has none any more.  i->mutex is held. */
 void xattr_drop_caps_locked(struct inode *i);
 

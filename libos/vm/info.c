@@ -5,6 +5,7 @@
 #include "core/error.h"
 #include "core/page.h"
 #include "core/string.h"
+#include "proc/cred.h"
 #include "proc/proc.h"
 #include "time/vdso.h"
 #include "vfs/vfs.h"
@@ -12,15 +13,46 @@
 #include "vm/mm.h"
 #include "vm/mm_private.h"
 
-struct mm *
-mm_of(struct process *p)
+/* p->lock is held: the process's end takes p->mm away under it, before the mm goes. */
+static struct mm *
+keep_locked(struct process *p)
 {
-    spin_lock(&p->lock); /* its end takes p->mm away under it, before the mm goes */
     struct mm *m = p->mm;
     if (m)
         atomic_fetch_add(&m->keeps, 1);
+    return m;
+}
+
+struct mm *
+mm_of(struct process *p)
+{
+    spin_lock(&p->lock);
+    struct mm *m = keep_locked(p);
     spin_unlock(&p->lock);
     return m;
+}
+
+struct mm *
+mm_of_asked(struct process *p, bool by_real_ids, bool *may)
+{
+    spin_lock(&p->lock);
+    *may = cred_may_inspect_locked(p, NULL, by_real_ids);
+    struct mm *m = keep_locked(p);
+    spin_unlock(&p->lock);
+    return m;
+}
+
+int
+mm_of_inspected(struct process *p, bool by_real_ids, struct mm **out)
+{
+    bool may;
+    *out = mm_of_asked(p, by_real_ids, &may);
+    if (may)
+        return 0;
+    if (*out)
+        mm_drop(*out);
+    *out = NULL;
+    return -E_ACCES;
 }
 
 void

@@ -23,6 +23,11 @@ struct process;
 
 /* The memory of a process, alive or ending; NULL: it has none (a zombie). */
 struct mm *mm_of(struct process *p);
+/* The same for who may look into p (cred_may_inspect), asked at the same time, so that it
+ * is the memory whose rights were asked for; *may: may he?  The second gives nobody else
+ * anything: -E_ACCES; with 0 *out may be NULL. */
+struct mm *mm_of_asked(struct process *p, bool by_real_ids, bool *may);
+int mm_of_inspected(struct process *p, bool by_real_ids, struct mm **out) MUST_CHECK;
 void mm_drop(struct mm *m);
 
 enum mm_area_name { MM_NAME_NONE, MM_NAME_HEAP, MM_NAME_STACK, MM_NAME_VVAR, MM_NAME_VDSO };

@@ -139,17 +139,16 @@ test_exec_transforms_capabilities(void)
                              .securebits = x->securebits | SECURE_KEEP_CAPS,
                              .permitted = x->permitted, .inheritable = x->inheritable,
                              .bounding = x->bounding, .ambient = x->ambient };
-        struct inode program = { .mode = x->mode, .uid = x->owner };
-        static const struct file_caps none;
+        struct file_rights program = { .mode = x->mode, .uid = x->owner };
         struct cred *c;
         bool secure;
-        CHECK(cred_for_exec(&from, &program, &none, true, true, &c, &secure) == 0);
+        CHECK(cred_for_exec(&from, &program, true, true, &c, &secure) == 0);
         CHECK(c->euid == x->euid_after && c->suid == c->euid);
         CHECK(c->permitted == x->permitted_after && c->effective == x->effective_after);
         CHECK(!(c->securebits & SECURE_KEEP_CAPS));
         cred_release(c);
         if (x->mode & 04000) {
-            CHECK(cred_for_exec(&from, &program, &none, false, true, &c, &secure) == 0);
+            CHECK(cred_for_exec(&from, &program, false, true, &c, &secure) == 0);
             CHECK(c->euid == x->euid);
             cred_release(c);
         }
@@ -188,11 +187,10 @@ test_exec_takes_file_capabilities(void)
         const struct gift *g = &gifts[i];
         struct cred from = { .refs = 1, .uid = g->uid, .euid = g->uid,
                              .inheritable = g->inheritable, .bounding = g->bounding };
-        struct inode program = { .mode = g->mode, .uid = 0 };
+        struct file_rights program = { .mode = g->mode, .caps = g->file };
         struct cred *c;
         bool secure;
-        CHECK(cred_for_exec(&from, &program, &g->file, true, g->may_gain, &c, &secure) ==
-              g->error);
+        CHECK(cred_for_exec(&from, &program, true, g->may_gain, &c, &secure) == g->error);
         if (g->error != 0)
             continue;
         CHECK(c->permitted == g->permitted_after && c->effective == g->effective_after);
