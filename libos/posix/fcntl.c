@@ -165,8 +165,6 @@ lock_get(struct file *file, uaddr at, struct linux_flock *l, struct lock_range *
 static bool
 still_open(int fd, const struct file *file)
 {
-    if (!fdtable_shared(files_own()))
-        return true;
     struct file *now = fd_get(files_own(), fd);
     if (now != NULL)
         file_release(now);
@@ -199,8 +197,8 @@ lock_command(struct file *file, int fd, u32 command, uaddr at)
     r = lock_record(file->inode, owner, &want,
                     command == F_SETLKW || command == F_OFD_SETLKW);
     if (r == 0 && !ofd && want.kind != LOCK_NONE && !still_open(fd, file)) {
-        /* Another thread closed it meanwhile, and close found nothing to drop: the lock
-         * would outlive its owner. */
+        /* Another thread, which may be gone by now, closed it meanwhile, and close found
+         * nothing to drop: the lock would outlive its owner. */
         want.kind = LOCK_NONE;
         if (lock_record(file->inode, owner, &want, false) != 0)
             locks_drop_owner(file->inode, owner); /* no memory to cut one out */
