@@ -3,8 +3,9 @@
  * Frame records: what each physical frame is, and how often it is mapped.
  *
  * F1. A frame's type changes only while it has no writable mapping, no pin, and no stale
- *     translation anywhere (its stamp's epoch has been seen by all CPUs): no table is
- *     ever writable from outside.
+ *     writable translation anywhere (its stamp's epoch has been seen by all CPUs): no table
+ *     is ever writable from outside.  Who removed a mapping of his for reading may have a
+ *     stale translation until his CPU's next flush; a revocation waits for that.
  * F2. Type and counts live in one 64-bit word that changes by compare-and-swap: "writable
  *     and a table" has no state to be in.
  * F3. Large pages are counted at their head, in an array for each size.  A run of frames
