@@ -438,8 +438,7 @@ thread_set_allowed(struct thread *t, u64 allowed)
         sched_take(c, t);
         make_ready(t, c, SCHED_PREEMPTED); /* releases the lock */
     } else {
-        if (c->current == t)
-            thread_set_work(t, WORK_RESCHED);
+        thread_set_work(t, WORK_RESCHED); /* it runs here, or is on its way here */
         spin_unlock(&runq_of(c)->lock);
         if (c != lcpu_current())
             machine_signal(c, 1ull << EVENT_POKE);

@@ -4,10 +4,14 @@
 #include "core/work.h"
 #include "posix/aio.h"
 #include "posix/files.h"
+#include "posix/private.h"
 
 #define POLL_RDNORM 0x040u
 #define POLL_WRNORM 0x100u
 #define SLOTS 4u
+
+/* Its own: who reaps events holds ctx->mutex while he writes to his memory. */
+static struct work_queue polls;
 
 struct aio_poll {
     struct list link;        /* ctx->mutex; in ctx->polls */
@@ -109,6 +113,12 @@ ask_again(struct work *w)
     put(p);
 }
 
+void
+aio_poll_init(void)
+{
+    work_queue_start(&polls, "aio", MIN(lcpu_count, WORKERS_MAX));
+}
+
 int
 aio_poll(struct aio_context *c, struct file *file, u32 events, const struct aio_event *e,
          struct file *counter)
@@ -119,7 +129,7 @@ aio_poll(struct aio_context *c, struct file *file, u32 events, const struct aio_
     *p = (struct aio_poll){ .refs = 1, .ctx = c, .file = file, .counter = counter,
                             .event = *e, .events = events | POLL_ERR | POLL_HUP,
                             .table.add = slot_add };
-    work_init(&p->work, &work_shared, ask_again);
+    work_init(&p->work, &polls, ask_again);
     atomic_fetch_add(&c->refs, 1);
     mutex_lock(&c->mutex);
     list_push_back(&c->polls, &p->link);

@@ -86,5 +86,6 @@ posix_init(void)
     sysv_init();
     posix_mq_init();
     rseq_init();
+    aio_poll_init();
     posix_files_init();
 }

@@ -108,6 +108,7 @@ void posix_mq_init(void);
 void schedule_init(void);
 /* rseq.c */
 void rseq_init(void);
+void aio_poll_init(void); /* aio_poll.c */
 void rseq_work(struct thread *t, struct user_frame *f);
 /* robust.c */
 void robust_init(void);

@@ -335,7 +335,8 @@ sched_set_party(struct lcpu *c, struct thread *t, struct sched_party *party, u32
     e->party = party;
     e->own_slot = slot;
     e->own_key = 0;
-    set_rank(c, t);
+    if (rank_of(e) != e->rank) /* a reserve goes on as it is */
+        set_rank(c, t);
     if (queued)
         (void)sched_put(queue_of(c), t, SCHED_PREEMPTED, machine_tsc());
     return before;
