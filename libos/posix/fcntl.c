@@ -163,17 +163,20 @@ lock_get(struct file *file, uaddr at, struct linux_flock *l, struct lock_range *
 }
 
 static bool
-still_open(int fd, const struct file *file)
+still_open(int fd, const struct file_arg *a)
 {
+    if (!a->counted)
+        return true; /* nobody else came to have the table */
     struct file *now = fd_get(files_own(), fd);
     if (now != NULL)
         file_release(now);
-    return now == file;
+    return now == a->file;
 }
 
 static i64
-lock_command(struct file *file, int fd, u32 command, uaddr at)
+lock_command(const struct file_arg *a, int fd, u32 command, uaddr at)
 {
+    struct file *file = a->file;
     struct linux_flock l;
     struct lock_range want;
     bool ofd = command >= F_OFD_GETLK;
@@ -196,7 +199,7 @@ lock_command(struct file *file, int fd, u32 command, uaddr at)
         return -E_BADF;
     r = lock_record(file->inode, owner, &want,
                     command == F_SETLKW || command == F_OFD_SETLKW);
-    if (r == 0 && !ofd && want.kind != LOCK_NONE && !still_open(fd, file)) {
+    if (r == 0 && !ofd && want.kind != LOCK_NONE && !still_open(fd, a)) {
         /* Another thread, which may be gone by now, closed it meanwhile, and close found
          * nothing to drop: the lock would outlive its owner. */
         want.kind = LOCK_NONE;
@@ -302,8 +305,9 @@ write_hint(struct file *file, bool set, uaddr at)
 }
 
 static i64
-fcntl_file(struct file *file, int fd, u32 command, u64 arg)
+fcntl_file(const struct file_arg *a, int fd, u32 command, u64 arg)
 {
+    struct file *file = a->file;
     switch (command) {
     case F_GETLK:
     case F_SETLK:
@@ -311,7 +315,7 @@ fcntl_file(struct file *file, int fd, u32 command, u64 arg)
     case F_OFD_GETLK:
     case F_OFD_SETLK:
     case F_OFD_SETLKW:
-        return lock_command(file, fd, command, arg);
+        return lock_command(a, fd, command, arg);
     case F_SETFL:
         return set_status(file, fd, arg);
     case F_SETOWN:
@@ -368,7 +372,7 @@ sys_fcntl(struct user_frame *f)
     else if ((a.file->flags & OPEN_PATH) != 0)
         n = -E_BADF;
     else
-        n = fcntl_file(a.file, (int)SYS_ARG0(f), command, arg);
+        n = fcntl_file(&a, (int)SYS_ARG0(f), command, arg);
     file_arg_done(&a);
     return n;
 }

@@ -170,6 +170,14 @@ put_between(struct area_map *map, struct area *prev, struct area *a, struct area
     map->count++;
 }
 
+static inline void
+grow(struct area_map *map, u64 pages)
+{
+    map->pages += pages;
+    if (map->peak < map->pages)
+        map->peak = map->pages;
+}
+
 void
 area_insert(struct area_map *map, struct area *a)
 {
@@ -191,7 +199,7 @@ area_insert(struct area_map *map, struct area *a)
     a->parent = parent;
     put_between(map, prev, a, next);
     set_gap(map, next);
-    map->pages += (a->end - a->start) >> PAGE_SHIFT;
+    grow(map, (a->end - a->start) >> PAGE_SHIFT);
 }
 
 void
@@ -260,14 +268,18 @@ area_resize(struct area_map *map, struct area *a, uaddr start, uaddr end)
     ASSERT(start < end);
     ASSERT(!a->prev || a->prev->end <= start);
     ASSERT(!a->next || end <= a->next->start);
-    map->pages += ((end - start) >> PAGE_SHIFT) - ((a->end - a->start) >> PAGE_SHIFT);
+    grow(map, ((end - start) >> PAGE_SHIFT) - ((a->end - a->start) >> PAGE_SHIFT));
     bool below = start != a->start, above = end != a->end; /* which gap changes */
     a->start = start;
     a->end = end;
+    if (!above) { /* the usual: one of them, and nothing is kept for the other */
+        if (below)
+            set_gap(map, a);
+        return;
+    }
     if (below)
         set_gap(map, a);
-    if (above)
-        set_gap(map, a->next);
+    set_gap(map, a->next);
 }
 
 /*
@@ -275,15 +287,19 @@ area_resize(struct area_map *map, struct area *a, uaddr start, uaddr end)
  * Such a subtree fails only if its gap straddles a bound, which holds for at most one
  * node for each bound, so O(log n).
  */
-static uaddr
-gap_down(const struct area_map *map, const struct area *a, u64 bytes, uaddr low,
-         uaddr high)
+static inline bool
+has_gap(const struct area *a, u64 bytes)
 {
-    if (!a || a->max_gap < bytes)
-        return 0;
+    return a && a->max_gap >= bytes;
+}
+
+/* a: has_gap */
+static uaddr
+gap_down(const struct area *a, u64 bytes, uaddr low, uaddr high)
+{
     uaddr from = a->start - a->gap;
-    if (a->start < high && a->end < high) {
-        uaddr found = gap_down(map, a->right, bytes, low, high);
+    if (a->end < high && has_gap(a->right, bytes)) {
+        uaddr found = gap_down(a->right, bytes, low, high);
         if (found)
             return found;
     }
@@ -292,17 +308,15 @@ gap_down(const struct area_map *map, const struct area *a, u64 bytes, uaddr low,
         if (hi > lo && hi - lo >= bytes)
             return hi - bytes;
     }
-    return from > low ? gap_down(map, a->left, bytes, low, high) : 0;
+    return from > low && has_gap(a->left, bytes) ? gap_down(a->left, bytes, low, high) : 0;
 }
 
 static uaddr
-gap_up(const struct area_map *map, const struct area *a, u64 bytes, uaddr low, uaddr high)
+gap_up(const struct area *a, u64 bytes, uaddr low, uaddr high)
 {
-    if (!a || a->max_gap < bytes)
-        return 0;
     uaddr from = a->start - a->gap;
-    if (from > low) {
-        uaddr found = gap_up(map, a->left, bytes, low, high);
+    if (from > low && has_gap(a->left, bytes)) {
+        uaddr found = gap_up(a->left, bytes, low, high);
         if (found)
             return found;
     }
@@ -311,7 +325,7 @@ gap_up(const struct area_map *map, const struct area *a, u64 bytes, uaddr low, u
         if (hi > lo && hi - lo >= bytes)
             return lo;
     }
-    return a->end < high ? gap_up(map, a->right, bytes, low, high) : 0;
+    return a->end < high && has_gap(a->right, bytes) ? gap_up(a->right, bytes, low, high) : 0;
 }
 
 uaddr
@@ -320,13 +334,13 @@ area_gap_down(const struct area_map *map, u64 bytes, uaddr low, uaddr high)
     uaddr end = MAX(map->last ? map->last->end : low, low);
     if (high > end && high - end >= bytes)
         return high - bytes;
-    return gap_down(map, map->root, bytes, low, high);
+    return has_gap(map->root, bytes) ? gap_down(map->root, bytes, low, high) : 0;
 }
 
 uaddr
 area_gap_up(const struct area_map *map, u64 bytes, uaddr low, uaddr high)
 {
-    uaddr found = gap_up(map, map->root, bytes, low, high);
+    uaddr found = has_gap(map->root, bytes) ? gap_up(map->root, bytes, low, high) : 0;
     uaddr end = MAX(map->last ? map->last->end : low, low);
     if (!found && high > end && high - end >= bytes)
         found = end;

@@ -42,6 +42,7 @@ struct area_map {
     struct area *hint; /* the area found last */
     uaddr low;         /* gaps begin here */
     u64 count, pages;
+    u64 peak;          /* the most pages that there were */
 };
 
 void area_map_init(struct area_map *map, uaddr low);

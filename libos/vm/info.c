@@ -135,7 +135,7 @@ mm_count(struct mm *m, struct mm_counts *out)
 {
     *out = (struct mm_counts){ .areas = load(&m->areas.count),
                                .bytes_virtual = load(&m->areas.pages) << PAGE_SHIFT,
-                               .peak_virtual = load(&m->vm_peak) << PAGE_SHIFT,
+                               .peak_virtual = load(&m->areas.peak) << PAGE_SHIFT,
                                .pages_anonymous = load(&m->rss[RSS_ANONYMOUS]),
                                .pages_file = load(&m->rss[RSS_FILE]),
                                .pages_shared = load(&m->rss[RSS_SHARED]),

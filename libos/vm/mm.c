@@ -81,7 +81,7 @@ area_list_remove(struct area *a)
 
 /* Linux's kinds of memory: the stack, what is written by this process alone, and what is
  * executed only. */
-static void
+static inline void
 account(struct mm *m, const struct area *a, u64 pages)
 {
     if (a->flags & AREA_GROWSDOWN)
@@ -92,8 +92,6 @@ account(struct mm *m, const struct area *a, u64 pages)
         m->vm_text += pages;
     if (a->flags & AREA_LOCKED)
         m->vm_locked += pages;
-    if (m->vm_peak < m->areas.pages)
-        m->vm_peak = m->areas.pages;
 }
 
 void
@@ -107,9 +105,8 @@ area_attach(struct mm *m, struct area *a)
 void
 area_stretch(struct mm *m, struct area *a, uaddr start, uaddr end)
 {
-    u64 before = area_pages(a);
+    account(m, a, ((end - start) >> PAGE_SHIFT) - area_pages(a));
     area_resize(&m->areas, a, start, end);
-    account(m, a, area_pages(a) - before);
 }
 
 void
@@ -488,7 +485,7 @@ mm_fork(struct mm *from, struct mm **out)
     to->brk_start = from->brk_start;
     to->brk = from->brk;
     memcpy(to->rss, from->rss, sizeof(to->rss));
-    to->vm_peak = from->areas.pages;
+    to->areas.peak = from->areas.pages;
     to->vm_data = from->vm_data;
     to->vm_text = from->vm_text;
     to->vm_stack = from->vm_stack;

@@ -48,7 +48,7 @@ struct mm {
     u32 ahead;        /* how many faults in a row were such */
     uaddr populate_end; /* and what is asked for to be present ends here; 0: nothing is */
     u64 rss[RSS_KINDS], rss_peak; /* pages present; the peak is right after rss_note_peak */
-    u64 vm_peak, vm_data, vm_text, vm_stack, vm_locked; /* pages of areas (I1) */
+    u64 vm_data, vm_text, vm_stack, vm_locked; /* pages of areas (I1) */
     u64 truncation;       /* the last one that passed through here, or was over (map.c) */
     u64 losses; /* chunk_losses when all pages were there last; ~0: some are lost (RC2) */
     struct mm *next_held; /* by reclaim.c: of those that it holds */
