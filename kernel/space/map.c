@@ -175,6 +175,13 @@ pages_check(u64 va, const struct frames *m, u32 flags, u64 count)
                : -FB_E_RANGE;
 }
 
+/* The frames of m that exist end here. */
+static inline u64
+there(const struct frames *m)
+{
+    return m->hi < frame_count ? m->hi : frame_count;
+}
+
 /*
  * Pages of a space where nothing is: what nearly all calls are about, by itself, so that
  * all of it stays in registers, and that nothing needs to be settled.  A frame of the
@@ -190,8 +197,7 @@ map_pages(struct space *s, u64 va, const struct frames *m, bool listed, frame_t 
     if (error)
         return error;
     bool all = count <= FB_RANGE_STEP;
-    u64 bits = pte_of_rights(flags), from = va, lo = m->lo,
-        hi = m->hi < frame_count ? m->hi : frame_count,
+    u64 bits = pte_of_rights(flags), from = va, hi = there(m),
         stop = va + (all ? count : FB_RANGE_STEP) * PAGE_SIZE;
     bool write = bits & PTE_W;
     u64 one = frame_map_one(write);
@@ -211,7 +217,7 @@ map_pages(struct space *s, u64 va, const struct frames *m, bool listed, frame_t 
                 f = __atomic_load_n(list++, __ATOMIC_RELAXED);
             if (pte_load(e) != 0)
                 error = -FB_E_MAPPED;
-            else if (f < lo || f >= hi)
+            else if (listed && (f < m->lo || f >= hi))
                 error = -FB_E_RANGE;
             else
                 error = frame_count_there(f, one, write);
@@ -235,7 +241,8 @@ space_map_run(struct tree t, u64 va, const struct frames *m, frame_t frame, u32 
     if (!t.space || (flags & ~MAP_RIGHTS))
         return map_run(t, va, m, frame, flags, count, done);
     int error = pages_check(va, m, flags, count);
-    if (!error && (frame < m->lo || frame >= m->hi || count > m->hi - frame))
+    u64 hi = there(m);
+    if (!error && (frame < m->lo || frame >= hi || count > hi - frame))
         error = -FB_E_RANGE;
     return error ? error : map_pages(t.space, va, m, false, frame, NULL, flags, count, done);
 }

@@ -237,18 +237,17 @@ file_write_pages(struct file *f, struct uio *u, u64 *pos)
     bool append = (atomic_load_explicit(&f->flags, memory_order_relaxed) & OPEN_APPEND) ||
                   u->append;
     mutex_lock(&i->mutex);
-    if (append)
-        *pos = i->size;
-    u64 start = *pos;
+    u64 at = append ? i->size : *pos, start = at;
     i64 rc = u->left ? check_write(i, u, start) : 0;
     while (u->left && rc == 0) {
-        if (*pos > i->size)
+        if (at > i->size)
             file_clear_after(&node_of(i)->file, i->size);
-        i64 moved = write_step(i, u, *pos);
+        i64 moved = write_step(i, u, at);
         if (moved > 0) {
-            *pos += (u64)moved;
-            i->size = MAX(i->size, *pos);
-            breathe_at(*pos - (u64)moved, *pos);
+            at += (u64)moved;
+            if (i->size < at)
+                i->size = at;
+            breathe_at(at - (u64)moved, at);
         } else if (moved < 0) {
             rc = moved;
         } else {
@@ -256,13 +255,16 @@ file_write_pages(struct file *f, struct uio *u, u64 *pos)
             rc = fault_in(u, false);
             mutex_lock(&i->mutex);
             if (rc == 0)
-                rc = resume_write(i, u, append, &start, pos);
+                rc = resume_write(i, u, append, &start, &at);
         }
     }
-    if (*pos != start)
+    if (at != start) {
+        *pos = at;
+        rc = (i64)(at - start);
         i->mtime = i->ctime = vfs_now();
+    }
     mutex_unlock(&i->mutex);
-    return *pos != start ? (i64)(*pos - start) : rc;
+    return rc;
 }
 
 /* SEEK_DATA (3) and SEEK_HOLE (4); the others as all files do it.  f->pos_mutex is held.

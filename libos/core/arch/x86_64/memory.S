@@ -255,27 +255,31 @@ wide_copy:
         push    %rcx
         wide_begin 21f
         mov     128(%rsp), %rcx
-1:      vmovdqu (%rsi), %ymm0
-2:      vmovdqu 32(%rsi), %ymm1
-3:      vmovdqu 64(%rsi), %ymm2
-4:      vmovdqu 96(%rsi), %ymm3
-5:      vmovdqu %ymm0, (%rdi)
-6:      vmovdqu %ymm1, 32(%rdi)
-7:      vmovdqu %ymm2, 64(%rdi)
-8:      vmovdqu %ymm3, 96(%rdi)
-11:     vmovdqu 128(%rsi), %ymm0
-12:     vmovdqu 160(%rsi), %ymm1
-13:     vmovdqu 192(%rsi), %ymm2
-14:     vmovdqu 224(%rsi), %ymm3
-15:     vmovdqu %ymm0, 128(%rdi)
-16:     vmovdqu %ymm1, 160(%rdi)
-17:     vmovdqu %ymm2, 192(%rdi)
-18:     vmovdqu %ymm3, 224(%rdi)
-        add     $256, %rsi
-        add     $256, %rdi
-        dec     %rcx
+        shl     $8, %rcx
+        add     %rcx, %rsi
+        add     %rcx, %rdi
+        neg     %rcx
+1:      vmovdqu (%rsi,%rcx), %ymm0
+2:      vmovdqu 32(%rsi,%rcx), %ymm1
+3:      vmovdqu 64(%rsi,%rcx), %ymm2
+4:      vmovdqu 96(%rsi,%rcx), %ymm3
+5:      vmovdqu %ymm0, (%rdi,%rcx)
+6:      vmovdqu %ymm1, 32(%rdi,%rcx)
+7:      vmovdqu %ymm2, 64(%rdi,%rcx)
+8:      vmovdqu %ymm3, 96(%rdi,%rcx)
+11:     vmovdqu 128(%rsi,%rcx), %ymm0
+12:     vmovdqu 160(%rsi,%rcx), %ymm1
+13:     vmovdqu 192(%rsi,%rcx), %ymm2
+14:     vmovdqu 224(%rsi,%rcx), %ymm3
+15:     vmovdqu %ymm0, 128(%rdi,%rcx)
+16:     vmovdqu %ymm1, 160(%rdi,%rcx)
+17:     vmovdqu %ymm2, 192(%rdi,%rcx)
+18:     vmovdqu %ymm3, 224(%rdi,%rcx)
+        add     $256, %rcx
         jnz     1b
-20:     wide_end
+20:     add     %rcx, %rsi
+        add     %rcx, %rdi
+        wide_end
 21:     pop     %rcx
         ret
         .irp    at, 1b, 2b, 3b, 4b, 5b, 6b, 7b, 8b
