@@ -43,12 +43,13 @@ void *buffer_at(u64 offset, u64 bytes, u64 align);
 _Static_assert(FB_RIGHT_READ == FB_MAP_READ && FB_RIGHT_WRITE == FB_MAP_WRITE &&
                    FB_RIGHT_EXEC == FB_MAP_EXEC,
                "find_frames");
-/* A MEMORY capability as an interval of frames. */
+/* A MEMORY capability of the caller `by` as an interval of frames. */
 static inline MUST_CHECK int
-find_frames(u64 name, u64 need, struct frames *out, struct cap **cap)
+find_frames(struct domain *by, u64 name, u64 need, struct frames *out, struct cap **cap)
 {
     struct cap *c;
-    int error = find(name, FB_TYPE_MEMORY, need | FB_AUTH(0, FB_KIND_MEMORY_PHYS, 0), &c);
+    int error = cap_lookup(&by->table, name, FB_TYPE_MEMORY,
+                           need | FB_AUTH(0, FB_KIND_MEMORY_PHYS, 0), &c);
     if (error)
         return error;
     u64 rights = c->may.auth >> 32;
@@ -63,10 +64,10 @@ find_frames(u64 name, u64 need, struct frames *out, struct cap **cap)
 }
 /* DOMAIN by name, 0: the caller itself. */
 int find_domain(u64 name, u64 need, struct domain **out, struct cap **cap) MUST_CHECK;
-/* The tree that a name and an address denote: SPACE (lower half), DOMAIN or 0 (window).
- */
+/* The tree that a name of the caller `by` and an address denote: SPACE (lower half), DOMAIN
+ * or 0 (window). */
 static inline MUST_CHECK int
-find_tree(u64 name, u64 va, struct tree *out)
+find_tree(struct domain *by, u64 name, u64 va, struct tree *out)
 {
     struct cap *c;
 
@@ -75,7 +76,7 @@ find_tree(u64 name, u64 va, struct tree *out)
         return find_domain(name, FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_MAP), &out->domain,
                            NULL);
     }
-    int error = find(name, FB_TYPE_SPACE, NEED(0, MEMORY_VIRT, MAP), &c);
+    int error = cap_lookup(&by->table, name, FB_TYPE_SPACE, NEED(0, MEMORY_VIRT, MAP), &c);
     if (error)
         return error;
     out->space = c->object;

@@ -90,7 +90,7 @@ call_port_write(u64 port, u64 number, u64 memory, u64 address, u64 bytes, u64 a5
     (void)a5;
     int error = find_port(port, FB_RIGHT_WRITE, number, 1);
     if (!error)
-        error = find_frames(memory, FB_AUTH(0, 0, FB_RIGHT_READ), &m, NULL);
+        error = find_frames(caller(), memory, FB_AUTH(0, 0, FB_RIGHT_READ), &m, NULL);
     if (error)
         return ERR(error);
     if (bytes == 0 || bytes > PAGE_SIZE ||

@@ -52,7 +52,7 @@ call_domain_create(u64 machine, u64 memory, u64 offset, u64 a3, u64 a4, u64 a5)
     (void)a3, (void)a4, (void)a5;
     int error = find(machine, FB_TYPE_MACHINE, NEED(0, HARDWARE, CREATE), &parent);
     if (!error)
-        error = find_frames(memory, FB_AUTH(0, 0, FB_RIGHT_GIVE), &m, NULL);
+        error = find_frames(caller(), memory, FB_AUTH(0, 0, FB_RIGHT_GIVE), &m, NULL);
     if (error)
         return ERR(error);
     const void *from = buffer_at(offset, sizeof(p), 8);
@@ -210,7 +210,7 @@ call_vcpu_create(u64 domain, u64 cpu, u64 memory, u64 frame, u64 cb, u64 a5)
                      FB_AUTH(0, FB_KIND_HARDWARE, FB_RIGHT_CREATE), &parent);
     if (!error)
         error =
-            find_frames(memory, FB_AUTH(0, 0, FB_RIGHT_GIVE | FB_RIGHT_WRITE), &m, NULL);
+            find_frames(caller(), memory, FB_AUTH(0, 0, FB_RIGHT_GIVE | FB_RIGHT_WRITE), &m, NULL);
     if (error)
         return ERR(error);
     if (cpu >= cpu_count || !atomic_load(&cpu_by_id((u32)cpu)->online))

@@ -16,7 +16,7 @@ call_endpoint_create(u64 memory, u64 frame, u64 a2, u64 a3, u64 a4, u64 a5)
     struct frames m;
 
     (void)a2, (void)a3, (void)a4, (void)a5;
-    int error = find_frames(memory, FB_AUTH(0, 0, FB_RIGHT_GIVE), &m, &parent);
+    int error = find_frames(caller(), memory, FB_AUTH(0, 0, FB_RIGHT_GIVE), &m, &parent);
     if (error)
         return ERR(error);
     if (!within(frame, 1, m.lo, m.hi))

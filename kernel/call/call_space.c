@@ -19,7 +19,7 @@ call_space_create(u64 domain, u64 memory, u64 frame, u64 a3, u64 a4, u64 a5)
     (void)a3, (void)a4, (void)a5;
     int error = find_domain(domain, FB_AUTH(0, 0, FB_RIGHT_CREATE), &d, NULL);
     if (!error)
-        error = find_frames(memory, FB_AUTH(0, 0, FB_RIGHT_GIVE), &m, &parent);
+        error = find_frames(caller(), memory, FB_AUTH(0, 0, FB_RIGHT_GIVE), &m, &parent);
     if (error)
         return ERR(error);
     if (frame & 1)
@@ -101,47 +101,49 @@ call_space_destroy(u64 name, u64 a1, u64 a2, u64 a3, u64 a4, u64 a5)
     return ERR(error);
 }
 
-/* The caller's memory comes into t: a revocation of it has to find it there. */
+/* Memory of `by`, the caller, comes into t: a revocation of it has to find it there. */
 static inline void
-note(struct tree t)
+note(struct domain *by, struct tree t)
 {
-    if (__builtin_expect(t.domain != caller(), 0))
-        tree_note(t, caller());
+    if (__builtin_expect(t.domain != by, 0))
+        tree_note(t, by);
 }
 
 struct ret
 call_space_table(u64 space, u64 va, u64 level, u64 memory, u64 frame, u64 a5)
 {
+    struct domain *by = caller();
     struct tree t;
     struct frames m;
 
     (void)a5;
-    int error = find_tree(space, va, &t);
+    int error = find_tree(by, space, va, &t);
     if (!error)
-        error = find_frames(memory, FB_AUTH(0, 0, FB_RIGHT_GIVE), &m, NULL);
+        error = find_frames(by, memory, FB_AUTH(0, 0, FB_RIGHT_GIVE), &m, NULL);
     if (error)
         return ERR(error);
     if (level < 1 || level > 3)
         return ERR(-FB_E_ARG);
     if (!within(frame, 1, m.lo, m.hi))
         return ERR(-FB_E_RANGE);
-    note(t);
+    note(by, t);
     return ERR(space_link_table(t, va, (unsigned)level, frame));
 }
 
 struct ret
 call_space_map(u64 space, u64 va, u64 memory, u64 frame, u64 flags, u64 count)
 {
+    struct domain *by = caller();
     struct tree t;
     struct frames m;
     u64 done = 0;
 
-    int error = find_tree(space, va, &t);
+    int error = find_tree(by, space, va, &t);
     if (!error)
-        error = find_frames(memory, 0, &m, NULL);
+        error = find_frames(by, memory, 0, &m, NULL);
     if (error)
         return ERR(error);
-    note(t);
+    note(by, t);
     if (!(flags & FB_MAP_LIST)) {
         error = space_map_run(t, va, &m, frame, (u32)flags, count, &done);
         return RET(error, done);
@@ -158,18 +160,19 @@ call_space_map(u64 space, u64 va, u64 memory, u64 frame, u64 flags, u64 count)
 struct ret
 call_space_protect(u64 space, u64 va, u64 pages, u64 flags, u64 memory, u64 a5)
 {
+    struct domain *by = caller();
     struct tree t;
     struct frames m = { 0 };
     u64 done = 0;
 
     (void)a5;
-    int error = find_tree(space, va, &t);
+    int error = find_tree(by, space, va, &t);
     if (!error && memory != 0)
-        error = find_frames(memory, 0, &m, NULL);
+        error = find_frames(by, memory, 0, &m, NULL);
     if (error)
         return ERR(error);
     if (memory != 0)
-        note(t);
+        note(by, t);
     error = space_protect_range(t, va, pages, (u32)flags, memory != 0 ? &m : NULL, &done);
     return RET(error, done);
 }
@@ -177,10 +180,11 @@ call_space_protect(u64 space, u64 va, u64 pages, u64 flags, u64 memory, u64 a5)
 struct ret
 call_space_unmap(u64 space, u64 va, u64 pages, u64 flags, u64 offset, u64 max)
 {
+    struct domain *by = caller();
     struct tree t;
     u64 listed = 0, done = 0;
 
-    int error = find_tree(space, va, &t);
+    int error = find_tree(by, space, va, &t);
     if (error)
         return ERR(error);
     if (max == 0 || max > FB_BUFFER_BYTES / 8)

@@ -52,11 +52,10 @@ frame_stamp(u32 *stamp)
     }
 }
 
-/* The straight case of frame_count_in: a DATA frame with room.  f is below frame_count. */
+/* The straight case of frame_count_in: a DATA frame with room, by its record. */
 static inline int
-frame_count_there(frame_t f, u64 delta, bool write)
+frame_count_there(struct fb_frame_record *r, u64 delta, bool write)
 {
-    struct fb_frame_record *r = frame_record(f);
     u64 word = __atomic_load_n(&r->word, __ATOMIC_RELAXED);
     if (FB_FRAME_TYPE(word) == FB_FRAME_DATA && word < FRAME_MAPS_FULL &&
         __atomic_compare_exchange_n(&r->word, &word, word + delta, false,
@@ -66,14 +65,15 @@ frame_count_there(frame_t f, u64 delta, bool write)
             return 0;
         __atomic_fetch_sub(&r->word, delta, __ATOMIC_ACQ_REL);
     }
-    return frame_count_in(f, delta, write);
+    return frame_count_in((frame_t)(r - frame_records), delta, write);
 }
 
 static inline int
 frame_count_page(frame_t f, u64 delta, bool write)
 {
     return __builtin_expect(f >= frame_count, 0) ? -FB_E_RANGE
-                                                 : frame_count_there(f, delta, write);
+                                                 : frame_count_there(frame_record(f), delta,
+                                                                     write);
 }
 
 /* What a mapping counts. */

@@ -196,11 +196,13 @@ map_pages(struct space *s, u64 va, const struct frames *m, bool listed, frame_t 
     int error = tree_enter(&c, t, false);
     if (error)
         return error;
-    bool all = count <= FB_RANGE_STEP;
-    u64 bits = pte_of_rights(flags), from = va, hi = there(m),
-        stop = va + (all ? count : FB_RANGE_STEP) * PAGE_SIZE;
+    u64 bits = pte_of_rights(flags), hi = there(m), left = count;
+    if (left > FB_RANGE_STEP)
+        left = FB_RANGE_STEP;
+    u64 bound = left;
     bool write = bits & PTE_W;
-    u64 one = frame_map_one(write);
+    u64 one = frame_map_one(write), value = f << PAGE_SHIFT | bits;
+    struct fb_frame_record *r = frame_record(f);
     do {
         unsigned level;
         u64 *entry = tree_walk(t, va, 0, &level), *e = entry;
@@ -208,29 +210,34 @@ map_pages(struct space *s, u64 va, const struct frames *m, bool listed, frame_t 
             error = no_table(pte_load(entry), level, done);
             break;
         }
-        u64 *table_end = (u64 *)((u64)entry & ~(PAGE_SIZE - 1)) + PTE_ENTRIES;
-        u64 *end = entry + (stop - va) / PAGE_SIZE;
+        u64 *end = entry + left, *table_end = (u64 *)(((u64)entry | (PAGE_SIZE - 1)) + 1);
         if (end > table_end)
             end = table_end;
         do {
-            if (listed)
+            if (listed) {
                 f = __atomic_load_n(list++, __ATOMIC_RELAXED);
+                value = f << PAGE_SHIFT | bits;
+                r = frame_record(f);
+            }
             if (pte_load(e) != 0)
                 error = -FB_E_MAPPED;
             else if (listed && (f < m->lo || f >= hi))
                 error = -FB_E_RANGE;
             else
-                error = frame_count_there(f, one, write);
+                error = frame_count_there(r++, one, write);
             if (error)
                 break;
-            pte_store(e++, f++ << PAGE_SHIFT | bits);
+            pte_store(e++, value);
+            value += PAGE_SIZE;
         } while (e != end);
-        va += (u64)(e - entry) * PAGE_SIZE;
-        *node_used(entry) += (u16)(e - entry);
-    } while (!error && va != stop);
+        u64 n = (u64)(e - entry);
+        va += n * PAGE_SIZE;
+        left -= n;
+        *node_used(entry) += (u16)n;
+    } while (!error && left);
     tree_unlock(t);
-    *done |= (va - from) >> PAGE_SHIFT;
-    return !error && !all ? -FB_E_RESUME : error;
+    *done |= bound - left;
+    return !error && count > FB_RANGE_STEP ? -FB_E_RESUME : error;
 }
 
 int

@@ -10,7 +10,8 @@
  * T3. Chunks are never moved or freed while the table lives; the array of chunks grows by
  *     doubling.
  * T4. No chunk from slot `made` on exists, so that who goes through a table meets as many
- *     slots as its highest descriptor asked for.
+ *     slots as its highest descriptor asked for.  Where none exists stands no_chunk, which
+ *     is never written: to look at a descriptor is the same everywhere.
  * T5. A table with one user is changed by that user's thread alone, which may look without the lock.
  *     With the last user the files go; the table with the last reference.
  * Everything is guarded by `lock`.  Files are closed after it is dropped.
@@ -32,7 +33,7 @@ struct fd_chunk {
 struct fdtable {
     _Atomic u64 counts;      /* T5: users, and who holds it, user or not, times A_HOLDER */
     struct spinlock lock;
-    u32 chunks;              /* slots in `chunk`; those not made yet are NULL */
+    u32 chunks;              /* slots in `chunk` */
     u32 made;                /* T4 */
     u32 hint;                /* T2 */
     struct fd_chunk **chunk; /* &only_chunk, or on the heap */
@@ -41,6 +42,8 @@ struct fdtable {
     u64 only_full;
     struct fd_chunk first;
 };
+
+static struct fd_chunk no_chunk;
 
 static u64
 limit_default(void)
@@ -81,7 +84,8 @@ static void
 table_free(struct fdtable *t)
 {
     for (u32 i = 1; i < t->made; i++)
-        heap_free(t->chunk[i]);
+        if (t->chunk[i] != &no_chunk)
+            heap_free(t->chunk[i]);
     if (t->chunk != &t->only_chunk) {
         heap_free(t->chunk);
         heap_free(t->full);
@@ -142,7 +146,7 @@ fdtable_leave(struct fdtable *t, bool visible)
     bool seen = visible || before != A_HOLDER + 1;
     for (u32 i = 0; i < t->made; i++) {
         struct fd_chunk *c = t->chunk[i];
-        for (u64 left = c != NULL ? c->used : 0; left != 0; left &= left - 1) {
+        for (u64 left = c->used; left != 0; left &= left - 1) {
             struct file *f = take_last(t, &c->file[__builtin_ctzll(left)], seen);
             if (f != NULL)
                 close_file(t, f);
@@ -164,7 +168,7 @@ table_grow(struct fdtable *t, u32 wanted)
     u32 n = CHUNK;
     while (n < wanted)
         n *= 2;
-    struct fd_chunk **chunk = heap_alloc_zeroed(n * sizeof *chunk);
+    struct fd_chunk **chunk = heap_alloc(n * sizeof *chunk);
     u64 *full = heap_alloc_zeroed(n / CHUNK * sizeof *full);
     if (chunk == NULL || full == NULL) {
         heap_free(chunk);
@@ -176,6 +180,8 @@ table_grow(struct fdtable *t, u32 wanted)
         struct fd_chunk **old_chunk = t->chunk;
         u64 *old_full = t->full;
         memcpy(chunk, old_chunk, t->made * sizeof *chunk);
+        for (u32 i = t->made; i < n; i++)
+            chunk[i] = &no_chunk;
         memcpy(full, old_full, (t->chunks + CHUNK - 1) / CHUNK * sizeof *full);
         bool was_inline = old_chunk == &t->only_chunk;
         t->chunk = chunk;
@@ -203,7 +209,7 @@ chunk_make(struct fdtable *t, u32 index)
     if (c == NULL)
         return -E_NOMEM;
     spin_lock(&t->lock);
-    if (t->chunk[index] == NULL) {
+    if (t->chunk[index] == &no_chunk) {
         t->chunk[index] = c;
         t->made = MAX(t->made, index + 1);
         c = NULL;
@@ -220,8 +226,7 @@ find_free_locked(const struct fdtable *t, u32 from)
     u32 i = from / CHUNK;
     if (i >= t->chunks)
         return from;
-    u64 free = t->chunk[i] == NULL ? ~0ull : ~t->chunk[i]->used;
-    free &= ~0ull << (from % CHUNK);
+    u64 free = ~t->chunk[i]->used & ~0ull << (from % CHUNK);
     if (free != 0)
         return i * CHUNK + (u32)__builtin_ctzll(free);
     i++;
@@ -232,8 +237,7 @@ find_free_locked(const struct fdtable *t, u32 from)
         if (room == 0)
             continue;
         u32 at = word * CHUNK + (u32)__builtin_ctzll(room);
-        free = t->chunk[at] == NULL ? ~0ull : ~t->chunk[at]->used;
-        return at * CHUNK + (u32)__builtin_ctzll(free);
+        return at * CHUNK + (u32)__builtin_ctzll(~t->chunk[at]->used);
     }
     return t->chunks * CHUNK;
 }
@@ -274,7 +278,7 @@ install(struct fdtable *t, struct file *f, u32 lowest, bool cloexec)
     for (;;) {
         spin_lock(&t->lock);
         u32 fd = find_free_locked(t, MAX(lowest, t->hint));
-        bool ready = fd / CHUNK < t->chunks && t->chunk[fd / CHUNK] != NULL;
+        bool ready = fd / CHUNK < t->chunks && t->chunk[fd / CHUNK] != &no_chunk;
         if (fd < limit && ready) {
             take_locked(t, fd, cloexec);
             t->chunk[fd / CHUNK]->file[fd % CHUNK] = f;
@@ -326,7 +330,7 @@ fd_install_at(struct fdtable *t, struct file *f, int fd, bool cloexec)
     u32 n = (u32)fd;
     for (;;) {
         spin_lock(&t->lock);
-        if (n / CHUNK < t->chunks && t->chunk[n / CHUNK] != NULL)
+        if (n / CHUNK < t->chunks && t->chunk[n / CHUNK] != &no_chunk)
             break;
         spin_unlock(&t->lock);
         if (chunk_make(t, n / CHUNK) != 0)
@@ -348,13 +352,17 @@ fd_install_at(struct fdtable *t, struct file *f, int fd, bool cloexec)
 }
 
 struct file *
+fd_peek(struct fdtable *t, int fd)
+{
+    u32 i = (u32)fd / CHUNK;
+    return i < t->chunks ? t->chunk[i]->file[(u32)fd % CHUNK] : NULL;
+}
+
+struct file *
 fd_get(struct fdtable *t, int fd)
 {
-    struct file *f = NULL;
-    u32 i = (u32)fd / CHUNK;
     spin_lock(&t->lock);
-    if (i < t->chunks && t->chunk[i] != NULL)
-        f = t->chunk[i]->file[(u32)fd % CHUNK];
+    struct file *f = fd_peek(t, fd);
     if (f != NULL)
         file_hold(f);
     spin_unlock(&t->lock);
@@ -368,22 +376,11 @@ fd_borrow(struct fdtable *t, int fd, bool *counted)
     return *counted ? fd_get(t, fd) : fd_peek(t, fd);
 }
 
-struct file *
-fd_peek(struct fdtable *t, int fd)
-{
-    u32 i = (u32)fd / CHUNK;
-    return i < t->chunks && t->chunk[i] != NULL ? t->chunk[i]->file[(u32)fd % CHUNK]
-                                                : NULL;
-}
-
 int
 fd_close(struct fdtable *t, int fd)
 {
-    struct file *f = NULL;
-    u32 i = (u32)fd / CHUNK;
     spin_lock(&t->lock);
-    if (i < t->chunks && t->chunk[i] != NULL)
-        f = t->chunk[i]->file[(u32)fd % CHUNK];
+    struct file *f = fd_peek(t, fd);
     if (f != NULL)
         drop_locked(t, (u32)fd);
     spin_unlock(&t->lock);
@@ -400,8 +397,7 @@ fd_flags(struct fdtable *t, int fd, int set, bool *cloexec)
     u64 bit = 1ull << ((u32)fd % CHUNK);
     int r = -E_BADF;
     spin_lock(&t->lock);
-    if (i < t->chunks && t->chunk[i] != NULL &&
-        t->chunk[i]->file[(u32)fd % CHUNK] != NULL) {
+    if (fd_peek(t, fd) != NULL) {
         if (set == 1)
             t->chunk[i]->cloexec |= bit;
         else if (set == 0)
@@ -421,7 +417,7 @@ fd_next(struct fdtable *t, int from)
     spin_lock(&t->lock);
     for (u32 fd = (u32)from; found < 0 && fd / CHUNK < t->made;) {
         struct fd_chunk *c = t->chunk[fd / CHUNK];
-        u64 used = c == NULL ? 0 : c->used & ~0ull << (fd % CHUNK);
+        u64 used = c->used & ~0ull << (fd % CHUNK);
         for (; used != 0 && found < 0; used &= used - 1)
             if (c->file[__builtin_ctzll(used)] != NULL)
                 found = (int)(fd / CHUNK * CHUNK + (u32)__builtin_ctzll(used));
@@ -449,8 +445,6 @@ fdtable_close_exec(struct fdtable *t)
 {
     for (u32 i = 0; i < t->made; i++) {
         struct fd_chunk *c = t->chunk[i];
-        if (c == NULL)
-            continue;
         for (u64 left = c->used & c->cloexec; left != 0; left &= left - 1) {
             int r = fd_close(t, (int)(i * CHUNK + (u32)__builtin_ctzll(left)));
             (void)r; /* a reservation of another thread: not there yet */
@@ -464,8 +458,7 @@ fd_count(struct fdtable *t)
     u32 n = 0;
     spin_lock(&t->lock);
     for (u32 i = 0; i < t->made; i++)
-        if (t->chunk[i] != NULL)
-            n += (u32)__builtin_popcountll(t->chunk[i]->used);
+        n += (u32)__builtin_popcountll(t->chunk[i]->used);
     spin_unlock(&t->lock);
     return n;
 }
@@ -475,7 +468,7 @@ static u32
 chunks_in_use_locked(const struct fdtable *t)
 {
     u32 n = t->made;
-    while (n > 1 && (t->chunk[n - 1] == NULL || t->chunk[n - 1]->used == 0))
+    while (n > 1 && t->chunk[n - 1]->used == 0)
         n--;
     return n;
 }
@@ -502,9 +495,9 @@ copy_chunks_prepare(struct fdtable *from, struct fdtable *t)
     }
     for (u32 i = 1; i < n; i++) {
         spin_lock(&from->lock);
-        bool needed = from->chunk[i] != NULL;
+        bool needed = from->chunk[i] != &no_chunk;
         spin_unlock(&from->lock);
-        int r = needed && t->chunk[i] == NULL ? chunk_make(t, i) : 0;
+        int r = needed && t->chunk[i] == &no_chunk ? chunk_make(t, i) : 0;
         if (r != 0)
             return r;
     }
@@ -537,10 +530,10 @@ copy_files_locked(struct fdtable *from, struct fdtable *t)
     if (n > t->chunks)
         return false;
     for (u32 i = 0; i < n; i++)
-        if (from->chunk[i] != NULL && t->chunk[i] == NULL)
+        if (from->chunk[i] != &no_chunk && t->chunk[i] == &no_chunk)
             return false;
     for (u32 i = 0; i < n; i++) {
-        if (from->chunk[i] == NULL)
+        if (t->chunk[i] == &no_chunk)
             continue;
         copy_chunk(t->chunk[i], from->chunk[i]);
         if (t->chunk[i]->used == ~0ull)

@@ -414,8 +414,6 @@ mm_fault_locked(struct mm *m, struct area *a, uaddr page, u32 need, bool absent)
 static __attribute__((noinline)) struct area *
 stack_at(struct mm *m, struct area *a, uaddr at)
 {
-    if (!(a->flags & AREA_GROWSDOWN))
-        return NULL;
     uaddr start = PAGE_DOWN(at);
     uaddr below = a->prev ? a->prev->end + MM_STACK_GUARD : MM_LOW;
     u64 pages = (a->start - start) >> PAGE_SHIFT;
@@ -431,7 +429,9 @@ struct area *
 area_at_locked(struct mm *m, uaddr at)
 {
     struct area *a = area_find(&m->areas, at);
-    return !a || a->start <= at ? a : stack_at(m, a, at);
+    if (!a || a->start <= at)
+        return a;
+    return a->flags & AREA_GROWSDOWN ? stack_at(m, a, at) : NULL;
 }
 
 static inline int

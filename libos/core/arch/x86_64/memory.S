@@ -167,16 +167,15 @@ memmove:
         .globl  memset
         .type   memset, @function
 memset:
-        cmp     $WIDE_BYTES, %rdx
-        jae     2f
-3:      mov     %rdi, %r8
+        mov     %rdi, %r8
         movzbl  %sil, %eax
         mov     $0x0101010101010101, %rcx
         imul    %rcx, %rax
-        cmp     $8, %rdx
-        jb      1f
-        mov     %rax, -8(%rdi,%rdx)
-        mov     %rdx, %rcx
+        lea     -8(%rdx), %rcx
+        cmp     $(WIDE_BYTES - 8), %rcx
+        jae     2f
+3:      mov     %rax, -8(%rdi,%rdx)     /* the last word, and all words before it */
+        add     $7, %rcx
         shr     $3, %rcx
         rep stosq
         mov     %r8, %rax
@@ -185,15 +184,16 @@ memset:
         rep stosb
         mov     %r8, %rax
         ret
-2:      cmpl    $0, memory_wide(%rip)
+2:      cmp     $8, %rdx
+        jb      1b
+        cmpl    $0, memory_wide(%rip)
         je      3b
-        test    %sil, %sil
+        test    %rax, %rax
         jnz     3b
-        mov     %rdx, %r8
+        mov     %rdx, %r9
         wide_begin 5f, 0
         vpxor   %xmm0, %xmm0, %xmm0     /* and all above */
-        mov     %rdi, %rax
-        lea     -128(%rdi,%r8), %rdx    /* where the last block begins */
+        lea     -128(%rdi,%r9), %rdx    /* where the last block begins */
 4:      vmovdqu %ymm0, (%rdi)
         vmovdqu %ymm0, 32(%rdi)
         vmovdqu %ymm0, 64(%rdi)
@@ -205,9 +205,12 @@ memset:
         vmovdqu %ymm0, 32(%rdx)
         vmovdqu %ymm0, 64(%rdx)
         vmovdqu %ymm0, 96(%rdx)
+        mov     %r8, %rax
         wide_end 0
         ret
-5:      mov     %r8, %rdx
+5:      mov     %r9, %rdx
+        lea     -8(%rdx), %rcx
+        xor     %eax, %eax
         jmp     3b
         .size   memset, . - memset
 
