@@ -39,11 +39,7 @@ update(void)
         ticks = clock_ns_to_ticks(-offset) - 1;
         base += ticks;
     }
-    bool here = ticks < 3ull << 62;
-    if (here)
-        set_base(d, VDSO_CLOCKS_REAL, base);
-    __atomic_store_n(&d->here, VDSO_CLOCKS_MONOTONIC | (here ? VDSO_CLOCKS_REAL : 0),
-                     __ATOMIC_RELEASE); /* Y3 */
+    set_base(d, VDSO_CLOCKS_REAL, ticks < 3ull << 62 ? base : VDSO_AWAY);
 }
 
 void
@@ -62,6 +58,7 @@ vdso_init(void)
     }
     struct vdso_data *d = page_ptr(data_frame);
     d->tick = machine_record->tsc_mult;
+    set_base(d, ~0u, VDSO_AWAY);
     set_base(d, VDSO_CLOCKS_MONOTONIC, machine_record->tsc_base);
     update();
     clock_real_shown = update;

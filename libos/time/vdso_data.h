@@ -8,13 +8,14 @@
  *     the TSC: so it sees the time before it was set, gone on, or after.  Nobody reads twice.
  * Y2. What a wall clock shows here is later than what the LibOS says by a tick at most, and
  *     never earlier: who was woken at a time finds that it has come.
- * Y3. A base of a clock that is not in `here` is not read after `here` was, so that it need
- *     not hold; base is stored before the clock comes to `here`.
+ * Y3. The base of a clock that this page does not know is VDSO_AWAY, and its time is a call;
+ *     one whose base happens to be that number is a call for as long as it is.
  */
 #ifndef LIBOS_TIME_VDSO_DATA_H
 #define LIBOS_TIME_VDSO_DATA_H
 
 #define VDSO_CLOCKS 12
+#define VDSO_AWAY (~0ul)
 /* 1 MONOTONIC, 4 MONOTONIC_RAW, 6 MONOTONIC_COARSE, 7 BOOTTIME */
 #define VDSO_CLOCKS_MONOTONIC 0xd2u
 /* 0 REALTIME, 5 REALTIME_COARSE, 11 TAI */
@@ -22,7 +23,6 @@
 
 struct vdso_data {
     unsigned long base[VDSO_CLOCKS], tick;
-    unsigned here; /* the clocks that this page knows, by bits; others are a call */
 };
 
 #endif

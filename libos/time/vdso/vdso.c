@@ -37,22 +37,23 @@ call2(long number, long a, long b)
 /* An int's upper half is the caller's to leave as it is: a clock that has bits there is not
  * here, and the call looks at the lower half. */
 static inline int
-is_here(const struct vdso_data *d, unsigned long clock)
+is_here(const struct vdso_data *d, unsigned long clock, unsigned long *base)
 {
-    return clock < VDSO_CLOCKS &&
-           __atomic_load_n(&d->here, __ATOMIC_ACQUIRE) >> clock & 1;
+    if (clock >= VDSO_CLOCKS)
+        return 0;
+    *base = __atomic_load_n(&d->base[clock], __ATOMIC_RELAXED);
+    return *base != VDSO_AWAY;
 }
 
 /* Of a clock that is here; in seconds of 2^64 (Y1). The fence keeps the TSC from being read
  * before what the program read before, and before the base: the TSC of earlier with a base
  * of later would be a time before the one that the clock was set to. */
 static inline unsigned __int128
-now(const struct vdso_data *d, unsigned long clock)
+now(const struct vdso_data *d, unsigned long base)
 {
-    unsigned long ticks, base;
-    __asm__ volatile("mov %2, %1; lfence; rdtsc; shl $32, %%rdx; or %%rdx, %%rax; sub %1, %%rax"
-                     : "=&a"(ticks), "=&r"(base) : "m"(d->base[clock])
-                     : "rdx", "cc", "memory");
+    unsigned long ticks;
+    __asm__ volatile("lfence; rdtsc; shl $32, %%rdx; or %%rdx, %%rax; sub %1, %%rax"
+                     : "=&a"(ticks) : "r"(base) : "rdx", "cc", "memory");
     return (unsigned __int128)ticks * d->tick;
 }
 
@@ -73,9 +74,10 @@ int
 __vdso_clock_gettime(unsigned long clock, struct vdso_timespec *out)
 {
     const struct vdso_data *d = data();
-    if (!is_here(d, clock))
+    unsigned long base;
+    if (!is_here(d, clock, &base))
         return (int)call2(228, (long)clock, (long)out);
-    unsigned __int128 time = now(d, clock);
+    unsigned __int128 time = now(d, base);
     out->seconds = (long)(time >> 64);
     out->ns = fraction(time, 1000000000);
     return 0;
@@ -84,7 +86,8 @@ __vdso_clock_gettime(unsigned long clock, struct vdso_timespec *out)
 int
 __vdso_clock_getres(unsigned long clock, struct vdso_timespec *out)
 {
-    if (!is_here(data(), clock))
+    unsigned long base;
+    if (!is_here(data(), clock, &base))
         return (int)call2(229, (long)clock, (long)out);
     if (out) {
         out->seconds = 0;
@@ -97,10 +100,11 @@ int
 __vdso_gettimeofday(struct vdso_timeval *out, void *zone)
 {
     const struct vdso_data *d = data();
-    if (zone || !is_here(d, REALTIME)) /* minutes west of Greenwich: nobody sets them */
+    unsigned long base;
+    if (zone || !is_here(d, REALTIME, &base)) /* minutes west of Greenwich: nobody sets them */
         return (int)call2(96, (long)out, (long)zone);
     if (out) {
-        unsigned __int128 time = now(d, REALTIME);
+        unsigned __int128 time = now(d, base);
         out->seconds = (long)(time >> 64);
         out->us = fraction(time, 1000000);
     }
@@ -111,9 +115,10 @@ long
 __vdso_time(long *out)
 {
     const struct vdso_data *d = data();
-    if (!is_here(d, REALTIME))
+    unsigned long base;
+    if (!is_here(d, REALTIME, &base))
         return call2(201, (long)out, 0);
-    long seconds = (long)(now(d, REALTIME) >> 64);
+    long seconds = (long)(now(d, base) >> 64);
     if (out)
         *out = seconds;
     return seconds;
