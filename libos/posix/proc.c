@@ -304,16 +304,11 @@ sys_exit_group(struct user_frame *f)
 #define W_ALL 0x40000000u
 #define W_CLONE 0x80000000u
 
-static u32
-wait_flags(u32 options)
-{
-    return (options & WNOHANG ? WAIT_NOHANG : 0) |
-           (options & WUNTRACED ? WAIT_STOPPED : 0) |
-           (options & WCONTINUED ? WAIT_CONTINUED : 0) |
-           (options & WEXITED ? WAIT_EXITED : 0) | (options & WNOWAIT ? WAIT_NOREAP : 0) |
-           (options & W_ALL ? WAIT_ANY : 0) | (options & W_CLONE ? WAIT_CLONES : 0) |
-           (options & W_NOTHREAD ? WAIT_OWN : 0);
-}
+/* proc's flags are those of the call. */
+_Static_assert(WNOHANG == WAIT_NOHANG && WUNTRACED == WAIT_STOPPED && WEXITED == WAIT_EXITED &&
+                   WCONTINUED == WAIT_CONTINUED && WNOWAIT == WAIT_NOREAP &&
+                   W_NOTHREAD == WAIT_OWN && W_ALL == WAIT_ANY && W_CLONE == WAIT_CLONES,
+               "options of wait4 and waitid");
 
 static int
 rusage_of_report(uaddr at, const struct wait_report *r)
@@ -331,7 +326,7 @@ sys_wait4(struct user_frame *f)
         return -E_INVAL;
     if (which == INT32_MIN)
         return -E_SRCH;
-    int got = proc_wait(which, wait_flags(options) | WAIT_EXITED, &report);
+    int got = proc_wait(which, options | WAIT_EXITED, &report);
     if (got <= 0)
         return got;
     if (SYS_ARG1(f) != 0 &&
@@ -397,8 +392,8 @@ sys_waitid(struct user_frame *f)
     i32 which = type == P_ALL ? -1 : type == P_PID ? id : id == 0 ? 0 : -id;
     if (type == P_PGID && id == 1)
         which = proc_current()->pgid == 1 ? 0 : INT32_MIN + 1; /* -1 means any */
-    int got = type == P_PIDFD ? wait_for_pidfd(id, wait_flags(options), &report)
-                              : proc_wait(which, wait_flags(options), &report);
+    int got = type == P_PIDFD ? wait_for_pidfd(id, options, &report)
+                              : proc_wait(which, options, &report);
     if (got < 0)
         return got;
     if (got > 0) {

@@ -191,12 +191,12 @@ NORETURN void proc_exit_group(i32 status); /* status in wait encoding */
 NORETURN void proc_exit_thread(i32 code);
 #define WAIT_NOHANG 0x1u
 #define WAIT_STOPPED 0x2u
-#define WAIT_CONTINUED 0x4u
-#define WAIT_EXITED 0x8u
-#define WAIT_NOREAP 0x10u
-#define WAIT_CLONES 0x20u  /* only children whose exit signal is not SIG_CHLD */
-#define WAIT_ANY 0x40u     /* both */
-#define WAIT_OWN 0x80u     /* of tracees only the calling thread's */
+#define WAIT_EXITED 0x4u
+#define WAIT_CONTINUED 0x8u
+#define WAIT_NOREAP 0x01000000u
+#define WAIT_OWN 0x20000000u    /* of tracees only the calling thread's */
+#define WAIT_ANY 0x40000000u    /* clones, too: children whose exit signal is not SIG_CHLD */
+#define WAIT_CLONES 0x80000000u /* only them */
 struct wait_report {
     i32 pid, status, uid;
     bool trapped; /* it is a tracee's */

@@ -124,17 +124,25 @@ fdtable_drop(struct fdtable *t)
         table_free(t);
 }
 
-/* Who looks does so under the lock, and may come while the table is visible as a thread's. */
-static struct file *
-take_last(struct fdtable *t, struct file **at, bool seen)
+/* seen: who looks, under the lock, may come meanwhile; else the table is as good as gone. */
+static inline __attribute__((always_inline)) void
+close_all(struct fdtable *t, bool seen)
 {
-    if (seen)
-        spin_lock(&t->lock);
-    struct file *f = *at;
-    *at = NULL;
-    if (seen)
-        spin_unlock(&t->lock);
-    return f;
+    for (u32 i = 0; i < t->made; i++) {
+        struct fd_chunk *c = t->chunk[i];
+        for (u64 left = c->used; left != 0; left &= left - 1) {
+            struct file **at = &c->file[__builtin_ctzll(left)];
+            if (seen)
+                spin_lock(&t->lock);
+            struct file *f = *at;
+            if (seen) {
+                *at = NULL;
+                spin_unlock(&t->lock);
+            }
+            if (f != NULL)
+                close_file(t, f);
+        }
+    }
 }
 
 void
@@ -143,15 +151,10 @@ fdtable_leave(struct fdtable *t, bool visible)
     u64 before = atomic_fetch_sub_explicit(&t->counts, 1, memory_order_acq_rel);
     if ((u32)before != 1)
         return;
-    bool seen = visible || before != A_HOLDER + 1;
-    for (u32 i = 0; i < t->made; i++) {
-        struct fd_chunk *c = t->chunk[i];
-        for (u64 left = c->used; left != 0; left &= left - 1) {
-            struct file *f = take_last(t, &c->file[__builtin_ctzll(left)], seen);
-            if (f != NULL)
-                close_file(t, f);
-        }
-    }
+    if (visible || before != A_HOLDER + 1)
+        close_all(t, true);
+    else
+        close_all(t, false);
 }
 
 void
