@@ -462,27 +462,43 @@ process_first_program(struct process *p, const char *path, const struct exec_arg
     return error;
 }
 
+/* Everything that can fail, until what was decided holds: another thread, or a tracer, may
+ * have changed meanwhile what it rests on. */
+static int
+become_ready(struct process *p, struct exec_state *e, const struct exec_state *asked)
+{
+    for (;;) {
+        *e = *asked;
+        int error = prepare(p, e);
+        if (error == 0 && signal_actions_shared(p->actions))
+            error = unshare_actions(p);
+        if (error == 0)
+            error = process_end_others(p);
+        if (error != 0 || decision_holds(p, e))
+            return error;
+        drop_state(e);
+        *e = (struct exec_state){ .path = NULL };
+        if (p->group_exit)
+            return -E_INTR;
+    }
+}
+
 int
 proc_exec(struct user_frame *frame, const char *path, const struct exec_args *args,
           const struct exec_place *place)
 {
     struct thread *t = thread_current();
     struct process *p = t->process;
-    struct exec_state e = { .path = path, .args = *args };
+    struct exec_state e, asked = { .path = path, .args = *args };
     if (place != NULL) {
-        e.at = &place->walk;
-        e.path = place->path;
-        e.unreachable = place->unreachable;
+        asked.at = &place->walk;
+        asked.path = place->path;
+        asked.unreachable = place->unreachable;
     }
     int error = may_run(p);
-    if (error == 0)
-        error = prepare(p, &e);
-    if (error == 0 && signal_actions_shared(p->actions))
-        error = unshare_actions(p);
-    if (error == 0)
-        error = process_end_others(p);
-    if (error == 0 && !decision_holds(p, &e))
-        error = -E_AGAIN;
+    if (error != 0)
+        return error;
+    error = become_ready(p, &e, &asked);
     if (error == 0)
         error = proc_unshare(true, false);
     if (error == 0) {
