@@ -43,6 +43,7 @@ struct tty {
     _Atomic u32 refs;
     struct mutex lock;
     struct ldisc ldisc;
+    struct termios locked; /* bits and characters that are not 0 stay as they are */
     struct ring pending; /* input that the discipline has no room for */
     struct waitq readable, writable, turns;
     struct waitq room; /* drivers wait here for room in `pending` */

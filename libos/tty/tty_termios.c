@@ -17,6 +17,8 @@ enum {
     T_SETA,
     T_SETAW,
     T_SETAF,
+    T_GLCKTRMIOS = 0x5456,
+    T_SLCKTRMIOS,
 };
 #define T_GETS2  0x802c542au
 #define T_SETS2  0x402c542bu
@@ -67,10 +69,10 @@ set_speeds(struct termios *t, const struct user_termios *u)
 }
 
 static i64
-get_termios(struct tty *t, uaddr to, enum shape shape)
+get_termios(struct tty *t, const struct termios *from, uaddr to, enum shape shape)
 {
     mutex_lock(&t->lock);
-    struct termios k = t->ldisc.t;
+    struct termios k = *from;
     mutex_unlock(&t->lock);
     if (shape == TERMIO) {
         struct user_termio a;
@@ -124,6 +126,40 @@ read_termios(uaddr from, enum shape shape, const struct termios *old, struct ter
 }
 
 static i64
+set_locked(struct tty *t, uaddr from)
+{
+    struct termios none = { .iflag = 0 }, k;
+
+    if (!tty_is_root())
+        return -E_PERM;
+    int r = read_termios(from, TERMIOS, &none, &k);
+    if (r != 0)
+        return r;
+    mutex_lock(&t->lock);
+    t->locked = k;
+    mutex_unlock(&t->lock);
+    return 0;
+}
+
+static u32
+keep_bits(u32 fresh, u32 old, u32 locked)
+{
+    return (fresh & ~locked) | (old & locked);
+}
+
+static void
+keep_locked(struct termios *k, const struct termios *old, const struct termios *locked)
+{
+    k->iflag = keep_bits(k->iflag, old->iflag, locked->iflag);
+    k->oflag = keep_bits(k->oflag, old->oflag, locked->oflag);
+    k->cflag = keep_bits(k->cflag, old->cflag, locked->cflag);
+    k->lflag = keep_bits(k->lflag, old->lflag, locked->lflag);
+    k->line = locked->line != 0 ? old->line : k->line;
+    for (u32 i = 0; i < LDISC_CCS; i++)
+        k->cc[i] = locked->cc[i] != 0 ? old->cc[i] : k->cc[i];
+}
+
+static i64
 set_termios(struct tty *t, uaddr from, enum shape shape, bool drain, bool flush)
 {
     struct termios old, k;
@@ -145,6 +181,7 @@ set_termios(struct tty *t, uaddr from, enum shape shape, bool drain, bool flush)
     if (t->driver->is_pty)
         k.cflag = (k.cflag & ~(CSIZE | PARENB)) | CS8 | CREAD;
     old = t->ldisc.t;
+    keep_locked(&k, &old, &t->locked);
     ldisc_set(&t->ldisc, &k);
     if (t->driver->changed != NULL)
         t->driver->changed(t, &old);
@@ -159,9 +196,11 @@ i64
 tty_ioctl_termios(struct tty *t, u32 request, uaddr arg)
 {
     switch (request) {
-    case T_GETS: return get_termios(t, arg, TERMIOS);
-    case T_GETS2: return get_termios(t, arg, TERMIOS2);
-    case T_GETA: return get_termios(t, arg, TERMIO);
+    case T_GETS: return get_termios(t, &t->ldisc.t, arg, TERMIOS);
+    case T_GETS2: return get_termios(t, &t->ldisc.t, arg, TERMIOS2);
+    case T_GETA: return get_termios(t, &t->ldisc.t, arg, TERMIO);
+    case T_GLCKTRMIOS: return get_termios(t, &t->locked, arg, TERMIOS);
+    case T_SLCKTRMIOS: return set_locked(t, arg);
     case T_SETS: return set_termios(t, arg, TERMIOS, false, false);
     case T_SETSW: return set_termios(t, arg, TERMIOS, true, false);
     case T_SETSF: return set_termios(t, arg, TERMIOS, true, true);

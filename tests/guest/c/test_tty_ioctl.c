@@ -233,6 +233,28 @@ test_two_readers_when_one_line_each_then_whole_lines(void)
     CHECK(lines == 200);
 }
 
+static void
+test_locked_modes_when_set_then_they_stay(void)
+{
+    struct termios lock, before, t;
+
+    pty_pair(&m, &s);
+    memset(&lock, 0xff, sizeof lock);
+    CHECK(ioctl(s, TIOCGLCKTRMIOS, &lock) == 0 && lock.c_lflag == 0 && lock.c_cc[VERASE] == 0);
+    lock.c_lflag = ECHO;
+    lock.c_cc[VERASE] = 1;
+    CHECK(ioctl(s, TIOCSLCKTRMIOS, &lock) == 0 && tcgetattr(s, &before) == 0);
+    t = before;
+    t.c_lflag ^= ECHO | ISIG;
+    t.c_cc[VERASE] = 'x';
+    t.c_cc[VKILL] = 'y';
+    CHECK(tcsetattr(s, TCSANOW, &t) == 0 && tcgetattr(s, &t) == 0);
+    CHECK((t.c_lflag & ECHO) == (before.c_lflag & ECHO) && t.c_cc[VERASE] == before.c_cc[VERASE]);
+    CHECK((t.c_lflag & ISIG) != (before.c_lflag & ISIG) && t.c_cc[VKILL] == 'y');
+    CHECK(setuid(1000) == 0 && ioctl(s, TIOCGLCKTRMIOS, &lock) == 0 && lock.c_lflag == ECHO);
+    CHECK_ERROR(ioctl(s, TIOCSLCKTRMIOS, &lock), EPERM);
+}
+
 int
 main(void)
 {
@@ -248,5 +270,6 @@ main(void)
     RUN(test_tty_when_seek_or_pread_then_espipe, lseek, pread64, ftruncate, fsync);
     RUN(test_read_when_bad_address_then_efault, read, write);
     RUN(test_two_readers_when_one_line_each_then_whole_lines, read);
+    RUN(test_locked_modes_when_set_then_they_stay, ioctl);
     return check_failures != 0;
 }
