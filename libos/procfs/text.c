@@ -11,21 +11,25 @@
 #define TEXT_FIRST 1024u
 #define TEXT_MAX (16u << 20)
 
-static __attribute__((noinline, cold)) bool
-grow(struct text *t, size_t more)
+static bool
+fail(struct text *t)
 {
-    if (t->failed || more > TEXT_MAX - t->length)
-        t->failed = true;
-    if (t->failed)
-        return false;
+    t->failed = true;
+    t->size = t->length;
+    return false;
+}
+
+__attribute__((noinline, cold)) bool
+text_grow(struct text *t, size_t bytes)
+{
+    if (t->failed || bytes > TEXT_MAX - t->length)
+        return fail(t);
     u32 size = MAX(t->size, TEXT_FIRST);
-    while (size < t->length + more)
+    while (size < t->length + bytes)
         size *= 2;
     char *fresh = heap_alloc(size);
-    if (fresh == NULL) {
-        t->failed = true;
-        return false;
-    }
+    if (fresh == NULL)
+        return fail(t);
     if (t->length != 0)
         memcpy(fresh, t->at, t->length);
     heap_free(t->at);
@@ -34,23 +38,10 @@ grow(struct text *t, size_t more)
     return true;
 }
 
-static inline bool
-reserve(struct text *t, size_t more)
-{
-    bool fits = more <= t->size - t->length && !t->failed;
-    return __builtin_expect(fits, 1) || grow(t, more);
-}
-
-char *
-text_room(struct text *t, size_t bytes)
-{
-    return reserve(t, bytes) ? t->at + t->length : NULL;
-}
-
 void
 text_put(struct text *t, const char *bytes, size_t count)
 {
-    if (!reserve(t, count))
+    if (text_room(t, count) == NULL)
         return;
     bytes_copy(t->at + t->length, bytes, count);
     t->length += (u32)count;
@@ -65,14 +56,13 @@ text_add(struct text *t, const char *format, ...)
     size_t needed = format_args(room != 0 ? t->at + t->length : NULL, room, format, args);
     va_end(args);
     if (needed >= room) { /* it has to end with a NUL, which is not kept */
-        if (!reserve(t, needed + 1))
+        if (text_room(t, needed + 1) == NULL)
             return;
         va_start(args, format);
         format_args(t->at + t->length, t->size - t->length, format, args);
         va_end(args);
     }
-    if (!t->failed)
-        t->length += (u32)needed;
+    t->length += (u32)needed;
 }
 
 void
@@ -96,7 +86,7 @@ void
 text_pad(struct text *t, u32 from, u32 width)
 {
     u32 length = t->length - from;
-    if (length >= width || !reserve(t, width - length))
+    if (length >= width || text_room(t, width - length) == NULL)
         return;
     memset(t->at + t->length, ' ', width - length);
     t->length += width - length;

@@ -8,14 +8,21 @@
 struct text {
     char *at; /* heap; not NUL-terminated */
     u32 length, size;
-    bool failed; /* no memory: something is missing */
+    bool failed; /* no memory: something is missing, and size is length */
 };
 void text_add(struct text *t, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void text_put(struct text *t, const char *bytes, size_t count);
 /* Room for so many bytes behind the text, to be written by the caller, who then adds to
  * `length` what it wrote.  NULL: no memory (and `failed`). */
-char *text_room(struct text *t, size_t bytes);
+bool text_grow(struct text *t, size_t bytes); /* text_room's seldom case */
+static inline char *
+text_room(struct text *t, size_t bytes)
+{
+    return __builtin_expect(bytes <= t->size - t->length, 1) || text_grow(t, bytes)
+               ? t->at + t->length
+               : NULL;
+}
 /* With each byte of `special`, and the backslash, as \ooo. */
 void text_quote(struct text *t, const char *s, const char *special);
 /* " N" for each of them, in decimal. */
