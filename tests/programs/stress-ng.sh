@@ -18,7 +18,7 @@ signal="alarm itimer kill sigabrt sigchld sigfd sigfpe sigio signal signest sigp
 memory="full get getrandom hdd lockbus memfd memthrash null resources tmpfs userfaultfd"
 files="access chdir chmod chown dentry dir dirdeep dup epoll eventfd fallocate fault fcntl fiemap file-ioctl
     filename flock fstat getdent handle inotify link locka lockf lockofd open poll pty readahead rename
-    revio seek symlink sync-file sysinfo touch urandom utime xattr"
+    revio seek symlink sync-file sysinfo touch urandom utime"
 for one in ${STRESSORS:-$cpu $vm $pipe $futex $fork $signal $memory $files}; do
     timeout -k 5 60 stress-ng --"$one" 2 --timeout 1 --temp-path . >"log.$one" 2>&1
     status=$?
