@@ -23,7 +23,8 @@ call_fn call_ymm, call_zmm;
 
 static u8 from[BYTES_MAX + 64], to[BYTES_MAX + 64];
 static _Alignas(4096) u8 page[4096];
-static const size_t sizes[] = { 511, 512, 767, 768, 1000, 4096, 4099, 8192, BYTES_MAX };
+static const size_t sizes[] = { 0,   1,   2,   7,   8,   9,   15,   16,   17,   63,   64,  503,
+                                504, 511, 512, 520, 767, 768, 1000, 4096, 4099, 8192, BYTES_MAX };
 
 static void
 fill(u8 *at, size_t bytes, u8 seed)
