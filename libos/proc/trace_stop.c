@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Tracing: how a traced thread stops, and what it takes along when it goes on. trace.h has
- * the invariants.
+ * Tracing: how a traced thread stops, and what it takes along when it goes on; stops at
+ * signals and of its process. trace.h has the invariants.
  */
 #include "core/fpu.h"
 #include "core/log.h"
@@ -11,8 +11,6 @@
 #include "proc/trace_private.h"
 
 #define RFLAGS_TF 0x100u
-#define LINUX_ENOSYS 38 /* what rax shows while a call is under way */
-#define CODE_STEPPED 1  /* TRAP_BRKPT: over a call, not by the processor */
 /* What rax shows where a call was interrupted that may be made again. */
 #define CODE_RESTART 512
 #define CODE_RESTART_ALWAYS 513
@@ -50,8 +48,6 @@ is_killed(struct thread *t)
 {
     return ((t->signal_pending | t->process->signal_pending) & SIG_BIT(SIG_KILL)) != 0;
 }
-
-enum stop_kind { STOP_ON_THE_WAY, STOP_IN_CALL, STOP_AT_END };
 
 /* A thread that ends is held, too, until it is killed once more. */
 static bool
@@ -150,10 +146,9 @@ take_changes(struct thread *t, struct trace *tr, struct user_frame *f, enum stop
     tr->changed = tr->fpu_changed = tr->mask_changed = false;
 }
 
-/* Y2. False: nobody traces it any more, or it is to end; it did not stop. */
-static bool
-stop(struct thread *t, struct trace *tr, struct user_frame *f, i32 report, i32 number,
-     enum stop_kind kind)
+bool
+trace_stop(struct thread *t, struct trace *tr, struct user_frame *f, i32 report, i32 number,
+           enum stop_kind kind)
 {
     struct process *p = t->process;
     leave_copy(t, tr, f);
@@ -183,82 +178,12 @@ stop(struct thread *t, struct trace *tr, struct user_frame *f, i32 report, i32 n
     return true;
 }
 
-static void
-set_info(struct trace *tr, i32 code, enum trace_at at)
+void
+trace_set_info(struct trace *tr, i32 code, enum trace_at at)
 {
     tr->info = (struct signal_info){ .number = SIG_TRAP, .code = code };
     tr->has_info = true;
     tr->at = at;
-}
-
-/* ---- calls ---- */
-
-static bool
-stops_at_calls(const struct trace *tr)
-{
-    return tr->goes == TRACE_TO_CALL;
-}
-
-static bool
-emulates(const struct trace *tr)
-{
-    return tr->goes == TRACE_EMULATE || tr->goes == TRACE_EMULATE_STEP;
-}
-
-/* A stop at a call: a signal that the tracer gives then is sent as by it. */
-static void
-stop_at_call(struct thread *t, struct trace *tr, struct user_frame *f, enum trace_at at)
-{
-    i32 number = SIG_TRAP | ((tr->options & TRACE_CALLS_MARKED) != 0 ? 0x80 : 0);
-    enum stop_kind kind = at == TRACE_AT_CALL ? STOP_IN_CALL : STOP_ON_THE_WAY;
-    set_info(tr, number, at);
-    tr->message = at == TRACE_AT_CALL ? 1 : 2;
-    if (stop(t, tr, f, STATUS_STOPPED(number), 0, kind) && tr->signal != 0)
-        signal_send_thread(t, tr->signal, NULL);
-}
-
-/* It goes on within a call: is the tracer told of its end, or does a step end there? */
-static void
-watch_end(struct thread *t, struct trace *tr)
-{
-    tr->in_call = stops_at_calls(tr);
-    tr->step_in_call = tr->stepping && !emulates(tr);
-    if (tr->in_call || tr->step_in_call)
-        thread_set_work(t, WORK_TRACE);
-}
-
-bool
-trace_call(struct thread *t, struct user_frame *f)
-{
-    struct trace *tr = t->trace;
-    bool emulate = emulates(tr), makes = true;
-    if (stops_at_calls(tr) || emulate) {
-        f->rax = (u64)-(i64)LINUX_ENOSYS;
-        tr->regs.orig_rax = f->orig_rax;
-        stop_at_call(t, tr, f, TRACE_AT_CALL);
-        makes = !emulate && (i64)tr->regs.orig_rax >= 0;
-    }
-    if (!makes) {
-        tr->emulated = true;
-        tr->result = f->rax;
-    }
-    watch_end(t, tr);
-    if (tr->emulated)
-        thread_set_work(t, WORK_TRACE);
-    return makes;
-}
-
-void
-trace_event(struct thread *t, struct user_frame *f, int event, u64 message)
-{
-    struct trace *tr = t->trace;
-    if (tr == NULL || (tr->options & TRACE_EVENT_BIT(event)) == 0)
-        return;
-    f->rax = (u64)-(i64)LINUX_ENOSYS;
-    set_info(tr, SIG_TRAP | event << 8, TRACE_AT_OTHER);
-    tr->message = message;
-    if (stop(t, tr, f, STATUS_STOPPED(SIG_TRAP) | event << 16, 0, STOP_IN_CALL))
-        watch_end(t, tr);
 }
 
 void
@@ -267,9 +192,9 @@ trace_exit(struct thread *t, i32 status)
     struct trace *tr = t->trace;
     if ((tr->options & TRACE_EVENT_BIT(TRACE_EVENT_EXIT)) == 0)
         return;
-    set_info(tr, SIG_TRAP | TRACE_EVENT_EXIT << 8, TRACE_AT_OTHER);
+    trace_set_info(tr, SIG_TRAP | TRACE_EVENT_EXIT << 8, TRACE_AT_OTHER);
     tr->message = (u64)status;
-    (void)stop(t, tr, thread_frame(t),
+    (void)trace_stop(t, tr, thread_frame(t),
                STATUS_STOPPED(SIG_TRAP) | TRACE_EVENT_EXIT << 16, 0, STOP_AT_END);
 }
 
@@ -286,7 +211,7 @@ trace_signal(struct thread *t, struct user_frame *f, int number, struct signal_i
     tr->info.number = number;
     tr->has_info = true;
     tr->at = TRACE_AT_OTHER;
-    if (!stop(t, tr, f, STATUS_STOPPED(number), number, STOP_ON_THE_WAY))
+    if (!trace_stop(t, tr, f, STATUS_STOPPED(number), number, STOP_ON_THE_WAY))
         return number;
     int taken = tr->signal;
     if (taken == number)
@@ -340,10 +265,10 @@ look_at_group(struct thread *t, struct trace *tr, struct user_frame *f)
         proc_continued(p);
     if (!traps)
         return false;
-    set_info(tr, number | TRACE_EVENT_STOP << 8, TRACE_AT_OTHER);
+    trace_set_info(tr, number | TRACE_EVENT_STOP << 8, TRACE_AT_OTHER);
     tr->info.number = number;
     tr->has_info = tr->seized; /* others are told by its absence */
-    return stop(t, tr, f,
+    return trace_stop(t, tr, f,
                 STATUS_STOPPED(number) | (tr->seized ? TRACE_EVENT_STOP << 16 : 0), 0,
                 STOP_ON_THE_WAY);
 }
@@ -377,39 +302,13 @@ void
 trace_look(struct thread *t, struct user_frame *f)
 {
     struct trace *tr = t->trace;
-    if (tr->emulated) {
-        tr->emulated = false;
-        f->rax = tr->result;
-        t->restart_kind = 0;
-    }
-    spin_lock(&family_lock);
-    bool executed = (tr->events & WAITS_EXEC) != 0;
-    tr->events &= ~WAITS_EXEC;
-    spin_unlock(&family_lock);
-    if (executed) {
-        set_info(tr, SIG_TRAP | TRACE_EVENT_EXEC << 8, TRACE_AT_OTHER);
-        if (stop(t, tr, f, STATUS_STOPPED(SIG_TRAP) | TRACE_EVENT_EXEC << 16, 0,
-                 STOP_ON_THE_WAY))
-            watch_end(t, tr);
-    }
-    if (tr->in_call) {
-        tr->in_call = false;
-        if (stops_at_calls(tr))
-            stop_at_call(t, tr, f, TRACE_AT_CALL_END);
-    }
-    if (tr->step_in_call) {
-        struct signal_info info = { .number = SIG_TRAP, .code = CODE_STEPPED,
-                                    .addr = f->rip };
-        tr->step_in_call = false;
-        if (tr->stepping)
-            signal_fault(SIG_TRAP, &info);
-    }
+    trace_look_at_call(t, tr, f);
     if (tr->handler != 0) {
         bool entered = f->rip == tr->handler; /* else its frame could not be written */
         tr->handler = 0;
         if (entered) {
-            set_info(tr, SIG_TRAP, TRACE_AT_OTHER);
-            (void)stop(t, tr, f, STATUS_STOPPED(SIG_TRAP), 0, STOP_ON_THE_WAY);
+            trace_set_info(tr, SIG_TRAP, TRACE_AT_OTHER);
+            (void)trace_stop(t, tr, f, STATUS_STOPPED(SIG_TRAP), 0, STOP_ON_THE_WAY);
         }
     }
     while (__atomic_load_n(&tr->tracer, __ATOMIC_ACQUIRE) != NULL &&
