@@ -49,6 +49,8 @@ join_locked(struct trace *tr, struct process *tracer, struct process *p, struct 
 {
     if (t->trace != NULL || p->group_exit || p->exiting || tracer->exiting)
         return -E_PERM;
+    if (p->leader_trace != NULL && t->tid == p->pid)
+        return -E_PERM; /* it is ending, and its tracer is to hear of that */
     list_init(&tr->link);
     atomic_init(&tr->refs, 2);
     tr->tracer = tracer;
