@@ -103,7 +103,7 @@ int neighbour_start(void);
 int neighbour_end(int pid);
 
 /* round.c: adds to *begun, and sets *mine in the same page, when it is about to call. */
-_Noreturn void run_round(u64 seed, int root, const char *directory, const char *self, int verbose,
+_Noreturn void run_round(u64 seed, int root, const char *directory, int program, int verbose,
                          int *begun, int *mine);
 
 #endif

@@ -143,11 +143,11 @@ run_rounds(u64 seed, int rounds, int count, const char *self, int verbose)
 {
     struct worker workers[WORKERS_MAX] = { { 0 } };
     struct timespec pause_time = { 0, 1000000 };
-    int started = 0, ended = 0, hung = 0;
+    int started = 0, ended = 0, hung = 0, program = open(self, O_RDONLY);
     /* How many rounds have come as far as their first call; and whether each worker's has. */
     int *begun = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 
-    CHECK(begun != MAP_FAILED);
+    CHECK(begun != MAP_FAILED && program >= 0);
     while (ended < rounds) {
         for (int i = 0; i < count && started < rounds; i++) {
             struct worker *w = &workers[i];
@@ -162,7 +162,7 @@ run_rounds(u64 seed, int rounds, int count, const char *self, int verbose)
             w->pid = fork();
             CHECK(w->pid >= 0);
             if (w->pid == 0)
-                run_round(seed + (u64)started, started % 2, w->directory, self, verbose, begun,
+                run_round(seed + (u64)started, started % 2, w->directory, program, verbose, begun,
                           &begun[1 + i]);
             started++;
         }

@@ -58,21 +58,24 @@ make_files(void)
     }
 }
 
-/* Calls may change it, so it is not a link: not every system keeps a running program. */
+/* Calls may change it, so it is not a link: not every system keeps a running program.  By its
+ * descriptor: another round may have mounted something on its name. */
 static void
-copy_program(const char *self)
+copy_program(int program)
 {
-    int from = open(self, O_RDONLY), to = open("self", O_CREAT | O_WRONLY, 0777);
+    int to = open("self", O_CREAT | O_WRONLY, 0777);
+    off_t at = 0;
 
-    CHECK(from >= 0 && to >= 0);
-    while (sendfile(to, from, NULL, 1 << 20) > 0)
+    CHECK(to >= 0);
+    while (sendfile(to, program, &at, 1 << 20) > 0)
         ;
-    close(from);
+    CHECK(at > 0);
+    close(program);
     close(to);
 }
 
 _Noreturn void
-run_round(u64 seed, int root, const char *directory, const char *self, int verbose, int *begun,
+run_round(u64 seed, int root, const char *directory, int program, int verbose, int *begun,
           int *mine)
 {
     struct stream s = { .state = seed * 0x9e3779b97f4a7c15ull | 1, .root = root, .log = -1 };
@@ -81,7 +84,7 @@ run_round(u64 seed, int root, const char *directory, const char *self, int verbo
     setsid();
     open("/dev/feuer", O_RDONLY);
     CHECK(mkdir(directory, 0777) == 0 && chdir(directory) == 0 && chmod(".", 0777) == 0);
-    copy_program(self);
+    copy_program(program);
     static const struct { const char *name; int minor; } nodes[] = {
         { "null", 3 }, { "zero", 5 }, { "full", 7 }, { "random", 8 } };
     for (int i = 0; i < 4; i++) {
